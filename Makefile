@@ -1,0 +1,65 @@
+# Everything a contributor needs. On a fresh clone: Python 3.11 or newer, make and the package
+# registries are enough; `make setup` keeps all it installs below .venv/ and tests/stack/.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
+NODE := tests/stack/node_modules
+LOCK := requirements.lock
+CODE := docpipe tests examples
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types docs stack stack-down lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready $(NODE)/.ready  ## Install the locked dependencies, docpipe itself and the test servers
+
+demo: $(VENV)/.ready  ## Read a scanned contract: parties, dates, amounts, and where each stands
+	$(BIN)/python examples/quickstart.py
+
+test: setup  ## Run all tests, on a real Redis, Postgres and Supabase API (ARGS="-k word" for some)
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.ready  ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready  ## Check types, strictly
+	$(BIN)/mypy
+
+docs: $(VENV)/.ready  ## Build the documentation into site/, warnings are errors
+	$(BIN)/mkdocs build --strict --quiet
+
+stack: setup  ## Start Redis, Postgres and a Supabase API, and print their URLs and keys
+	@$(BIN)/python -m tests.stack up
+
+stack-down:  ## Stop them and remove their data
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.stack down; fi
+
+lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	$(UV) compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+	  --no-header --no-annotate --no-emit-index-url --extra worker --group dev \
+	  --output-file $(LOCK) pyproject.toml
+	$(BIN)/npm install --prefix tests/stack --package-lock-only
+
+clean: stack-down  ## Remove what was built and installed, the environment too
+	rm -rf $(VENV) $(NODE) .stack site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.ready: $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "docpipe needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 setup" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > $(VENV)/uv.lock  # pip brings uv, which is six times as fast for the rest
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
+	$(UV) sync --quiet --require-hashes $(LOCK)
+	$(UV) install --quiet --no-deps --editable .
+	@touch $@
+
+$(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready
+	$(BIN)/npm ci --prefix tests/stack --no-progress
+	@touch $@

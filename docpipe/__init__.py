@@ -1,0 +1,125 @@
+"""docpipe: documents in, text, chunks, entities and a graph out.
+
+    from docpipe import submit
+    submission = submit("contract.pdf")
+    submission.wait(timeout=300)
+    document = submission.result()
+
+Names are loaded when they are first used, so importing docpipe costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from docpipe.default import (
+        cancel,
+        default_pipeline,
+        get,
+        process,
+        set_default_pipeline,
+        submit,
+        submit_many,
+    )
+    from docpipe.errors import (
+        ConfigurationError,
+        DocpipeError,
+        PermanentError,
+        TransientError,
+        WaitTimeoutError,
+    )
+    from docpipe.models import (
+        Chunk,
+        Document,
+        DocumentStatus,
+        Entity,
+        Mention,
+        Page,
+        Relation,
+    )
+    from docpipe.pipeline import Pipeline, Submission
+    from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
+    from docpipe.runner import Policy
+    from docpipe.sources import Sources
+    from docpipe.stores import open_store
+    from docpipe.tasks import celery_defaults
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "docpipe.default": (
+        "cancel",
+        "default_pipeline",
+        "get",
+        "process",
+        "set_default_pipeline",
+        "submit",
+        "submit_many",
+    ),
+    "docpipe.errors": (
+        "ConfigurationError",
+        "DocpipeError",
+        "PermanentError",
+        "TransientError",
+        "WaitTimeoutError",
+    ),
+    "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
+    "docpipe.pipeline": ("Pipeline", "Submission"),
+    "docpipe.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
+    "docpipe.runner": ("Policy",),
+    "docpipe.sources": ("Sources",),
+    "docpipe.stores": ("open_store",),
+    "docpipe.tasks": ("celery_defaults",),
+}
+
+__all__ = [
+    # hand in
+    "process",
+    "submit",
+    "submit_many",
+    # look
+    "Submission",
+    "cancel",
+    "get",
+    # wire
+    "CHUNK",
+    "ENTITIES",
+    "GRAPH",
+    "OCR",
+    "Options",
+    "Pipeline",
+    "Policy",
+    "Sources",
+    "celery_defaults",
+    "default_pipeline",
+    "open_store",
+    "own_stage",
+    "set_default_pipeline",
+    # values
+    "Chunk",
+    "Document",
+    "DocumentStatus",
+    "Entity",
+    "Mention",
+    "Page",
+    "Relation",
+    # errors
+    "ConfigurationError",
+    "DocpipeError",
+    "PermanentError",
+    "TransientError",
+    "WaitTimeoutError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'docpipe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,89 @@
+"""What waits in the broker: reads Celery's lists in Redis, and changes nothing.
+
+Kombu keeps one list per queue and priority step (`queue`, then `queue\\x06\\x163`, …), each element a JSON
+envelope whose base64 body holds the arguments (kombu.transport.redis). Everything is under the app's
+`global_keyprefix`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+
+import redis
+from celery import Celery
+
+from docpipe.errors import BrokerUnavailableError
+from docpipe.models import Ref
+
+_SLICE = 500
+_MOST_READ = 20_000
+"""Messages read in one look; beyond it there is a backlog, and a look would cost more than it tells."""
+_PRIORITY_SEPARATOR = "\x06\x16"
+_PRIORITY_STEPS = (0, 3, 6, 9)
+
+
+class Broker:
+    """The Redis behind a Celery app."""
+
+    def __init__(self, app: Celery) -> None:
+        url = str(app.conf.broker_read_url or app.conf.broker_url or "")
+        options = app.conf.broker_transport_options or {}
+        self._prefix = options.get("global_keyprefix", "")
+        self._steps = options.get("priority_steps", _PRIORITY_STEPS)
+        self._redis = redis.Redis.from_url(url, socket_timeout=10.0) if url.startswith("redis") else None
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """Messages waiting per queue, all priorities together. Raises `BrokerUnavailableError`."""
+        return {queue: sum(self._length(key) for key in self._keys(queue)) for queue in queues}
+
+    def waiting(self, queues: Iterable[str]) -> set[Ref] | None:
+        """The runs that have a message waiting in one of the queues; None if that cannot be told.
+
+        That is so for brokers other than Redis, and for a backlog too long to read.
+
+        Raises:
+            BrokerUnavailableError: Redis cannot be reached.
+        """
+        queues = list(queues)
+        if self._redis is None or sum(self.depths(queues).values()) > _MOST_READ:
+            return None
+        return {ref for queue in queues for key in self._keys(queue) for ref in self._refs(key)}
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._redis is not None:
+            self._redis.close()
+
+    def _keys(self, queue: str) -> list[str]:
+        names = [queue if step == 0 else f"{queue}{_PRIORITY_SEPARATOR}{step}" for step in self._steps]
+        return [self._prefix + name for name in names]
+
+    def _length(self, key: str) -> int:
+        if self._redis is None:
+            return 0
+        try:
+            return int(self._redis.llen(key))
+        except redis.RedisError as error:
+            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+
+    def _refs(self, key: str) -> Iterator[Ref]:
+        assert self._redis is not None
+        start = 0
+        try:
+            while found := list(self._redis.lrange(key, start, start + _SLICE - 1)):
+                start += len(found)
+                yield from (ref for ref in map(ref_of, found) if ref is not None)
+        except redis.RedisError as error:
+            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+
+
+def ref_of(message: bytes | str) -> Ref | None:
+    """The run that a message in Redis is about; None for a message that is not docpipe's."""
+    try:
+        arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
+        return Ref.from_message(arguments[0])
+    except (ValueError, KeyError, IndexError, TypeError, binascii.Error):
+        return None

@@ -1,0 +1,36 @@
+"""The `docpipe` command. Data goes to standard output, progress and messages to standard error.
+
+Exit codes: 0 everything completed, 1 something failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from docpipe import __version__
+from docpipe.cli.database import db
+from docpipe.cli.documents import status, submit
+from docpipe.cli.run import run
+from docpipe.cli.worker import worker
+from docpipe.errors import DocpipeError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="docpipe")
+def cli() -> None:
+    """Documents in, text, entities and a graph out."""
+
+
+for command in (run, submit, status, worker, db):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command; every docpipe error ends as one message and exit code 1, never as a traceback."""
+    try:
+        cli()
+    except DocpipeError as error:
+        click.echo(f"docpipe: {error}", err=True)
+        sys.exit(1)

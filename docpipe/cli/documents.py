@@ -1,0 +1,90 @@
+"""`docpipe submit` and `docpipe status`: the same as the Python API, for shells."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from docpipe.default import default_pipeline
+from docpipe.errors import DocpipeError
+from docpipe.models import DocumentStatus
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@click.option("--project", "project_id", help="Group the documents under this id.")
+@click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="0 goes first.")
+@click.option("--reprocess", is_flag=True, help="Start a new run of documents that are known.")
+@click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait until each is final.")
+def submit(
+    sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
+) -> None:
+    """Submit paths, s3:// or https:// locators to the workers; prints one uuid per line."""
+    failed = 0
+    for source in sources:
+        try:
+            submission = default_pipeline().submit(
+                source, project_id=project_id, priority=priority, reprocess=reprocess
+            )
+            click.echo(submission.document_uuid)
+            if submission.task_id is None:
+                click.echo(f"docpipe: {source}: the broker cannot be reached; it is sent later.", err=True)
+            if timeout is not None:
+                submission.wait(timeout)
+        except DocpipeError as error:
+            failed += 1
+            click.echo(f"docpipe: {source}: {error} ({error.code})", err=True)
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("document_uuid", required=False, metavar="[UUID]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per document and line.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Newest documents.")
+def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
+    """Show where one document stands, or list the newest ones."""
+    pipeline = default_pipeline()
+    if document_uuid is None:
+        summaries = [asdict(summary) for summary in pipeline.store.documents(limit=limit)]
+        if as_json:
+            for summary in summaries:
+                click.echo(json.dumps(summary, ensure_ascii=False))
+            return
+        _print_table(summaries)
+        return
+    found = pipeline.status(document_uuid)
+    if as_json:
+        click.echo(json.dumps(asdict(found), ensure_ascii=False, default=str))
+    else:
+        _print_timeline(found)
+
+
+def _print_table(summaries: list[dict[str, Any]]) -> None:
+    uuid = Column("document", no_wrap=True, min_width=36)  # whole: it is there to be copied
+    table = Table(uuid, "name", "status", "project", "error", box=None)
+    for summary in summaries:
+        table.add_row(*(str(value or "") for value in summary.values()))
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+def _print_timeline(found: DocumentStatus) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{found.name}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}")
+    for at, word, graph_word in found.history:
+        console.print(f"  {at:%Y-%m-%d %H:%M:%S}  {word}{f'  ({graph_word})' if graph_word else ''}")
+    table = Table("stage", "state", "attempts", "worker", "seconds", box=None)
+    for stage in found.stages:
+        seconds = ""
+        if stage.started_at and stage.finished_at:
+            seconds = f"{(stage.finished_at - stage.started_at).total_seconds():.1f}"
+        table.add_row(stage.stage, stage.state, str(stage.attempt), stage.worker or "", seconds)
+    console.print(table)
+    if found.error:
+        console.print(f"[red]{found.error.error_class}[/] in {found.error.stage}: {found.error.message}")
+        console.print(found.error.traceback, style="dim", markup=False)

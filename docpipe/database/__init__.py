@@ -1,0 +1,1 @@
+"""The database's schema: `docpipe db apply`, `check` and `export` over a direct Postgres connection."""

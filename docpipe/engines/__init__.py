@@ -1,0 +1,80 @@
+"""The tools: one file per OCR or NER technology, loaded by name when a stage first needs one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from docpipe.errors import ConfigurationError, MissingExtraError
+
+if TYPE_CHECKING:
+    from docpipe.stages.ports import NerEngine, OcrEngine
+
+
+class _Entry(NamedTuple):
+    module: str
+    attribute: str
+    extra: str
+
+
+OCR_ENGINES = {
+    "rapidocr": _Entry("docpipe.engines.rapidocr", "RapidOcrEngine", "ocr"),
+    "rapidocr-onnxruntime": _Entry(
+        "docpipe.engines.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
+    ),
+}
+NER_ENGINES = {"spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner")}
+
+
+def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:
+    """Make the OCR engine called `name`, or the one at `package.module:attribute`.
+
+    `options` go to the engine's constructor. Raises `ConfigurationError` for an unknown name or
+    option and `MissingExtraError` when the engine's library is not installed.
+    """
+    return cast("OcrEngine", _load("OCR", OCR_ENGINES, name, options))
+
+
+def load_ner(name: str = "spacy", **options: Any) -> NerEngine:
+    """Make the NER engine called `name`; otherwise as `load_ocr`."""
+    return cast("NerEngine", _load("NER", NER_ENGINES, name, options))
+
+
+def _load(kind: str, table: dict[str, _Entry], name: str, options: dict[str, Any]) -> object:
+    entry = table.get(name)
+    factory = _built_in(entry) if entry else _third_party(kind, table, name)
+    try:
+        return factory(**options)
+    except TypeError as error:
+        raise ConfigurationError(f"{kind} engine {name!r} does not accept these options: {error}.") from error
+
+
+def _built_in(entry: _Entry) -> Callable[..., object]:
+    try:
+        module = importlib.import_module(entry.module)
+    except ImportError as error:
+        raise MissingExtraError.for_module(error.name or entry.module, entry.extra) from error
+    return _attribute(module, entry.attribute)
+
+
+def _third_party(kind: str, table: dict[str, _Entry], name: str) -> Callable[..., object]:
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        known = ", ".join(sorted(table))
+        raise ConfigurationError(
+            f"There is no {kind} engine {name!r}. Choose one of {known}, or package.module:attribute."
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigurationError(f"{kind} engine {name!r} cannot be imported: {error}.") from error
+    return _attribute(module, attribute)
+
+
+def _attribute(module: ModuleType, attribute: str) -> Callable[..., object]:
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        raise ConfigurationError(f"{module.__name__} has no class or function {attribute!r}.")
+    return cast("Callable[..., object]", found)

@@ -1,0 +1,217 @@
+"""Pictures, by Pillow: each frame of a TIFF is a page, of every other format only the first.
+
+A picture keeps its own resolution: enlarging adds nothing, and recognition shrinks as it needs.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
+from docpipe.formats.base import Limits, PageImage, RawPage, Reader
+from docpipe.formats.request import ReadRequest
+from docpipe.models import Warn
+
+_ASSUMED_DPI = 200.0
+_SANE_DPI = (50.0, 1200.0)
+_SAME_DPI = 1.05
+_PLUGINS = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/tiff": "TIFF",
+    "image/gif": "GIF",
+    "image/bmp": "BMP",
+    "image/webp": "WEBP",
+}
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    NotImplementedError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    ImageCms.PyCMSError,
+)
+"""What Pillow's decoders were seen to raise for damaged files."""
+
+
+def open_reader(request: ReadRequest) -> Reader:
+    """Open a picture.
+
+    Raises:
+        TooManyPixelsError, TooManyPagesError: by its header, before any pixel is decoded.
+        CorruptDocumentError: Pillow cannot make sense of it.
+    """
+    return ImageReader(request)
+
+
+class ImageReader:
+    """The frames of one picture file, decoded one at a time and only when asked for."""
+
+    def __init__(self, request: ReadRequest) -> None:
+        self.file_type = request.file_type
+        self.metadata: dict[str, str] = {}
+        self.warnings: list[Warn] = []
+        self._name = request.name
+        self._limits = request.limits
+        self._file = request.stream()
+        try:
+            self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> None:
+        with _pillow_errors(self._name):
+            # Not by path: Pillow would map an uncompressed TIFF and misread a turned one.
+            self._picture = Image.open(self._file, formats=[_PLUGINS[self.file_type]])
+            self._check_size()
+            self._frames = self._count_frames()
+
+    def pages(self) -> Iterator[RawPage]:
+        for frame in range(self._frames):
+            with _pillow_errors(self._name):
+                self._picture.seek(frame)
+                self._check_size()
+                width, height, _ = _geometry(self._picture)
+            yield RawPage(width, height, (), partial(self._render, frame), image_share=1.0)
+
+    def close(self) -> None:
+        self._picture.close()
+        self._file.close()
+
+    def _count_frames(self) -> int:
+        """Walks, because Pillow's `n_frames` walks to the end first, however many there are."""
+        if self._picture.format != "TIFF":
+            return 1
+        for frame in range(1, self._limits.max_image_frames + 1):
+            try:
+                self._picture.seek(frame)
+            except EOFError:
+                return frame
+        raise TooManyPagesError(f"{self._name} holds more than {self._limits.max_image_frames} pictures.")
+
+    def _check_size(self) -> None:
+        width, height = self._picture.size
+        limits = self._limits
+        if width * height > limits.max_image_pixels or max(width, height) > limits.max_image_side:
+            raise TooManyPixelsError(
+                f"{self._name} has {width} x {height} pixels; the limit is {limits.max_image_pixels:,} "
+                f"in all and {limits.max_image_side:,} a side."
+            )
+        if min(width, height) < 1:
+            raise CorruptDocumentError(f"{self._name} has no pixels.")
+
+    def _render(self, frame: int, _dpi: int) -> PageImage:
+        with _pillow_errors(self._name):
+            self._picture.seek(frame)
+            self._check_size()
+            _, _, dpi = _geometry(self._picture)
+            upright = _shown(self._picture)
+        scaled = upright.resize(_target_size(upright.size, dpi, self._limits), Image.Resampling.LANCZOS)
+        points = upright.width * 72 / dpi[0]
+        return PageImage(_blue_green_red(scaled), points / scaled.width)
+
+
+@contextmanager
+def _pillow_errors(name: str) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata and large sizes: judged here, not there
+            yield
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError(f"{name} has too many pixels: {error}") from error
+    except _DAMAGE as error:
+        if "MAX_TEXT" in str(error) or "Decompressed data too large" in str(error):
+            raise ExpansionLimitError(f"A text inside {name} unpacks to more than the limit.") from error
+        raise CorruptDocumentError(f"{name} is a damaged picture ({error}).") from error
+
+
+def _geometry(picture: Image.Image) -> tuple[float, float, tuple[float, float]]:
+    """Width and height in points and the dpi across and down, all of the upright picture."""
+    (width, height), (across, down) = picture.size, _dpi(picture.info.get("dpi"))
+    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in {5, 6, 7, 8}
+    if turned:
+        across, down = down, across
+    if turned and picture.format != "TIFF":  # Pillow gives the upright size of a TIFF
+        width, height = height, width
+    return width * 72 / across, height * 72 / down, (across, down)
+
+
+def _dpi(stored: Any) -> tuple[float, float]:
+    try:
+        across, down = float(stored[0]), float(stored[1])
+    except (TypeError, ValueError, IndexError, ArithmeticError):
+        return _ASSUMED_DPI, _ASSUMED_DPI
+    low, high = _SANE_DPI
+    if low <= across <= high and low <= down <= high and 1 / 4 < across / down < 4:
+        return across, down
+    return _ASSUMED_DPI, _ASSUMED_DPI
+
+
+def _shown(picture: Image.Image) -> Image.Image:
+    """The picture upright, 8 bits, grey or RGB, transparent parts white."""
+    picture.load()
+    upright = picture
+    if picture.format != "TIFF":  # Pillow turns a TIFF itself while it loads
+        upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith(("I", "F")):
+        return _stretched(upright)
+    if upright.mode == "LAB":
+        return _lab_to_rgb(upright)
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return upright.convert("L" if upright.mode in {"1", "L"} else "RGB")
+
+
+def _stretched(picture: Image.Image) -> Image.Image:
+    """Deep grey values spread over 0..255, because 12 bits in a 16-bit file would look black."""
+    values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return Image.new("L", picture.size, "white")
+    return Image.fromarray(((values - low) * (255 / (high - low))).astype(np.uint8))
+
+
+def _lab_to_rgb(picture: Image.Image) -> Image.Image:
+    lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(picture, lab, rgb, outputMode="RGB")
+    assert converted is not None  # None only with inPlace
+    return converted
+
+
+def _target_size(size: tuple[int, int], dpi: tuple[float, float], limits: Limits) -> tuple[int, int]:
+    """Pixels of the picture with square pixels (a fax has 204 x 98 dpi), within the limits."""
+    square = max(dpi)
+    if square / min(dpi) < _SAME_DPI:
+        dpi = (square, square)
+    width, height = size[0] * square / dpi[0], size[1] * square / dpi[1]
+    fit = min(
+        1.0,
+        math.sqrt(limits.max_render_pixels / (width * height)),
+        limits.max_render_side / max(width, height),
+    )
+    return max(1, int(width * fit)), max(1, int(height * fit))
+
+
+def _blue_green_red(picture: Image.Image) -> NDArray[np.uint8]:
+    pixels = np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    return np.ascontiguousarray(pixels[:, :, ::-1])

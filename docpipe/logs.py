@@ -1,0 +1,51 @@
+"""Logging: structlog in front of the standard library's logger tree `docpipe.*`.
+
+docpipe logs one line per change of state, with document, run, stage, attempt and task bound to it. It
+never touches the root logger; until a host configures logging, the tree's NullHandler swallows it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+logging.getLogger("docpipe").addHandler(logging.NullHandler())
+
+_PROCESSORS: list[Any] = [
+    structlog.stdlib.filter_by_level,
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.render_to_log_kwargs,  # the fields travel in the record's `extra`
+]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A structured logger whose lines go to the standard library's logger `name`.
+
+    The processors are its own, so a host's structlog configuration and docpipe's do not meet.
+    """
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name), processors=_PROCESSORS, wrapper_class=structlog.stdlib.BoundLogger
+    )
+    return logger
+
+
+def configure_logging(level: int | str = logging.INFO, *, as_json: bool = False) -> None:
+    """Show docpipe's log on standard error: for programs, never called by the library itself."""
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    tree = logging.getLogger("docpipe")
+    tree.handlers = [handler]
+    tree.setLevel(level)
+    tree.propagate = False

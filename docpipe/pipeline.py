@@ -1,0 +1,399 @@
+"""The wiring: one object that joins a Celery app, a store, sources and stages."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+from docpipe import tasks
+from docpipe.broker import Broker
+from docpipe.canvas import document_chain
+from docpipe.errors import (
+    BrokerUnavailableError,
+    CancelledError,
+    ConfigurationError,
+    DocpipeError,
+    WaitTimeoutError,
+    from_code,
+)
+from docpipe.logs import get_logger
+from docpipe.models import Document, DocumentStatus, Ref
+from docpipe.plan import BUILT_IN, Options, StageSpec, Tools, checked
+from docpipe.progress import NoProgress, Progress
+from docpipe.runner import NothingToDoError, Policy, Runtime, run_stage
+from docpipe.sources import SourceLike, Sources, TakenIn
+from docpipe.status import CANCELLED, PENDING, StageState, is_error, is_final
+from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
+
+log = get_logger(__name__)
+
+PRIORITIES = range(10)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A document that was handed in. `created` is false when the same bytes were known already."""
+
+    document_uuid: str
+    task_id: str | None
+    """Celery's id of the first task; None if the message could not be published yet."""
+    created: bool
+    pipeline: Pipeline
+
+    def status(self) -> DocumentStatus:
+        """Where the document stands now."""
+        return self.pipeline.status(self.document_uuid)
+
+    def wait(self, timeout: float | None = None) -> DocumentStatus:
+        """Wait until the document is final, at most `timeout` seconds.
+
+        Raises:
+            WaitTimeoutError: it is not final yet; it goes on all the same.
+            DocpipeError: it failed; the class matches the code in the ledger, with stage and message.
+            CancelledError: it was cancelled.
+        """
+        return self.pipeline.wait(self.document_uuid, timeout)
+
+    def result(self) -> Document:
+        """The document with everything found in it so far (all of it once it is completed)."""
+        return self.pipeline.get(self.document_uuid)
+
+
+class Pipeline:
+    """docpipe on a host's own Celery app. Two pipelines, on two apps, share nothing.
+
+    Args:
+        app: the host's app; the stages' tasks are registered on it. None: only `process` works.
+        store: where state and results live.
+        sources: where bytes come from and rest.
+        stages: `docpipe.plan.BUILT_IN`, or a list with stages of the host's own among them.
+        options: how the built-in stages work.
+        policy: leases, retries, time limits.
+        progress: told about changes of state; None: nobody is.
+
+    Raises:
+        ConfigurationError: the stages make no pipeline, or the app carries another one.
+    """
+
+    def __init__(
+        self,
+        app: Celery | None = None,
+        *,
+        store: Store,
+        sources: Sources | None = None,
+        stages: Sequence[StageSpec] = BUILT_IN,
+        options: Options | None = None,
+        policy: Policy | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.app = app
+        self.store = store
+        self.sources = sources or Sources()
+        self.stages = checked(stages)
+        self.policy = policy or Policy()
+        self.runtime = Runtime(
+            store=store,
+            sources=self.sources,
+            tools=Tools(options or Options()),
+            policy=self.policy,
+            progress=progress or NoProgress(),
+            translations=tasks.TRANSLATIONS,
+            passes=tasks.PASSES,
+        )
+        if app is not None:
+            tasks.register(app, self.stages, self.runtime, self.reap)
+
+    # --- hand in --------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        source: SourceLike,
+        *,
+        name: str | None = None,
+        project_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        reprocess: bool = False,
+    ) -> Submission:
+        """Write the document's row, then send it on its way.
+
+        The same bytes in the same project are one document: a second submit returns the first, unless
+        `reprocess` asks for a new run.
+
+        Args:
+            source: a path, `s3://…`, `https://…` (if allowed), bytes, or a binary file object.
+            name: the document's name; needed for bytes.
+            project_id: groups documents; also the border within which equal bytes are one document.
+            metadata: any JSON object; kept with the document.
+            priority: 0 (first) to 9 (last).
+
+        Raises:
+            DocpipeError: the source cannot be read, or the store cannot be reached. A broker that cannot
+                be reached raises nothing: the row says so (`pending`), and submitting again, or the
+                reaper, publishes it.
+        """
+        app = self._app()
+        taken = self.sources.take_in(source, name)
+        registered = self._register(taken, project_id, metadata, priority or 0, reprocess)
+        task_id = registered.task_id
+        if registered.status == PENDING:
+            task_id = self._publish(app, registered.ref, priority or 0)
+        return Submission(registered.ref.document_uuid, task_id, registered.created, self)
+
+    def submit_many(
+        self, sources: Iterable[SourceLike], **options: Any
+    ) -> Iterator[Submission | DocpipeError]:
+        """Submit each source; one that cannot be submitted yields its error and stops nothing.
+
+        Args:
+            options: as for `submit`, the same for all.
+        """
+        for source in sources:
+            try:
+                yield self.submit(source, **options)
+            except DocpipeError as error:
+                yield error
+
+    @cached_property
+    def broker(self) -> Broker:
+        """What waits in this pipeline's broker."""
+        return Broker(self._app())
+
+    def _app(self) -> Celery:
+        if self.app is None:
+            raise ConfigurationError("This pipeline has no Celery app. Use process(), or Pipeline(app, …).")
+        return self.app
+
+    def _register(
+        self,
+        taken: TakenIn,
+        project_id: str | None,
+        metadata: Mapping[str, Any] | None,
+        priority: int,
+        reprocess: bool,
+    ) -> Registered:
+        if priority not in PRIORITIES:
+            raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
+        registered = self.store.register(
+            NewDocument(
+                document_uuid=str(uuid.uuid4()),
+                project_id=project_id,
+                name=taken.name,
+                uri=taken.uri,
+                digest=taken.digest,
+                size=taken.size,
+                metadata=dict(metadata or {}),
+                stages=[stage.planned for stage in self.stages],
+                priority=priority,
+                reprocess=reprocess,
+            )
+        )
+        log.info(
+            "document_registered",
+            document=registered.ref.document_uuid,
+            run=registered.ref.run,
+            new=registered.created,  # `created` and `name` are attributes of every log record
+            source=taken.name,
+        )
+        return registered
+
+    def _publish(self, app: Celery, ref: Ref, priority: int) -> str | None:
+        """Publish the run's chain; None (and a row that says why) if the broker cannot be reached."""
+        task_id = str(uuid.uuid4())
+        first = self.stages[0].name
+        if not self.store.queue(ref, first, task_id):
+            return None
+        return self._send(app, ref, first, task_id, priority)
+
+    def _send(self, app: Celery, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
+        """Publish the chain from `stage` on; the ledger says already that it is queued."""
+        rest = self.stages[[spec.name for spec in self.stages].index(stage) :]
+        signature = document_chain(app, rest, ref, task_id=task_id, priority=priority)
+        try:
+            signature.apply_async()
+        except (KombuError, OperationalError, RedisError, OSError) as error:
+            unreachable = BrokerUnavailableError(f"The broker cannot be reached: {error}. It is sent later.")
+            self.store.publish_failed(ref, stage, str(unreachable))
+            log.error("document_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
+            return None
+        except DocpipeError:
+            # task_always_eager runs the chain here, and a failed stage raises here: the store has it
+            if not app.conf.task_always_eager:
+                raise
+        log.info("document_published", document=ref.document_uuid, run=ref.run, stage=stage, task=task_id)
+        return task_id
+
+    # --- take up again --------------------------------------------------------------------------
+
+    def reap(self) -> Counter[str]:
+        """Take up again every run whose message or worker is lost; end those that were started too often.
+
+        Safe to call at any time and from several processes: a run that moves on meanwhile is left alone.
+
+        Returns:
+            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`).
+
+        Raises:
+            BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
+        """
+        app = self._app()
+        waiting = self.broker.waiting({stage.queue for stage in self.stages})  # before the store is read
+        outcomes: Counter[str] = Counter()
+        for stalled in self.store.stalled(grace_seconds=self.policy.grace_seconds):
+            still_waits = waiting is None or stalled.ref in waiting
+            if stalled.state is StageState.QUEUED and still_waits:
+                continue
+            outcomes[self._revive(app, stalled.ref)] += 1
+        return outcomes
+
+    def _revive(self, app: Celery, ref: Ref) -> str:
+        task_id = str(uuid.uuid4())
+        revival = self.store.revive(
+            ref,
+            grace_seconds=self.policy.grace_seconds,
+            max_attempts=self.policy.max_attempts,
+            task_id=task_id,
+        )
+        log.warning("run_revived", document=ref.document_uuid, run=ref.run, outcome=revival.outcome)
+        if revival.outcome == "resume" and revival.stage is not None:
+            self._send(app, ref, revival.stage, task_id, revival.priority)
+        return revival.outcome
+
+    def resume(self, document_uuid: str) -> str | None:
+        """Let a failed, quarantined or cancelled document go on from its first incomplete stage, with input
+        read from the store.
+
+        Returns:
+            The id of the new first task; None if there is nothing to resume.
+        """
+        app, task_id = self._app(), str(uuid.uuid4())
+        resumed = self.store.resume(document_uuid, task_id)
+        if resumed is None:
+            return None
+        return self._send(app, resumed.ref, resumed.stage, task_id, resumed.priority)
+
+    def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
+        """Begin a new run that keeps the results of the stages before `from_stage`.
+
+        The old run's results stay readable until the new run completes.
+
+        Returns:
+            The id of the new first task; None if it waits for the broker.
+
+        Raises:
+            ConfigurationError: the pipeline has no such stage, or no run has completed the earlier ones.
+            DocumentNotFoundError: the store knows no such document.
+        """
+        app, task_id = self._app(), str(uuid.uuid4())
+        begun = self.store.reprocess(document_uuid, from_stage, [stage.planned for stage in self.stages])
+        if begun is None:
+            self.store.status(document_uuid)
+            names = ", ".join(stage.name for stage in self.stages)
+            raise ConfigurationError(
+                f"{document_uuid} cannot be processed again from {from_stage!r}: no run has completed the"
+                f" stages before it, or it is none of {names}."
+            )
+        self.store.queue(begun.ref, begun.stage, task_id)
+        return self._send(app, begun.ref, begun.stage, task_id, begun.priority)
+
+    # --- look -----------------------------------------------------------------------------------
+
+    def status(self, document_uuid: str) -> DocumentStatus:
+        """Where a document stands. Raises `DocumentNotFoundError`."""
+        return self.store.status(document_uuid)
+
+    def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
+        """As `Submission.wait`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.05
+        while True:
+            status = self.store.status(document_uuid)
+            if is_final(status.status):
+                return _good_end(status)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeoutError(
+                    f"{status.name} ({document_uuid}) is still {status.status} after {timeout:g} s."
+                )
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+    def get(self, document_uuid: str) -> Document:
+        """A document with all that was found in it: the newest completed run's results, or, while none
+        has completed, what the running one has so far. Raises `DocumentNotFoundError`.
+        """
+        status = self.store.status(document_uuid)
+        document = self.store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
+        return _as_it_stands(document, status)
+
+    def cancel(self, document_uuid: str) -> bool:
+        """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
+        return self.store.cancel(document_uuid)
+
+    # --- in this process ------------------------------------------------------------------------
+
+    def process(
+        self,
+        source: SourceLike,
+        *,
+        name: str | None = None,
+        project_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        reprocess: bool = False,
+    ) -> Document:
+        """Take a document through all stages in this process, with the same ledger and store.
+
+        A document that completed before is returned as it is; one that failed is tried again.
+
+        Raises:
+            DocpipeError: as it was recorded, with `stage`.
+        """
+        taken = self.sources.take_in(source, name)
+        registered = self._register(taken, project_id, metadata, 0, reprocess)
+        if not registered.created and (is_error(registered.status) or registered.status == CANCELLED):
+            registered = self._register(taken, project_id, metadata, 0, True)
+        for stage in self.stages:
+            self._run_in_process(stage, registered.ref)
+        _good_end(self.store.status(registered.ref.document_uuid))
+        return self.get(registered.ref.document_uuid)
+
+    def _run_in_process(self, stage: StageSpec, ref: Ref) -> None:
+        retries = 0
+        while True:
+            retry_in = self.policy.delay(retries) if retries < self.policy.max_retries else None
+            try:
+                return run_stage(self.runtime, stage, ref, task_id="", retry_in=retry_in)
+            except NothingToDoError as nothing:
+                if nothing.outcome is not Outcome.BUSY:
+                    return None
+                time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
+            except DocpipeError as error:
+                if not error.retryable or retry_in is None:
+                    raise
+                time.sleep(retry_in)
+                retries += 1
+
+
+def _as_it_stands(document: Document, status: DocumentStatus) -> Document:
+    """The document with where it stands now, and why it failed if it did."""
+    return replace(document, status=status.status, error=status.error)
+
+
+def _good_end(status: DocumentStatus) -> DocumentStatus:
+    """The status, or the error that it stands for."""
+    if status.status == CANCELLED:
+        raise CancelledError(f"{status.name} ({status.document_uuid}) was cancelled.")
+    if status.error is not None and is_error(status.status):
+        failure = status.error
+        error = from_code(failure.code, failure.message, stage=failure.stage)
+        error.document_uuid = status.document_uuid
+        raise error
+    return status

@@ -1,0 +1,190 @@
+"""The entities stage: what the text names, where it stands, by an engine and by exact patterns."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from docpipe.errors import BugError
+from docpipe.models import Chunk, Mention, Page, StageOutput
+from docpipe.stages.patterns import EXACT, VALUES, find_patterns, without_overlaps
+from docpipe.stages.places import locate
+from docpipe.stages.ports import NerEngine, Span
+
+PATTERN = "pattern"
+"""`Mention.source` of what the exact recognisers found."""
+
+_ENGINE_VALUES = VALUES | {"TIME", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT"}
+"""An engine's labels for values, as opposed to names."""
+
+_PLAIN_NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
+"""Labels of names that hold no date or amount; the name of an event or a law may."""
+
+_VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
+_EDGES = " \n<([,;:-"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOptions:
+    """What is looked for.
+
+    Attributes:
+        patterns: whether the exact recognisers run beside the engine.
+        labels: labels to keep; None keeps all.
+        max_window: most characters the engine gets at once; a longer chunk is cut at
+            a line, sentence or word end.
+    """
+
+    patterns: bool = True
+    labels: frozenset[str] | None = None
+    max_window: int = 10_000
+
+
+_DEFAULT = EntityOptions()
+
+
+class _Found(NamedTuple):
+    span: Span
+    source: str
+
+
+def find_mentions(
+    text: str,
+    pages: Sequence[Page],
+    chunks: Sequence[Chunk],
+    *,
+    engine: NerEngine,
+    options: EntityOptions = _DEFAULT,
+) -> StageOutput:
+    """Find what `text` names: the engine reads the chunks, the exact patterns the whole text.
+
+    No two mentions overlap; all are sorted by start, numbered from 0, and `text[start:end]` is the
+    mention. A mention belongs to the last chunk that starts at or before it, also where it runs
+    over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
+
+    1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
+    2. a pattern for a value (DATE, MONEY) wins over the engine's values,
+    3. of the rest the longer wins, and at the same length the pattern.
+
+    A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
+    does the name of a person, organisation or place that runs into a DATE or MONEY.
+
+    Raises:
+        BugError: the engine gave a span outside its text, or not one answer for every text.
+    """
+    exact = find_patterns(text) if options.patterns else []
+    named = _cut_back(text, _engine_spans(text, chunks, engine, options.max_window), exact)
+    found = _merged(exact, named, engine.name)
+    kept = [one for one in found if options.labels is None or one.span.label in options.labels]
+    starts = [chunk.start for chunk in chunks]
+    return StageOutput(mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)))
+
+
+def flattened(text: str) -> str:
+    """`text` with single line breaks and tabs as spaces, of the same length: names run over line ends."""
+    lines = text.replace("\t", " ").replace("\r", " ").replace("\v", " ").replace("\f", " ")
+    return lines.replace("\n\n", "\0\0").replace("\n", " ").replace("\0", "\n")
+
+
+def _engine_spans(text: str, chunks: Sequence[Chunk], engine: NerEngine, limit: int) -> list[Span]:
+    windows = [window for chunk in chunks for window in _windows(text, chunk.start, chunk.end, limit)]
+    answers = engine.find([flattened(text[start:end]) for start, end in windows])
+    spans = []
+    try:
+        for (start, end), answer in zip(windows, answers, strict=True):
+            spans += [_moved(span, start, end, engine.name) for span in answer]
+    except ValueError as error:
+        raise BugError(f"The engine {engine.name} did not give one answer for every text.") from error
+    return spans
+
+
+def _windows(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
+    while end - start > limit:
+        half, full = start + limit // 2, start + limit
+        borders = (
+            text.rfind(border, half, full) + len(border)
+            for border in ("\n", ". ", " ")
+            if border in text[half:full]
+        )
+        cut = next(borders, full)
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+def _moved(span: Span, start: int, end: int, engine: str) -> Span:
+    if not 0 <= span.start < span.end <= end - start:
+        raise BugError(
+            f"The engine {engine} gave the span {span.start}..{span.end} of {end - start} characters."
+        )
+    return Span(start + span.start, start + span.end, span.label, span.score)
+
+
+def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
+    """The engine's spans without what lies past a blank line or inside a pattern that wins over them."""
+    starts = [pattern.start for pattern in patterns]
+    cut = []
+    for span in spans:
+        blank = text.find("\n\n", span.start, span.end)
+        start, end = span.start, span.end if blank < 0 else blank
+        for pattern in patterns[max(0, bisect_right(starts, start) - 1) : bisect_right(starts, end - 1)]:
+            if pattern.label in EXACT or (pattern.label in VALUES and span.label in _PLAIN_NAMES):
+                start, end = _outside(start, end, pattern)
+        for left, right in _sides(text, start, end):
+            left, right = _stripped(text, left, right)
+            if left < right:
+                cut.append(Span(left, right, span.label, span.score))
+    return cut
+
+
+def _sides(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Both sides of a case's caption (`Doe v. Roe`), else the span itself."""
+    for match in _VERSUS.finditer(text, start, end):
+        yield start, match.start()
+        start = match.end()
+    yield start, end
+
+
+def _outside(start: int, end: int, pattern: Span) -> tuple[int, int]:
+    """The longer part of `start..end` before or after `pattern`."""
+    if pattern.end <= start or end <= pattern.start:
+        return start, end
+    before, after = (start, pattern.start), (pattern.end, end)
+    return before if before[1] - before[0] >= after[1] - after[0] else after
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end] if start < end else ""
+    return start + len(piece) - len(piece.lstrip(_EDGES)), start + len(piece.rstrip(_EDGES))
+
+
+def _merged(patterns: list[Span], named: list[Span], engine: str) -> list[_Found]:
+    sources = dict.fromkeys(named, engine) | dict.fromkeys(patterns, PATTERN)
+
+    def rank(span: Span) -> tuple[int, int, int]:
+        exact = sources[span] == PATTERN
+        order = 0 if exact and span.label in EXACT else 2 if not exact and span.label in _ENGINE_VALUES else 1
+        return order, span.start - span.end, 0 if exact else 1
+
+    return [_Found(span, sources[span]) for span in without_overlaps(list(sources), rank)]
+
+
+def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:
+    span = found.span
+    page, box = locate(pages, span.start, span.end)
+    chunk = max(0, bisect_right(starts, span.start) - 1)
+    return Mention(
+        index=index,
+        text=text[span.start : span.end],
+        label=span.label,
+        start=span.start,
+        end=span.end,
+        page=page,
+        box=box,
+        score=span.score,
+        source=found.source,
+        chunk=chunk,
+    )

@@ -1,0 +1,62 @@
+"""The tools a stage asks for: Protocols that `docpipe/engines/` implements, one file per technology."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Corners in pixels: top left, top right, bottom right, bottom left of the text as it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedLine:
+    """One line an OCR engine read, in the pixel coordinates of the image it was given."""
+
+    text: str
+    quad: Quad
+    confidence: float
+
+
+class OcrEngine(Protocol):
+    """Reads pictures. One instance belongs to one process and one thread."""
+
+    name: str
+    """Technology and version, stored with the results."""
+
+    def read(self, pixels: NDArray[np.uint8]) -> list[RecognisedLine]:
+        """Recognise an upright picture of shape (height, width, 3), uint8, blue-green-red.
+
+        The lines come in any order.
+        """
+        ...
+
+    def orientation(self, pixels: NDArray[np.uint8]) -> int:
+        """Degrees (0, 90, 180, 270) to turn the picture counter-clockwise so that it stands upright."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A mention in the text an NER engine was given; `text[start:end]` is exactly the mention."""
+
+    start: int
+    end: int
+    label: str
+    score: float = 1.0
+
+
+class NerEngine(Protocol):
+    """Finds names in texts. One instance belongs to one process."""
+
+    name: str
+    """Technology, model and version, stored with the results."""
+
+    def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
+        """The spans of each text, in the order of the texts."""
+        ...

@@ -1,0 +1,110 @@
+"""The words for state, spelled once.
+
+`source_documents.celery_status` and `neo4j_documents."processingStatus"` hold the words of this
+module; the ledger (`stage_runs.state`) holds `StageState`. SQL, docs and tests use the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The four built-in stages, in the order they run."""
+
+    OCR = "ocr"
+    CHUNK = "chunk"
+    ENTITIES = "entities"
+    GRAPH = "graph"
+
+
+class StageState(StrEnum):
+    """State of one stage of one run in the ledger."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+PENDING = "pending"
+COMPLETED = "completed"
+COMPLETED_WITH_WARNINGS = "completed_with_warnings"
+CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class StageWords:
+    """The status words one stage writes.
+
+    `graph_started` and `graph_completed` go to `neo4j_documents`; a stage that leaves that table
+    alone (ocr, most custom stages) has None there.
+    """
+
+    queued: str
+    processing: str
+    complete: str
+    error: str
+    graph_started: str | None = None
+    graph_completed: str | None = None
+
+
+WORDS: dict[Stage, StageWords] = {
+    Stage.OCR: StageWords("ocr_queued", "ocr_processing", "ocr_complete", "error_ocr"),
+    Stage.CHUNK: StageWords(
+        "text_queued",
+        "text_processing",
+        "text_complete",
+        "error_text_processing",
+        "text_processing_started",
+        "text_processing_completed",
+    ),
+    Stage.ENTITIES: StageWords(
+        "entity_queued",
+        "entity_processing",
+        "entity_complete",
+        "error_entity_extraction",
+        "entity_processing_started",
+        "entity_processing_completed",
+    ),
+    Stage.GRAPH: StageWords(
+        "graph_queued",
+        "graph_processing",
+        "graph_complete",
+        "error_graph_building",
+        "graph_processing_started",
+        "graph_processing_completed",
+    ),
+}
+
+QUEUES: dict[Stage, str] = {
+    Stage.OCR: "ocr",
+    Stage.CHUNK: "text",
+    Stage.ENTITIES: "entity",
+    Stage.GRAPH: "graph",
+}
+
+
+def custom_words(name: str) -> StageWords:
+    """The words of a host's own stage: `<name>_queued`, …, `error_<name>`.
+
+    Raises:
+        ValueError: the longest word would not fit `varchar(50)`.
+    """
+    words = StageWords(f"{name}_queued", f"{name}_processing", f"{name}_complete", f"error_{name}")
+    if max(map(len, (words.queued, words.processing, words.complete, words.error))) > 50:
+        raise ValueError(f"stage name {name!r} is too long: its status words must fit 50 characters")
+    return words
+
+
+def is_error(status: str) -> bool:
+    """Whether a document's status says that a stage failed for good."""
+    return status.startswith("error_")
+
+
+def is_final(status: str) -> bool:
+    """Whether a document stays in this status until someone reprocesses or resumes it."""
+    return status in {COMPLETED, COMPLETED_WITH_WARNINGS, CANCELLED} or is_error(status)

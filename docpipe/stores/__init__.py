@@ -1,0 +1,30 @@
+"""Stores by name: `sqlite:///path` or `supabase`."""
+
+from __future__ import annotations
+
+from docpipe.errors import ConfigurationError
+from docpipe.stores.port import Store
+
+
+def open_store(url: str, *, supabase_url: str | None = None, supabase_key: str | None = None) -> Store:
+    """The store that `url` names; nothing is connected yet.
+
+    Args:
+        url: `sqlite:///absolute/path.db`, `sqlite://relative.db`, or `supabase`.
+        supabase_url, supabase_key: for `supabase`.
+
+    Raises:
+        ConfigurationError: the name is unknown, or Supabase's address or key is missing.
+    """
+    # imported here, each only when chosen: supabase-py costs 0.6 s, which an embedded run need not pay
+    if url.startswith("sqlite://"):
+        from docpipe.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+        return SqliteStore(url.removeprefix("sqlite://"))
+    if url == "supabase":
+        from docpipe.stores.supabase import SupabaseStore  # noqa: PLC0415
+
+        if not supabase_url or not supabase_key:
+            raise ConfigurationError("The supabase store needs SUPABASE_URL and SUPABASE_SECRET_KEY.")
+        return SupabaseStore(supabase_url, supabase_key)
+    raise ConfigurationError(f"There is no store {url!r}. Use sqlite:///path/to/file.db or supabase.")

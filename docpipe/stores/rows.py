@@ -1,0 +1,254 @@
+"""Models to rows and back. Every store uses the same column names, so this is the only such place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from docpipe.models import (
+    Box,
+    Chunk,
+    DocumentStatus,
+    Edge,
+    Entity,
+    Evidence,
+    Failure,
+    Line,
+    Mention,
+    Method,
+    Page,
+    Relation,
+    StageOutput,
+    StageRun,
+    Warn,
+)
+from docpipe.stores.port import NewDocument, PlannedStage
+
+Row = dict[str, Any]
+
+
+def _box(value: Any) -> Box | None:
+    return None if value is None else (value[0], value[1], value[2], value[3])
+
+
+def page_row(page: Page) -> Row:
+    return {
+        "number": page.number,
+        "start_offset": page.start,
+        "end_offset": page.end,
+        "width": page.width,
+        "height": page.height,
+        "method": page.method.value,
+        "reason": page.reason,
+        "confidence": page.confidence,
+        "part": page.part,
+        "lines": [[line.start, line.end, line.box, line.confidence] for line in page.lines],
+    }
+
+
+def page_of(row: Mapping[str, Any]) -> Page:
+    return Page(
+        number=row["number"],
+        start=row["start_offset"],
+        end=row["end_offset"],
+        width=row["width"],
+        height=row["height"],
+        method=Method(row["method"]),
+        lines=tuple(Line(start, end, _box(box), score) for start, end, box, score in row["lines"]),
+        reason=row["reason"],
+        confidence=row["confidence"],
+        part=row["part"],
+    )
+
+
+def chunk_row(chunk: Chunk) -> Row:
+    return {
+        "index": chunk.index,
+        "start_offset": chunk.start,
+        "end_offset": chunk.end,
+        "page_from": chunk.page_from,
+        "page_to": chunk.page_to,
+        "text": chunk.text,
+    }
+
+
+def chunk_of(row: Mapping[str, Any]) -> Chunk:
+    return Chunk(
+        row["index"], row["start_offset"], row["end_offset"], row["page_from"], row["page_to"], row["text"]
+    )
+
+
+def mention_row(mention: Mention) -> Row:
+    row = asdict(mention)
+    row["start_offset"] = row.pop("start")
+    row["end_offset"] = row.pop("end")
+    return row
+
+
+def mention_of(row: Mapping[str, Any]) -> Mention:
+    return Mention(
+        index=row["index"],
+        text=row["text"],
+        label=row["label"],
+        start=row["start_offset"],
+        end=row["end_offset"],
+        page=row["page"],
+        box=_box(row["box"]),
+        score=row["score"],
+        source=row["source"],
+        chunk=row["chunk"],
+    )
+
+
+def entity_row(entity: Entity) -> Row:
+    return asdict(entity) | {"mentions": list(entity.mentions)}
+
+
+def entity_of(row: Mapping[str, Any]) -> Entity:
+    return Entity(row["index"], row["name"], row["label"], tuple(row["mentions"]))
+
+
+def relation_of(row: Mapping[str, Any]) -> Relation:
+    evidence = Evidence(row["start_offset"], row["end_offset"], row["page"])
+    return Relation(row["type"], row["source"], row["target"], evidence, row["score"])
+
+
+def relation_row(index: int, relation: Relation) -> Row:
+    return {
+        "index": index,
+        "type": relation.type,
+        "source": relation.source,
+        "target": relation.target,
+        "start_offset": relation.evidence.start,
+        "end_offset": relation.evidence.end,
+        "page": relation.evidence.page,
+        "score": relation.score,
+    }
+
+
+def edge_row(index: int, edge: Edge) -> Row:
+    return {"index": index} | asdict(edge)
+
+
+def edge_of(row: Mapping[str, Any]) -> Edge:
+    return Edge(row["type"], row["source"], row["target"])
+
+
+def warn_of(row: Mapping[str, Any]) -> Warn:
+    return Warn(row["code"], row["message"], row.get("page"))
+
+
+def warnings_of(stages: Iterable[Mapping[str, Any]]) -> tuple[Warn, ...]:
+    """The warnings of a run, in the order of its stages."""
+    return tuple(warn_of(warning) for stage in stages for warning in stage["warnings"])
+
+
+def extras_of(stages: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """What a host's own stages returned, by stage."""
+    return {stage["stage"]: stage["output"] for stage in stages if stage["output"] is not None}
+
+
+def _each(make: Callable[[int, Any], Row], items: Iterable[Any]) -> list[Row]:
+    return [make(index, item) for index, item in enumerate(items)]
+
+
+def result_rows(output: StageOutput) -> dict[str, list[Row]]:
+    """Table name (without prefix) to rows, for the results that this stage makes."""
+    rows: dict[str, list[Row]] = {}
+    if output.pages is not None:
+        rows["pages"] = [page_row(page) for page in output.pages]
+    if output.chunks is not None:
+        rows["chunks"] = [chunk_row(chunk) for chunk in output.chunks]
+    if output.mentions is not None:
+        rows["mentions"] = [mention_row(mention) for mention in output.mentions]
+    if output.entities is not None:
+        rows["entities"] = [entity_row(entity) for entity in output.entities]
+    if output.relations is not None:
+        rows["relations"] = _each(relation_row, output.relations)
+    if output.edges is not None:
+        rows["edges"] = _each(edge_row, output.edges)
+    return rows
+
+
+def run_fields(output: StageOutput) -> Row:
+    """What the stage says about the run as a whole."""
+    fields: Row = {"warnings": [asdict(warning) for warning in output.warnings]}
+    if output.text is not None:
+        fields["text"] = output.text
+    if output.file_type is not None:
+        fields["file_type"] = output.file_type
+    if output.metadata is not None:
+        fields["metadata"] = dict(output.metadata)
+    if output.extra is not None:
+        fields["extra"] = dict(output.extra)
+    return fields
+
+
+def document_row(document: NewDocument) -> Row:
+    """The JSON argument of `docpipe_register`."""
+    row = asdict(document)
+    row["metadata"] = dict(document.metadata)
+    row["stages"] = plan_rows(document.stages)
+    return row
+
+
+def plan_rows(stages: Sequence[PlannedStage]) -> list[Row]:
+    """The ledger's rows of a new run."""
+    return [
+        {"stage": stage.name, "position": position, "queue": stage.queue, "words": asdict(stage.words)}
+        for position, stage in enumerate(stages)
+    ]
+
+
+def _time(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _failure_of(row: Mapping[str, Any]) -> Failure | None:
+    if row["error_code"] is None:
+        return None
+    return Failure(
+        code=row["error_code"],
+        error_class=row["error_class"] or "",
+        message=row["error_message"] or "",
+        stage=row["stage"],
+        traceback=row["error_traceback"] or "",
+    )
+
+
+def stage_run_of(row: Mapping[str, Any]) -> StageRun:
+    return StageRun(
+        stage=row["stage"],
+        position=row["position"],
+        state=row["state"],
+        attempt=row["attempt"],
+        task_id=row["task_id"],
+        worker=row["worker"],
+        lease_expires_at=_time(row["lease_expires_at"]),
+        queued_at=_time(row["queued_at"]),
+        started_at=_time(row["started_at"]),
+        finished_at=_time(row["finished_at"]),
+        error=_failure_of(row),
+    )
+
+
+def status_of(row: Mapping[str, Any]) -> DocumentStatus:
+    """From what `docpipe_status` returns."""
+    stages = tuple(stage_run_of(stage) for stage in row["stages"])
+    failed = next((stage.error for stage in stages if stage.state == "failed"), None)
+    return DocumentStatus(
+        document_uuid=row["document_uuid"],
+        run=row["run"],
+        result_run=row["result_run"],
+        status=row["status"],
+        graph_status=row["graph_status"],
+        name=row["name"],
+        project_id=row["project_id"],
+        task_id=row["task_id"],
+        stages=stages,
+        history=tuple((datetime.fromisoformat(at), status, graph) for at, status, graph in row["history"]),
+        error=failed,
+        warnings=tuple(warn_of(warning) for warning in row["warnings"]),
+    )

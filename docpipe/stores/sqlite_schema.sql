@@ -1,0 +1,176 @@
+-- The tables of sql/, in SQLite's words. Times are ISO 8601 in UTC, JSON is text.
+
+create table if not exists source_documents (
+    id integer primary key,
+    document_uuid text not null unique,
+    project_id text,
+    original_file_path text not null,
+    original_file_name text not null,
+    detected_file_type text,
+    file_size_bytes integer not null,
+    initial_processing_status text not null,
+    celery_status text not null,
+    celery_task_id text,
+    error_message text,
+    raw_extracted_text text,
+    ocr_completed_at text,
+    content_digest text not null,
+    document_metadata text not null,
+    docpipe_run integer,
+    docpipe_result_run integer,
+    created_at text not null,
+    updated_at text not null
+);
+create unique index if not exists source_documents_content_idx
+    on source_documents (coalesce(project_id, ''), content_digest);
+
+create table if not exists neo4j_documents (
+    id integer primary key,
+    "documentId" text not null,
+    "sourceDocumentUuid" text not null unique references source_documents (document_uuid) on delete cascade,
+    "processingStatus" text not null,
+    name text
+);
+
+create table if not exists docpipe_runs (
+    document_uuid text not null references source_documents (document_uuid) on delete cascade,
+    run integer not null,
+    state text not null default 'active'
+        check (state in ('active', 'completed', 'failed', 'cancelled', 'superseded')),
+    source_uri text not null,
+    priority integer not null default 0,
+    cancel_requested integer not null default 0,
+    file_type text,
+    text text,
+    metadata text not null default '{}',
+    created_at text not null,
+    finished_at text,
+    primary key (document_uuid, run)
+);
+
+create table if not exists stage_runs (
+    document_uuid text not null,
+    run integer not null,
+    stage text not null,
+    position integer not null,
+    queue text not null,
+    words text not null,
+    state text not null default 'queued'
+        check (state in ('queued', 'running', 'retrying', 'complete', 'failed', 'cancelled')),
+    attempt integer not null default 0,
+    task_id text,
+    worker text,
+    claim_id text,
+    token integer,
+    lease_expires_at text,
+    makes text not null default '[]',
+    output text,
+    warnings text not null default '[]',
+    queued_at text,
+    started_at text,
+    finished_at text,
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    primary key (document_uuid, run, stage),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+-- Fencing tokens: one counter that only ever grows.
+create table if not exists docpipe_token (last integer not null);
+insert into docpipe_token (last) select 0 where not exists (select 1 from docpipe_token);
+
+create table if not exists docpipe_history (
+    id integer primary key,
+    document_uuid text not null references source_documents (document_uuid) on delete cascade,
+    run integer not null,
+    status text not null,
+    graph_status text,
+    at text not null
+);
+create index if not exists docpipe_history_document_idx on docpipe_history (document_uuid, id);
+
+create table if not exists docpipe_pages (
+    document_uuid text not null,
+    run integer not null,
+    number integer not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    width real,
+    height real,
+    method text not null,
+    reason text not null,
+    confidence real,
+    part text not null,
+    lines text not null,
+    primary key (document_uuid, run, number),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+create table if not exists docpipe_chunks (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    page_from integer not null,
+    page_to integer not null,
+    text text not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+create table if not exists docpipe_mentions (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    text text not null,
+    label text not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    box text,
+    score real not null,
+    source text not null,
+    chunk integer not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+create table if not exists docpipe_entities (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    name text not null,
+    label text not null,
+    mentions text not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+create table if not exists docpipe_relations (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    type text not null,
+    source integer not null,
+    target integer not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    score real not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+create table if not exists docpipe_edges (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    type text not null,
+    source text not null,
+    target text not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);

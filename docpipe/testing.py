@@ -1,0 +1,80 @@
+"""pytest fixtures for hosts: test code that uses docpipe without Redis, Supabase or a worker.
+
+    def test_upload(client, docpipe_eager):
+        uuid = client.post("/documents", files={"file": ("note.txt", b"Ann met Bob.")}).json()["uuid"]
+        assert docpipe_eager.get(uuid).status == "completed"
+
+`docpipe_eager` runs all stages at once, inside `submit`; `docpipe_queued` runs nothing, so that a
+document stays where `submit` left it. Both stand in for `docpipe.submit` and the other module-level
+functions, keep everything in a temporary SQLite file, and are on as soon as docpipe is installed.
+
+Celery's eager mode differs from a worker: docs/how-to/test.md says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from docpipe.pipeline import Pipeline
+    from docpipe.plan import Options
+
+# docpipe is imported inside the fixtures: this module is loaded by every pytest run of the host
+
+
+@pytest.fixture
+def docpipe_options() -> Options:
+    """How the stages work in these tests; override it to choose other engines."""
+    from docpipe.plan import Options  # noqa: PLC0415
+
+    return Options()
+
+
+@pytest.fixture
+def docpipe_eager(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipeline]:
+    """A pipeline that runs every stage inside `submit`, and answers for `docpipe.submit`."""
+    yield from _pipeline(tmp_path, docpipe_options, task_always_eager=True, task_eager_propagates=False)
+
+
+@pytest.fixture
+def docpipe_queued(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipeline]:
+    """A pipeline that only publishes, to a broker in memory that nobody consumes."""
+    yield from _pipeline(tmp_path, docpipe_options)
+
+
+def _pipeline(folder: Path, options: Options, **conf: Any) -> Iterator[Pipeline]:
+    from docpipe.default import set_default_pipeline  # noqa: PLC0415
+    from docpipe.pipeline import Pipeline  # noqa: PLC0415
+    from docpipe.runner import Policy  # noqa: PLC0415
+    from docpipe.sources import Sources  # noqa: PLC0415
+    from docpipe.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    store = SqliteStore(folder / "docpipe.db")
+    pipeline = Pipeline(
+        memory_app(**conf),
+        store=store,
+        sources=Sources(uploads=folder / "uploads", keep_copies=True),
+        options=options,
+        policy=Policy(backoff_seconds=0.001),
+    )
+    set_default_pipeline(pipeline)
+    try:
+        yield pipeline
+    finally:
+        set_default_pipeline(None)
+        store.close()
+
+
+def memory_app(**conf: Any) -> Celery:
+    """A Celery app whose broker and results live in this process's memory."""
+    from celery import Celery  # noqa: PLC0415
+
+    app = Celery("docpipe-test", broker="memory://", backend="cache+memory://", set_as_current=False)
+    app.conf.update(conf)
+    return app

@@ -1,0 +1,98 @@
+"""Fixtures over the real stack: Redis, Postgres and a Supabase-compatible API.
+
+One stack serves a whole test run (with pytest-xdist one per worker, so that workers share
+nothing). DOCPIPE_STACK_DIR=.stack uses the one of `make stack` and leaves it running: its tables
+are emptied, its Redis database 0 is not touched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.stack import Stack
+
+REDIS_DATABASES = 16
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The running servers; `docpipe db apply` has been run.
+
+    A test may kill, pause or stop a server: `database` and `redis_url` mend the stack first.
+    """
+    try:
+        from tests.stack import Stack, StackError
+    except ImportError as error:
+        _unavailable(str(error))
+    try:
+        if shared := _shared_folder():
+            yield _taken_over(Stack(shared))
+        else:
+            with Stack(tmp_path_factory.mktemp("stack")) as own:
+                yield own
+    except StackError as error:
+        _unavailable(str(error))
+
+
+@pytest.fixture
+def database(stack: Stack) -> str:
+    """The DSN of the database behind the API, with docpipe's tables, all empty."""
+    stack.mend()
+    stack.postgres.truncate()
+    return stack.postgres.url
+
+
+@pytest.fixture
+def empty_database(stack: Stack) -> Iterator[str]:
+    """The DSN of a database of its own, with Supabase's roles and nothing else: for migrations."""
+    stack.mend()
+    name = f"empty_{os.getpid()}_{next(_numbers)}"
+    yield stack.postgres.create_database(name)
+    stack.postgres.drop_database(name)
+
+
+@pytest.fixture
+def redis_url(stack: Stack) -> Iterator[str]:
+    """The URL of an empty Redis database, never number 0; emptied again afterwards."""
+    number = 1 + next(_numbers) % (REDIS_DATABASES - 1)
+    stack.mend()
+    stack.redis.flush(number)
+    yield stack.redis.database_url(number)
+    stack.mend()
+    stack.redis.flush(number)
+
+
+@pytest.fixture
+def supabase_env(stack: Stack, database: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """SUPABASE_URL, SUPABASE_SECRET_KEY and SUPABASE_DB_URL, set for this test; the tables are empty."""
+    variables = {name: value for name, value in stack.env.items() if name.startswith("SUPABASE_")}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def _shared_folder() -> Path | None:
+    folder = os.environ.get("DOCPIPE_STACK_DIR")
+    return Path(folder) if folder and "PYTEST_XDIST_WORKER" not in os.environ else None
+
+
+def _taken_over(stack: Stack) -> Stack:
+    if not stack.running:
+        _unavailable(f"No stack runs in {stack.folder}. Run: make stack")
+    stack.apply_sql()
+    return stack
+
+
+def _unavailable(reason: str) -> NoReturn:
+    message = f"the real stack is not available: {reason}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)

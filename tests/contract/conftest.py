@@ -1,0 +1,24 @@
+"""Every test of this folder runs on each store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docpipe.stores import open_store
+from docpipe.stores.port import Store
+
+
+@pytest.fixture(params=["sqlite", "supabase"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        opened = open_store(f"sqlite://{tmp_path / 'docpipe.db'}")
+    else:
+        env = request.getfixturevalue("supabase_env")
+        opened = open_store(
+            "supabase", supabase_url=env["SUPABASE_URL"], supabase_key=env["SUPABASE_SECRET_KEY"]
+        )
+    yield opened
+    opened.close()

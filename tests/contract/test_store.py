@@ -1,0 +1,584 @@
+"""What every store promises, move by move (docpipe/stores/port.py)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from docpipe.errors import DocumentNotFoundError
+from docpipe.models import (
+    Chunk,
+    Edge,
+    Entity,
+    Evidence,
+    Failure,
+    Line,
+    Mention,
+    Method,
+    Page,
+    Ref,
+    Relation,
+    StageOutput,
+    Warn,
+)
+from docpipe.plan import BUILT_IN, CHUNK, OCR, own_stage
+from docpipe.status import StageState
+from docpipe.stores.port import (
+    ALL_PARTS,
+    Claim,
+    Heartbeat,
+    NewDocument,
+    Outcome,
+    Part,
+    Resumption,
+    Revival,
+    SourceRecord,
+    Stalled,
+    Store,
+)
+
+TEXT = "Ann met Bob.\n\nThey signed — 5 €."
+PAGES = (
+    Page(1, 0, 12, 612.0, 792.0, Method.TEXT, (Line(0, 12, (72.0, 70.5, 200.0, 84.0)),), "text layer"),
+    Page(2, 14, 32, 595.0, 842.0, Method.OCR, (Line(14, 32, None, 0.5),), "no text", 0.5, "scan.pdf"),
+)
+CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12]), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))
+MENTIONS = (
+    Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 70.5, 100.0, 84.0), 0.75, "spacy:x", 0),
+    Mention(1, "5 €", "MONEY", 28, 31, 2, None, 1.0, "pattern", 1),
+)
+ENTITIES = (Entity(0, "Ann", "PERSON", (0,)), Entity(1, "5 €", "MONEY", (1,)))
+RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1), 0.5),)
+EDGES = (Edge("PART_OF", "page:1", "document"), Edge("REFERS_TO", "mention:0", "entity:0"))
+FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
+
+OUTPUTS = {
+    "ocr": StageOutput(text=TEXT, pages=PAGES, file_type="application/pdf", metadata={"title": "A — B"}),
+    "chunk": StageOutput(chunks=CHUNKS),
+    "entities": StageOutput(mentions=MENTIONS),
+    "graph": StageOutput(entities=ENTITIES, relations=RELATIONS, edges=EDGES),
+}
+
+
+def new(**changes: Any) -> NewDocument:
+    document = NewDocument(
+        document_uuid=str(uuid.uuid4()),
+        project_id=None,
+        name="letter.pdf",
+        uri="file:///in/letter.pdf",
+        digest="ab" * 32,
+        size=1234,
+        metadata={"case": "A-1", "nested": {"n": [1, None]}},
+        stages=[stage.planned for stage in BUILT_IN],
+    )
+    return replace(document, **changes)
+
+
+def claim(store: Store, ref: Ref, stage: str, **changes: Any) -> Claim:
+    values: dict[str, Any] = {
+        "claim_id": uuid.uuid4().hex,
+        "task_id": "task",
+        "worker": "host:1",
+        "lease_seconds": 60.0,
+        "max_attempts": 5,
+    }
+    return store.claim(ref, stage, **(values | changes))
+
+
+def token_of(taken: Claim) -> int:
+    assert taken.outcome is Outcome.CLAIMED
+    assert taken.token is not None
+    return taken.token
+
+
+def run_stage(store: Store, ref: Ref, stage: str, output: StageOutput | None = None) -> None:
+    assert store.finish(ref, stage, token_of(claim(store, ref, stage)), output or OUTPUTS[stage])
+
+
+def run_all(store: Store, ref: Ref) -> None:
+    for stage in OUTPUTS:
+        run_stage(store, ref, stage)
+
+
+@pytest.fixture
+def ref(store: Store) -> Ref:
+    return store.register(new()).ref
+
+
+def words(store: Store, ref: Ref) -> list[str]:
+    return [word for _, word, _ in store.status(ref.document_uuid).history]
+
+
+# --- register and queue ------------------------------------------------------------------------------
+
+
+def test_a_registered_document_is_pending_with_every_stage_queued(store: Store) -> None:
+    document = new(project_id="P 1")
+    registered = store.register(document)
+    status = store.status(document.document_uuid)
+    assert (registered.ref, registered.created) == (Ref(document.document_uuid, 1), True)
+    assert (status.status, status.graph_status, status.project_id) == ("pending", None, "P 1")
+    assert [(run.stage, run.state, run.attempt) for run in status.stages] == [
+        (stage.name, "queued", 0) for stage in BUILT_IN
+    ]
+    assert store.source(registered.ref) == SourceRecord(document.uri, "letter.pdf", document.digest, 1234)
+
+
+def test_the_same_bytes_in_the_same_project_are_one_document(store: Store, ref: Ref) -> None:
+    again = store.register(new())
+    elsewhere = store.register(new(project_id="other"))
+    assert (again.ref, again.created, again.status) == (ref, False, "pending")
+    assert elsewhere.created
+    assert elsewhere.ref.document_uuid != ref.document_uuid
+
+
+def test_registering_the_same_bytes_at_once_makes_one_document(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: store.register(new()), range(16)))
+    assert len({each.ref for each in found}) == 1
+    assert sum(each.created for each in found) == 1
+
+
+def test_queueing_sets_the_task_and_the_word(store: Store, ref: Ref) -> None:
+    assert store.queue(ref, "ocr", "task-1")
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.task_id, status.stages[0].task_id) == ("ocr_queued", "task-1", "task-1")
+
+
+def test_a_failed_publication_is_written_on_the_row(store: Store, ref: Ref) -> None:
+    store.queue(ref, "ocr", "task-1")
+    assert store.publish_failed(ref, "ocr", "no broker")
+    assert store.status(ref.document_uuid).status == "pending"
+    assert [each.error_message for each in store.documents()] == ["no broker"]
+
+
+def test_queueing_a_stage_that_has_begun_changes_nothing(store: Store, ref: Ref) -> None:
+    claim(store, ref, "ocr")
+    assert not store.queue(ref, "ocr", "late")
+    assert not store.publish_failed(ref, "ocr", "late")
+    assert store.status(ref.document_uuid).status == "ocr_processing"
+
+
+# --- claim -------------------------------------------------------------------------------------------
+
+
+def test_a_claim_counts_the_attempt_before_any_work(store: Store, ref: Ref) -> None:
+    taken = claim(store, ref, "ocr")
+    run = store.status(ref.document_uuid).stages[0]
+    assert (taken.outcome, taken.attempt) == (Outcome.CLAIMED, 1)
+    assert (run.state, run.attempt, run.worker) == ("running", 1, "host:1")
+    assert run.lease_expires_at is not None
+
+
+def test_a_rival_claim_is_refused_while_the_lease_lives(store: Store, ref: Ref) -> None:
+    claim(store, ref, "ocr")
+    rival = claim(store, ref, "ocr")
+    assert rival.outcome is Outcome.BUSY
+    assert 0 < rival.lease_seconds <= 60
+
+
+def test_a_claim_asked_for_again_is_the_same_claim(store: Store, ref: Ref) -> None:
+    first = claim(store, ref, "ocr", claim_id="mine")
+    assert claim(store, ref, "ocr", claim_id="mine") == first
+
+
+def test_one_of_many_claims_at_the_same_moment_wins(store: Store, ref: Ref) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = [each.outcome for each in pool.map(lambda _: claim(store, ref, "ocr"), range(16))]
+    assert sorted(outcomes) == [Outcome.BUSY] * 15 + [Outcome.CLAIMED]
+
+
+def test_a_lapsed_lease_is_taken_over_with_a_higher_token(store: Store, ref: Ref) -> None:
+    first = claim(store, ref, "ocr", lease_seconds=0.0)
+    second = claim(store, ref, "ocr")
+    assert token_of(second) > token_of(first)
+    assert second.attempt == 2
+
+
+def test_a_stage_waits_for_the_ones_before_it(store: Store, ref: Ref) -> None:
+    assert claim(store, ref, "chunk").outcome is Outcome.NOT_READY
+
+
+def test_a_complete_stage_is_handed_on_even_when_the_run_is_over(store: Store, ref: Ref) -> None:
+    run_all(store, ref)
+    assert claim(store, ref, "ocr").outcome is Outcome.COMPLETE
+
+
+def test_unknown_documents_runs_and_stages_are_said_to_be_unknown(store: Store, ref: Ref) -> None:
+    for wrong, stage in [(Ref("nobody", 1), "ocr"), (Ref(ref.document_uuid, 9), "ocr"), (ref, "paint")]:
+        assert claim(store, wrong, stage).outcome is Outcome.UNKNOWN
+
+
+def test_more_than_the_allowed_attempts_is_poison(store: Store, ref: Ref) -> None:
+    for _ in range(3):
+        claim(store, ref, "ocr", lease_seconds=0.0, max_attempts=3)
+    poison = claim(store, ref, "ocr", max_attempts=3)
+    assert (poison.outcome, poison.attempt) == (Outcome.POISON, 3)
+
+
+# --- heartbeat ---------------------------------------------------------------------------------------
+
+
+def test_a_heartbeat_extends_the_lease(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr", lease_seconds=1.0))
+    before = store.status(ref.document_uuid).stages[0].lease_expires_at
+    assert store.heartbeat(ref, "ocr", token, 90.0) is Heartbeat.OK
+    after = store.status(ref.document_uuid).stages[0].lease_expires_at
+    assert before is not None and after is not None and after > before
+
+
+def test_a_heartbeat_learns_that_the_lease_is_lost(store: Store, ref: Ref) -> None:
+    old = token_of(claim(store, ref, "ocr", lease_seconds=0.0))
+    claim(store, ref, "ocr")
+    assert store.heartbeat(ref, "ocr", old, 60.0) is Heartbeat.LOST
+
+
+# --- finish ------------------------------------------------------------------------------------------
+
+
+def test_statuses_move_forward_through_every_word(store: Store, ref: Ref) -> None:
+    store.queue(ref, "ocr", "task")
+    run_all(store, ref)
+    status = store.status(ref.document_uuid)
+    expected = ["pending"]
+    for stage in BUILT_IN:
+        expected += [stage.words.queued, stage.words.processing, stage.words.complete]
+    assert words(store, ref) == [*expected, "completed"]
+    assert [graph for _, _, graph in status.history if graph] == [
+        "text_processing_started",
+        "text_processing_completed",
+        "entity_processing_started",
+        "entity_processing_completed",
+        "graph_processing_started",
+        "graph_processing_completed",
+        "completed",
+    ]
+    assert (status.graph_status, status.result_run) == ("completed", 1)
+    assert all(earlier[0] <= later[0] for earlier, later in pairwise(status.history))
+
+
+def test_everything_that_was_found_is_read_back_exactly(store: Store, ref: Ref) -> None:
+    run_all(store, ref)
+    document = store.load(ref, ALL_PARTS)
+    assert (document.text, document.pages, document.chunks) == (TEXT, PAGES, CHUNKS)
+    assert (document.mentions, document.entities) == (MENTIONS, ENTITIES)
+    assert (document.relations, document.edges) == (RELATIONS, EDGES)
+    assert document.metadata == {"case": "A-1", "nested": {"n": [1, None]}, "title": "A — B"}
+    assert (document.file_type, document.status, document.warnings) == ("application/pdf", "completed", ())
+
+
+def test_only_the_parts_asked_for_are_loaded(store: Store, ref: Ref) -> None:
+    run_all(store, ref)
+    document = store.load(ref, {Part.CHUNKS})
+    assert (document.text, document.pages, document.chunks) == ("", (), CHUNKS)
+
+
+def test_more_rows_than_one_answer_holds_are_all_read(store: Store, ref: Ref) -> None:
+    text = "ab " * 2500
+    chunks = tuple(Chunk(i, 3 * i, 3 * i + 2, 1, 1, "ab") for i in range(2500))
+    run_stage(store, ref, "ocr", StageOutput(text=text, pages=PAGES[:1]))
+    run_stage(store, ref, "chunk", StageOutput(chunks=chunks))
+    assert store.load(ref, {Part.CHUNKS}).chunks == chunks
+
+
+def test_an_output_larger_than_one_request_arrives_whole(store: Store, ref: Ref) -> None:
+    text = "".join(f"line {i} — äöü\n" for i in range(60_000))
+    lines = tuple(Line(i, i + 1, (1.5, 2.5, 3.5, 4.5), 0.25) for i in range(400))
+    pages = tuple(Page(n, n, n + 1, 612.0, 792.0, Method.OCR, lines) for n in range(1, 61))
+    run_stage(store, ref, "ocr", StageOutput(text=text, pages=pages, file_type="text/plain"))
+    document = store.load(ref, {Part.TEXT, Part.PAGES})
+    assert document.text == text
+    assert document.pages == pages
+
+
+def test_an_old_token_changes_nothing(store: Store, ref: Ref) -> None:
+    old = token_of(claim(store, ref, "ocr", lease_seconds=0.0))
+    current = token_of(claim(store, ref, "ocr"))
+    assert not store.finish(ref, "ocr", old, StageOutput(text="old", pages=()))
+    assert not store.retry(ref, "ocr", old, FAILURE, 1.0)
+    assert not store.fail(ref, "ocr", old, FAILURE)
+    assert store.finish(ref, "ocr", current, OUTPUTS["ocr"])
+    assert store.load(ref, {Part.TEXT}).text == TEXT
+
+
+def test_a_finish_repeated_with_its_own_token_is_answered_alike_and_adds_nothing(
+    store: Store, ref: Ref
+) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    assert store.finish(ref, "ocr", token, OUTPUTS["ocr"])
+    history = words(store, ref)
+    assert store.finish(ref, "ocr", token, OUTPUTS["ocr"])
+    assert words(store, ref) == history
+    assert store.load(ref, {Part.PAGES}).pages == PAGES
+
+
+def test_warnings_of_all_stages_make_the_end_completed_with_warnings(store: Store, ref: Ref) -> None:
+    first, second = Warn("low_confidence", "Page 2 is hard to read.", 2), Warn("odd", "Odd.")
+    run_stage(store, ref, "ocr", replace(OUTPUTS["ocr"], warnings=(first,)))
+    run_stage(store, ref, "chunk")
+    run_stage(store, ref, "entities", replace(OUTPUTS["entities"], warnings=(second,)))
+    run_stage(store, ref, "graph")
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.graph_status) == ("completed_with_warnings", "completed_with_warnings")
+    assert status.warnings == (first, second)
+    assert store.load(ref, set()).warnings == (first, second)
+
+
+def test_a_stage_of_the_hosts_own_keeps_its_words_and_what_it_returned(store: Store) -> None:
+    stages = [stage.planned for stage in (OCR, own_stage("classify", lambda _: None), CHUNK)]
+    ref = store.register(new(stages=stages)).ref
+    run_stage(store, ref, "ocr")
+    run_stage(store, ref, "classify", StageOutput(extra={"kind": "contract", "n": [1]}))
+    run_stage(store, ref, "chunk")
+    assert store.load(ref, {Part.EXTRAS}).extras == {"classify": {"kind": "contract", "n": [1]}}
+    assert words(store, ref)[3:6] == ["classify_queued", "classify_processing", "classify_complete"]
+
+
+# --- retry and fail ----------------------------------------------------------------------------------
+
+
+def test_a_retry_keeps_the_status_and_says_why_in_the_ledger(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    assert store.retry(ref, "ocr", token, FAILURE, 1.0)
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.stages[0].state, status.stages[0].error) == (
+        "ocr_processing",
+        "retrying",
+        FAILURE,
+    )
+    assert claim(store, ref, "ocr").attempt == 2
+
+
+def test_a_success_after_a_retry_leaves_no_error_behind(store: Store, ref: Ref) -> None:
+    store.retry(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE, 1.0)
+    run_stage(store, ref, "ocr")
+    assert store.status(ref.document_uuid).stages[0].error is None
+
+
+def test_a_failure_is_final_and_says_everything(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    assert store.fail(ref, "ocr", token, FAILURE)
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.graph_status, status.error) == ("error_ocr", "error_ocr", FAILURE)
+    assert [run.state for run in status.stages] == ["failed", "queued", "queued", "queued"]
+    assert [each.error_message for each in store.documents()] == [FAILURE.message]
+    assert claim(store, ref, "ocr").outcome is Outcome.OVER
+    assert claim(store, ref, "chunk").outcome is Outcome.OVER
+
+
+def test_a_failure_may_follow_a_retry_that_could_not_be_published(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    store.retry(ref, "ocr", token, FAILURE, 1.0)
+    assert store.fail(ref, "ocr", token, FAILURE)
+    assert store.fail(ref, "ocr", token, FAILURE)
+    assert words(store, ref).count("error_ocr") == 1
+
+
+def test_an_errback_fails_the_running_stage_only(store: Store, ref: Ref) -> None:
+    assert not store.fail(ref, None, None, FAILURE)
+    run_stage(store, ref, "ocr")
+    assert not store.fail(ref, None, None, FAILURE)
+    claim(store, ref, "chunk")
+    assert store.fail(ref, None, None, FAILURE)
+    assert store.status(ref.document_uuid).status == "error_text_processing"
+
+
+def test_an_errback_after_the_end_changes_nothing(store: Store, ref: Ref) -> None:
+    run_all(store, ref)
+    assert not store.fail(ref, None, None, FAILURE)
+    assert store.status(ref.document_uuid).status == "completed"
+
+
+# --- cancel and reprocess ----------------------------------------------------------------------------
+
+
+def test_a_waiting_document_is_cancelled_at_once(store: Store, ref: Ref) -> None:
+    assert store.cancel(ref.document_uuid)
+    assert store.status(ref.document_uuid).status == "cancelled"
+    assert claim(store, ref, "ocr").outcome is Outcome.OVER
+    assert not store.cancel(ref.document_uuid)
+
+
+def test_a_running_stage_learns_of_the_cancellation_by_its_heartbeat(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    assert store.cancel(ref.document_uuid)
+    assert store.status(ref.document_uuid).status == "ocr_processing"
+    assert store.heartbeat(ref, "ocr", token, 60.0) is Heartbeat.CANCELLED
+
+
+def test_a_cancelled_document_goes_no_further_than_the_running_stage(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    store.cancel(ref.document_uuid)
+    store.finish(ref, "ocr", token, OUTPUTS["ocr"])
+    assert claim(store, ref, "chunk").outcome is Outcome.OVER
+    assert store.status(ref.document_uuid).status == "cancelled"
+
+
+def test_reprocessing_starts_a_second_run_and_keeps_the_first_ones_results(store: Store, ref: Ref) -> None:
+    run_all(store, ref)
+    again = store.register(new(reprocess=True))
+    assert (again.ref, again.created, again.status) == (Ref(ref.document_uuid, 2), True, "pending")
+    assert store.status(ref.document_uuid).result_run == 1
+    assert store.load(ref, {Part.MENTIONS}).mentions == MENTIONS
+    run_all(store, again.ref)
+    assert store.status(ref.document_uuid).result_run == 2
+
+
+def test_a_run_that_was_superseded_can_do_nothing_more(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    new_run = store.register(new(reprocess=True)).ref
+    assert not store.finish(ref, "ocr", token, OUTPUTS["ocr"])
+    assert store.heartbeat(ref, "ocr", token, 60.0) is Heartbeat.LOST
+    assert claim(store, ref, "ocr").outcome is Outcome.OVER
+    assert store.status(ref.document_uuid).run == new_run.run == 2
+    assert store.status(ref.document_uuid).status == "pending"
+
+
+# --- taking up again ---------------------------------------------------------------------------------
+
+
+def revive(store: Store, ref: Ref, max_attempts: int = 5) -> Revival:
+    return store.revive(ref, grace_seconds=0.0, max_attempts=max_attempts, task_id="revived")
+
+
+def test_work_in_progress_is_not_stalled(store: Store, ref: Ref) -> None:
+    claim(store, ref, "ocr")
+    assert store.stalled(grace_seconds=0.0) == []
+    assert revive(store, ref) == Revival("none")
+
+
+def test_a_document_that_was_never_published_is_stalled_after_the_grace(store: Store, ref: Ref) -> None:
+    assert store.stalled(grace_seconds=60.0) == []
+    assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "ocr", StageState.QUEUED)]
+    assert revive(store, ref) == Revival("resume", "ocr", 0)
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.task_id) == ("ocr_queued", "revived")
+
+
+def test_a_lapsed_lease_is_revived_without_a_step_back(store: Store, ref: Ref) -> None:
+    run_stage(store, ref, "ocr")
+    claim(store, ref, "chunk", lease_seconds=0.0)
+    assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "chunk", StageState.RUNNING)]
+    assert revive(store, ref) == Revival("resume", "chunk", 0)
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.stages[1].state) == ("text_processing", "retrying")
+    assert claim(store, ref, "chunk").attempt == 2
+
+
+def test_the_holder_of_a_revived_lease_changes_nothing_more(store: Store, ref: Ref) -> None:
+    late = token_of(claim(store, ref, "ocr", lease_seconds=0.0))
+    revive(store, ref)
+    assert store.heartbeat(ref, "ocr", late, 60.0) is Heartbeat.LOST
+    assert not store.finish(ref, "ocr", late, OUTPUTS["ocr"])
+
+
+def test_a_stage_that_never_ends_is_quarantined(store: Store, ref: Ref) -> None:
+    for _ in range(2):
+        claim(store, ref, "ocr", lease_seconds=0.0)
+    assert revive(store, ref, max_attempts=2) == Revival("poison")
+    status = store.status(ref.document_uuid)
+    assert status.error is not None
+    assert (status.status, status.error.code) == ("error_ocr", "poison")
+    assert store.stalled(grace_seconds=0.0) == []
+
+
+def test_a_cancelled_run_whose_worker_died_ends_as_cancelled(store: Store, ref: Ref) -> None:
+    claim(store, ref, "ocr", lease_seconds=0.3)
+    store.cancel(ref.document_uuid)
+    assert store.status(ref.document_uuid).status == "ocr_processing"
+    while not store.stalled(grace_seconds=0.0):
+        pass
+    assert revive(store, ref) == Revival("cancelled")
+    assert store.status(ref.document_uuid).status == "cancelled"
+
+
+def test_a_waiting_retry_is_stalled_only_after_its_delay_and_the_grace(store: Store, ref: Ref) -> None:
+    store.retry(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE, 3600.0)
+    assert store.stalled(grace_seconds=0.0) == []
+
+
+def test_a_failed_run_resumes_from_its_first_incomplete_stage(store: Store, ref: Ref) -> None:
+    run_stage(store, ref, "ocr")
+    store.fail(ref, "chunk", token_of(claim(store, ref, "chunk")), FAILURE)
+    assert store.resume(ref.document_uuid, "again") == Resumption(ref, "chunk", 0)
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.task_id, status.error) == ("text_queued", "again", None)
+    assert (status.stages[1].state, status.stages[1].attempt) == ("queued", 0)
+    for stage in ("chunk", "entities", "graph"):
+        run_stage(store, ref, stage)
+    assert store.status(ref.document_uuid).status == "completed"
+
+
+def test_a_cancelled_run_resumes(store: Store, ref: Ref) -> None:
+    store.cancel(ref.document_uuid)
+    assert store.resume(ref.document_uuid, "again") == Resumption(ref, "ocr", 0)
+    run_all(store, ref)
+
+
+def test_there_is_nothing_to_resume_in_a_run_that_works_or_completed(store: Store, ref: Ref) -> None:
+    assert store.resume(ref.document_uuid, "again") is None
+    run_all(store, ref)
+    assert store.resume(ref.document_uuid, "again") is None
+    assert store.resume("nobody", "again") is None
+
+
+def test_reprocessing_from_a_stage_keeps_what_the_earlier_ones_made(store: Store, ref: Ref) -> None:
+    warning = Warn("low_confidence", "Page 2.", 2)
+    run_stage(store, ref, "ocr", replace(OUTPUTS["ocr"], warnings=(warning,)))
+    for stage in ("chunk", "entities", "graph"):
+        run_stage(store, ref, stage)
+    plan = [stage.planned for stage in BUILT_IN]
+    begun = store.reprocess(ref.document_uuid, "entities", plan)
+    second = Ref(ref.document_uuid, 2)
+    assert begun == Resumption(second, "entities", 0)
+    document = store.load(second, ALL_PARTS)
+    assert (document.text, document.pages, document.chunks) == (TEXT, PAGES, CHUNKS)
+    assert (document.mentions, document.entities, document.edges) == ((), (), ())
+    assert document.warnings == (warning,)
+    assert [run.state for run in store.status(ref.document_uuid).stages] == [
+        "complete",
+        "complete",
+        "queued",
+        "queued",
+    ]
+    for stage in ("entities", "graph"):
+        run_stage(store, second, stage)
+    assert store.load(second, ALL_PARTS).mentions == MENTIONS
+    assert store.status(ref.document_uuid).result_run == 2
+
+
+def test_a_stage_cannot_be_redone_before_the_earlier_ones_are_done(store: Store, ref: Ref) -> None:
+    plan = [stage.planned for stage in BUILT_IN]
+    assert store.reprocess(ref.document_uuid, "entities", plan) is None
+    assert store.reprocess("nobody", "ocr", plan) is None
+    assert store.reprocess(ref.document_uuid, "paint", plan) is None
+
+
+# --- reads -------------------------------------------------------------------------------------------
+
+
+def test_a_document_nobody_knows_is_an_error(store: Store) -> None:
+    reads: list[Callable[[], object]] = [
+        lambda: store.status("nobody"),
+        lambda: store.load(Ref("nobody", 1), ALL_PARTS),
+        lambda: store.source(Ref("nobody", 1)),
+    ]
+    for read in reads:
+        with pytest.raises(DocumentNotFoundError, match="nobody"):
+            read()
+
+
+def test_the_newest_documents_are_listed_first(store: Store) -> None:
+    for number in range(3):
+        store.register(new(digest=f"{number}" * 64, name=f"{number}.txt", project_id="P"))
+    assert [each.name for each in store.documents(limit=2)] == ["2.txt", "1.txt"]
+
+
+def test_a_store_that_is_set_up_lacks_nothing(store: Store) -> None:
+    assert store.check() == []

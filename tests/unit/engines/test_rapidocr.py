@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from docpipe.engines import load_ner, load_ocr
+from docpipe.engines.rapidocr import RapidOcrEngine
+from docpipe.errors import ConfigurationError, MissingExtraError
+from docpipe.stages.layout import reading_order
+from docpipe.stages.ports import OcrEngine
+
+Pixels = NDArray[np.uint8]
+
+PROSE = (
+    "The parties to this agreement are named below.",
+    "Payment is due within thirty days of delivery.",
+    "Notices shall be sent to the registered office.",
+    "This contract is governed by the laws of France.",
+)
+
+
+def page(
+    lines: tuple[str, ...] = PROSE, size: int = 36, width: int = 1100, height: int = 0, left: int = 60
+) -> Pixels:
+    """Black text on white paper."""
+    step = 2 * size
+    sheet = Image.new("RGB", (width, height or step * (len(lines) + 1)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for row, text in enumerate(lines):
+        pen.text((left, size // 2 + row * step), text, "black", ImageFont.load_default(size))
+    return np.ascontiguousarray(np.asarray(sheet)[:, :, ::-1])
+
+
+def read(engine: OcrEngine, pixels: Pixels) -> list[str]:
+    return [line.text for line in reading_order(engine.read(pixels))]
+
+
+@pytest.fixture(scope="module")
+def engine() -> OcrEngine:
+    return load_ocr("rapidocr")
+
+
+def test_printed_lines_are_read_with_their_places_and_confidence(engine: OcrEngine) -> None:
+    lines = sorted(engine.read(page()), key=lambda line: line.quad[0][1])
+    assert [line.text for line in lines] == list(PROSE)
+    assert all(line.confidence > 0.9 for line in lines)
+    for row, line in enumerate(lines):
+        (x0, y0), _, (_, y1), _ = line.quad
+        assert 40 <= x0 <= 65
+        assert y0 <= 18 + 72 * row + 18 <= y1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_the_orientation_of_a_turned_page_is_what_brings_it_upright(engine: OcrEngine, turns: int) -> None:
+    turned = np.rot90(page(), turns).copy()
+    degrees = engine.orientation(turned)
+    assert degrees == (360 - 90 * turns) % 360
+    assert read(engine, np.rot90(turned, degrees // 90).copy()) == list(PROSE)
+
+
+def test_a_skewed_page_is_read_in_order(engine: OcrEngine) -> None:
+    sheet = Image.fromarray(page(height=600)).rotate(3, fillcolor="white", expand=True)
+    assert read(engine, np.asarray(sheet).copy()) == list(PROSE)
+
+
+def test_small_print_on_a_large_page_is_found_in_strips() -> None:
+    small = RapidOcrEngine(detection_pixels=150_000)
+    lines = tuple(f"{n:02d} {PROSE[n % 4]}" for n in range(24))
+    found = read(small, page(lines, size=24, width=1700, height=1200))
+    assert found == list(lines)
+
+
+def test_print_too_small_for_one_look_at_a_large_page_is_read(engine: OcrEngine) -> None:
+    sheet = np.full((3400, 2400, 3), 255, np.uint8)
+    block = page(PROSE * 5, size=14, width=420, left=10)
+    sheet[200 : 200 + len(block), 100:520] = block
+    assert read(engine, sheet) == list(PROSE * 5)
+
+
+def test_a_tall_narrow_receipt_keeps_its_small_lines(engine: OcrEngine) -> None:
+    lines = tuple(f"Item {n:02d} costs {n}.50" for n in range(60))
+    assert read(engine, page(lines, size=28, width=420, left=20)) == list(lines)
+
+
+def test_a_strip_no_higher_than_its_line_is_read(engine: OcrEngine) -> None:
+    assert read(engine, page(PROSE[:1])[12:66]) == [PROSE[0]]
+
+
+@pytest.mark.parametrize("shape", [(1, 60_000), (60_000, 1), (1, 1), (20, 30_000), (30_000, 20), (64, 64)])
+def test_pictures_of_extreme_shape_or_without_text_give_no_lines(
+    engine: OcrEngine, shape: tuple[int, int]
+) -> None:
+    blank = np.full((*shape, 3), 255, np.uint8)
+    assert (engine.orientation(blank), engine.read(blank)) == (0, [])
+
+
+def test_lines_below_the_least_score_are_left_out() -> None:
+    assert RapidOcrEngine(min_score=1.01).read(page(PROSE[:1])) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_the_models_are_loaded_anew_after_a_fork(engine: OcrEngine) -> None:
+    expected = read(engine, page(PROSE[:1]))
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(send, "\n".join(read(engine, page(PROSE[:1]))).encode())
+        finally:
+            os._exit(0)  # whatever happened: the test session belongs to the parent
+    os.close(send)
+    with os.fdopen(receive, "rb") as pipe:
+        assert pipe.read().decode().splitlines() == expected
+    os.waitpid(child, 0)
+
+
+def test_reading_leaves_the_root_logger_alone_and_its_own_quiet(
+    engine: OcrEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = (logging.getLogger().level, list(logging.getLogger().handlers))
+    engine.read(np.full((200, 200, 3), 255, np.uint8))
+    assert (logging.getLogger().level, list(logging.getLogger().handlers)) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_engines_name_says_its_version(engine: OcrEngine) -> None:
+    assert engine.name.startswith("rapidocr 3.")
+
+
+# --- loading by name ----------------------------------------------------------------------------
+
+
+def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"rapidocr, rapidocr-onnxruntime, or package\.module:attribute"
+    ):
+        load_ocr("tesseract")
+    with pytest.raises(ConfigurationError, match="Choose one of spacy"):
+        load_ner("gliner")
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="colour"):
+        load_ocr("rapidocr", colour=True)
+
+
+def test_an_engine_of_a_third_party_is_loaded_by_its_dotted_name() -> None:
+    found = load_ocr("docpipe.engines.rapidocr:RapidOcrEngine", threads=2)
+    assert isinstance(found, RapidOcrEngine)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such_package:Engine", "cannot be imported"),
+        ("docpipe.errors:Engine", "no class or function 'Engine'"),
+    ],
+)
+def test_a_third_party_engine_that_is_not_there_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load_ocr(name)
+
+
+def test_a_missing_library_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "docpipe.engines.rapidocr_onnxruntime", raising=False)
+    with pytest.raises(MissingExtraError, match=r"docpipe-celery\[ocr-legacy\]"):
+        load_ocr("rapidocr-onnxruntime")
+
+
+def test_importing_the_loader_imports_no_engine() -> None:
+    heavy = "{'numpy', 'cv2', 'onnxruntime', 'rapidocr', 'spacy'}"
+    code = f"import sys, docpipe.engines; sys.exit(bool({heavy} & set(sys.modules)))"
+    here = Path(__file__).parents[3]
+    assert subprocess.run([sys.executable, "-c", code], cwd=here, check=False).returncode == 0

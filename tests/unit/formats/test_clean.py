@@ -1,0 +1,32 @@
+"""Strings that leave a reader can be stored anywhere."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docpipe.formats.clean import clean, clean_label, clean_line
+
+
+def test_controls_go_and_line_ends_become_one_kind() -> None:
+    assert clean("a\0b\x1bc\r\nd\re\tf\x85g\ud800h\x9f") == "abc\nd\ne\tf\ng\ufffdh"
+
+
+def test_a_line_stays_one_line() -> None:
+    assert clean_line("a\r\nb\nc") == "a b c"
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_clean_text_encodes_holds_no_controls_and_stays_as_it_is(text: str) -> None:
+    cleaned = clean(text)
+    cleaned.encode("utf-8")
+    assert not any(ord(c) < 32 and c not in "\t\n" for c in cleaned)
+    assert not any(0x7F <= ord(c) <= 0x9F for c in cleaned)
+    assert clean(cleaned) == cleaned
+
+
+def test_a_label_is_no_path_and_reads_in_one_direction() -> None:
+    names = ["../../etc/passwd", "C:\\x\\a.pdf", "a\0b.pdf", "x\u202efdp.exe", "..", "dir/", "x" * 300]
+    labels = [clean_label(name, "attachment") for name in names]
+    assert labels[:6] == ["passwd", "a.pdf", "ab.pdf", "xfdp.exe", "attachment", "attachment"]
+    assert len(labels[6]) == 120

@@ -1,0 +1,279 @@
+"""DOCX: everything a reader of the printed document would read, once, in order."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import docx
+import pytest
+from docx.enum.text import WD_BREAK
+from PIL import Image
+
+from docpipe.errors import (
+    CorruptDocumentError,
+    EncryptedDocumentError,
+    ExpansionLimitError,
+    TooDeepError,
+    TooManyPartsError,
+)
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+STRICT = 'xmlns:w="http://purl.oclc.org/ooxml/wordprocessingml/main"'
+MC = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+TYPES = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+
+
+def relations(**links: str) -> str:
+    """`kind_1="target"` links to a part."""
+    items = "".join(
+        f'<Relationship Id="{key}" Type="{RELS}/{key.partition("_")[0]}" Target="{target}"/>'
+        for key, target in links.items()
+    )
+    namespace = "http://schemas.openxmlformats.org/package/2006/relationships"
+    return f'<Relationships xmlns="{namespace}">{items}</Relationships>'
+
+
+def package(
+    body: str, parts: dict[str, str | bytes] | None = None, namespace: str = W, **links: str
+) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", TYPES)
+        archive.writestr("_rels/.rels", relations(officeDocument="word/document.xml"))
+        document = f"<w:document {namespace} {MC} {R}><w:body>{body}</w:body></w:document>"
+        archive.writestr("word/document.xml", document)
+        archive.writestr("word/_rels/document.xml.rels", relations(**links))
+        for name, content in (parts or {}).items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def p(*runs: str) -> str:
+    return (
+        "<w:p>"
+        + "".join(run if run.startswith("<") else f"<w:r><w:t>{run}</w:t></w:r>" for run in runs)
+        + "</w:p>"
+    )
+
+
+def pages(data: bytes, limits: Limits | None = None) -> list[list[str]]:
+    reader = open_document(data, "a.docx", limits or Limits())
+    return [[line.text for line in page.lines] for page in reader.pages()]
+
+
+def lines(body: str, namespace: str = W) -> list[str]:
+    (page,) = pages(package(body, namespace=namespace))
+    return page
+
+
+def test_a_document_by_python_docx_is_read_in_order() -> None:
+    document = docx.Document()
+    document.core_properties.title = "The title"
+    document.sections[0].header.paragraphs[0].text = "header"
+    document.sections[0].footer.paragraphs[0].text = "footer"
+    document.add_paragraph("one")
+    table = document.add_table(2, 3)
+    for index, cell in enumerate(c for row in table.rows for c in row.cells):
+        cell.text = str(index)
+    table.cell(0, 1).merge(table.cell(0, 2))
+    document.add_paragraph("two").add_run().add_break(WD_BREAK.PAGE)
+    document.add_paragraph("three")
+    buffer = BytesIO()
+    document.save(buffer)
+    reader = open_document(buffer.getvalue(), "a.docx")
+    assert [[line.text for line in page.lines] for page in reader.pages()] == [
+        ["header", "one", "0\t1 2", "3\t4\t5", "two"],
+        ["three", "footer"],
+    ]
+    assert reader.metadata["title"] == "The title"
+
+
+@pytest.mark.parametrize("namespace", [W, STRICT])
+def test_tracked_insertions_stay_and_deletions_go(namespace: str) -> None:
+    body = p(
+        "kept ",
+        "<w:ins><w:r><w:t>inserted</w:t></w:r></w:ins>",
+        "<w:del><w:r><w:delText>deleted</w:delText></w:r></w:del>",
+        "<w:moveFrom><w:r><w:t>moved away</w:t></w:r></w:moveFrom>",
+    )
+    row = "<w:tr><w:trPr><w:del/></w:trPr><w:tc>" + p("deleted row") + "</w:tc></w:tr>"
+    assert lines(body + f"<w:tbl>{row}</w:tbl>", namespace) == ["kept inserted"]
+
+
+def test_a_text_box_is_read_once_after_its_paragraph() -> None:
+    box = f"<w:txbxContent>{p('boxed')}</w:txbxContent>"
+    choice, fallback = f"<mc:Choice>{box}</mc:Choice>", f"<mc:Fallback>{box}</mc:Fallback>"
+    both = f"<w:r><mc:AlternateContent>{choice}{fallback}</mc:AlternateContent></w:r>"
+    assert lines(p("anchor", both) + p("next")) == ["anchor", "boxed", "next"]
+
+
+def test_a_box_for_older_programs_only_is_read() -> None:
+    box = f"<mc:Fallback><w:txbxContent>{p('old')}</w:txbxContent></mc:Fallback>"
+    assert lines(p(f"<w:r><mc:AlternateContent>{box}</mc:AlternateContent></w:r>")) == ["old"]
+
+
+def test_content_controls_hyperlinks_and_fields_give_their_text() -> None:
+    body = "<w:sdt><w:sdtPr><w:alias/></w:sdtPr><w:sdtContent>" + p("control") + "</w:sdtContent></w:sdt>"
+    link = "<w:hyperlink><w:r><w:t>link</w:t></w:r></w:hyperlink>"
+    field = "<w:r><w:instrText>PAGE</w:instrText></w:r><w:fldSimple><w:r><w:t>7</w:t></w:r></w:fldSimple>"
+    assert lines(body + p("see ", link, field)) == ["control", "see link7"]
+
+
+def test_breaks_tabs_and_symbols_are_characters() -> None:
+    symbols = (
+        '<w:r><w:sym w:font="Wingdings" w:char="F0FE"/><w:sym w:font="Symbol" w:char="F061"/>'
+        '<w:sym w:font="Arial" w:char="00A7"/><w:noBreakHyphen/></w:r>'
+    )
+    assert lines(p("a", "<w:r><w:tab/></w:r>", "b", "<w:r><w:br/></w:r>", "c", symbols)) == ["a\tb", "c☑α§-"]
+
+
+def test_page_breaks_start_pages() -> None:
+    before = "<w:p><w:pPr><w:pageBreakBefore/></w:pPr><w:r><w:t>three</w:t></w:r></w:p>"
+    body = p("one", '<w:r><w:br w:type="page"/></w:r>', "two") + before
+    assert pages(package(body)) == [["one"], ["two"], ["three"]]
+
+
+def test_nested_tables_follow_their_row() -> None:
+    inner = "<w:tbl><w:tr><w:tc>" + p("x") + "</w:tc><w:tc>" + p("y") + "</w:tc></w:tr></w:tbl>"
+    outer = (
+        "<w:tbl><w:tr><w:tc>" + p("a") + inner + p("b") + "</w:tc><w:tc>" + p("c") + "</w:tc></w:tr></w:tbl>"
+    )
+    assert lines(outer) == ["a b\tc", "x\ty"]
+
+
+def test_a_huge_grid_span_is_one_cell() -> None:
+    cell = '<w:tc><w:tcPr><w:gridSpan w:val="200000000"/></w:tcPr>' + p("wide") + "</w:tc>"
+    assert lines(f"<w:tbl><w:tr>{cell}</w:tr></w:tbl>") == ["wide"]
+
+
+def test_headers_come_first_once_and_notes_and_footers_last() -> None:
+    header = f"<w:hdr {W}>{p('head')}</w:hdr>"
+    notes = (
+        f'<w:footnotes {W}><w:footnote w:type="separator">{p("no")}</w:footnote>'
+        f"<w:footnote>{p('note')}</w:footnote></w:footnotes>"
+    )
+    data = package(
+        p("body"),
+        {
+            "word/h1.xml": header,
+            "word/h2.xml": header,
+            "word/notes.xml": notes,
+            "word/end.xml": f"<w:endnotes {W}><w:endnote>{p('end')}</w:endnote></w:endnotes>",
+            "word/f.xml": f"<w:ftr {W}>{p('foot')}</w:ftr>",
+        },
+        header_1="h1.xml",
+        header_2="h2.xml",
+        footnotes="notes.xml",
+        endnotes="/word/end.xml",
+        footer="f.xml",
+    )
+    assert pages(data) == [["head", "body", "note", "end", "foot"]]
+
+
+def test_a_missing_part_is_a_warning() -> None:
+    reader = open_document(package(p("body"), header="gone.xml"), "a.docx")
+    assert [line.text for page in reader.pages() for line in page.lines] == ["body"]
+    assert [warn.code for warn in reader.warnings] == ["part_unreadable"]
+
+
+def test_a_merged_in_page_of_html_is_read_in_its_place() -> None:
+    html = "<!doctype html><p>merged</p>"
+    data = package(
+        p("a") + '<w:altChunk r:id="aFChunk_1"/>' + p("b"), {"word/x.html": html}, aFChunk_1="x.html"
+    )
+    assert pages(data) == [["a", "merged", "b"]]
+
+
+def test_a_scan_in_a_document_without_text_is_a_page_with_a_picture() -> None:
+    buffer = BytesIO()
+    Image.new("RGB", (60, 40)).save(buffer, "PNG")
+    parts: dict[str, str | bytes] = {
+        "word/media/a.png": buffer.getvalue(),
+        "word/media/b.emf": b"\1\0\0\0" + bytes(36) + b" EMF",
+    }
+    reader = open_document(package(p(""), parts, image_1="media/a.png", image_2="media/b.emf"), "a.docx")
+    (page,) = reader.pages()
+    assert page.image is not None
+    assert (page.image(200).pixels.shape, page.lines, page.part) == ((40, 60, 3), (), "")
+    assert [warn.code for warn in reader.warnings] == ["picture_unsupported"]
+
+
+def test_an_empty_document_has_one_empty_page() -> None:
+    assert pages(package(p(""))) == [[]]
+
+
+def test_a_doctype_is_refused_and_nothing_outside_is_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("SECRET")
+    doctype = f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{secret}">]>'
+    evil = f"{doctype}<w:document {W}><w:body>{p('&e;')}</w:body></w:document>"
+    data = package("")
+    with (
+        zipfile.ZipFile(buffer := BytesIO(data), "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate"),
+    ):
+        archive.writestr("word/document.xml", evil)
+    with pytest.raises(CorruptDocumentError, match="DOCTYPE"):
+        open_document(buffer.getvalue(), "a.docx")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused() -> None:
+    bomb = package(p("a"), {"word/media/zeros": bytes(20_000_000)})
+    with pytest.raises(ExpansionLimitError):
+        open_document(bomb, "a.docx")
+    with pytest.raises(ExpansionLimitError):
+        open_document(package(p("a" * 5000)), "a.docx", Limits(max_expanded_bytes=4000))
+
+
+def test_a_size_that_lies_does_not_help() -> None:
+    data = bytearray(package(p("a" * 50_000)))
+    honest = zipfile.ZipFile(BytesIO(bytes(data))).getinfo("word/document.xml").file_size
+    directory = data.rindex(b"word/document.xml", 0, data.rindex(b"word/_rels"))
+    data[directory - 22 : directory - 18] = (100).to_bytes(4, "little")
+    assert zipfile.ZipFile(BytesIO(bytes(data))).getinfo("word/document.xml").file_size == 100 < honest
+    with pytest.raises((ExpansionLimitError, CorruptDocumentError)):
+        open_document(bytes(data), "a.docx", Limits(max_expanded_bytes=20_000))
+
+
+def test_too_many_members_are_refused() -> None:
+    with pytest.raises(TooManyPartsError):
+        open_document(
+            package(p("a"), {f"x{i}": "" for i in range(20)}), "a.docx", Limits(max_archive_members=20)
+        )
+
+
+def test_tables_nested_too_deep_are_refused() -> None:
+    table = p("core")
+    for _ in range(51):
+        table = f"<w:tbl><w:tr><w:tc>{table}</w:tc></w:tr></w:tbl>"
+    with pytest.raises(TooDeepError):
+        open_document(package(table), "a.docx")
+
+
+def test_xml_nested_too_deep_is_refused() -> None:
+    with pytest.raises(TooDeepError):
+        open_document(package("<w:ins>" * 300 + p("core") + "</w:ins>" * 300), "a.docx")
+
+
+def test_an_encrypted_archive_says_so() -> None:
+    data = bytearray(package(p("a")))
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(EncryptedDocumentError):
+        open_document(bytes(data), "a.docx")
+
+
+@pytest.mark.parametrize("body", ["<w:p>", "\x01", "&undefined;"])
+def test_broken_xml_is_corrupt(body: str) -> None:
+    with pytest.raises(CorruptDocumentError):
+        open_document(package(body), "a.docx")
+
+
+def test_a_truncated_document_is_corrupt() -> None:
+    with pytest.raises(CorruptDocumentError):
+        open_document(package(p("a"))[:-100], "a.docx")

@@ -1,0 +1,155 @@
+"""Pictures come out upright, in colour, with square pixels, and within limits."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from docpipe.errors import CorruptDocumentError, TooManyPagesError, TooManyPixelsError
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits, RawPage
+
+UPRIGHT = Image.new("RGB", (60, 40), "white")
+UPRIGHT.paste((200, 0, 0), (0, 0, 20, 10))
+STORED_AS = {  # EXIF orientation: how the upright picture lies in the file
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def only_page(data: bytes, limits: Limits | None = None) -> RawPage:
+    (page,) = open_document(data, "picture", limits or Limits()).pages()
+    return page
+
+
+def pixels(page: RawPage) -> NDArray[np.uint8]:
+    assert page.image is not None
+    return page.image(200).pixels
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
+def test_pixels_are_blue_green_red(kind: str) -> None:
+    page = only_page(encoded(UPRIGHT, kind))
+    assert pixels(page).shape == (40, 60, 3)
+    assert (pixels(page)[0, 0].tolist(), pixels(page)[39, 59].tolist()) == ([0, 0, 200], [255, 255, 255])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_lossy_kinds_are_read(kind: str) -> None:
+    assert 180 <= int(pixels(only_page(encoded(UPRIGHT, kind)))[2, 2, 2]) <= 220
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+@pytest.mark.parametrize(("kind", "compression"), [("PNG", None), ("TIFF", None), ("TIFF", "tiff_lzw")])
+def test_a_turned_picture_is_turned_back_once(
+    orientation: int, kind: str, compression: str | None, tmp_path: Path
+) -> None:
+    turn = STORED_AS[orientation]
+    stored = UPRIGHT if turn is None else UPRIGHT.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"compression": compression} if compression else {}
+    path = tmp_path / "picture"
+    path.write_bytes(encoded(stored, kind, exif=exif, **options))
+    # By path as well, because Pillow reads an uncompressed TIFF another way then.
+    for data in (path, path.read_bytes()):
+        with closing(open_document(data, "picture")) as reader:
+            (page,) = reader.pages()
+            assert (page.width, page.height) == pytest.approx((60 * 72 / 200, 40 * 72 / 200))
+            assert pixels(page).tolist() == np.asarray(UPRIGHT)[:, :, ::-1].tolist()
+
+
+def test_resolution_gives_the_size_in_points() -> None:
+    page = only_page(encoded(UPRIGHT, "PNG", dpi=(300, 300)))
+    assert page.image is not None
+    assert (page.width, page.height) == pytest.approx((14.4, 9.6), abs=0.01)
+    assert page.image(200).points_per_pixel == pytest.approx(72 / 300, abs=0.001)
+
+
+@pytest.mark.parametrize("dpi", [(1, 1), (0, 0), (5000, 5000)])
+def test_a_senseless_resolution_counts_as_200(dpi: tuple[int, int]) -> None:
+    assert only_page(encoded(UPRIGHT, "TIFF", dpi=dpi)).width == pytest.approx(60 * 72 / 200)
+
+
+def test_a_fax_gets_square_pixels() -> None:
+    page = only_page(encoded(UPRIGHT.convert("1"), "TIFF", dpi=(204, 102), compression="group4"))
+    assert page.image is not None
+    assert pixels(page).shape == (80, 60, 3)
+    assert (page.width, page.height) == pytest.approx((60 * 72 / 204, 40 * 72 / 102))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F", "LAB"])
+def test_every_mode_shows_black_on_white(mode: str) -> None:
+    page = Image.new("L", (30, 20), 255)
+    page.paste(0, (5, 5, 15, 15))
+    if mode in {"I;16", "I", "F"}:
+        deep = np.where(np.asarray(page) > 0, 4095, 7)  # 12 bits, as scanners deliver
+        kinds = {"I;16": np.uint16, "I": np.int32, "F": np.float32}
+        picture = Image.fromarray(deep.astype(kinds[mode]))
+    elif mode == "LAB":
+        picture = Image.merge("LAB", [page, *[Image.new("L", (30, 20), 128)] * 2])
+    else:
+        picture = page.convert("RGB").convert(mode) if mode == "CMYK" else page.convert(mode)
+    shown = pixels(only_page(encoded(picture, "TIFF")))
+    assert shown[10, 10].max() < 40
+    assert shown[1, 1].min() > 215
+
+
+def test_transparent_parts_are_white() -> None:
+    picture = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert pixels(only_page(encoded(picture, "PNG"))).min() == 255
+
+
+def test_each_frame_of_a_tiff_is_a_page() -> None:
+    second = UPRIGHT.transpose(Image.Transpose.ROTATE_90).convert("L")
+    data = encoded(UPRIGHT, "TIFF", save_all=True, append_images=[second])
+    pages = list(open_document(data, "scan.tif").pages())
+    assert [pixels(page).shape for page in pages] == [(40, 60, 3), (60, 40, 3)]
+    assert [page.image_share for page in pages] == [1.0, 1.0]
+    assert pixels(pages[0]).shape == (40, 60, 3)  # and back
+
+
+def test_too_many_frames_are_refused_before_they_are_counted() -> None:
+    data = encoded(UPRIGHT, "TIFF", save_all=True, append_images=[UPRIGHT] * 4)
+    assert len(list(open_document(data, "a.tif", Limits(max_image_frames=5)).pages())) == 5
+    with pytest.raises(TooManyPagesError, match="more than 4"):
+        open_document(data, "a.tif", Limits(max_image_frames=4))
+
+
+@pytest.mark.parametrize("limits", [Limits(max_image_pixels=2399), Limits(max_image_side=59)])
+def test_too_large_a_picture_is_refused_by_its_header(limits: Limits) -> None:
+    with pytest.raises(TooManyPixelsError, match="60 x 40"):
+        open_document(encoded(UPRIGHT, "PNG")[:60], "a.png", limits)
+
+
+def test_render_limits_shrink_a_picture_and_keep_its_place_in_points() -> None:
+    page = only_page(encoded(UPRIGHT, "PNG"), Limits(max_render_pixels=600))
+    assert page.image is not None
+    image = page.image(200)
+    assert image.pixels.shape == (20, 30, 3)
+    assert image.points_per_pixel == pytest.approx(2 * 72 / 200)
+
+
+def test_a_truncated_picture_is_corrupt() -> None:
+    data = encoded(Image.effect_noise((200, 200), 50), "PNG")
+    with pytest.raises(CorruptDocumentError, match=r"a\.png"):
+        pixels(next(open_document(data[: len(data) // 2], "a.png").pages()))

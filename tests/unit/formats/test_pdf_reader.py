@@ -1,0 +1,173 @@
+"""PDF: text with boxes as the page is shown, pictures within limits, damage as warnings."""
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pymupdf
+import pytest
+
+from docpipe.errors import (
+    CorruptDocumentError,
+    EncryptedDocumentError,
+    ExpansionLimitError,
+    TooManyPagesError,
+)
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits, RawPage
+
+AES_256 = 5  # pymupdf.PDF_ENCRYPT_AES_256, which its type information lacks
+UNREADABLE = b"q 0 0 9 9 re W n " * 100_000
+"""Clips nested deeper than MuPDF goes."""
+
+
+def pdf(draw: Callable[[pymupdf.Page], object], pages: int = 1, **save: object) -> bytes:
+    document = pymupdf.open()
+    for _ in range(pages):
+        draw(document.new_page(width=300, height=200))
+    data: bytes = document.tobytes(**save)
+    return data
+
+
+def hello(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Hello office", fontsize=20)
+
+
+def only_page(data: bytes) -> RawPage:
+    (page,) = open_document(data, "a.pdf").pages()
+    return page
+
+
+def ink_box(page: RawPage, dpi: int = 72) -> tuple[float, ...]:
+    """The bounds of everything drawn, in points."""
+    assert page.image is not None
+    image = page.image(dpi)
+    ys, xs = np.nonzero(image.pixels.min(axis=2) < 128)
+    return tuple(float(v) * image.points_per_pixel for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("cropped", [False, True])
+def test_boxes_lie_where_the_page_shows_the_text(rotation: int, cropped: bool) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        hello(page)
+        page.set_rotation(rotation)
+        if cropped:
+            page.set_cropbox(pymupdf.Rect(20, 10, 280, 190))
+
+    page = only_page(pdf(draw))
+    (line,) = page.lines
+    assert line.text == "Hello office"
+    size = (260.0, 180.0) if cropped else (300.0, 200.0)
+    assert (page.width, page.height) == (size if rotation % 180 == 0 else size[::-1])
+    ink = ink_box(page)
+    assert line.box is not None
+    assert line.box[0] - 1 <= ink[0] and line.box[1] - 1 <= ink[1]
+    assert ink[2] <= line.box[2] + 1 and ink[3] <= line.box[3] + 1
+    assert (line.box[2] - line.box[0]) * (line.box[3] - line.box[1]) < 110 * 31
+
+
+def test_hidden_text_over_a_scan_is_kept_and_the_scan_counts_as_picture() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        picture = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.IRect(0, 0, 30, 20))
+        picture.clear_with(230)
+        page.insert_image(pymupdf.Rect(0, 0, 300, 100), pixmap=picture, keep_proportion=False)
+        page.insert_text((40, 60), "hidden", render_mode=3)
+
+    page = only_page(pdf(draw))
+    assert [line.text for line in page.lines] == ["hidden"]
+    assert page.image_share == pytest.approx(0.5, abs=0.01)
+
+
+def test_two_columns_do_not_mix() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        for row in range(8):
+            page.insert_text((10, 20 + 14 * row), f"left column text {row}")
+            page.insert_text((160, 20 + 14 * row), f"right column text {row}")
+
+    texts = [line.text for line in only_page(pdf(draw)).lines]
+    assert texts == [f"{side} column text {row}" for side in ("left", "right") for row in range(8)]
+
+
+def test_pictures_are_blue_green_red_at_the_dpi_wished_for() -> None:
+    page = only_page(pdf(lambda page: page.draw_rect(page.rect, fill=(1, 0, 0))))
+    assert page.image is not None
+    image = page.image(144)
+    assert image.pixels.shape == (400, 600, 3)
+    assert image.pixels[200, 300].tolist() == [0, 0, 255]
+    assert image.points_per_pixel == 0.5
+
+
+@pytest.mark.parametrize("limits", [Limits(max_render_pixels=15_000), Limits(max_render_side=150)])
+def test_the_render_limits_win_over_the_dpi(limits: Limits) -> None:
+    (page,) = open_document(pdf(hello), "a.pdf", limits).pages()
+    assert page.image is not None
+    image = page.image(1200)
+    assert image.pixels.shape == (100, 150, 3)
+    assert image.points_per_pixel == pytest.approx(2.0)
+
+
+def test_a_password_is_asked_to_be_removed() -> None:
+    data = pdf(hello, encryption=AES_256, owner_pw="o", user_pw="u")
+    with pytest.raises(EncryptedDocumentError, match=r"a\.pdf .*Remove the password"):
+        open_document(data, "a.pdf")
+
+
+def test_an_owner_password_alone_is_no_obstacle() -> None:
+    data = pdf(hello, encryption=AES_256, owner_pw="o")
+    assert [line.text for line in only_page(data).lines] == ["Hello office"]
+
+
+def test_no_pages_is_corrupt() -> None:
+    with pytest.raises(CorruptDocumentError):
+        open_document(b"%PDF-1.7\n1 0 obj <</Type/Catalog>> endobj trailer <</Root 1 0 R>>", "a.pdf")
+
+
+def test_more_pages_than_the_limit_are_refused_at_once() -> None:
+    with pytest.raises(TooManyPagesError, match="3 pages; the limit is 2"):
+        open_document(pdf(hello, pages=3), "a.pdf", Limits(max_pages=2))
+
+
+def test_a_page_with_too_much_text_is_refused() -> None:
+    reader = open_document(pdf(hello), "a.pdf", Limits(max_page_characters=5))
+    with pytest.raises(ExpansionLimitError):
+        list(reader.pages())
+
+
+def test_a_damaged_page_is_a_warning_and_the_others_are_read() -> None:
+    document = pymupdf.open(stream=pdf(hello, pages=3))
+    document.update_stream(document[1].get_contents()[0], UNREADABLE)
+    reader = open_document(document.tobytes(), "a.pdf")
+    pages = list(reader.pages())
+    assert [[line.text for line in page.lines] for page in pages] == [["Hello office"], [], ["Hello office"]]
+    assert [(warn.code, warn.page) for warn in reader.warnings if warn.page] == [("page_unreadable", 2)]
+
+
+def test_a_file_with_damaged_pages_only_is_corrupt() -> None:
+    document = pymupdf.open(stream=pdf(hello))
+    document.update_stream(document[0].get_contents()[0], UNREADABLE)
+    with pytest.raises(CorruptDocumentError):
+        list(open_document(document.tobytes(), "a.pdf").pages())
+
+
+def test_a_repaired_file_says_so_once() -> None:
+    reader = open_document(pdf(hello).replace(b"startxref", b"startxxxx"), "a.pdf")
+    assert [line.text for page in reader.pages() for line in page.lines] == ["Hello office"]
+    assert [warn.code for warn in reader.warnings] == ["damaged"]
+    assert "repaired" in reader.warnings[0].message
+
+
+def test_files_inside_are_named_as_unread() -> None:
+    document = pymupdf.open(stream=pdf(hello))
+    document.embfile_add("inner.txt", b"text")
+    reader = open_document(document.tobytes(), "a.pdf")
+    assert [warn.code for warn in reader.warnings] == ["attachments_not_read"]
+
+
+def test_metadata_is_clean() -> None:
+    document = pymupdf.open(stream=pdf(hello))
+    document.set_metadata({"title": "AB\nC", "author": "Ann"})
+    metadata = open_document(document.tobytes(), "a.pdf").metadata
+    assert (metadata["title"], metadata["author"]) == ("AB C", "Ann")

@@ -1,0 +1,76 @@
+"""Plain text: charsets and pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits
+from docpipe.formats.charset import safe_charset
+from docpipe.formats.text import decode
+
+GERMAN = "Der Käufer überweist die Größe des Betrags in Zürich. " * 20
+
+
+def page_texts(data: bytes, name: str = "a.txt", limits: Limits | None = None) -> list[list[str]]:
+    reader = open_document(data, name, limits or Limits())
+    return [[line.text for line in page.lines] for page in reader.pages()]
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "cp1252"],
+)
+def test_german_is_read_in_every_charset(charset: str) -> None:
+    decoded = decode(GERMAN.encode(charset))
+    assert (decoded.text, decoded.certain) == (GERMAN, True)
+
+
+def test_japanese_escapes_are_not_taken_for_ascii() -> None:
+    assert decode("契約書".encode("iso2022_jp")).text == "契約書"
+
+
+def test_terminal_colours_are_not_taken_for_japanese() -> None:
+    assert decode(b"\x1b[31mred\x1b[0m").text == "\x1b[31mred\x1b[0m"
+
+
+def test_a_declared_charset_is_used_when_it_is_safe_and_fits() -> None:
+    assert decode("Größe".encode("cp850"), "cp850").text == "Größe"
+    assert decode("Größe".encode(), "utf-16").text == "Größe"
+    assert decode(rb"\u0000", "unicode_escape").text == r"\u0000"
+
+
+@pytest.mark.parametrize(
+    "name", ["unicode_escape", "rot13", "utf-7", "idna", "undefined", "nonsense", "", "a\0b", None]
+)
+def test_charsets_that_run_escapes_or_do_not_exist_are_refused(name: str | None) -> None:
+    assert safe_charset(name) is None
+
+
+def test_a_guess_that_may_be_wrong_is_a_warning() -> None:
+    reader = open_document(b"caf\xe9 4770", "a.txt")
+    assert [line.text for page in reader.pages() for line in page.lines] == ["café 4770"]
+    assert [warn.code for warn in reader.warnings] == ["charset_guessed"]
+
+
+def test_form_feeds_start_pages_and_blank_lines_stay_single() -> None:
+    assert page_texts(b"\n\none\r\n\r\n\r\ntwo  \n\fthree\n\f") == [["one", "", "two"], ["three"]]
+
+
+def test_a_long_text_is_cut_into_pages_between_lines() -> None:
+    limits = Limits(max_page_characters=10)
+    assert page_texts(b"aaaa\nbbbb\ncccc\n" + b"d" * 25, limits=limits) == [
+        ["aaaa", "bbbb"],
+        ["cccc"],
+        ["d" * 10],
+        ["d" * 10],
+        ["d" * 5],
+    ]
+
+
+def test_markdown_is_read_as_it_is_written() -> None:
+    assert page_texts(b"# Title\n\n* item\n", "a.md") == [["# Title", "", "* item"]]
+
+
+def test_blank_text_gives_one_empty_page() -> None:
+    assert page_texts(b" \n\n ") == [[]]

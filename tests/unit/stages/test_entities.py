@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docpipe.errors import BugError
+from docpipe.models import Chunk, Line, Mention, Method, Page
+from docpipe.stages.chunk import ChunkOptions, split_text
+from docpipe.stages.entities import EntityOptions, find_mentions, flattened
+from docpipe.stages.ports import Span
+
+
+class WordList:
+    """An engine that finds given words (name, label), also over a line end."""
+
+    name = "words:1"
+
+    def __init__(self, **labels: str) -> None:
+        self.labels = {name.replace("_", " "): label for name, label in labels.items()}
+        self.seen: list[str] = []
+
+    def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
+        for text in texts:
+            self.seen.append(text)
+            yield [
+                Span(match.start(), match.end(), label, 0.5)
+                for name, label in self.labels.items()
+                for match in re.finditer(re.escape(name), text)
+            ]
+
+
+class Answers:
+    """An engine that gives the same answers whatever it is asked."""
+
+    name = "answers:1"
+
+    def __init__(self, *answers: list[Span]) -> None:
+        self.answers = answers
+
+    def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
+        yield from self.answers
+
+
+def mentions_of(
+    text: str,
+    engine: WordList | Answers,
+    chunk: ChunkOptions | None = None,
+    options: EntityOptions | None = None,
+) -> tuple[Mention, ...]:
+    chunks = split_text(text, [], chunk or ChunkOptions()).chunks or ()
+    mentions = find_mentions(text, [], chunks, engine=engine, options=options or EntityOptions()).mentions
+    assert mentions is not None
+    return mentions
+
+
+def named(mentions: Sequence[Mention]) -> list[tuple[str, str]]:
+    return [(mention.text, mention.label) for mention in mentions]
+
+
+def test_a_mention_carries_its_place_source_and_score() -> None:
+    text = "By Ann Lee on 2024-03-14"
+    pages = [Page(7, 0, 24, 240.0, 100.0, Method.OCR, (Line(0, 24, (0.0, 10.0, 240.0, 20.0)),))]
+    output = find_mentions(text, pages, [Chunk(0, 0, 24, 7, 7)], engine=WordList(Ann_Lee="PERSON"))
+    assert output.mentions == (
+        Mention(0, "Ann Lee", "PERSON", 3, 10, 7, (30.0, 10.0, 100.0, 20.0), 0.5, "words:1", 0),
+        Mention(1, "2024-03-14", "DATE", 14, 24, 7, (140.0, 10.0, 240.0, 20.0), 1.0, "pattern", 0),
+    )
+
+
+def test_a_name_over_a_line_end_is_found_as_it_stands() -> None:
+    text = "signed by Ann\nLee today"
+    assert named(mentions_of(text, WordList(Ann_Lee="PERSON"))) == [("Ann\nLee", "PERSON")]
+
+
+def test_a_name_does_not_run_over_a_blank_line() -> None:
+    text = "Ann\n\nLee"
+    assert named(mentions_of(text, Answers([Span(0, 8, "PERSON")]))) == [("Ann", "PERSON")]
+
+
+def test_flattening_keeps_every_offset() -> None:
+    assert flattened("a\nb\tc\n\nd\r\ne") == "a b c\n\nd  e"
+
+
+def test_overlapping_chunks_count_a_mention_once_in_the_last_chunk_that_reaches_it() -> None:
+    text = "one two three four Ann Lee five six seven eight"
+    chunks = [Chunk(0, 0, 30, 1, 1), Chunk(1, 14, 47, 1, 1)]
+    mentions = find_mentions(text, [], chunks, engine=WordList(Ann_Lee="PERSON")).mentions or ()
+    assert [(mention.text, mention.chunk) for mention in mentions] == [("Ann Lee", 1)]
+
+
+def test_a_name_cut_by_one_chunk_and_whole_in_the_next_is_whole() -> None:
+    text = "one two three four Ann Lee five"
+    chunks = [Chunk(0, 0, 22, 1, 1), Chunk(1, 14, 31, 1, 1)]
+    mentions = find_mentions(text, [], chunks, engine=WordList(Ann="PERSON", Ann_Lee="PERSON")).mentions or ()
+    assert named(mentions) == [("Ann Lee", "PERSON")]
+
+
+def test_a_pattern_over_a_chunk_border_belongs_to_the_chunk_of_its_start() -> None:
+    text = "due on 14 March 2024 at noon"
+    chunks = [Chunk(0, 0, 9, 1, 1), Chunk(1, 10, 28, 1, 1)]
+    mentions = find_mentions(text, [], chunks, engine=WordList()).mentions or ()
+    assert [(mention.text, mention.chunk) for mention in mentions] == [("14 March 2024", 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        ("until 14 March 2024 only", {"until_14_March_2024_only": "DATE"}, [("14 March 2024", "DATE")]),
+        ("the 14 March 2024 Riots", {"14_March_2024_Riots": "EVENT"}, [("14 March 2024 Riots", "EVENT")]),
+        (
+            "Ann Lee ann@x.org",
+            {"Ann_Lee_ann@x.org": "PERSON"},
+            [("Ann Lee", "PERSON"), ("ann@x.org", "EMAIL")],
+        ),
+        ("Acme, 14 March 2024", {"Acme,_14_March_2024": "ORG"}, [("Acme", "ORG"), ("14 March 2024", "DATE")]),
+        ("Acme Ltd", {"Acme_Ltd": "PERSON"}, [("Acme Ltd", "ORG")]),
+        ("Ann Lee of Lee", {"Ann_Lee": "PERSON", "Lee_of_Lee": "ORG"}, [("Lee of Lee", "ORG")]),
+        ("in Doe v. Roe", {"Doe_v._Roe": "PERSON"}, [("Doe", "PERSON"), ("Roe", "PERSON")]),
+    ],
+)
+def test_overlaps_are_settled_by_the_stated_rules(
+    text: str, words: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    assert named(mentions_of(text, WordList(**words))) == expected
+
+
+def test_labels_and_patterns_can_be_chosen() -> None:
+    text = "Ann Lee, 14 March 2024, ann@x.org"
+    engine = WordList(Ann_Lee="PERSON")
+    assert named(mentions_of(text, engine, options=EntityOptions(patterns=False))) == [("Ann Lee", "PERSON")]
+    chosen = EntityOptions(labels=frozenset({"EMAIL"}))
+    assert named(mentions_of(text, engine, options=chosen)) == [("ann@x.org", "EMAIL")]
+
+
+def test_a_long_chunk_reaches_the_engine_in_pieces_cut_between_sentences() -> None:
+    engine = WordList(Ann_Lee="PERSON")
+    text = "Ann Lee left. " * 100
+    mentions = mentions_of(text, engine, ChunkOptions(max_size=5000), EntityOptions(max_window=100))
+    assert len(mentions) == 100
+    assert max(map(len, engine.seen)) <= 100
+
+
+@pytest.mark.parametrize("answers", [[], [[], []]])
+def test_an_engine_that_answers_too_few_or_too_often_is_a_bug(answers: list[list[Span]]) -> None:
+    with pytest.raises(BugError, match="one answer for every text"):
+        mentions_of("one text", Answers(*answers))
+
+
+@pytest.mark.parametrize("span", [Span(0, 9, "PERSON"), Span(-1, 3, "PERSON"), Span(3, 3, "PERSON")])
+def test_an_engine_with_wrong_offsets_is_a_bug(span: Span) -> None:
+    with pytest.raises(BugError, match="answers:1 gave the span"):
+        mentions_of("one text", Answers([span]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["Ann", "Lee", "Ltd", "14 March 2024", "ann@x.org", "$5", "\n", "\n\n", " v. ", ",", "x"]
+        ),
+        max_size=25,
+    ),
+    st.integers(5, 40),
+    st.integers(0, 4),
+)
+def test_mentions_reproduce_the_text_apart_in_order_and_in_their_chunk(
+    parts: list[str], size: int, overlap: int
+) -> None:
+    text = " ".join(parts)
+    chunks = split_text(text, [], ChunkOptions(max_size=size, overlap=overlap)).chunks or ()
+    engine = WordList(Ann_Lee="PERSON", Lee_Ltd="ORG", March="DATE")
+    mentions = find_mentions(text, [], chunks, engine=engine).mentions or ()
+    assert [mention.index for mention in mentions] == list(range(len(mentions)))
+    assert all(text[mention.start : mention.end] == mention.text != "" for mention in mentions)
+    assert all(one.end <= other.start for one, other in pairwise(mentions))
+    assert all(chunks[m.chunk].start <= m.start < chunks[m.chunk].end for m in mentions)
