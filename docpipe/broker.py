@@ -1,4 +1,4 @@
-"""What waits in the broker: reads Celery's lists in Redis, and changes nothing.
+"""What waits in the broker: reads Celery's lists in Redis and changes none of them.
 
 Kombu keeps one list per queue and priority step (`queue`, then `queue\\x06\\x163`, …), each element a JSON
 envelope whose base64 body holds the arguments (kombu.transport.redis). Everything is under the app's
@@ -21,6 +21,7 @@ from docpipe.models import Ref
 _SLICE = 500
 _MOST_READ = 20_000
 """Messages read in one look; beyond it there is a backlog, and a look would cost more than it tells."""
+_SILENCE_SECONDS = 24 * 3600
 _PRIORITY_SEPARATOR = "\x06\x16"
 _PRIORITY_STEPS = (0, 3, 6, 9)
 
@@ -51,6 +52,44 @@ class Broker:
         if self._redis is None or sum(self.depths(queues).values()) > _MOST_READ:
             return None
         return {ref for queue in queues for key in self._keys(queue) for ref in self._refs(key)}
+
+    def eviction_policy(self) -> str | None:
+        """Redis's `maxmemory-policy`; None where it does not tell. Raises `BrokerUnavailableError`."""
+        return self._config("maxmemory-policy")
+
+    def appendonly(self) -> bool | None:
+        """Whether Redis keeps its append-only file; None where it does not tell."""
+        found = self._config("appendonly")
+        return None if found is None else found == "yes"
+
+    def agreed(self, fingerprint: str, *, insist: bool = False) -> str:
+        """The fingerprint that everyone on this Redis uses: the first one said, until a day of silence.
+
+        Args:
+            insist: replace what others said.
+        """
+        if self._redis is None:
+            return fingerprint
+        key = f"{self._prefix}fingerprint"
+        try:
+            self._redis.set(key, fingerprint, nx=not insist, ex=_SILENCE_SECONDS)
+            found = self._redis.get(key)
+            if found == fingerprint.encode():
+                self._redis.expire(key, _SILENCE_SECONDS)
+        except redis.RedisError as error:
+            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+        return found.decode() if isinstance(found, bytes) else fingerprint
+
+    def _config(self, name: str) -> str | None:
+        if self._redis is None:
+            return None
+        try:
+            found = self._redis.config_get(name)
+        except redis.ResponseError:  # managed services forbid CONFIG
+            return None
+        except redis.RedisError as error:
+            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+        return {str(key): str(value) for key, value in found.items()}.get(name)
 
     def close(self) -> None:
         """Give the connection back."""

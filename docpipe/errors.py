@@ -249,6 +249,7 @@ class DocumentNotFoundError(PermanentError):
     """The store knows no document with this uuid."""
 
     code = "document_not_found"
+    remedy = "docpipe status lists those it knows."
 
 
 class CancelledError(PermanentError):

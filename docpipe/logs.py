@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 logging.getLogger("docpipe").addHandler(logging.NullHandler())
 
+_TAKEN = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+_TAKEN -= {"exc_info", "stack_info"}  # these are meant for the record
+
+
+def _beside_the_record(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Rename what a log record has already (a host may have bound a `name`): logging refuses it."""
+    return {f"{key}_" if key in _TAKEN else key: value for key, value in event.items()}
+
+
 _PROCESSORS: list[Any] = [
     structlog.stdlib.filter_by_level,
     structlog.contextvars.merge_contextvars,
+    _beside_the_record,
     structlog.stdlib.render_to_log_kwargs,  # the fields travel in the record's `extra`
 ]
 
@@ -34,7 +45,9 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def configure_logging(level: int | str = logging.INFO, *, as_json: bool = False) -> None:
     """Show docpipe's log on standard error: for programs, never called by the library itself."""
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    if as_json:
+        renderer = structlog.processors.JSONRenderer()
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,

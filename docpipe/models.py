@@ -176,6 +176,8 @@ class StageOutput:
     extra: Mapping[str, Any] | None = None
     """A host's own stage: any JSON object, found again in `Document.extras[stage]`."""
     warnings: tuple[Warn, ...] = ()
+    engine: str | None = None
+    """Technology, model and version that did the work, where an engine did."""
 
 
 @dataclass(frozen=True, slots=True)

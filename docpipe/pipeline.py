@@ -11,12 +11,14 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from docpipe import tasks
 from docpipe.broker import Broker
 from docpipe.canvas import document_chain
+from docpipe.checks import Finding, Subject, examine
 from docpipe.errors import (
     BrokerUnavailableError,
     CancelledError,
@@ -111,6 +113,30 @@ class Pipeline:
         )
         if app is not None:
             tasks.register(app, self.stages, self.runtime, self.reap)
+            worker_init.connect(self._refuse_unsafe_start)
+
+    # --- look at itself -------------------------------------------------------------------------
+
+    def examine(self, *, consumers: bool = True) -> list[Finding]:
+        """What `docpipe doctor` shows: each thing that was looked at, and what to set where it is wrong."""
+        return examine(self._subject, consumers=consumers)
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(self._app(), self.store, self.broker, self.policy, self.stages)
+
+    def accept_fingerprint(self) -> None:
+        """Say that this pipeline's store and stages are the right ones from now on."""
+        self.broker.agreed(self._subject.fingerprint, insist=True)
+
+    def _refuse_unsafe_start(self, sender: object, **_: object) -> None:
+        """A worker of this app does not start on settings that would lose documents."""
+        if getattr(sender, "app", None) is not self.app:
+            return
+        fatal = [each for each in self.examine(consumers=False) if not each.ok and each.fatal]
+        if fatal:
+            told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
+            raise SystemExit(f"docpipe: the worker does not start:\n{told}")
 
     # --- hand in --------------------------------------------------------------------------------
 

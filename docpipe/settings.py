@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import platformdirs
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
 from docpipe.formats.base import Limits
@@ -98,6 +98,12 @@ class Settings(BaseSettings):
         return f"sqlite://{data_folder() / 'docpipe.db'}"
 
     def options(self) -> Options:
+        """Raises `ConfigurationError` where two settings contradict each other."""
+        if self.chunk_overlap >= self.chunk_max:
+            raise ConfigurationError(
+                f"DOCPIPE_CHUNK_OVERLAP ({self.chunk_overlap}) must be smaller than DOCPIPE_CHUNK_MAX"
+                f" ({self.chunk_max})."
+            )
         return Options(
             ocr_engine=self.ocr_engine,
             ocr_dpi=self.ocr_dpi,
@@ -159,6 +165,10 @@ def read_settings() -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors())
         raise ConfigurationError(f"Wrong settings: {wrong}.") from None
+    except SettingsError:
+        raise ConfigurationError(
+            "Wrong settings: DOCPIPE_LIMITS is not a JSON object. Set DOCPIPE_LIMITS__MAX_PAGES and its like."
+        ) from None
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -6,10 +6,12 @@ Importing this module imports the libraries of `docpipe-celery[worker]`; only `p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from docpipe.errors import EmptyDocumentError
 from docpipe.formats import open_document
-from docpipe.models import StageOutput
+from docpipe.models import Method, StageOutput
 from docpipe.plan import Job, Tools
 from docpipe.stages.chunk import ChunkOptions, split_text
 from docpipe.stages.entities import find_mentions
@@ -31,11 +33,15 @@ def read(path: Path, name: str, tools: Tools, report: Callable[[int], None]) -> 
     options = tools.options
     reader = open_document(path, name, options.limits)
     try:
-        return read_document(
+        output = read_document(
             reader, engine=tools.ocr, options=OcrOptions(dpi=options.ocr_dpi), on_page=report
         )
+    except EmptyDocumentError as error:
+        raise EmptyDocumentError(f"{name} holds no text.") from error  # the stage does not know the name
     finally:
         reader.close()
+    recognised = any(page.method is not Method.TEXT for page in output.pages or ())
+    return replace(output, engine=tools.ocr.name if recognised else None)
 
 
 def chunk(job: Job) -> StageOutput:
@@ -51,7 +57,8 @@ def chunk(job: Job) -> StageOutput:
 def entities(job: Job) -> StageOutput:
     """Chunks to mentions."""
     document = job.document
-    return find_mentions(document.text, document.pages, document.chunks, engine=job.tools.ner)
+    ner = job.tools.ner
+    return replace(find_mentions(document.text, document.pages, document.chunks, engine=ner), engine=ner.name)
 
 
 def graph(job: Job) -> StageOutput:

@@ -89,6 +89,7 @@ create table if not exists public.stage_runs (
     input_digest text,
     makes jsonb not null default '[]',                         -- the result tables it wrote
     output jsonb,                                              -- what a host's own stage returned
+    engine text,                                               -- the technology and model that did the work
     warnings jsonb not null default '[]',
     queued_at timestamptz,
     started_at timestamptz,

@@ -249,6 +249,7 @@ begin
     end if;
     update public.stage_runs
        set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
+           engine = o->>'engine',
            makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and stage = p_stage
@@ -530,7 +531,7 @@ begin
     select p_document, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(p_stages::jsonb) s;
     update public.stage_runs s
-       set state = 'complete', makes = o.makes, output = o.output, warnings = o.warnings, attempt = o.attempt, task_id = o.task_id, worker = o.worker,
+       set state = 'complete', makes = o.makes, output = o.output, engine = o.engine, warnings = o.warnings, attempt = o.attempt, task_id = o.task_id, worker = o.worker,
            started_at = o.started_at, finished_at = o.finished_at
       from public.stage_runs o
      where s.document_uuid = p_document and s.run = v_run and s.position < v_from
@@ -552,6 +553,33 @@ begin
     perform public.docpipe_set_status(p_document, v_run, 'pending', null, null);
     return pg_catalog.jsonb_build_object('run', v_run, 'priority', old.priority);
 end $$;
+
+-- The newest documents that match, newest first. `p_selection` is a JSON object; each key it has narrows
+-- the choice: status (list), error_code, stage, project_id, engine (its beginning), since, until.
+create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
+language sql stable set search_path = '' as $$
+    with wanted as (select p_selection::jsonb as w)
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
+        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
+               d.project_id, d.error_message, s.stage, s.error_code, d.updated_at
+          from wanted, public.source_documents d
+          left join lateral (select * from public.stage_runs o
+                              where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
+                                and o.state <> 'complete'
+                              order by o.position limit 1) s on true
+         where (not w ? 'status' or w->'status' ? d.celery_status::text)
+           and (not w ? 'error_code' or s.error_code = w->>'error_code')
+           and (not w ? 'stage' or s.stage = w->>'stage')
+           and (not w ? 'project_id' or d.project_id::text = w->>'project_id')
+           and (not w ? 'engine' or exists (
+                    select 1 from public.stage_runs e
+                     where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
+                       and pg_catalog.starts_with(e.engine, w->>'engine')))
+           and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
+           and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
+         order by d.id desc
+         limit p_limit) found;
+$$;
 
 -- Everything there is to know about where a document stands, in one round trip; null: no such document.
 create or replace function public.docpipe_status(p_document text) returns jsonb

@@ -11,7 +11,9 @@ import click
 
 from docpipe import __version__
 from docpipe.cli.database import db
+from docpipe.cli.doctor import doctor
 from docpipe.cli.documents import status, submit
+from docpipe.cli.recovery import cancel, quarantine, reap, resume, retry
 from docpipe.cli.run import run
 from docpipe.cli.worker import worker
 from docpipe.errors import DocpipeError
@@ -23,7 +25,7 @@ def cli() -> None:
     """Documents in, text, entities and a graph out."""
 
 
-for command in (run, submit, status, worker, db):
+for command in (run, submit, status, cancel, resume, retry, quarantine, reap, worker, doctor, db):
     cli.add_command(command)
 
 

@@ -9,11 +9,15 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus
+
+_FILE_WIDTH = 400
+"""Columns of a table that goes into a file or a pipe: nothing is cut."""
 
 
 @click.command()
@@ -54,7 +58,7 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
         summaries = [asdict(summary) for summary in pipeline.store.documents(limit=limit)]
         if as_json:
             for summary in summaries:
-                click.echo(json.dumps(summary, ensure_ascii=False))
+                click.echo(json.dumps(summary, ensure_ascii=False, default=str))
             return
         _print_table(summaries)
         return
@@ -69,13 +73,19 @@ def _print_table(summaries: list[dict[str, Any]]) -> None:
     uuid = Column("document", no_wrap=True, min_width=36)  # whole: it is there to be copied
     table = Table(uuid, "name", "status", "project", "error", box=None)
     for summary in summaries:
-        table.add_row(*(str(value or "") for value in summary.values()))
-    Console(soft_wrap=True, highlight=False).print(table)
+        shown = ("document_uuid", "name", "status", "project_id", "error_message")
+        table.add_row(*(escape(str(summary[key] or "")) for key in shown))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    console.print(table)
 
 
 def _print_timeline(found: DocumentStatus) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{found.name}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}")
+    console.print(
+        f"{escape(found.name)}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}"
+    )
     for at, word, graph_word in found.history:
         console.print(f"  {at:%Y-%m-%d %H:%M:%S}  {word}{f'  ({graph_word})' if graph_word else ''}")
     table = Table("stage", "state", "attempts", "worker", "seconds", box=None)
@@ -86,5 +96,6 @@ def _print_timeline(found: DocumentStatus) -> None:
         table.add_row(stage.stage, stage.state, str(stage.attempt), stage.worker or "", seconds)
     console.print(table)
     if found.error:
-        console.print(f"[red]{found.error.error_class}[/] in {found.error.stage}: {found.error.message}")
+        message = escape(found.error.message)
+        console.print(f"[red]{found.error.error_class}[/] in {found.error.stage}: {message}")
         console.print(found.error.traceback, style="dim", markup=False)

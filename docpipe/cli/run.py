@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -97,13 +98,14 @@ def _process_here(file: str) -> dict[str, Any]:
 
 
 def _process(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
+    shown = click.format_filename(file)  # a name that is not UTF-8 cannot be printed
     try:
         document = pipeline.process(file, project_id=request.project_id, reprocess=request.reprocess)
     except DocpipeError as error:
-        uuid = getattr(error, "document_uuid", None)
+        uuid = error.document_uuid
         status = pipeline.status(uuid).status if uuid else "not_submitted"
-        return failed_json(error, file, uuid, status)
-    return to_json(document, file)
+        return failed_json(error, shown, uuid, status)
+    return to_json(document, shown)
 
 
 def _shown_progress(files: Sequence[str], results: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -119,16 +121,16 @@ def _shown_progress(files: Sequence[str], results: Iterator[dict[str, Any]]) -> 
 
 def _print_summary(result: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    error = result["error"]
+    error, source = result["error"], escape(result["source"])
     if error:
         where = f" in stage {error['stage']}" if error["stage"] else ""
-        console.print(f"[red]failed[/] {result['source']}: {error['message']} ({error['code']}{where})")
+        console.print(f"[red]failed[/] {source}: {escape(error['message'])} ({error['code']}{where})")
         return
     counts = ", ".join(f"{len(result[key])} {key}" for key in ("pages", "chunks", "entities", "relations"))
-    console.print(f"[green]{result['status']}[/] {result['source']}: {counts}")
+    console.print(f"[green]{result['status']}[/] {source}: {counts}")
     for warning in result["warnings"]:
         page = f"page {warning['page']}: " if warning["page"] else ""
-        console.print(f"  [yellow]warning[/] {page}{warning['message']} ({warning['code']})")
+        console.print(f"  [yellow]warning[/] {page}{escape(warning['message'])} ({warning['code']})")
     table = Table("label", "entity", "mentions", "first on", "at x0, y0, x1, y1 (points)", box=None)
     for row in _entity_rows(result):
         table.add_row(*row)
@@ -143,6 +145,6 @@ def _entity_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         for entity in entities[:_PER_LABEL]:
             first = result["mentions"][entity["mentions"][0]]
             box = ", ".join(f"{side:.0f}" for side in first["bbox"]) if first["bbox"] else ""
-            yield label, entity["name"], str(len(entity["mentions"])), f"page {first['page']}", box
+            yield label, escape(entity["name"]), str(len(entity["mentions"])), f"page {first['page']}", box
         if len(entities) > _PER_LABEL:
             yield label, f"… and {len(entities) - _PER_LABEL} more", "", "", ""

@@ -61,12 +61,12 @@ def _regular_file(path: Path) -> int:
     except (FileNotFoundError, ValueError):  # ValueError: a zero character, which no name has
         raise SourceNotFoundError(f"There is no file {path}. {_REMEDY}") from None
     except PermissionError:
-        raise SourceForbiddenError(f"{path} may not be read by this user.") from None
+        raise SourceForbiddenError(f"{path} may not be read. Give this user read access.") from None
     except OSError as error:
         if path.is_symlink():
             raise SourceRejectedError(f"{path} is a symbolic link. Submit the file it points to.") from None
         raise SourceRejectedError(f"{path} cannot be opened: {error.strerror}.") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SourceRejectedError(f"{path} is not a regular file.")
+        raise SourceRejectedError(f"{path} is not a regular file. Submit the files themselves.")
     return descriptor

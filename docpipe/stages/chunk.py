@@ -72,7 +72,7 @@ def split_text(text: str, pages: Sequence[Page], options: ChunkOptions = _DEFAUL
     word longer than the limit is cut. The time is linear in the text.
     """
     spans = _spans(text, _splitter(options))
-    chunks = tuple(_chunk(index, start, end, pages) for index, (start, end) in enumerate(spans))
+    chunks = tuple(_chunk(index, text, start, end, pages) for index, (start, end) in enumerate(spans))
     return StageOutput(chunks=chunks)
 
 
@@ -108,8 +108,9 @@ def _cut(text: str, low: int, high: int) -> int:
     return high
 
 
-def _chunk(index: int, start: int, end: int, pages: Sequence[Page]) -> Chunk:
-    return Chunk(index, start, end, _page_number(pages, start), _page_number(pages, end - 1))
+def _chunk(index: int, text: str, start: int, end: int, pages: Sequence[Page]) -> Chunk:
+    first, last = _page_number(pages, start), _page_number(pages, end - 1)
+    return Chunk(index, start, end, first, last, text[start:end])
 
 
 def _page_number(pages: Sequence[Page], offset: int) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from docpipe.errors import BugError
@@ -24,7 +25,8 @@ _PLAIN_NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
 """Labels of names that hold no date or amount; the name of an event or a law may."""
 
 _VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
-_EDGES = " \n<([,;:-"
+_TAB = re.compile("\t")
+_EDGES = " \t\n<([,;:-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def find_mentions(
     2. a pattern for a value (DATE, MONEY) wins over the engine's values,
     3. of the rest the longer wins, and at the same length the pattern.
 
+    What the engine finds is parted where the layout breaks (`layout_breaks`).
     A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
     does the name of a person, organisation or place that runs into a DATE or MONEY.
 
@@ -76,7 +79,10 @@ def find_mentions(
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
     exact = find_patterns(text) if options.patterns else []
-    named = _cut_back(text, _engine_spans(text, chunks, engine, options.max_window), exact)
+    spans = _engine_spans(text, chunks, engine, options.max_window)
+    breaks = layout_breaks(text, pages)
+    whole = [piece for span in spans for piece in _parted(text, span, breaks)]
+    named = _cut_back(text, whole, exact)
     found = _merged(exact, named, engine.name)
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
@@ -87,6 +93,42 @@ def flattened(text: str) -> str:
     """`text` with single line breaks and tabs as spaces, of the same length: names run over line ends."""
     lines = text.replace("\t", " ").replace("\r", " ").replace("\v", " ").replace("\f", " ")
     return lines.replace("\n\n", "\0\0").replace("\n", " ").replace("\0", "\n")
+
+
+def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
+    """Where no name goes on: tabs, which part cells, and line breaks that are not there for want of room.
+
+    A line was full if the next line's first word would not have fitted on it; the room is the length
+    of the page's long lines (nine tenths are shorter), less a sixth for words of narrow letters.
+    """
+    breaks = []
+    for page in pages:
+        lines = list(_lines(text, page.start, page.end))
+        lengths = sorted(end - start for start, end in lines)
+        room = lengths[len(lengths) * 9 // 10] * 5 / 6 if lengths else 0.0
+        for (start, end), (after, last) in pairwise(lines):
+            word = text[after:last].split(maxsplit=1)[:1]
+            if not word or end - start + 1 + len(word[0]) < room:
+                breaks.append(end)
+        breaks += [match.start() for match in _TAB.finditer(text, page.start, page.end)]
+    return sorted(breaks)
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        yield start, stop
+        start = stop + 1
+
+
+def _parted(text: str, span: Span, breaks: Sequence[int]) -> Iterator[Span]:
+    """The span's parts between breaks; single words only where no part has more."""
+    cuts = breaks[bisect_right(breaks, span.start) : bisect_left(breaks, span.end)]
+    parts = [Span(a, b, span.label, span.score) for a, b in pairwise([span.start, *cuts, span.end])]
+    words = [len(text[part.start : part.end].split()) for part in parts]
+    least = min(2, max(words))
+    yield from (part for part, count in zip(parts, words, strict=True) if count >= least)
 
 
 def _engine_spans(text: str, chunks: Sequence[Chunk], engine: NerEngine, limit: int) -> list[Span]:

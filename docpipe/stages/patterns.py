@@ -13,6 +13,7 @@ from docpipe.stages.ports import Span
 
 _GAP = r"[^\S\n]{0,3}\n?[^\S\n]{0,3}"
 _BREAK = r"(?:[^\S\n]{1,3}\n?[^\S\n]{0,3}|\n[^\S\n]{0,3})"
+_IN_CELL = r"[^\S\n\t]{0,3}\n?[^\S\n\t]{0,3}"  # a tab parts the cells of a table: a date stands in one
 
 # --- addresses ----------------------------------------------------------------------------------
 
@@ -87,9 +88,9 @@ _YEAR = r"(?:1[0-9]|20|21)\d\d"
 _DATE = re.compile(
     r"(?<![\w./-])(?<!\d,)(?:"
     rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
-    rf"|{_DAY}(?:{_BREAK}day)?(?:{_BREAK}of)?{_GAP}{_MONTH}(?:,?{_GAP}{_YEAR})?"
-    rf"|{_MONTH}{_GAP}{_DAY}(?:,?{_GAP}{_YEAR})"
-    rf"|{_MONTH}{_GAP}{_DAY}(?!\d|[.,:]\d)"
+    rf"|{_DAY}(?:{_BREAK}day)?(?:{_BREAK}of)?{_IN_CELL}{_MONTH}(?:,?{_IN_CELL}{_YEAR})?"
+    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:,?{_IN_CELL}{_YEAR})"
+    rf"|{_MONTH}{_IN_CELL}{_DAY}(?!\d|[.,:]\d)"
     rf"|{_MONTH},?{_BREAK}(?:of{_BREAK})?{_YEAR}"
     r"|(?:3[01]|[12]\d|0?[1-9])\.(?:1[0-2]|0?[1-9])\.(?:1[0-9]|20|21)\d\d"
     r"|(?:3[01]|[12]\d|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])/(?:(?:1[0-9]|20|21)\d\d|\d\d)"

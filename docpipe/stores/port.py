@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -116,14 +117,34 @@ class SourceRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which documents; None does not narrow the choice. Times are those of the last change."""
+
+    status: tuple[str, ...] | None = None
+    error_code: str | None = None
+    stage: str | None = None
+    """The stage the document failed in or waits for."""
+    project_id: str | None = None
+    engine: str | None = None
+    """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One line of a list of documents."""
 
     document_uuid: str
+    run: int
     name: str
     status: str
     project_id: str | None
+    stage: str | None
+    """The first stage that is not complete."""
+    error_code: str | None
     error_message: str | None
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +266,8 @@ class Store(Protocol):
         """Where the document stands, with its ledger and history. Raises `DocumentNotFoundError`."""
         ...
 
-    def documents(self, *, limit: int = 100) -> list[Summary]:
-        """The newest documents first."""
+    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:
+        """The documents that match, newest first."""
         ...
 
     def check(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from docpipe.models import (
@@ -24,7 +24,7 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
-from docpipe.stores.port import NewDocument, PlannedStage
+from docpipe.stores.port import NewDocument, PlannedStage, Selection, Summary
 
 Row = dict[str, Any]
 
@@ -181,6 +181,8 @@ def run_fields(output: StageOutput) -> Row:
         fields["file_type"] = output.file_type
     if output.metadata is not None:
         fields["metadata"] = dict(output.metadata)
+    if output.engine is not None:
+        fields["engine"] = output.engine
     if output.extra is not None:
         fields["extra"] = dict(output.extra)
     return fields
@@ -200,6 +202,29 @@ def plan_rows(stages: Sequence[PlannedStage]) -> list[Row]:
         {"stage": stage.name, "position": position, "queue": stage.queue, "words": asdict(stage.words)}
         for position, stage in enumerate(stages)
     ]
+
+
+def selection_row(selection: Selection) -> Row:
+    """What narrows the choice, as JSON."""
+    row = {key: value for key, value in asdict(selection).items() if value is not None}
+    return {
+        key: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for key, value in row.items()
+    }
+
+
+def summary_of(row: Mapping[str, Any]) -> Summary:
+    return Summary(
+        document_uuid=row["document_uuid"],
+        run=row["run"] or 0,
+        name=row["name"] or "",
+        status=row["status"] or "",
+        project_id=row["project_id"],
+        stage=row["stage"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
 
 
 def _time(value: str | None) -> datetime | None:

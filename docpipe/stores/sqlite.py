@@ -30,6 +30,7 @@ from docpipe.stores.port import (
     Registered,
     Resumption,
     Revival,
+    Selection,
     SourceRecord,
     Stalled,
     Summary,
@@ -208,6 +209,7 @@ class SqliteStore:
                 lease_expires_at=None,
                 makes=list(tables),
                 output=fields.get("extra"),
+                engine=fields.get("engine"),
                 warnings=fields["warnings"],
                 **ledger.failure_columns(None),
             )
@@ -411,18 +413,10 @@ class SqliteStore:
         warnings = [warning for stage in stages for warning in stage["warnings"]]
         return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
 
-    def documents(self, *, limit: int = 100) -> list[Summary]:
-        found = self._rows("select * from source_documents order by id desc limit ?", limit)
-        return [
-            Summary(
-                row["document_uuid"],
-                row["original_file_name"],
-                row["celery_status"],
-                row["project_id"],
-                row["error_message"],
-            )
-            for row in found
-        ]
+    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+        wanted = rows.selection_row(selection)
+        found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
+        return [rows.summary_of(row) for row in found]
 
     def check(self) -> list[str]:
         self._connection()  # opening it makes what is missing

@@ -399,3 +399,36 @@ def _copy_rows(db: sqlite3.Connection, table: str, old_run: int, ref: Ref) -> No
         (ref.document_uuid, old_run),
     ).fetchall():
         insert(db, table, decoded(row) | {"run": ref.run})
+
+
+# --- choosing ----------------------------------------------------------------------------------------
+
+_SELECT = """
+select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
+       d.project_id, d.error_message, s.stage, s.error_code, d.updated_at
+  from source_documents d
+  left join stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
+   and s.position = (select min(o.position) from stage_runs o where o.document_uuid = d.document_uuid
+                        and o.run = d.docpipe_run and o.state <> 'complete')
+ where true
+"""
+_CONDITIONS = {
+    "status": "d.celery_status in (select value from json_each(?))",
+    "error_code": "s.error_code = ?",
+    "stage": "s.stage = ?",
+    "project_id": "d.project_id = ?",
+    "engine": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
+    " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
+    "since": "d.updated_at >= ?",
+    "until": "d.updated_at < ?",
+}
+
+
+def select(wanted: rows.Row) -> str:
+    """The query for the keys of `wanted`; its values come from `selected_values`, then the limit."""
+    conditions = "".join(f" and {_CONDITIONS[key]}" for key in wanted)
+    return f"{_SELECT}{conditions} order by d.id desc limit ?"
+
+
+def selected_values(wanted: rows.Row) -> list[Any]:
+    return [json.dumps(value) if key == "status" else value for key, value in wanted.items()]

@@ -65,6 +65,7 @@ create table if not exists stage_runs (
     lease_expires_at text,
     makes text not null default '[]',
     output text,
+    engine text,
     warnings text not null default '[]',
     queued_at text,
     started_at text,

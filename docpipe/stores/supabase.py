@@ -42,6 +42,7 @@ from docpipe.stores.port import (
     Registered,
     Resumption,
     Revival,
+    Selection,
     SourceRecord,
     Stalled,
     Summary,
@@ -276,23 +277,9 @@ class SupabaseStore:
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
 
-    def documents(self, *, limit: int = 100) -> list[Summary]:
-        query = (
-            self.client.table("source_documents")
-            .select("document_uuid,original_file_name,celery_status,project_id,error_message")
-            .order("id", desc=True)
-            .limit(limit)
-        )
-        return [
-            Summary(
-                row["document_uuid"],
-                row["original_file_name"] or "",
-                row["celery_status"] or "",
-                row["project_id"],
-                row["error_message"],
-            )
-            for row in _rows(query)
-        ]
+    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+        wanted = json.dumps(rows.selection_row(selection))
+        return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
 
     def check(self) -> list[str]:
         """Asks for one row of every table and calls a function, as the key in use."""

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,7 @@ from docpipe.stores.port import (
     Part,
     Resumption,
     Revival,
+    Selection,
     SourceRecord,
     Stalled,
     Store,
@@ -578,6 +580,40 @@ def test_the_newest_documents_are_listed_first(store: Store) -> None:
     for number in range(3):
         store.register(new(digest=f"{number}" * 64, name=f"{number}.txt", project_id="P"))
     assert [each.name for each in store.documents(limit=2)] == ["2.txt", "1.txt"]
+
+
+def names(store: Store, selection: Selection) -> list[str]:
+    return [each.name for each in store.documents(selection)]
+
+
+def test_documents_are_chosen_by_status_error_stage_project_engine_and_time(store: Store) -> None:
+    failed, done, _ = (
+        store.register(new(digest=f"{number}" * 64, name=name, project_id=project)).ref
+        for number, (name, project) in enumerate([("failed", "P"), ("done", "Q"), ("waiting", "P")])
+    )
+    store.fail(failed, "ocr", token_of(claim(store, failed, "ocr")), FAILURE)
+    run_stage(store, done, "ocr", replace(OUTPUTS["ocr"], engine="rapidocr:v6@3.10"))
+    for stage in ("chunk", "entities", "graph"):
+        run_stage(store, done, stage)
+    now = datetime.now(UTC)
+    assert names(store, Selection()) == ["waiting", "done", "failed"]
+    assert names(store, Selection(status=("completed", "error_ocr"))) == ["done", "failed"]
+    assert names(store, Selection(error_code="corrupt")) == ["failed"]
+    assert names(store, Selection(stage="ocr")) == ["waiting", "failed"]
+    assert names(store, Selection(project_id="P")) == ["waiting", "failed"]
+    assert names(store, Selection(engine="rapidocr:v6")) == ["done"]
+    assert names(store, Selection(engine="v6")) == []
+    assert names(store, Selection(since=now - timedelta(hours=1))) == ["waiting", "done", "failed"]
+    assert names(store, Selection(since=now + timedelta(hours=1))) == []
+    assert names(store, Selection(until=now - timedelta(hours=1))) == []
+    assert names(store, Selection(project_id="P", status=("pending",))) == ["waiting"]
+
+
+def test_a_summary_says_where_and_why_a_document_failed(store: Store, ref: Ref) -> None:
+    store.fail(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE)
+    (summary,) = store.documents()
+    assert (summary.document_uuid, summary.run, summary.status) == (ref.document_uuid, 1, "error_ocr")
+    assert (summary.stage, summary.error_code, summary.error_message) == ("ocr", "corrupt", FAILURE.message)
 
 
 def test_a_store_that_is_set_up_lacks_nothing(store: Store) -> None:

@@ -65,7 +65,7 @@ def test_a_chunk_knows_its_first_and_last_page() -> None:
     text = "One one.\n\nTwo two.\n\nThree."
     pages = [page(1, 0, 8), page(2, 10, 18), page(3, 20, 26)]
     assert split_text(text, pages, ChunkOptions(max_size=18)) == StageOutput(
-        chunks=(Chunk(0, 0, 18, 1, 2), Chunk(1, 20, 26, 3, 3))
+        chunks=(Chunk(0, 0, 18, 1, 2, "One one.\n\nTwo two."), Chunk(1, 20, 26, 3, 3, "Three."))
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Line, Mention, Method, Page
 from docpipe.stages.chunk import ChunkOptions, split_text
-from docpipe.stages.entities import EntityOptions, find_mentions, flattened
+from docpipe.stages.entities import EntityOptions, find_mentions, flattened, layout_breaks
 from docpipe.stages.ports import Span
 
 
@@ -179,3 +179,32 @@ def test_mentions_reproduce_the_text_apart_in_order_and_in_their_chunk(
     assert all(text[mention.start : mention.end] == mention.text != "" for mention in mentions)
     assert all(one.end <= other.start for one, other in pairwise(mentions))
     assert all(chunks[m.chunk].start <= m.start < chunks[m.chunk].end for m in mentions)
+
+
+LETTER = """\
+Recitals
+Maria Delgado, who signs for Northwind Harbour, writes on behalf of Calder and
+Finch to say that all of the cranes in the port have been inspected this year.
+Maria Delgado\tThomas Whitfield
+Director"""
+
+
+def test_the_layout_breaks_at_tabs_and_after_lines_that_had_room_for_more() -> None:
+    pages = [Page(1, 0, len(LETTER), None, None, Method.TEXT)]
+    breaks = layout_breaks(LETTER, pages)
+    assert [LETTER[at - 8 : at + 1] for at in breaks] == ["Recitals\n", " Delgado\t", "hitfield\n"]
+
+
+def test_what_the_engine_finds_is_parted_where_the_layout_breaks() -> None:
+    pages = [Page(1, 0, len(LETTER), None, None, Method.TEXT)]
+    spans = [_span_of("Recitals\nMaria Delgado"), _span_of("Calder and\nFinch")]
+    spans.append(_span_of("Maria Delgado\tThomas Whitfield\nDirector"))
+    chunks = split_text(LETTER, pages, ChunkOptions()).chunks or ()
+    found = find_mentions(LETTER, pages, chunks, engine=Answers(spans)).mentions or ()
+    names = ["Maria Delgado", "Calder and\nFinch", "Maria Delgado", "Thomas Whitfield"]
+    assert [mention.text for mention in found] == names
+
+
+def _span_of(words: str) -> Span:
+    start = LETTER.rindex(words)
+    return Span(start, start + len(words), "PERSON")

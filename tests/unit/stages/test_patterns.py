@@ -44,6 +44,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DATE", "due in March 2024", "March 2024"),
         ("DATE", "on MARCH 14, 2024", "MARCH 14, 2024"),
         ("DATE", "made on 14 March\n2024", "14 March\n2024"),
+        ("DATE", "Installation\t1\tAugust 5, 2024\tyes", "August 5, 2024"),
         ("DATE", "since 2001, they", "2001"),
         ("MONEY", "USD 1,250,000.00.", "USD 1,250,000.00"),
         ("MONEY", "for $3.5 million.", "$3.5 million"),

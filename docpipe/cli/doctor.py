@@ -1,0 +1,29 @@
+"""`docpipe doctor`: is everything set up so that nothing gets lost?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from docpipe.default import default_pipeline
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
+@click.option("--accept", is_flag=True, help="Say that this store and these stages are the right ones now.")
+def doctor(as_json: bool, accept: bool) -> None:
+    """Check settings, Redis, store and consumers; exit code 1 if anything is wrong."""
+    pipeline = default_pipeline()
+    if accept:
+        pipeline.accept_fingerprint()
+    found = pipeline.examine()
+    for each in found:
+        if as_json:
+            click.echo(json.dumps(asdict(each)))
+        else:
+            mark = click.style("ok", fg="green") if each.ok else click.style("wrong", fg="red")
+            click.echo(f"{mark:5} {each.check}: {each.message}")
+    sys.exit(0 if all(each.ok for each in found) else 1)

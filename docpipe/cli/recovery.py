@@ -1,0 +1,170 @@
+"""`docpipe cancel|resume|retry|reap|quarantine`: documents that failed, hang, or should stop."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import click
+
+from docpipe.default import default_pipeline
+from docpipe.errors import DocpipeError, PoisonDocumentError, TransientError
+from docpipe.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
+from docpipe.stores.port import Selection, Summary
+
+_EVERY = 100_000
+
+
+def _each(uuids: Sequence[str], act: Callable[[str], str]) -> None:
+    """Do it for each document; one that fails stops nothing. Exit code 1 if any failed."""
+    failed = 0
+    for uuid in uuids:
+        try:
+            click.echo(f"{uuid} {act(uuid)}")
+        except DocpipeError as error:
+            failed += 1
+            click.echo(f"docpipe: {uuid}: {error} ({error.code})", err=True)
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+def cancel(uuids: tuple[str, ...]) -> None:
+    """Stop documents: waiting ones now, running ones at their next page."""
+    pipeline = default_pipeline()
+    _each(uuids, lambda uuid: "stopping" if pipeline.cancel(uuid) else "is final already")
+
+
+@click.command()
+@click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+def resume(uuids: tuple[str, ...]) -> None:
+    """Let failed or cancelled documents go on from their first incomplete stage."""
+    pipeline = default_pipeline()
+    _each(uuids, lambda uuid: "resumed" if pipeline.resume(uuid) else "has nothing to resume")
+
+
+@click.command()
+@click.option("--failed", is_flag=True, help="Documents whose status is an error.")
+@click.option("--cancelled", is_flag=True, help="Documents that were cancelled.")
+@click.option("--pending", is_flag=True, help="Documents that could not be published.")
+@click.option("--completed", is_flag=True, help="Documents that completed; needs --from-stage.")
+@click.option("--error-class", "error_code", metavar="CODE", help="Failed with this error code.")
+@click.option("--stage", help="Failed in, or waiting for, this stage.")
+@click.option("--project", "project_id", help="Of this project.")
+@click.option("--engine", help="Worked on by this engine (the beginning of its name).")
+@click.option("--since", type=click.DateTime(), help="Changed at or after this time (local).")
+@click.option("--until", type=click.DateTime(), help="Changed before this time (local).")
+@click.option("--from-stage", metavar="STAGE", help="Begin a new run from this stage instead of resuming.")
+@click.option("--limit", type=click.IntRange(1), default=_EVERY, help="At most this many, newest first.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be retried.")
+def retry(
+    failed: bool,
+    cancelled: bool,
+    pending: bool,
+    completed: bool,
+    error_code: str | None,
+    stage: str | None,
+    project_id: str | None,
+    engine: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    from_stage: str | None,
+    limit: int,
+    dry_run: bool,
+) -> None:
+    """Retry the documents that match: resume them, or process them again from a stage."""
+    if completed and not from_stage:
+        raise click.UsageError("--completed needs --from-stage: a completed run has nothing to resume.")
+    pipeline = default_pipeline()
+    errors = tuple(spec.words.error for spec in pipeline.stages)
+    chosen = [
+        *(errors if failed or error_code else ()),
+        *((CANCELLED,) if cancelled else ()),
+        *((PENDING,) if pending else ()),
+        *((COMPLETED, COMPLETED_WITH_WARNINGS) if completed else ()),
+    ]
+    if not chosen:
+        raise click.UsageError("Say which: --failed, --error-class, --cancelled, --pending or --completed.")
+    selection = Selection(
+        status=tuple(chosen),
+        error_code=error_code,
+        stage=stage,
+        project_id=project_id,
+        engine=engine,
+        since=since and since.astimezone(),
+        until=until and until.astimezone(),
+    )
+    found = pipeline.store.documents(selection, limit=limit)
+    if dry_run:
+        _list(found)
+        click.echo(f"docpipe: {len(found)} documents match; nothing was changed", err=True)
+        return
+
+    def again(uuid: str) -> str:
+        if from_stage:
+            pipeline.reprocess(uuid, from_stage=from_stage)
+            return f"begins a new run from {from_stage}"
+        return "resumed" if pipeline.resume(uuid) else "has nothing to resume"
+
+    _each([summary.document_uuid for summary in found], again)
+
+
+def _list(found: Sequence[Summary]) -> None:
+    for each in found:
+        why = f" {each.error_code}: {each.error_message}" if each.error_code else ""
+        click.echo(f"{each.document_uuid} {each.status} {each.name}{why}")
+
+
+@click.command()
+@click.option("--every", type=float, metavar="SECONDS", help="Go on, with this pause; else look once.")
+def reap(every: float | None) -> None:
+    """Take up again what lost its worker or its message. Celery beat does the same (docpipe.reap)."""
+    pipeline = default_pipeline()
+    while True:
+        try:
+            outcomes = pipeline.reap()
+            told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+            if told or not every:
+                click.echo(told or "nothing to take up", err=bool(every))
+        except TransientError as error:
+            if not every:
+                raise
+            click.echo(f"docpipe: {error} Trying again in {every:g} s.", err=True)
+        if not every:
+            return
+        time.sleep(every)
+
+
+@click.group()
+def quarantine() -> None:
+    """Documents that were started too often and never ended."""
+
+
+def _poisoned(limit: int = _EVERY) -> list[Summary]:
+    return default_pipeline().store.documents(Selection(error_code=PoisonDocumentError.code), limit=limit)
+
+
+@quarantine.command("list")
+def list_() -> None:
+    """List them with their last error."""
+    _list(_poisoned())
+
+
+@quarantine.command()
+@click.argument("uuids", nargs=-1, metavar="[UUID…]")
+@click.option("--all", "everything", is_flag=True, help="Release all of them.")
+def release(uuids: tuple[str, ...], everything: bool) -> None:
+    """Let them go on, with their attempts counted from zero."""
+    if bool(uuids) == everything:
+        raise click.UsageError("Name the documents, or give --all.")
+    pipeline = default_pipeline()
+    poisoned = [summary.document_uuid for summary in _poisoned()]
+
+    def act(uuid: str) -> str:
+        if uuid not in poisoned:
+            return "is not in quarantine"
+        return "released" if pipeline.resume(uuid) else "has nothing to resume"
+
+    _each(poisoned if everything else uuids, act)

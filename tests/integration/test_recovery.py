@@ -1,0 +1,267 @@
+"""Taking up again what lost its message or its worker: a real Redis, nobody consuming."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
+from docpipe.models import Failure, Ref, StageOutput
+from docpipe.pipeline import Pipeline, Submission
+from docpipe.runner import Policy
+from docpipe.sources import Sources
+from docpipe.stores.port import Outcome, Selection
+from docpipe.stores.sqlite import SqliteStore
+from docpipe.tasks import celery_defaults
+from tests.engines import OPTIONS
+
+PREFIX = "recovery:"
+POLICY = Policy(lease_seconds=60.0, grace_seconds=0.0, max_attempts=5)
+NewPipeline = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def new_pipeline(redis_url: str, tmp_path: Path) -> Iterator[NewPipeline]:
+    made: list[Pipeline] = []
+
+    def new(url: str = redis_url, store: str = "docpipe.db", policy: Policy = POLICY) -> Pipeline:
+        app = Celery("host", broker=url, set_as_current=False)
+        app.conf.update(celery_defaults(policy, prefix=PREFIX))
+        app.conf.task_publish_retry = False
+        pipeline = Pipeline(
+            app,
+            store=SqliteStore(tmp_path / store),
+            sources=Sources(uploads=tmp_path / "uploads"),
+            options=OPTIONS,
+            policy=policy,
+        )
+        made.append(pipeline)
+        return pipeline
+
+    yield new
+    for pipeline in made:
+        assert pipeline.app is not None
+        pipeline.app.close()
+        pipeline.broker.close()
+        pipeline.store.close()
+
+
+@pytest.fixture
+def pipeline(new_pipeline: NewPipeline) -> Pipeline:
+    return new_pipeline()
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def submission(pipeline: Pipeline) -> Submission:
+    return pipeline.submit(b"Ann met Bob.", name="note.txt")
+
+
+def ref_of(submission: Submission) -> Ref:
+    return Ref(submission.document_uuid, submission.status().run)
+
+
+def lose_messages(client: redis.Redis) -> None:
+    client.flushdb()
+
+
+def claim(pipeline: Pipeline, ref: Ref, stage: str, lease_seconds: float = 0.0) -> int:
+    taken = pipeline.store.claim(
+        ref,
+        stage,
+        claim_id=os.urandom(8).hex(),
+        task_id="t",
+        worker="dead:1",
+        lease_seconds=lease_seconds,
+        max_attempts=5,
+    )
+    assert taken.outcome is Outcome.CLAIMED
+    assert taken.token is not None
+    return taken.token
+
+
+# --- what waits ----------------------------------------------------------------------------------
+
+
+def test_the_broker_tells_depth_and_documents_of_every_priority(pipeline: Pipeline) -> None:
+    refs = set()
+    for priority in (0, 4, 9):
+        submission = pipeline.submit(f"text {priority}".encode(), name="a.txt", priority=priority)
+        refs.add(ref_of(submission))
+    assert pipeline.broker.depths(["ocr", "graph"]) == {"ocr": 3, "graph": 0}
+    assert pipeline.broker.waiting(["ocr", "graph"]) == refs
+
+
+def test_foreign_messages_are_counted_and_not_understood(pipeline: Pipeline, client: redis.Redis) -> None:
+    client.lpush(f"{PREFIX}ocr", b"not json", b'{"body": "!!"}', b'{"body": "W10="}')
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 3}
+    assert pipeline.broker.waiting(["ocr"]) == set()
+
+
+def test_a_broker_that_is_away_is_an_error(new_pipeline: NewPipeline) -> None:
+    away = new_pipeline("redis://127.0.0.1:1/0")
+    with pytest.raises(BrokerUnavailableError, match="cannot be reached"):
+        away.reap()
+
+
+# --- reap ----------------------------------------------------------------------------------------
+
+
+def test_a_message_that_waits_is_left_alone(pipeline: Pipeline, submission: Submission) -> None:
+    assert not pipeline.reap()
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 1}
+
+
+def test_a_lost_message_is_sent_again_once(
+    pipeline: Pipeline, submission: Submission, client: redis.Redis
+) -> None:
+    lose_messages(client)
+    assert pipeline.reap() == {"resume": 1}
+    assert not pipeline.reap()
+    assert pipeline.broker.waiting(["ocr"]) == {ref_of(submission)}
+
+
+def test_a_dead_workers_stage_is_sent_again_from_there(pipeline: Pipeline, submission: Submission) -> None:
+    ref = ref_of(submission)
+    token = claim(pipeline, ref, "ocr", 60.0)
+    pipeline.store.finish(ref, "ocr", token, StageOutput(text="Ann met Bob.", pages=()))
+    claim(pipeline, ref, "chunk")
+    assert pipeline.reap() == {"resume": 1}
+    assert pipeline.broker.waiting(["text"]) == {ref}
+
+
+def test_a_document_that_could_not_be_published_is_published_later(
+    new_pipeline: NewPipeline, pipeline: Pipeline
+) -> None:
+    away = new_pipeline("redis://127.0.0.1:1/0")
+    submission = away.submit(b"Ann met Bob.", name="note.txt")
+    assert (submission.task_id, submission.status().status) == (None, "pending")
+    assert pipeline.reap() == {"resume": 1}
+    status = pipeline.status(submission.document_uuid)
+    assert status.status == "ocr_queued"
+    assert status.task_id is not None
+    assert pipeline.broker.waiting(["ocr"]) == {ref_of(submission)}
+
+
+def test_a_stage_that_kills_its_workers_ends_in_quarantine_and_can_be_released(
+    pipeline: Pipeline, submission: Submission
+) -> None:
+    ref = ref_of(submission)
+    for _ in range(5):
+        claim(pipeline, ref, "ocr")
+    assert pipeline.reap() == {"poison": 1}
+    (poisoned,) = pipeline.store.documents(Selection(error_code="poison"))
+    assert (poisoned.document_uuid, poisoned.status) == (ref.document_uuid, "error_ocr")
+    assert pipeline.resume(ref.document_uuid) is not None
+    assert pipeline.status(ref.document_uuid).stages[0].attempt == 0
+
+
+# --- resume and reprocess ------------------------------------------------------------------------
+
+
+def test_a_failed_document_is_resumed_where_it_failed(pipeline: Pipeline, submission: Submission) -> None:
+    ref = ref_of(submission)
+    pipeline.store.finish(ref, "ocr", claim(pipeline, ref, "ocr", 60.0), StageOutput(text="Ann.", pages=()))
+    failure = Failure("corrupt", "CorruptDocumentError", "Damaged.")
+    pipeline.store.fail(ref, "chunk", claim(pipeline, ref, "chunk", 60.0), failure)
+    task_id = pipeline.resume(ref.document_uuid)
+    assert task_id == pipeline.status(ref.document_uuid).task_id
+    assert pipeline.broker.depths(["text"]) == {"text": 1}
+
+
+def test_a_document_that_did_not_fail_has_nothing_to_resume(
+    pipeline: Pipeline, submission: Submission
+) -> None:
+    assert pipeline.resume(submission.document_uuid) is None
+
+
+def test_reprocessing_from_a_stage_publishes_that_stage(pipeline: Pipeline, submission: Submission) -> None:
+    ref = ref_of(submission)
+    pipeline.store.finish(ref, "ocr", claim(pipeline, ref, "ocr", 60.0), StageOutput(text="Ann.", pages=()))
+    assert pipeline.reprocess(ref.document_uuid, from_stage="chunk")
+    assert pipeline.broker.waiting(["text"]) == {Ref(ref.document_uuid, 2)}
+    assert pipeline.status(ref.document_uuid).status == "text_queued"
+
+
+def test_a_stage_whose_input_is_missing_cannot_be_redone(pipeline: Pipeline, submission: Submission) -> None:
+    with pytest.raises(ConfigurationError, match="from 'graph': no run has completed"):
+        pipeline.reprocess(submission.document_uuid, from_stage="graph")
+    with pytest.raises(DocumentNotFoundError):
+        pipeline.reprocess("nobody", from_stage="ocr")
+
+
+# --- configuration that cannot lie ---------------------------------------------------------------
+
+
+def wrong(pipeline: Pipeline) -> dict[str, str]:
+    return {each.check: each.message for each in pipeline.examine(consumers=False) if not each.ok}
+
+
+def test_a_sound_setup_has_nothing_wrong(pipeline: Pipeline) -> None:
+    assert wrong(pipeline) == {}
+
+
+def test_a_visibility_timeout_shorter_than_the_work_is_found(pipeline: Pipeline) -> None:
+    assert pipeline.app is not None
+    pipeline.app.conf.broker_transport_options = {"visibility_timeout": 60, "global_keyprefix": PREFIX}
+    found = wrong(pipeline)["visibility timeout"]
+    assert "60 s, shorter than the longest stage" in found
+    assert "4320" in found
+
+
+def test_a_misspelt_setting_is_found(pipeline: Pipeline) -> None:
+    assert pipeline.app is not None
+    pipeline.app.conf.worker_prefetch_multiplyer = 1
+    assert "worker_prefetch_multiplyer" in wrong(pipeline)["celery settings"]
+
+
+def test_a_redis_that_evicts_is_found(pipeline: Pipeline, client: redis.Redis) -> None:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert "Set it to noeviction" in wrong(pipeline)["redis eviction"]
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_worker_of_another_store_is_found_until_it_is_accepted(new_pipeline: NewPipeline) -> None:
+    first, second = new_pipeline(), new_pipeline(store="other.db")
+    assert wrong(first) == {}
+    assert "others on this Redis use" in wrong(second)["fingerprint"]
+    second.accept_fingerprint()
+    assert wrong(second) == {}
+    assert "fingerprint" in wrong(first)
+
+
+def test_queues_that_nobody_consumes_are_named(pipeline: Pipeline) -> None:
+    found = [each.message for each in pipeline.examine() if each.check == "consumers"]
+    assert [message.split(":")[0] for message in found] == [
+        f"nobody consumes queue {queue}" for queue in ("entity", "graph", "ocr", "text")
+    ]
+
+
+def test_a_worker_refuses_to_start_on_a_wrong_setup(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "host_app.py").write_text(
+        "from docpipe.factory import new_pipeline\n"
+        "app = new_pipeline().app\n"
+        "app.conf.broker_transport_options['visibility_timeout'] = 60\n"
+    )
+    command = [sys.executable, "-m", "celery", "-A", "host_app", "worker", "--pool", "solo", "-Q", "ocr"]
+    env = {"CELERY_BROKER_URL": redis_url, "DOCPIPE_STORE": f"sqlite://{tmp_path / 'a.db'}"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "docpipe: the worker does not start:" in done.stderr
+    assert "visibility_timeout is 60 s" in done.stderr
