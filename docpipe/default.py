@@ -34,12 +34,24 @@ def default_pipeline() -> Pipeline:
         return _pipelines["default"]
 
 
+def _embedded_pipeline() -> Pipeline:
+    """The pipeline of `process`: the host's own if there is one, else one without services."""
+    with _lock:
+        if "own" in _pipelines:
+            return _pipelines["own"]
+        if "embedded" not in _pipelines:
+            from docpipe.factory import embedded_pipeline  # noqa: PLC0415 - see the module's docstring
+
+            _pipelines["embedded"] = embedded_pipeline()
+        return _pipelines["embedded"]
+
+
 def set_default_pipeline(pipeline: Pipeline | None) -> None:
     """Let the module-level functions use a host's own pipeline; None: build from settings again."""
     with _lock:
         _pipelines.clear()
         if pipeline is not None:
-            _pipelines["default"] = pipeline
+            _pipelines["own"] = _pipelines["default"] = pipeline
 
 
 def submit(
@@ -81,6 +93,6 @@ def process(
     reprocess: bool = False,
 ) -> Document:
     """Take a document through all stages in this process, without services; see `Pipeline.process`."""
-    return default_pipeline().process(
+    return _embedded_pipeline().process(
         source, name=name, project_id=project_id, metadata=metadata, reprocess=reprocess
     )

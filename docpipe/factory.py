@@ -7,6 +7,7 @@ from celery import Celery
 from docpipe.pipeline import Pipeline
 from docpipe.progress import RedisProgress
 from docpipe.settings import Settings, read_settings
+from docpipe.stores import open_store
 from docpipe.tasks import celery_defaults
 
 
@@ -31,11 +32,12 @@ def new_pipeline(settings: Settings | None = None) -> Pipeline:
     )
 
 
-def embedded_pipeline(settings: Settings) -> Pipeline:
-    """A pipeline without services: `process` only."""
+def embedded_pipeline(settings: Settings | None = None) -> Pipeline:
+    """A pipeline without services: `process` only, with a SQLite store whatever else is set."""
+    settings = settings or read_settings()
     return Pipeline(
         None,
-        store=settings.open_store(),
+        store=open_store(settings.embedded_store),
         sources=settings.sources(),
         options=settings.options(),
         policy=settings.policy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections import Counter
@@ -217,7 +218,7 @@ class Pipeline:
                 uri=taken.uri,
                 digest=taken.digest,
                 size=taken.size,
-                metadata=dict(metadata or {}),
+                metadata=_json_object(metadata or {}),
                 stages=[stage.planned for stage in self.stages],
                 priority=priority,
                 reprocess=reprocess,
@@ -237,7 +238,7 @@ class Pipeline:
         task_id = str(uuid.uuid4())
         first = self.stages[0].name
         if not self.store.queue(ref, first, task_id):
-            return None
+            return self.store.status(ref.document_uuid).task_id  # somebody else's message was quicker
         return self._send(app, ref, first, task_id, priority)
 
     def _send(self, app: Celery, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
@@ -275,10 +276,10 @@ class Pipeline:
         waiting = self.broker.waiting({stage.queue for stage in self.stages})  # before the store is read
         outcomes: Counter[str] = Counter()
         for stalled in self.store.stalled(grace_seconds=self.policy.grace_seconds):
-            still_waits = waiting is None or stalled.ref in waiting
-            if stalled.state is StageState.QUEUED and still_waits:
-                continue
-            outcomes[self._revive(app, stalled.ref)] += 1
+            begun = stalled.state is StageState.RUNNING
+            still_waits = not begun if waiting is None else stalled.ref in waiting
+            if not still_waits:
+                outcomes[self._revive(app, stalled.ref)] += 1
         return outcomes
 
     def _revive(self, app: Celery, ref: Ref) -> str:
@@ -406,6 +407,14 @@ class Pipeline:
                     raise
                 time.sleep(retry_in)
                 retries += 1
+
+
+def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(metadata)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    return dict(metadata)
 
 
 def _as_it_stands(document: Document, status: DocumentStatus) -> Document:

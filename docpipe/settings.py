@@ -94,8 +94,9 @@ class Settings(BaseSettings):
 
     @property
     def embedded_store(self) -> str:
-        """The user's own SQLite file."""
-        return f"sqlite://{data_folder() / 'docpipe.db'}"
+        """The SQLite file of embedded runs: the one that is set, or else the user's own."""
+        own = f"sqlite://{data_folder() / 'docpipe.db'}"
+        return self.store if self.store and self.store.startswith("sqlite://") else own
 
     def options(self) -> Options:
         """Raises `ConfigurationError` where two settings contradict each other."""

@@ -60,8 +60,6 @@ def run(
         configure_logging(logging.INFO)
     changes = {"store": f"sqlite://{store}"} if store else {}
     settings = read_settings().model_copy(update=changes)
-    if not settings.store_name.startswith("sqlite"):
-        settings = settings.model_copy(update={"store": settings.embedded_store})
     request = Request(settings, project_id, reprocess)
     failed = 0
     for result in _shown_progress(files, _results(files, request, jobs)):

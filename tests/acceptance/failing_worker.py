@@ -1,0 +1,7 @@
+"""`celery -A tests.acceptance.failing_worker worker`."""
+
+from __future__ import annotations
+
+from tests.acceptance.failing import new_pipeline
+
+app = new_pipeline().app

@@ -1,0 +1,133 @@
+"""Every example runs, and shows what its page says it shows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from docpipe.status import QUEUES
+from tests.acceptance.conftest import FACTS, FOLDER, Services
+from tests.stack.server import free_ports
+from tests.workers import REPOSITORY, Workers, clean_environment, wait_until
+
+EXAMPLES = REPOSITORY / "examples"
+BYTES = {"Content-Type": "application/octet-stream"}
+
+
+def run(*command: str | Path, cwd: Path = REPOSITORY, **env: str) -> str:
+    """What the program prints; it must end well."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=cwd,
+        env=clean_environment(env) | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=240,
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+# --- quickstart and custom stage ------------------------------------------------------------------
+
+
+def test_the_quickstart_ends_with_parties_dates_and_amounts_and_where_each_stands() -> None:
+    shown = run("examples/quickstart.py")
+    end = shown[shown.index("Parties") :]
+    rows = {tuple(part.strip() for part in line.split("  ") if part.strip()) for line in end.splitlines()}
+    places = {(row[0], row[1]) for row in rows if len(row) == 3 and row[2].count(",") == 3}
+    wanted = [f for f in FACTS["contract_scan.pdf"] if f["kind"] in {"party", "date", "amount"}]
+    assert {(fact["text"], str(fact["page"])) for fact in wanted} - places == set()
+
+
+def test_the_custom_stage_runs_in_its_place_and_its_result_is_kept() -> None:
+    shown = dict(line.split(": ", 1) for line in run("examples/custom_stage.py").splitlines())
+    own = "text_complete -> classify_queued -> classify_processing -> classify_complete -> entity_queued"
+    assert own in shown["statuses"]
+    assert shown["statuses"].endswith("-> completed")
+    assert shown["extras"].startswith("{'classify': {'kind': 'quotation'")
+
+
+# --- Django -----------------------------------------------------------------------------------------
+
+
+def test_the_django_project_passes_its_own_tests(tmp_path: Path) -> None:
+    run("-W", "error", "manage.py", "test", cwd=EXAMPLES / "host_django", HOST_DATA=str(tmp_path))
+
+
+# --- FastAPI ----------------------------------------------------------------------------------------
+
+FASTAPI = EXAMPLES / "host_fastapi"
+
+
+def test_the_web_application_passes_its_own_tests(tmp_path: Path) -> None:
+    # its own warnings are FastAPI's affair: the newest TestClient wants another HTTP client
+    options = ["-p", "no:cacheprovider", "-o", "filterwarnings=default"]
+    run("-m", "pytest", *options, "test_app.py", cwd=FASTAPI, SHOP_DATA=str(tmp_path))
+
+
+def people(entities: list[dict[str, Any]]) -> list[str]:
+    return [entity["name"] for entity in entities if entity["label"] == "PERSON"]
+
+
+@pytest.fixture
+def server(services: Services, tmp_path: Path) -> Iterator[httpx.Client]:
+    """The web application under uvicorn and one real worker, over Redis and the Supabase API."""
+    env = {name: value for name, value in services.env.items() if not name.startswith("DOCPIPE_")}
+    env |= {"SHOP_DATA": str(tmp_path), "DOCUMENT_STORE": "supabase"}
+    (port,) = free_ports(1)
+    with Workers(tmp_path, env, app="background") as workers:
+        workers.start(*QUEUES.values(), cwd=FASTAPI)
+        with uvicorn(port, env, tmp_path / "uvicorn.log"), httpx.Client(timeout=30) as client:
+            client.base_url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: _answers(client), "uvicorn answers")
+            workers.wait_until_ready()
+            yield client
+
+
+@contextmanager
+def uvicorn(port: int, env: dict[str, str], log: Path) -> Iterator[None]:
+    """`uvicorn app:app` for the time of the block."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)],
+            cwd=FASTAPI,
+            env=clean_environment(env),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/openapi.json").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_an_upload_to_the_real_server_is_read_by_the_real_worker(server: httpx.Client) -> None:
+    letter = (FOLDER / "letter.docx").read_bytes()
+    reply = server.post("/documents?name=letter.docx", content=letter, headers=BYTES)
+    assert reply.status_code == 202, reply.text
+    address = f"/documents/{reply.json()['uuid']}"
+
+    def final() -> dict[str, Any] | None:
+        found: dict[str, Any] = server.get(address).json()
+        return found if found["status"].startswith(("completed", "error")) else None
+
+    found = wait_until(final, "the worker has read the letter")
+    assert (found["status"], found["error"]) == ("completed", None)
+    assert "Laura Bennett" in people(server.get(f"{address}/entities").json())

@@ -1,0 +1,131 @@
+"""Pipelines without services: a SQLite file of the test's own, and engines that need no models."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu import Message
+
+from docpipe.pipeline import Pipeline
+from docpipe.plan import BUILT_IN, StageSpec
+from docpipe.progress import Progress
+from docpipe.runner import Policy
+from docpipe.sources import Sources
+from docpipe.status import QUEUES
+from docpipe.stores.port import Store
+from docpipe.stores.sqlite import SqliteStore
+from docpipe.testing import memory_app
+from tests.engines import OPTIONS
+
+ROOT = Path(__file__).parents[2]
+NewPipeline = Callable[..., Pipeline]
+Python = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def new_pipeline(tmp_path: Path) -> NewPipeline:
+    """Makes pipelines, each with a store of its own unless given one; `app=None` makes an embedded one."""
+    made: list[Pipeline] = []
+
+    def new(
+        app: Celery | None = None,
+        stages: Sequence[StageSpec] = BUILT_IN,
+        policy: Policy | None = None,
+        progress: Progress | None = None,
+        store: Store | None = None,
+    ) -> Pipeline:
+        folder = tmp_path / f"pipeline-{len(made)}"
+        pipeline = Pipeline(
+            app,
+            store=store or SqliteStore(folder / "docpipe.db"),
+            sources=Sources(uploads=folder / "uploads"),
+            stages=stages,
+            options=OPTIONS,
+            policy=policy or Policy(backoff_seconds=0.001),
+            progress=progress,
+        )
+        made.append(pipeline)
+        return pipeline
+
+    return new
+
+
+@pytest.fixture
+def new_eager(new_pipeline: NewPipeline) -> NewPipeline:
+    """Makes pipelines whose `submit` runs all stages at once, through Celery."""
+
+    def new(*stages: StageSpec, store: Store | None = None, **conf: Any) -> Pipeline:
+        return new_pipeline(memory_app(task_always_eager=True, **conf), stages or BUILT_IN, store=store)
+
+    return new
+
+
+def sent(app: Celery, queue: str) -> list[Message]:
+    """Takes the messages that wait in a queue of the broker in memory."""
+    found = []
+    with app.connection_for_read() as connection, connection.SimpleQueue(queue) as waiting:
+        while len(waiting):
+            message = waiting.get(block=False)
+            message.ack()
+            found.append(message)
+    return found
+
+
+def size_of(message: Message) -> int:
+    """Bytes of a message with its headers, as the broker keeps it."""
+    return len(message.body or "") + len(json.dumps([message.headers, message.properties]))
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    """A Celery app whose broker is in memory, and empty."""
+    app = memory_app()
+    queues = [*QUEUES.values()]
+    for queue in queues:
+        sent(app, queue)
+    yield app
+    for queue in queues:
+        sent(app, queue)
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    """A text of one page that names two people."""
+    path = tmp_path / "note.txt"
+    path.write_text("Ann met Bob.")
+    return path
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Runs Python in a process of its own, with the variables given and none of docpipe's or AWS's."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        foreign = ("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_", "AWS_")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        home = {"PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(tmp_path / "home")}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=clean | home | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def examples() -> Path:
+    """The documents the project made itself."""
+    return ROOT / "examples" / "documents"

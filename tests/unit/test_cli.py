@@ -1,0 +1,308 @@
+"""The command: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from docpipe import errors, set_default_pipeline
+from docpipe.cli import main
+from docpipe.plan import BUILT_IN
+from tests.engines import failing
+from tests.unit.conftest import NewPipeline, Python
+
+KEYS = [
+    "source", "document_uuid", "status", "error", "warnings", "text", "pages", "chunks", "mentions",
+    "entities", "relations",
+]  # fmt: skip
+ENGINES = {
+    "DOCPIPE_OCR_ENGINE": "tests.engines:OneLine",
+    "DOCPIPE_NER_ENGINE": "tests.engines:Capitals",
+    "DOCPIPE_ISOLATE": "false",
+}
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Docpipe = Callable[..., Done]
+
+
+@pytest.fixture
+def docpipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Docpipe]:
+    """Runs the command in this process, in an empty folder, on a store of its own."""
+    for name in os.environ:
+        if name.startswith(("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")):
+            monkeypatch.delenv(name)
+    for name, value in ENGINES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["docpipe", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return Done(int(ended.value.code or 0), shown.out, shown.err)
+
+    set_default_pipeline(None)
+    yield run
+    set_default_pipeline(None)
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+def test_run_json_prints_one_object_per_document(docpipe: Docpipe, note: Path) -> None:
+    done = docpipe("run", "--json", note)
+    (found,) = done.objects
+    assert (done.code, done.err) == (0, "")
+    assert set(found) == set(KEYS)
+    assert (found["source"], found["status"], found["error"]) == (str(note), "completed", None)
+    assert [entity["name"] for entity in found["entities"]] == ["Ann", "Bob"]
+
+
+def test_run_goes_on_after_a_failure_and_ends_with_1(docpipe: Docpipe, note: Path) -> None:
+    done = docpipe("run", "--json", "gone.txt", note)
+    gone, found = done.objects
+    assert done.code == 1
+    assert set(gone) == set(KEYS)
+    assert (gone["source"], gone["document_uuid"], gone["status"]) == ("gone.txt", None, "not_submitted")
+    assert (gone["error"]["code"], gone["error"]["stage"]) == ("not_found", None)
+    assert found["status"] == "completed"
+
+
+FAILURES = {
+    "empty.pdf": (b"", "empty", None, "it has no bytes", "Check the file"),
+    "torn.pdf": (b"%PDF-1.7 torn", "corrupt", "ocr", "", "save it again"),
+    "archive.zip": (b"PK\x03\x04" + bytes(60), "unsupported", "ocr", "does not read", "Convert it"),
+    "blank.txt": (b" \n \n", "empty", "ocr", "", "Check the file"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_names_the_file_the_cause_and_the_remedy(
+    docpipe: Docpipe, tmp_path: Path, name: str
+) -> None:
+    content, code, stage, cause, remedy = FAILURES[name]
+    (tmp_path / name).write_bytes(content)
+    done = docpipe("run", "--json", name)
+    error = done.objects[0]["error"]
+    assert (done.code, error["code"], error["stage"]) == (1, code, stage)
+    assert all(part in error["message"] for part in (name, cause, remedy))
+
+
+def test_a_stored_document_is_not_processed_twice(docpipe: Docpipe, note: Path, tmp_path: Path) -> None:
+    first = docpipe("run", "--json", "--store", "mine.db", note)
+    again = docpipe("run", "--json", "--store", "mine.db", note)
+    elsewhere = docpipe("run", "--json", "--store", "other.db", note)
+    assert again.objects == first.objects
+    assert elsewhere.objects[0]["document_uuid"] != first.objects[0]["document_uuid"]
+    assert (tmp_path / "mine.db").is_file()
+
+
+def test_run_never_uses_services(
+    docpipe: Docpipe, note: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "secret")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    assert docpipe("run", "--json", note).code == 0
+    assert (tmp_path / "home/docpipe/docpipe.db").is_file()
+
+
+def test_the_summary_for_people_shows_what_was_found(docpipe: Docpipe, note: Path) -> None:
+    done = docpipe("run", note)
+    assert done.code == 0
+    assert f"completed {note}: 1 pages, 1 chunks, 2 entities" in done.out
+    assert [line.split()[:2] for line in done.out.splitlines() if "PERSON" in line] == [
+        ["PERSON", "Ann"],
+        ["PERSON", "Bob"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["[red]note.txt", "[worker].txt", "[/x].txt"])
+def test_brackets_in_a_name_are_shown_as_they_are(docpipe: Docpipe, note: Path, name: str) -> None:
+    path = note.parent / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(note.read_bytes())
+    assert f"completed {name}:" in docpipe("run", name).out
+    missing = docpipe("run", f"no-{name}").out
+    assert f"failed no-{name}: There is no file" in missing
+
+
+def test_a_name_that_is_not_utf_8_is_shown_all_the_same(docpipe: Docpipe, note: Path) -> None:
+    name = os.fsdecode(b"latin-\xe9.txt")
+    (note.parent / name).write_bytes(note.read_bytes())
+    done = docpipe("run", "--json", name)
+    assert (done.code, done.objects[0]["source"]) == (0, "latin-\N{REPLACEMENT CHARACTER}.txt")
+
+
+def test_several_processes_share_the_work(python: Python, tmp_path: Path) -> None:
+    names = [f"note-{number}.txt" for number in range(3)]
+    for name in names:
+        (tmp_path / name).write_text(f"Ann met Bob in {name}.")
+    command = (
+        "-c",
+        "from docpipe.cli import main; main()",
+        "run",
+        "--json",
+        "--jobs",
+        "2",
+        *names,
+        "gone.txt",
+    )
+    done = python(*command, **ENGINES)
+    found = {each["source"]: each["status"] for each in map(json.loads, done.stdout.splitlines())}
+    assert found == {**dict.fromkeys(names, "completed"), "gone.txt": "not_submitted"}, done.stderr
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+# --- submit and status --------------------------------------------------------------------------
+
+
+def test_submit_prints_one_uuid_per_line(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:
+    pipeline = new_eager()
+    set_default_pipeline(pipeline)
+    done = docpipe("submit", "--project", "p1", "--wait", "5", note)
+    (document,) = pipeline.store.documents()
+    assert done == Done(0, f"{document.document_uuid}\n", "")
+    assert (document.project_id, document.status) == ("p1", "completed")
+
+
+def test_submit_names_what_failed_and_goes_on(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    done = docpipe("submit", "--wait", "5", "gone.txt", note)
+    missing, locked = done.err.splitlines()
+    assert done.code == 1
+    assert missing.startswith("docpipe: gone.txt: There is no file ")
+    assert locked == f"docpipe: {note}: It is locked. Remove the password and submit it again. (encrypted)"
+    assert done.out == f"{pipeline.store.documents()[0].document_uuid}\n"
+
+
+def test_submit_without_a_broker_says_that_the_document_waits(
+    docpipe: Docpipe, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    done = docpipe("submit", note)
+    assert done.code == 0
+    assert "the broker cannot be reached; it is sent later" in done.err
+    assert docpipe("status", "--json", done.out.strip()).objects[0]["status"] == "pending"
+
+
+def test_status_shows_where_a_document_stands(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:
+    pipeline = new_eager(BUILT_IN[0], failing(BUILT_IN[1], errors.PermanentError("[It] breaks.")))
+    set_default_pipeline(pipeline)
+    uuid = pipeline.submit(note).document_uuid
+    done = docpipe("status", uuid)
+    assert (done.code, done.err) == (0, "")
+    assert "note.txt  error_text_processing  run 1" in done.out
+    assert "PermanentError in chunk: [It] breaks." in done.out
+    assert "Traceback" in done.out
+    words = [line.split()[2] for line in done.out.splitlines() if line.startswith("  20")]
+    assert words[:2] == ["pending", "ocr_queued"]
+    assert words[-1] == "error_text_processing"
+
+
+def test_status_json_is_the_status(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:
+    pipeline = new_eager()
+    set_default_pipeline(pipeline)
+    uuid = pipeline.submit(note).document_uuid
+    (found,) = docpipe("status", "--json", uuid).objects
+    assert (found["document_uuid"], found["status"], found["run"]) == (uuid, "completed", 1)
+    assert [(stage["stage"], stage["state"]) for stage in found["stages"]] == [
+        (stage.name, "complete") for stage in BUILT_IN
+    ]
+
+
+def test_status_lists_the_newest_documents(
+    docpipe: Docpipe, new_eager: NewPipeline, note: Path, tmp_path: Path
+) -> None:
+    pipeline = new_eager()
+    set_default_pipeline(pipeline)
+    (tmp_path / "[b].txt").write_text("Eve left.")
+    pipeline.submit(note)
+    newest = pipeline.submit(tmp_path / "[b].txt").document_uuid
+    assert [found["name"] for found in docpipe("status", "--json").objects] == ["[b].txt", "note.txt"]
+    shown = docpipe("status", "--limit", "1").out
+    assert newest in shown
+    assert "[b].txt" in shown
+    assert "note.txt" not in shown
+
+
+def test_an_unknown_document_is_one_message_and_1(docpipe: Docpipe, new_eager: NewPipeline) -> None:
+    set_default_pipeline(new_eager())
+    assert docpipe("status", "6ab4b8f7") == Done(
+        1, "", "docpipe: The store knows no document 6ab4b8f7. docpipe status lists those it knows.\n"
+    )
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["run", "--jobs", "0", "a.txt"],
+        ["run", "--no-such-option", "a.txt"],
+        ["submit"],
+        ["submit", "--priority", "10", "a.txt"],
+        ["status", "--limit", "0"],
+        ["no-such-command"],
+        ["db", "export"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2(docpipe: Docpipe, arguments: list[str]) -> None:
+    done = docpipe(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: docpipe")
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["run", "-h"], ["--version"], ["db", "--help"]], ids=" ".join
+)
+def test_asking_for_help_is_no_failure(docpipe: Docpipe, command: list[str]) -> None:
+    assert docpipe(*command).code == 0
+
+
+@pytest.mark.parametrize("command", [["run", "a.txt"], ["submit", "a.txt"], ["status"]], ids=" ".join)
+def test_a_wrong_setting_is_named(
+    docpipe: Docpipe, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("DOCPIPE_MAX_RETRIES", "many")
+    done = docpipe(*command)
+    assert (done.code, done.out) == (1, "")
+    assert "DOCPIPE_MAX_RETRIES" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_the_database_commands_name_the_setting_they_need(docpipe: Docpipe) -> None:
+    for command in ("apply", "check"):
+        done = docpipe("db", command)
+        assert (done.code, done.out) == (1, "")
+        assert "SUPABASE_DB_URL is not set" in done.err
+
+
+def test_a_store_that_cannot_be_opened_is_named(docpipe: Docpipe, note: Path) -> None:
+    done = docpipe("run", "--json", "--store", note / "store.db", note)
+    assert (done.code, done.objects[0]["error"]["code"]) == (1, "store_unavailable")
+    assert "store.db cannot be opened" in done.objects[0]["error"]["message"]

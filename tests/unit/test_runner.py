@@ -1,0 +1,320 @@
+"""One attempt of one stage: every way it can end, and what the ledger says then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docpipe import errors
+from docpipe.models import Ref, StageOutput, StageRun
+from docpipe.pipeline import Pipeline
+from docpipe.plan import OCR, Job
+from docpipe.runner import NothingToDoError, Policy, UnrecordedError, run_stage
+from docpipe.stores.port import NewDocument, Outcome, Part, Store
+from tests.engines import doing
+from tests.unit.conftest import NewPipeline
+
+Work = Callable[[Job], StageOutput]
+
+
+class Recorder:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def update_document_state(
+        self, document_uuid: str, phase: str, status: str, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        self.told.append((phase, status))
+
+
+def _registered(pipeline: Pipeline, file: Path, *, reprocess: bool = False) -> Ref:
+    taken = pipeline.sources.take_in(file)
+    stages = [stage.planned for stage in pipeline.stages]
+    document = NewDocument(
+        "6ab4b8f7", None, taken.name, taken.uri, taken.digest, taken.size, {}, stages, reprocess=reprocess
+    )
+    return pipeline.store.register(document).ref
+
+
+class Bench:
+    """One document before its first stage, whose work the test decides."""
+
+    def __init__(self, pipeline: Pipeline, note: Path, progress: Recorder) -> None:
+        self.pipeline = pipeline
+        self.note = note
+        self.progress = progress
+        self.ref = _registered(pipeline, note)
+
+    def attempt(self, work: Work, retry_in: float | None = None) -> None:
+        run_stage(self.pipeline.runtime, doing(OCR, work), self.ref, task_id="task", retry_in=retry_in)
+
+    def supersede(self) -> Ref:
+        """A new run begins."""
+        return _registered(self.pipeline, self.note, reprocess=True)
+
+    @property
+    def status(self) -> str:
+        return self.pipeline.status(self.ref.document_uuid).status
+
+    @property
+    def ledger(self) -> StageRun:
+        return self.pipeline.status(self.ref.document_uuid).stages[0]
+
+
+@pytest.fixture
+def bench(new_pipeline: NewPipeline, note: Path) -> Bench:
+    progress = Recorder()
+    return Bench(
+        new_pipeline(policy=Policy(lease_seconds=0.3, backoff_seconds=0.01), progress=progress),
+        note,
+        progress,
+    )
+
+
+def _raising(error: BaseException) -> Work:
+    def work(job: Job) -> StageOutput:
+        raise error
+
+    return work
+
+
+def _working_until_stopped(job: Job) -> StageOutput:
+    """Reports page after page, as a long document does."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        job.report(1)
+    raise AssertionError("nobody stopped the attempt")
+
+
+TRANSLATED = [
+    (MemoryError(), errors.MemoryExhaustedError),
+    (SystemExit(1), errors.WorkerLostError),
+    (SoftTimeLimitExceeded(), errors.StageTimeoutError),
+    (KeyError("number"), errors.BugError),
+    (RecursionError(), errors.BugError),
+    (errors.CorruptDocumentError("torn"), errors.CorruptDocumentError),
+    (errors.RateLimitedError(), errors.RateLimitedError),
+]
+
+
+@pytest.mark.parametrize(("raised", "meaning"), TRANSLATED, ids=lambda value: repr(value)[:40])
+def test_what_a_stage_raises_becomes_one_of_docpipe_s_errors(
+    bench: Bench, raised: BaseException, meaning: type[errors.DocpipeError]
+) -> None:
+    with pytest.raises(meaning) as caught:
+        bench.attempt(_raising(raised))
+    assert (caught.value.stage, caught.value.document_uuid) == ("ocr", bench.ref.document_uuid)
+    failure = bench.ledger.error
+    assert failure is not None
+    assert (failure.code, failure.error_class, failure.message, failure.stage) == (
+        meaning.code,
+        meaning.__name__,
+        str(caught.value),
+        "ocr",
+    )
+    assert (bench.status, bench.ledger.state) == ("error_ocr", "failed")
+
+
+def test_the_ledger_keeps_the_traceback_of_what_was_raised(bench: Bench) -> None:
+    with pytest.raises(errors.BugError):
+        bench.attempt(_raising(KeyError("number")))
+    failure = bench.ledger.error
+    assert failure is not None
+    assert "raise error" in failure.traceback
+    assert "KeyError: 'number'" in failure.traceback
+
+
+@pytest.mark.parametrize(("raised", "meaning"), TRANSLATED, ids=lambda value: repr(value)[:40])
+def test_only_what_may_work_later_is_left_for_a_retry(
+    bench: Bench, raised: BaseException, meaning: type[errors.DocpipeError]
+) -> None:
+    with pytest.raises(meaning):
+        bench.attempt(_raising(raised), retry_in=0.0)
+    expected = ("ocr_processing", "retrying") if meaning.retryable else ("error_ocr", "failed")
+    assert (bench.status, bench.ledger.state) == expected
+
+
+def test_a_retry_that_works_leaves_no_error_behind(bench: Bench) -> None:
+    with pytest.raises(errors.TransientError):
+        bench.attempt(_raising(errors.TransientError()), retry_in=0.0)
+    bench.attempt(lambda job: StageOutput(text="x", pages=()))
+    assert (bench.ledger.state, bench.ledger.attempt, bench.ledger.error) == ("complete", 2, None)
+
+
+def test_a_person_who_interrupts_may_start_again_at_once(bench: Bench) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        bench.attempt(_raising(KeyboardInterrupt()))
+    assert (bench.status, bench.ledger.state) == ("ocr_processing", "retrying")
+    bench.attempt(lambda job: StageOutput(text="x", pages=()))
+    assert bench.status == "text_queued"
+
+
+def test_a_stage_that_was_started_too_often_is_poison(bench: Bench) -> None:
+    for number in range(5):
+        claim = bench.pipeline.store.claim(
+            bench.ref,
+            "ocr",
+            claim_id=f"dead-{number}",
+            task_id="task",
+            worker="dead",
+            lease_seconds=-1.0,  # lapsed, as after a crash
+            max_attempts=5,
+        )
+        assert claim.outcome is Outcome.CLAIMED
+    with pytest.raises(errors.PoisonDocumentError, match="started 5 times and never ended"):
+        bench.attempt(_raising(AssertionError("poison must not be worked on")))
+    assert bench.status == "error_ocr"
+    assert bench.ledger.error is not None
+    assert (bench.ledger.error.code, bench.ledger.attempt) == ("poison", 5)
+
+
+# --- the store is away --------------------------------------------------------------------------
+
+
+class Away:
+    """A store some of whose methods cannot be reached: the first calls, or all of them."""
+
+    def __init__(self, store: Store, **calls: int) -> None:
+        self._store, self._calls = store, calls
+
+    def __getattr__(self, name: str) -> Any:
+        if self._calls.get(name, 0) > 0:
+            self._calls[name] -= 1
+            return self._refuse
+        return getattr(self._store, name)
+
+    def _refuse(self, *arguments: Any, **named: Any) -> NoReturn:
+        raise errors.StoreUnavailableError("away")
+
+
+def _attempt_while_away(bench: Bench, work: Work, retry_in: float | None = None, **calls: int) -> None:
+    runtime = replace(bench.pipeline.runtime, store=cast("Store", Away(bench.pipeline.store, **calls)))
+    run_stage(runtime, doing(OCR, work), bench.ref, task_id="task", retry_in=retry_in)
+
+
+def test_a_stage_that_cannot_be_claimed_is_not_begun(bench: Bench) -> None:
+    with pytest.raises(UnrecordedError, match="could not be claimed"):
+        _attempt_while_away(bench, _raising(AssertionError("not claimed")), claim=1)
+    assert (bench.ledger.state, bench.ledger.attempt) == ("queued", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "move"), [(errors.TransientError(), "retry"), (errors.CorruptDocumentError(), "fail")]
+)
+def test_a_failure_that_cannot_be_written_leaves_the_stage_to_its_lease(
+    bench: Bench, error: errors.DocpipeError, move: str
+) -> None:
+    with pytest.raises(UnrecordedError, match="could not be told"):
+        _attempt_while_away(bench, _raising(error), retry_in=0.0, **{move: 1})
+    assert (bench.ledger.state, bench.ledger.attempt) == ("running", 1)
+
+
+def test_finished_work_waits_for_the_store(bench: Bench) -> None:
+    _attempt_while_away(bench, lambda job: StageOutput(text="x", pages=()), finish=2)
+    assert (bench.ledger.state, bench.ledger.attempt) == ("complete", 1)
+
+
+def test_finished_work_is_given_up_after_the_longest_outage(bench: Bench) -> None:
+    bench.pipeline.runtime = replace(bench.pipeline.runtime, policy=Policy(outage_seconds=0.0))
+    with pytest.raises(errors.StoreUnavailableError):
+        _attempt_while_away(bench, lambda job: StageOutput(text="x", pages=()), retry_in=0.0, finish=1)
+    assert (bench.ledger.state, bench.ledger.attempt) == ("retrying", 1)
+
+
+# --- told to stop -------------------------------------------------------------------------------
+
+
+def test_a_cancelled_document_stops_at_its_next_report(bench: Bench) -> None:
+    def work(job: Job) -> StageOutput:
+        assert bench.pipeline.cancel(bench.ref.document_uuid)
+        return _working_until_stopped(job)
+
+    with pytest.raises(NothingToDoError):
+        bench.attempt(work)
+    assert (bench.status, bench.ledger.state) == ("cancelled", "cancelled")
+
+
+def test_an_attempt_that_lost_its_lease_stops_at_its_next_report(bench: Bench) -> None:
+    def work(job: Job) -> StageOutput:
+        bench.supersede()
+        return _working_until_stopped(job)
+
+    with pytest.raises(NothingToDoError):
+        bench.attempt(work)
+    assert bench.pipeline.status(bench.ref.document_uuid).run == 2
+    assert bench.status == "pending"
+
+
+def test_an_attempt_that_comes_too_late_changes_nothing(bench: Bench) -> None:
+    def work(job: Job) -> StageOutput:
+        bench.supersede()
+        return StageOutput(text="late", pages=())
+
+    with pytest.raises(NothingToDoError):
+        bench.attempt(work)
+    assert bench.pipeline.store.load(bench.ref, [Part.TEXT]).text == ""
+    assert bench.status == "pending"
+
+
+def test_a_failure_that_comes_too_late_changes_nothing(bench: Bench) -> None:
+    def work(job: Job) -> StageOutput:
+        bench.supersede()
+        raise errors.CorruptDocumentError("torn")
+
+    with pytest.raises(errors.CorruptDocumentError):
+        bench.attempt(work)
+    assert (bench.status, bench.ledger.state, bench.ledger.error) == ("pending", "queued", None)
+
+
+def test_a_lease_lasts_as_long_as_the_work(bench: Bench) -> None:
+    def work(job: Job) -> StageOutput:
+        first = bench.ledger.lease_expires_at
+        end = time.monotonic() + 30
+        while bench.ledger.lease_expires_at == first:
+            assert time.monotonic() < end, "no heartbeat"
+        return StageOutput(text="x", pages=())
+
+    bench.attempt(work)
+    assert (bench.ledger.state, bench.ledger.lease_expires_at) == ("complete", None)
+
+
+# --- progress and policy ------------------------------------------------------------------------
+
+
+def test_progress_is_told_every_change(bench: Bench) -> None:
+    def work(job: Job) -> StageOutput:
+        job.report(1)
+        return StageOutput(text="x", pages=())
+
+    bench.attempt(work)
+    assert bench.progress.told == [("ocr", "processing"), ("ocr", "processing"), ("ocr", "complete")]
+
+
+@pytest.mark.parametrize(("retry_in", "said"), [(0.0, "retrying"), (None, "failed")])
+def test_progress_tells_a_retry_from_a_failure(bench: Bench, retry_in: float | None, said: str) -> None:
+    with pytest.raises(errors.TransientError):
+        bench.attempt(_raising(errors.TransientError()), retry_in)
+    assert bench.progress.told == [("ocr", "processing"), ("ocr", said)]
+
+
+@given(st.integers(0, 10_000), st.floats(0.001, 3600), st.floats(0.001, 86_400))
+def test_the_delay_doubles_up_to_the_cap_and_jitter_takes_at_most_half(
+    retries: int, first: float, cap: float
+) -> None:
+    longest = cap if retries > 100 else min(cap, first * 2**retries)
+    delay = Policy(backoff_seconds=first, backoff_cap_seconds=cap).delay(retries)
+    assert longest / 2 <= delay <= longest
+
+
+def test_delays_differ_so_that_documents_do_not_come_back_together() -> None:
+    assert len({Policy().delay(3) for _ in range(20)}) > 1

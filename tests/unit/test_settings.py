@@ -1,0 +1,179 @@
+"""What can be set from outside, by which names, and how a wrong setting is named."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from celery import current_app
+
+from docpipe.errors import ConfigurationError
+from docpipe.factory import new_app, new_pipeline
+from docpipe.formats.base import Limits
+from docpipe.plan import Options
+from docpipe.runner import Policy
+from docpipe.settings import LimitSettings, Settings, read_settings
+from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.supabase import SupabaseStore
+
+FOREIGN = ("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+
+def test_without_any_setting_everything_is_the_user_s_own(tmp_path: Path) -> None:
+    settings = read_settings()
+    assert settings.store_name == f"sqlite://{tmp_path}/docpipe/docpipe.db"
+    assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
+    sources = settings.sources()
+    assert (sources.uploads, sources.keep_copies) == ((tmp_path / "docpipe/uploads").as_uri(), False)
+
+
+def test_the_defaults_are_those_of_the_values_they_fill() -> None:
+    settings = read_settings()
+    assert settings.options() == Options(ner_options={"model": "en_core_web_sm"})
+    assert settings.policy() == Policy()
+
+
+@pytest.mark.parametrize(
+    ("variables", "key"),
+    [
+        ({"SUPABASE_KEY": "c"}, "c"),
+        ({"SUPABASE_KEY": "c", "SUPABASE_SERVICE_ROLE_KEY": "b"}, "b"),
+        ({"SUPABASE_KEY": "c", "SUPABASE_SERVICE_ROLE_KEY": "b", "SUPABASE_SECRET_KEY": "a"}, "a"),
+        ({"SUPABASE_SECRET_KEY": "", "SUPABASE_KEY": "c"}, "c"),
+    ],
+)
+def test_the_newest_name_of_the_key_wins(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], key: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = read_settings().supabase_key
+    assert found is not None
+    assert found.get_secret_value() == key
+
+
+def test_the_broker_s_name_goes_before_the_one_for_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://one:6379/1")
+    assert read_settings().redis_url.get_secret_value() == "redis://one:6379/1"
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://two:6379/2")
+    assert read_settings().redis_url.get_secret_value() == "redis://two:6379/2"
+
+
+def test_the_address_of_supabase_chooses_its_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
+    assert read_settings().store_name == "supabase"
+    with pytest.raises(ConfigurationError, match="SUPABASE_URL and SUPABASE_SECRET_KEY"):
+        read_settings().open_store()
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "secret")
+    assert isinstance(read_settings().open_store(), SupabaseStore)
+
+
+def test_a_named_store_goes_before_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
+    monkeypatch.setenv("DOCPIPE_STORE", f"sqlite://{tmp_path}/mine.db")
+    store = read_settings().open_store()
+    assert isinstance(store, SqliteStore)
+    assert store.path == tmp_path / "mine.db"
+
+
+def test_an_unknown_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCPIPE_STORE", "mysql://here")
+    with pytest.raises(ConfigurationError, match="mysql://here"):
+        read_settings().open_store()
+
+
+def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "OCR_ENGINE": "tests.engines:OneLine",
+        "OCR_DPI": "300",
+        "NER_ENGINE": "tests.engines:Capitals",
+        "CHUNK_MAX": "800",
+        "CHUNK_OVERLAP": "50",
+        "CHUNK_UNIT": "tokens",
+        "LIMITS__MAX_PAGES": "10",
+        "LIMITS__MAX_BYTES": "1000",
+        "MAX_RETRIES": "1",
+        "MAX_ATTEMPTS": "2",
+        "LEASE_SECONDS": "9",
+        "UPLOADS": "s3://bucket/kept",
+        "ALLOW_HTTPS": "true",
+    }.items():
+        monkeypatch.setenv(f"DOCPIPE_{name}", value)
+    settings = read_settings()
+    options, policy, sources = settings.options(), settings.policy(), settings.sources()
+    assert (options.ocr_engine, options.ocr_dpi) == ("tests.engines:OneLine", 300)
+    assert (options.ner_engine, options.ner_options) == ("tests.engines:Capitals", {})
+    assert (options.chunk_max, options.chunk_overlap, options.chunk_unit) == (800, 50, "tokens")
+    assert options.limits == Limits(max_pages=10, max_bytes=1000)
+    assert (policy.max_retries, policy.max_attempts, policy.lease_seconds) == (1, 2, 9.0)
+    assert (sources.uploads, sources.keep_copies) == ("s3://bucket/kept", True)
+    assert (sources.allow_https, sources.max_bytes) == (True, 1000)
+
+
+def test_every_limit_that_can_be_set_is_a_limit() -> None:
+    assert LimitSettings.model_fields.keys() <= {field.name for field in fields(Limits)}
+    assert LimitSettings().limits() == Limits()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DOCPIPE_MAX_RETRIES", "-1"),
+        ("DOCPIPE_MAX_RETRIES", "many"),
+        ("DOCPIPE_OCR_DPI", "10"),
+        ("DOCPIPE_CHUNK_UNIT", "words"),
+        ("DOCPIPE_ALLOW_HTTPS", "perhaps"),
+        ("DOCPIPE_LIMITS__MAX_PAGES", "0"),
+        ("DOCPIPE_LIMITS", "no json"),
+        ("DOCPIPE_LIMITS", "[1]"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=rf"{variable}\b"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"MAX_RETRIES": "5"}, "DOCPIPE_MAX_ATTEMPTS .* DOCPIPE_MAX_RETRIES"),
+        ({"SOFT_TIME_LIMIT": "9000"}, "DOCPIPE_HARD_TIME_LIMIT .* DOCPIPE_SOFT_TIME_LIMIT"),
+        ({"CHUNK_MAX": "200", "CHUNK_OVERLAP": "200"}, "DOCPIPE_CHUNK_OVERLAP .* DOCPIPE_CHUNK_MAX"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"DOCPIPE_{name}", value)
+    with pytest.raises(ConfigurationError, match=message):
+        new_pipeline()
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
+    for name in ("SUPABASE_SECRET_KEY", "SUPABASE_DB_URL", "CELERY_BROKER_URL"):
+        monkeypatch.setenv(name, "redis://:geheim@host")
+    settings = read_settings()
+    assert "geheim" not in str(settings.masked()) + repr(settings)
+    assert settings.masked()["supabase_url"] == "https://project.supabase.co"
+
+
+def test_the_ready_made_app_has_the_offered_settings_and_is_nobody_s_current_app() -> None:
+    app = new_app(Settings(key_prefix="mine:"))
+    assert current_app.main != app.main == "docpipe"
+    assert app.conf.broker_transport_options["global_keyprefix"] == "mine:"
+    assert app.conf.task_serializer == "json"
