@@ -32,7 +32,7 @@ types: $(VENV)/.ready  ## Check types, strictly
 	$(BIN)/mypy
 
 docs: $(VENV)/.ready  ## Build the documentation into site/, warnings are errors
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 stack: setup  ## Start Redis, Postgres and a Supabase API, and print their URLs and keys
 	@$(BIN)/python -m tests.stack up

@@ -86,7 +86,6 @@ create table if not exists public.stage_runs (
     claim_id text,                                             -- the caller's own id of the newest claim
     token bigint,                                              -- fencing token of the newest claim
     lease_expires_at timestamptz,
-    input_digest text,
     makes jsonb not null default '[]',                         -- the result tables it wrote
     output jsonb,                                              -- what a host's own stage returned
     engine text,                                               -- the technology and model that did the work

@@ -99,13 +99,18 @@ create or replace function public.docpipe_publish_failed(
     p_document text, p_run integer, p_stage text, p_message text
 ) returns boolean
 language plpgsql set search_path = '' as $$
+declare
+    s public.stage_runs;
 begin
     update public.stage_runs set queued_at = null
-     where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued';
+     where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
+    returning * into s;
     if not found then
         return false;
     end if;
-    perform public.docpipe_set_status(p_document, p_run, 'pending', null, p_message);
+    if s.position = 0 then                                     -- a later stage never steps back
+        perform public.docpipe_set_status(p_document, p_run, 'pending', null, p_message);
+    end if;
     return true;
 end $$;
 
@@ -154,6 +159,7 @@ begin
         return '{"outcome": "poison"}'::jsonb
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
     end if;
+    delete from public.docpipe_staged where token = s.token;
     update public.stage_runs
        set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
            claim_id = p_claim_id, task_id = p_task_id, worker = p_worker, started_at = now(),
@@ -245,6 +251,7 @@ begin
         return true;
     end if;
     if r.state is distinct from 'active' then
+        delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
     update public.stage_runs
@@ -256,6 +263,7 @@ begin
        and state = 'running' and token = p_token
     returning * into s;
     if not found then
+        delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
 
@@ -328,8 +336,7 @@ begin
     return v_mine;
 end $$;
 
--- The stage failed for good. Without a token (an errback, which knows only the run) the first
--- incomplete stage fails, and only if it is running: an errback may fire although the run went on.
+-- The stage failed for good.
 create or replace function public.docpipe_fail(
     p_document text, p_run integer, p_stage text, p_token bigint, p_error text
 ) returns boolean
@@ -345,26 +352,37 @@ begin
                         where document_uuid = p_document and run = p_run and stage = p_stage
                           and state = 'failed' and token = p_token);
     end if;
-    select * into s from public.stage_runs
-     where document_uuid = p_document and run = p_run and state <> 'complete'
-       and (p_stage is null or stage = p_stage)
-     order by position limit 1 for update;
-    if not found or (p_token is null and s.state <> 'running')
-       or (p_token is not null and (s.token is distinct from p_token or s.state not in ('running', 'retrying')))
-    then
-        return false;
-    end if;
     update public.stage_runs
        set state = 'failed', finished_at = now(), lease_expires_at = null,
            error_code = e->>'code', error_class = e->>'error_class',
            error_message = e->>'message', error_traceback = e->>'traceback'
-     where document_uuid = p_document and run = p_run and stage = s.stage;
+     where document_uuid = p_document and run = p_run and stage = p_stage and token = p_token
+       and state in ('running', 'retrying')
+    returning * into s;
+    if not found then
+        return false;
+    end if;
     update public.docpipe_runs set state = 'failed', finished_at = now()
      where document_uuid = p_document and run = p_run;
     delete from public.docpipe_staged where token = s.token;
     perform public.docpipe_set_status(
         p_document, p_run, s.words->>'error', s.words->>'error', e->>'message');
     return true;
+end $$;
+
+-- The Celery task died, says its errback: whatever stage still runs under its id fails. An errback may
+-- come although the run went on, or late, when another task has taken the stage up: then nothing changes.
+create or replace function public.docpipe_fail_task(
+    p_document text, p_run integer, p_task_id text, p_error text
+) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+    s public.stage_runs;
+begin
+    perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and state = 'running' and task_id = p_task_id;
+    return found and public.docpipe_fail(p_document, p_run, s.stage, s.token, p_error);
 end $$;
 
 -- A running stage stops at its next heartbeat; a waiting one ends here.
@@ -387,15 +405,17 @@ begin
     return true;
 end $$;
 
--- Since when nobody is known to work on the stage: the end of its lease, or when its message was sent.
-create or replace function public.docpipe_idle_since(r public.docpipe_runs, s public.stage_runs)
-returns timestamptz
-language sql immutable set search_path = '' as $$
-    select case s.state when 'running' then s.lease_expires_at else coalesce(s.queued_at, r.created_at) end;
+-- Whether nobody is known to work on the stage: its lease has lapsed, if it had one, and its newest
+-- message was sent longer ago than the grace.
+create or replace function public.docpipe_idle(
+    r public.docpipe_runs, s public.stage_runs, p_grace_seconds double precision
+) returns boolean
+language sql stable set search_path = '' as $$
+    select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
+       and (s.state <> 'running' or s.lease_expires_at < now());
 $$;
 
--- Runs that may have lost their message or their worker: the first incomplete stage runs under a lease
--- that lapsed, or waits, for longer than the grace. Nothing is changed.
+-- Runs that may have lost their message or their worker, those that were begun first. Nothing is changed.
 create or replace function public.docpipe_stalled(p_grace_seconds double precision, p_limit integer)
 returns jsonb
 language sql stable set search_path = '' as $$
@@ -406,9 +426,8 @@ language sql stable set search_path = '' as $$
                          where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
                          order by o.position limit 1) s on true
          where r.state = 'active'
-           and public.docpipe_idle_since(r, row(s.*)::public.stage_runs)
-               < now() - make_interval(secs => p_grace_seconds)
-         order by r.priority, r.created_at
+           and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
+         order by s.state = 'queued', r.priority, r.created_at
          limit p_limit) found;
 $$;
 
@@ -427,8 +446,7 @@ begin
     select * into s from public.stage_runs
      where document_uuid = p_document and run = p_run and state <> 'complete'
      order by position limit 1 for update;
-    if r.run is null or s.stage is null
-       or public.docpipe_idle_since(r, s) >= now() - make_interval(secs => p_grace_seconds) then
+    if r.run is null or s.stage is null or not public.docpipe_idle(r, s, p_grace_seconds) then
         return '{"outcome": "none"}';
     end if;
     if r.cancel_requested then
@@ -450,10 +468,9 @@ begin
             p_document, p_run, s.words->>'error', s.words->>'error', s.error_message);
         return '{"outcome": "poison"}';
     end if;
-    delete from public.docpipe_staged where token = s.token;
-    update public.stage_runs
-       set state = case s.state when 'queued' then 'queued' else 'retrying' end,
-           queued_at = now(), lease_expires_at = null, task_id = p_task_id
+    -- Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
+    -- it loses the stage to the next claim, not to a suspicion.
+    update public.stage_runs set queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
     if s.position = 0 and s.state = 'queued' and s.queued_at is null then
         update public.source_documents set celery_task_id = p_task_id

@@ -25,6 +25,7 @@ from docpipe.settings import Settings, read_settings
 
 _SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "URL")
 _PER_LABEL = 12
+_COUNTED = {"pages": "page", "chunks": "chunk", "entities": "entity", "relations": "relation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,10 @@ def _shown_progress(files: Sequence[str], results: Iterator[dict[str, Any]]) -> 
             yield result
 
 
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
 def _print_summary(result: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     error, source = result["error"], escape(result["source"])
@@ -124,7 +129,7 @@ def _print_summary(result: dict[str, Any]) -> None:
         where = f" in stage {error['stage']}" if error["stage"] else ""
         console.print(f"[red]failed[/] {source}: {escape(error['message'])} ({error['code']}{where})")
         return
-    counts = ", ".join(f"{len(result[key])} {key}" for key in ("pages", "chunks", "entities", "relations"))
+    counts = ", ".join(_count(len(result[many]), one, many) for many, one in _COUNTED.items())
     console.print(f"[green]{result['status']}[/] {source}: {counts}")
     for warning in result["warnings"]:
         page = f"page {warning['page']}: " if warning["page"] else ""

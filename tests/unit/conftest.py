@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from celery import Celery
 from kombu import Message
 
+from docpipe import set_default_pipeline
+from docpipe.cli import main
 from docpipe.pipeline import Pipeline
 from docpipe.plan import BUILT_IN, StageSpec
 from docpipe.progress import Progress
@@ -129,3 +131,48 @@ def python(tmp_path: Path) -> Python:
 def examples() -> Path:
     """The documents the project made itself."""
     return ROOT / "examples" / "documents"
+
+
+ENGINES = {
+    "DOCPIPE_OCR_ENGINE": "tests.engines:OneLine",
+    "DOCPIPE_NER_ENGINE": "tests.engines:Capitals",
+    "DOCPIPE_ISOLATE": "false",
+}
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Docpipe = Callable[..., Done]
+
+
+@pytest.fixture
+def docpipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Docpipe]:
+    """Runs the command in this process, in an empty folder, on a store of its own."""
+    for name in os.environ:
+        if name.startswith(("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")):
+            monkeypatch.delenv(name)
+    for name, value in ENGINES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["docpipe", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return Done(int(ended.value.code or 0), shown.out, shown.err)
+
+    set_default_pipeline(None)
+    yield run
+    set_default_pipeline(None)

@@ -4,66 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from docpipe import errors, set_default_pipeline
-from docpipe.cli import main
 from docpipe.plan import BUILT_IN
 from tests.engines import failing
-from tests.unit.conftest import NewPipeline, Python
+from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 
 KEYS = [
     "source", "document_uuid", "status", "error", "warnings", "text", "pages", "chunks", "mentions",
     "entities", "relations",
 ]  # fmt: skip
-ENGINES = {
-    "DOCPIPE_OCR_ENGINE": "tests.engines:OneLine",
-    "DOCPIPE_NER_ENGINE": "tests.engines:Capitals",
-    "DOCPIPE_ISOLATE": "false",
-}
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Docpipe = Callable[..., Done]
-
-
-@pytest.fixture
-def docpipe(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Docpipe]:
-    """Runs the command in this process, in an empty folder, on a store of its own."""
-    for name in os.environ:
-        if name.startswith(("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")):
-            monkeypatch.delenv(name)
-    for name, value in ENGINES.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["docpipe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return Done(int(ended.value.code or 0), shown.out, shown.err)
-
-    set_default_pipeline(None)
-    yield run
-    set_default_pipeline(None)
 
 
 # --- run ----------------------------------------------------------------------------------------

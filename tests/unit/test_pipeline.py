@@ -377,5 +377,5 @@ def test_a_pipeline_may_end_early(new_pipeline: NewPipeline, note: Path) -> None
 
 
 def test_metadata_that_is_not_json_is_refused(new_pipeline: NewPipeline, note: Path) -> None:
-    with pytest.raises(ConfigurationError, match="metadata must be a JSON object"):
+    with pytest.raises(errors.ConfigurationError, match="metadata must be a JSON object"):
         new_pipeline().process(note, metadata={"when": object()})
