@@ -39,6 +39,8 @@ _SMALL_LETTERS = 6.0
 _GOOD_LETTERS = 7.0
 """Letter heights in pixels as the detector sees them. Measured: print at 7 and more is found whole;
 from 4 downwards lines melt into blocks."""
+_INK_PIXELS = 8_000_000
+"""As many are searched for letters at a time, because the search takes ten times the picture's memory."""
 _SKEW = 0.05
 """A line may climb by this part of the width (3 degrees) and still lie whole in its strip."""
 _VOTERS = 12
@@ -210,16 +212,24 @@ def _letter_height(pixels: Pixels) -> float:
 
     0 where there is none. Pieces of the shape of rules, frames and pictures are left out.
     """
+    rows = max(1, _INK_PIXELS // pixels.shape[1])
+    found = [_letters(pixels[top : top + rows]) for top in range(0, pixels.shape[0], rows)]
+    heights, areas = np.concatenate(found, axis=1)
+    if not len(heights):
+        return 0.0
+    order = np.argsort(heights, kind="stable")
+    inked = np.cumsum(areas[order])
+    return float(heights[order][np.searchsorted(inked, inked[-1] / 2)])
+
+
+def _letters(pixels: Pixels) -> NDArray[np.int64]:
+    """Shape (2, n): height and ink, in pixels, of each connected piece that may be a letter."""
     gray = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     ink = cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 15)
-    pieces = np.asarray(cv2.connectedComponentsWithStats(ink)[2])[1:]
+    pieces = np.asarray(cv2.connectedComponentsWithStats(ink)[2], np.int64)[1:]
     widths, heights, areas = pieces[:, 2], pieces[:, 3], pieces[:, 4]
     letters = (heights >= 4) & (heights <= 150) & (widths <= 4 * heights) & (heights <= 6 * widths)
-    if not letters.any():
-        return 0.0
-    order = np.argsort(heights[letters], kind="stable")
-    inked = np.cumsum(areas[letters][order])
-    return float(heights[letters][order][np.searchsorted(inked, inked[-1] / 2)])
+    return np.stack([heights[letters], areas[letters]])
 
 
 def _quad(box: NDArray[np.float32]) -> Quad:

@@ -58,7 +58,7 @@ class SpacyEngine:
         ConfigurationError: the model is not installed, finds no names, or is not the one docpipe pins.
     """
 
-    def __init__(self, model: str = "en_core_web_sm", batch_size: int = 32) -> None:
+    def __init__(self, model: str = "en_core_web_sm", batch_size: int = 4) -> None:
         self._path = _model_path(model)
         self._batch_size = batch_size
         self._lock = Lock()

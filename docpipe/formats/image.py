@@ -26,6 +26,8 @@ from docpipe.models import Warn
 _ASSUMED_DPI = 200.0
 _SANE_DPI = (50.0, 1200.0)
 _SAME_DPI = 1.05
+_CONTRAST = 16
+"""Grey levels of 256: with less there is nothing to read."""
 _PLUGINS = {
     "image/png": "PNG",
     "image/jpeg": "JPEG",
@@ -80,10 +82,14 @@ class ImageReader:
 
     def _open(self) -> None:
         with _pillow_errors(self._name):
-            # Not by path: Pillow would map an uncompressed TIFF and misread a turned one.
-            self._picture = Image.open(self._file, formats=[_PLUGINS[self.file_type]])
+            self._picture = self._opened()
             self._check_size()
             self._frames = self._count_frames()
+
+    def _opened(self) -> Image.Image:
+        # Not by path: Pillow would map an uncompressed TIFF and misread a turned one.
+        self._file.seek(0)
+        return Image.open(self._file, formats=[_PLUGINS[self.file_type]])
 
     def pages(self) -> Iterator[RawPage]:
         for frame in range(self._frames):
@@ -125,9 +131,12 @@ class ImageReader:
             self._check_size()
             _, _, dpi = _geometry(self._picture)
             upright = _shown(self._picture)
-        scaled = upright.resize(_target_size(upright.size, dpi, self._limits), Image.Resampling.LANCZOS)
-        points = upright.width * 72 / dpi[0]
-        return PageImage(_blue_green_red(scaled), points / scaled.width)
+            points = upright.width * 72 / dpi[0]
+            shown = _scaled(upright, _target_size(upright.size, dpi, self._limits))
+            if shown is not self._picture:
+                del upright
+                self._picture = self._opened()  # which frees what was unpacked of it
+        return PageImage(_blue_green_red(shown), points / shown.width)
 
 
 @contextmanager
@@ -167,19 +176,39 @@ def _dpi(stored: Any) -> tuple[float, float]:
 
 
 def _shown(picture: Image.Image) -> Image.Image:
-    """The picture upright, 8 bits, grey or RGB, transparent parts white."""
+    """The picture upright, 8 bits, grey or RGB, nothing transparent."""
     picture.load()
     upright = picture
-    if picture.format != "TIFF":  # Pillow turns a TIFF itself while it loads
+    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    if turned and picture.format != "TIFF":  # Pillow turns a TIFF itself while it loads
         upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith(("I", "F")):
         return _stretched(upright)
     if upright.mode == "LAB":
         return _lab_to_rgb(upright)
     if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return upright.convert("L" if upright.mode in {"1", "L"} else "RGB")
+        return _on_paper(_as_mode(upright, "RGBA"))
+    return _as_mode(upright, "L" if upright.mode in {"1", "L"} else "RGB")
+
+
+def _as_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """The picture in `mode`; no copy where it is that already."""
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _scaled(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _on_paper(layer: Image.Image) -> Image.Image:
+    """The picture on white paper, or on black where white swallows all of it."""
+    for paper in ("white", "black"):
+        shown = Image.new("RGB", layer.size, paper)
+        shown.paste(layer, mask=layer)
+        lows, highs = zip(*shown.getextrema(), strict=True)
+        if max(highs) - min(lows) >= _CONTRAST:
+            return shown
+    return Image.new("RGB", layer.size, "white")
 
 
 def _stretched(picture: Image.Image) -> Image.Image:
@@ -213,5 +242,5 @@ def _target_size(size: tuple[int, int], dpi: tuple[float, float], limits: Limits
 
 
 def _blue_green_red(picture: Image.Image) -> NDArray[np.uint8]:
-    pixels = np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    pixels = np.asarray(_as_mode(picture, "RGB"), dtype=np.uint8)
     return np.ascontiguousarray(pixels[:, :, ::-1])

@@ -25,6 +25,7 @@ from docpipe.errors import (
     UnsupportedFormatError,
 )
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
+from docpipe.formats.expansion import unpacked_size
 from docpipe.formats.reading_order import in_reading_order
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
@@ -97,12 +98,25 @@ class PdfReader:
 
     def _read(self, index: int) -> RawPage:
         page = self._document.load_page(index)
+        self._check_expansion(page)
         shown = page.rect
         if shown.is_empty or shown.is_infinite:
             raise CorruptDocumentError(f"Page {index + 1} of {self._name} has no size.")
         lines = in_reading_order(self._lines(page))
         share = _image_share(page)
+        if not lines and not share:
+            self._warn_of_lost_content(page)
         return RawPage(shown.width, shown.height, tuple(lines), partial(self._render, index), share)
+
+    def _check_expansion(self, page: pymupdf.Page) -> None:
+        """Before MuPDF unpacks the page's content, each time anew."""
+        left = self._limits.max_expanded_bytes
+        for xref in page.get_contents():
+            times = self._document.xref_get_key(xref, "Filter")[1].count("/Fl")
+            left -= unpacked_size(self._document.xref_stream_raw(xref) or b"", times, left)
+            if left < 0:
+                limit = self._limits.max_expanded_bytes
+                raise ExpansionLimitError(f"A page of {self._name} unpacks to more than {limit:,} bytes.")
 
     def _lines(self, page: pymupdf.Page) -> list[TextLine]:
         """Lines in the order of the page's content, boxes turned as the page is shown."""
@@ -119,9 +133,32 @@ class PdfReader:
             page = self._document.load_page(index)
             zoom = _zoom(page.rect.width, page.rect.height, dpi, self._limits)
             pixmap = page.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), colorspace=pymupdf.csRGB, alpha=False)
-        rows = np.frombuffer(pixmap.samples, dtype=np.uint8).reshape(pixmap.height, pixmap.stride)
+        pymupdf.TOOLS.store_shrink(100)  # no page is rendered twice, and pictures unpacked are large
+        rows = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.height, pixmap.stride)
         pixels = rows[:, : pixmap.width * 3].reshape(pixmap.height, pixmap.width, 3)
         return PageImage(np.ascontiguousarray(pixels[:, :, ::-1]), 1 / zoom)
+
+    def _warn_of_lost_content(self, page: pymupdf.Page) -> None:
+        """Tell a page that shows nothing because it is broken from a page that is blank."""
+        document, contents = self._document, page.get_contents()
+        if document.xref_get_key(page.xref, "Type")[1] != "/Page":
+            reason = "The page is none: what should describe it is something else."
+        elif any(document.xref_get_key(xref, "F")[0] != "null" for xref in contents):
+            reason = "The page's content is meant to stand in another file, which is never read."
+        elif any(self._is_damaged(xref) for xref in contents):
+            reason = "The page's content cannot be unpacked."
+        elif any(char[0] > ord(" ") for span in page.get_texttrace() for char in span["chars"]):
+            reason = "The page's text stands outside the page."
+        else:
+            return
+        self.warnings.append(Warn("content_lost", reason, page.number + 1))
+
+    def _is_damaged(self, xref: int) -> bool:
+        if not self._document.xref_stream_raw(xref):
+            return False
+        before = pymupdf.TOOLS.mupdf_warnings(reset=False)
+        self._document.xref_stream(xref)
+        return bool(pymupdf.TOOLS.mupdf_warnings(reset=False) != before)
 
     def _warn_of_attachments(self) -> None:
         if count := self._document.embfile_count():

@@ -8,20 +8,17 @@ on from document to document, so that models are loaded once.
 
 from __future__ import annotations
 
-import os
-import resource
+import pickle
 import signal
-import socket
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from docpipe.errors import (
+    ConfigurationError,
     DocpipeError,
     ReadingCrashError,
     ReadingMemoryError,
@@ -29,14 +26,15 @@ from docpipe.errors import (
     WorkerLostError,
 )
 from docpipe.formats.base import Limits
+from docpipe.isolation.process import Child
 from docpipe.models import StageOutput
 
 if TYPE_CHECKING:
     from docpipe.plan import Options
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
+"""How often memory is looked at: a process can take some 2 MB in a millisecond."""
 _DOCUMENTS_PER_CHILD = 200
-_PAGE_SIZE = resource.getpagesize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,122 +49,112 @@ class Task:
 class ReaderProcess:
     """The child, started when first needed and again after it was killed.
 
-    Belongs to one process and one thread at a time; after a fork the new process gets a child of its own.
+    Every thread that reads has a child of its own, and so has every process after a fork.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection[Any, Any] | None = None
-        self._pid = 0
-        self._documents = 0
+        self._here = threading.local()
 
     def read(self, path: Path, name: str, report: Callable[[int], None]) -> StageOutput:
-        """Read the document in the child; `report` is told each page when it is done.
+        """Read the document in the child; `report` is told each page when it is done, and may raise.
+
+        However the call ends, nobody works on the document any more afterwards.
 
         Raises:
             ReadingTimeoutError: no page was finished for `max_seconds`.
             ReadingMemoryError: the child took more than `max_memory_bytes`.
             ReadingCrashError: native code crashed.
             WorkerLostError: somebody else killed the child (the system, short of memory).
+            ConfigurationError: the options cannot be sent to another process.
             DocpipeError: as reading raises it.
         """
-        connection = self._started()
         try:
-            connection.send(Task(path, name, self._options))
-            return self._answer(connection, name, report)
-        except BaseException as error:
-            if not isinstance(error, DocpipeError) or isinstance(error, _KILLED):
-                self.close()  # whatever the child is doing now, nobody waits for it any more
+            task = pickle.dumps(Task(path, name, self._options))
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise ConfigurationError(
+                f"The options cannot be sent to the process that reads documents: {error}."
+                " Give engines by name and plain values, or set Options(isolate=False)."
+            ) from error
+        child = self._child()
+        try:
+            answer = self._answer(child, task, name, report)
+        except BaseException:
+            self.close()  # whatever the child is doing now, nobody waits for it any more
             raise
-        finally:
-            self._documents += 1
-            if self._documents >= _DOCUMENTS_PER_CHILD or self._memory() > self._limits.max_memory_bytes // 2:
-                self.close()
+        if self._has_served(child) or isinstance(answer, ReadingMemoryError):
+            self.close()
+        if isinstance(answer, DocpipeError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Kill this thread's child, if it has one; the next document starts another."""
+        child: Child | None = getattr(self._here, "child", None)
+        if child is not None:
+            child.end()
+            self._here.child = None
 
     @property
     def _limits(self) -> Limits:
         return self._options.limits
 
-    def close(self) -> None:
-        """Kill the child, if there is one of this process's own."""
-        process, connection, mine = self._process, self._connection, self._pid == os.getpid()
-        self._process = self._connection = None
-        if connection is not None:
-            connection.close()
-        if process is not None and mine:
-            process.kill()
-            process.wait()
-
-    def _started(self) -> Connection[Any, Any]:
-        if self._pid != os.getpid():
-            self._process = self._connection = None  # the parent's, from before a fork
-        if self._connection is None or self._process is None or self._process.poll() is not None:
+    def _child(self) -> Child:
+        child: Child | None = getattr(self._here, "child", None)
+        if child is None or not child.alive:
             self.close()
-            self._start()
-        assert self._connection is not None
-        return self._connection
+            child = self._here.child = Child(self._limits.max_memory_bytes)
+        return child
 
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "docpipe.isolation.child", str(theirs.fileno())]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        self._connection = Connection(ours.detach())
-        self._pid, self._documents = os.getpid(), 0
-        # third parties' engines are found where this process finds them
-        self._connection.send((sys.path, os.getpid(), self._limits.max_memory_bytes))
+    def _has_served(self, child: Child) -> bool:
+        """Whether a fresh child should take its place: whatever leaks in libraries ends with it."""
+        child.documents += 1
+        return child.documents >= _DOCUMENTS_PER_CHILD or child.memory() > self._limits.max_memory_bytes // 2
 
     def _answer(
-        self, connection: Connection[Any, Any], name: str, report: Callable[[int], None]
-    ) -> StageOutput:
+        self, child: Child, task: bytes, name: str, report: Callable[[int], None]
+    ) -> StageOutput | DocpipeError:
+        """What the child says in the end; raises what it cannot say itself."""
         deadline = time.monotonic() + self._limits.max_seconds
-        while True:
-            if connection.poll(_POLL_SECONDS):
-                kind, value = self._received(connection, name)
-                if kind == "done":
-                    output: StageOutput = value
-                    return output
-                if kind == "error":
-                    raise value
-                report(value)
-                deadline = time.monotonic() + self._limits.max_seconds
-            self._check(name, deadline)
-
-    def _received(self, connection: Connection[Any, Any], name: str) -> tuple[str, Any]:
         try:
-            message: tuple[str, Any] = connection.recv()
-        except (EOFError, ConnectionResetError):
-            raise self._death(name) from None
-        return message
+            child.send(task)
+            while True:
+                kind, value = child.receive(_POLL_SECONDS)
+                if kind == "output" or kind == "error":
+                    final: StageOutput | DocpipeError = value
+                    return final
+                if kind == "page":
+                    report(value)
+                    deadline = time.monotonic() + self._limits.max_seconds
+                self._check(child, name, deadline)
+        except (EOFError, ConnectionError):
+            raise _death(child, name, self._limits) from None
 
-    def _death(self, name: str) -> DocpipeError:
-        assert self._process is not None
-        code = self._process.wait()
-        if code == -signal.SIGKILL:
-            return WorkerLostError(f"The process that read {name} was killed, perhaps for want of memory.")
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return ReadingCrashError(f"Reading {name} crashed ({how}).")
-
-    def _check(self, name: str, deadline: float) -> None:
+    def _check(self, child: Child, name: str, deadline: float) -> None:
         if time.monotonic() > deadline:
-            seconds = self._limits.max_seconds
-            raise ReadingTimeoutError(f"Reading {name} made no progress for {seconds:g} seconds.")
-        if self._memory() > self._limits.max_memory_bytes:
+            raise _timeout(name, self._limits)
+        if child.memory() > self._limits.max_memory_bytes:
             limit = self._limits.max_memory_bytes // 1_000_000
             raise ReadingMemoryError(f"Reading {name} took more than {limit:,} MB of memory.")
 
-    def _memory(self) -> int:
-        """Resident bytes of the child; 0 where the system does not tell (only Linux has /proc)."""
-        if self._process is None:
-            return 0
-        try:
-            fields = Path(f"/proc/{self._process.pid}/statm").read_bytes().split()
-        except OSError:
-            return 0
-        return int(fields[1]) * _PAGE_SIZE if len(fields) > 1 else 0
+
+def _timeout(name: str, limits: Limits) -> ReadingTimeoutError:
+    return ReadingTimeoutError(f"Reading {name} made no progress for {limits.max_seconds:g} seconds.")
 
 
-_KILLED = (ReadingTimeoutError, ReadingMemoryError, ReadingCrashError, WorkerLostError)
+def _death(child: Child, name: str, limits: Limits) -> DocpipeError:
+    code, last_words = child.last_words()
+    error: DocpipeError
+    if code == -signal.SIGKILL:
+        error = WorkerLostError(f"The process that read {name} was killed, perhaps for want of memory.")
+    elif code == -signal.SIGALRM:
+        error = _timeout(name, limits)
+    elif code is None:
+        error = ReadingCrashError(f"Reading {name} broke off: the process that read it no longer answers.")
+    elif code < 0:
+        error = ReadingCrashError(f"Reading {name} crashed: {signal.strsignal(-code) or -code}.")
+    else:
+        error = ReadingCrashError(f"Reading {name} ended the process that read it (exit code {code}).")
+    if last_words:
+        error.add_note(f"The last that the process wrote:\n{last_words}")
+    return error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -30,6 +30,8 @@ from docpipe.errors import (
 from docpipe.sources.local import LocalFiles
 
 _BLOCK = 1 << 20
+_UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
+"""What browsers and download programs call a file while it grows."""
 
 SourceLike = str | Path | bytes | BinaryIO
 
@@ -70,6 +72,7 @@ class Sources:
         allow_https: whether `https://` sources are read.
         max_bytes: the largest document.
         supabase: address and secret key, for `supabase://`.
+        places: further technologies, or others for the same schemes: `{"gs": …}`.
     """
 
     def __init__(
@@ -80,13 +83,14 @@ class Sources:
         allow_https: bool = False,
         max_bytes: int = 200_000_000,
         supabase: tuple[str, str] | None = None,
+        places: Mapping[str, Place] | None = None,
     ) -> None:
         self.uploads = None if uploads is None else _as_uri(uploads)
         self.keep_copies = keep_copies
         self.allow_https = allow_https
         self.max_bytes = max_bytes
         self._supabase = supabase
-        self._places: dict[str, Place] = {"file": LocalFiles()}
+        self._places: dict[str, Place] = {"file": LocalFiles(), **(places or {})}
 
     def take_in(self, source: SourceLike, name: str | None = None) -> TakenIn:
         """Read the source once, and keep a copy where one is wanted or needed.
@@ -112,7 +116,10 @@ class Sources:
             return None, _label(name), _blocks(io.BytesIO(source))
         if isinstance(source, str | Path):
             uri = _as_uri(source)
-            return uri, _label(name or _name_of(uri)), self._place(uri).open(uri)
+            shown = _label(name or _name_of(uri))
+            if shown.lower().endswith(_UNFINISHED):
+                raise SourceRejectedError(f"{shown} is a download that has not ended. Submit it then.")
+            return uri, shown, self._place(uri).open(uri)
         label = name or getattr(source, "name", None)
         if not isinstance(label, str):
             raise SourceRejectedError("A file object needs a name: submit(file, name='letter.pdf').")
@@ -142,15 +149,18 @@ class Sources:
         return uri
 
     @contextmanager
-    def fetch(self, uri: str, digest: str, label: str) -> Iterator[Path]:
+    def fetch(self, uri: str, digest: str | None, label: str) -> Iterator[Path]:
         """The document's bytes in a file of this process's own, removed afterwards.
+
+        Args:
+            digest: None where nobody knows it: a document that was taken over from another system.
 
         Raises:
             SourceChangedError: the bytes are no longer those that were submitted.
         """
         with tempfile.NamedTemporaryFile(prefix="docpipe-") as file:
             found, _ = self._copied(self._place(uri).open(uri), file, label)
-            if found != digest:
+            if digest is not None and found != digest:
                 raise SourceChangedError(f"{label} ({uri}) changed after it was submitted.")
             file.flush()
             yield Path(file.name)
@@ -169,7 +179,7 @@ class Sources:
             except ModuleNotFoundError as error:
                 raise MissingExtraError.for_module(error.name or "boto3", "s3") from error
         elif scheme == "https" and self.allow_https:
-            place = import_module("docpipe.sources.https").Https()
+            place = import_module("docpipe.sources.https").Https(max_bytes=self.max_bytes)
         elif scheme == "https":
             raise SourceForbiddenError(f"{uri}: https sources are off. Set DOCPIPE_ALLOW_HTTPS=true.")
         elif scheme == "supabase" and self._supabase:

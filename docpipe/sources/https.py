@@ -1,73 +1,232 @@
 """Documents on web servers. Off unless the settings allow it.
 
-Only public addresses: the host is resolved first, every address it has must be a public one, and a
-redirect is not followed but refused, so that a server cannot point docpipe into the host's network.
+Only public addresses: a host is resolved once, every address it has must be a public one, and the
+connection goes to an address that was checked. So it is at each redirect.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterator
-from typing import IO
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+from urllib.parse import urljoin
 
+import httpcore
 import httpx
 
 from docpipe.errors import (
+    DocumentTooLargeError,
     RateLimitedError,
     SourceForbiddenError,
     SourceNotFoundError,
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.sources.addresses import Address, is_public
 
-_BLOCK = 1 << 20
+_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TIMEOUTS = {"connect": 10.0, "read": 30.0, "write": 30.0, "pool": 10.0}
+_HEADERS: list[tuple[bytes | str, bytes | str]] = [
+    ("User-Agent", "docpipe"),
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "identity"),  # unpacking is a way to attack, and documents are packed already
+]
+
+Resolve = Callable[[str, int], list[Address]]
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """All addresses of a host, as the system finds them. Raises `OSError`."""
+    try:
+        found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
+    except UnicodeError as error:  # a label that no host may have
+        raise OSError(str(error)) from error
+    return [ipaddress.ip_address(numbers[0]) for *_, numbers in found]
 
 
 class Https:
-    """The `https://` place; it only reads."""
+    """The `https://` place; it only reads.
+
+    Proxies and passwords of the environment are not used: they would lead into the host's network, too.
+
+    Args:
+        max_bytes: a document that says it is larger is not begun.
+        max_seconds: for one document, with all its redirects.
+        resolve: finds a host's addresses.
+        allowed: says whether an address may be connected to.
+        context: whose certificates are believed; the usual authorities if not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = 200_000_000,
+        max_seconds: float = 300.0,
+        resolve: Resolve = resolve,
+        allowed: Callable[[Address], bool] = is_public,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self._resolve = resolve
+        self._allowed = allowed
+        self._context = context or httpx.create_ssl_context()
 
     def open(self, uri: str) -> Iterator[bytes]:
-        _check_address(uri)
-        try:
-            with httpx.stream("GET", uri, timeout=30.0, follow_redirects=False) as response:
-                _check_answer(uri, response)
-                yield from response.iter_bytes(_BLOCK)
-        except httpx.HTTPError as error:
-            raise SourceUnavailableError(f"{uri} cannot be read: {type(error).__name__}: {error}.") from error
+        """The bytes at `uri`, or where it redirects to; see `Place`.
+
+        Raises, beside what every place does:
+            SourceRejectedError: no address, too many redirects, or an answer of another kind.
+            DocumentTooLargeError: by what the server says of its size.
+        """
+        network = _CheckedNetwork(self._resolve, self._allowed, time.monotonic() + self._max_seconds)
+        target = uri
+        for _ in range(_MAX_REDIRECTS + 1):
+            with self._answer(network, target) as answer:
+                if answer.status not in _REDIRECTS:
+                    self._check(uri, answer)
+                    yield from answer.iter_stream()
+                    return
+                target = urljoin(target, _header(answer, "location"))
+        raise SourceRejectedError(f"{uri} redirects more than {_MAX_REDIRECTS} times.")
 
     def put(self, uri: str, data: IO[bytes]) -> None:  # noqa: ARG002 - the Protocol's signature
         raise SourceForbiddenError(f"{uri}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
 
+    @contextmanager
+    def _answer(self, network: _CheckedNetwork, target: str) -> Iterator[httpcore.Response]:
+        url = _parsed(target)
+        plain = httpcore.URL(scheme=b"https", host=url.raw_host, port=url.port, target=url.raw_path)
+        headers = [("Host", url.netloc), *_HEADERS]
+        pool = httpcore.ConnectionPool(ssl_context=self._context, network_backend=network)
+        try:
+            with (
+                pool,
+                pool.stream("GET", plain, headers=headers, extensions={"timeout": _TIMEOUTS}) as answer,
+            ):
+                yield answer
+        except httpcore.ConnectError as error:
+            raise SourceUnavailableError(f"{target} cannot be reached: {error}.") from error
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise SourceUnavailableError(
+                f"{target} cannot be read: {type(error).__name__} {error}"
+            ) from error
 
-def _check_address(uri: str) -> None:
-    host = _host(uri)
+    def _check(self, uri: str, answer: httpcore.Response) -> None:
+        _check_status(uri, answer.status)
+        if (coding := _header(answer, "content-encoding")) not in {"", "identity"}:
+            raise SourceRejectedError(f"{uri} is sent compressed ({coding}), against what was asked for.")
+        length = _header(answer, "content-length")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            raise DocumentTooLargeError(f"{uri} is larger than {self._max_bytes:,} bytes.")
+
+
+class _CheckedNetwork(httpcore.NetworkBackend):
+    """Connects to addresses that were checked, and to no other; all in a limited time."""
+
+    def __init__(self, resolve: Resolve, allowed: Callable[[Address], bool], deadline: float) -> None:
+        self._resolve = resolve
+        self._allowed = allowed
+        self._deadline = deadline
+        self._tcp = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        failure: Exception = httpcore.ConnectError("it has no address")
+        for address in self._checked(host, port):
+            try:
+                stream = self._tcp.connect_tcp(str(address), port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _HurriedStream(stream, self._deadline)
+        raise failure
+
+    def _checked(self, host: str, port: int) -> list[Address]:
+        try:
+            addresses = self._resolve(host, port)
+        except OSError as error:
+            raise SourceUnavailableError(f"The host {host!r} cannot be resolved: {error}.") from error
+        for address in addresses:
+            if not self._allowed(address):
+                raise SourceForbiddenError(f"{host} is not a public address ({address}).")
+        return addresses
+
+
+class _HurriedStream(httpcore.NetworkStream):
+    """A stream that ends at its deadline, however slowly the bytes trickle in.
+
+    `start_tls` raises `SourceForbiddenError` when the server's certificate is not its own.
+    """
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
+        self._inner = inner
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        try:
+            inner = self._inner.start_tls(ssl_context, server_hostname, self._left(timeout))
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                message = f"The server cannot prove that it is {server_hostname}: {error}."
+                raise SourceForbiddenError(message) from error
+            raise
+        return _HurriedStream(inner, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    def _left(self, timeout: float | None) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the document takes too long")
+        return left if timeout is None else min(left, timeout)
+
+
+def _parsed(uri: str) -> httpx.URL:
     try:
-        found = socket.getaddrinfo(host, 443, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a label that no host may have
-        raise SourceUnavailableError(f"{uri}: the host {host!r} cannot be resolved: {error}.") from error
-    for *_, numbers in found:
-        address = ipaddress.ip_address(numbers[0])
-        if not address.is_global or address.is_multicast:
-            raise SourceForbiddenError(f"{uri}: {host} is not a public address ({address}).")
-
-
-def _host(uri: str) -> str:
-    try:
-        host = httpx.URL(uri).host
+        url = httpx.URL(uri)
     except httpx.InvalidURL:
-        host = ""
-    if not host:
+        url = httpx.URL()
+    if url.scheme not in {"", "https"}:
+        raise SourceForbiddenError(f"{uri} is not read: only https:// is, also after a redirect.")
+    if not url.host:
         raise SourceRejectedError(f"{uri} is not an address. Write https://host/path.")
-    return host
-
-
-def _check_answer(uri: str, response: httpx.Response) -> None:
-    status = response.status_code
-    if response.is_redirect:
-        raise SourceForbiddenError(
-            f"{uri} redirects to {response.headers.get('location')}. Submit that address."
+    if url.userinfo:
+        raise SourceRejectedError(
+            f"The address on {url.host} holds a user name. Use an address that is signed instead."
         )
+    return url
+
+
+def _header(answer: httpcore.Response, name: str) -> str:
+    found = (value for key, value in answer.headers if key.lower() == name.encode())
+    return next(found, b"").decode("latin-1").strip()
+
+
+def _check_status(uri: str, status: int) -> None:
     if status in {404, 410}:
         raise SourceNotFoundError(f"There is no document at {uri} ({status}).")
     if status in {401, 403}:

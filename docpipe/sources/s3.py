@@ -6,17 +6,36 @@ from collections.abc import Iterator
 from typing import IO
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from docpipe.errors import (
     ConfigurationError,
     DocpipeError,
+    RateLimitedError,
     SourceForbiddenError,
     SourceNotFoundError,
+    SourceRejectedError,
     SourceUnavailableError,
 )
 
 _BLOCK = 1 << 20
+_BUSY = frozenset(
+    {"SlowDown", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequests"}
+)
+_MAY_PASS = frozenset(
+    {"RequestTimeout", "RequestTimeTooSkewed", "OperationAborted", "ConditionalRequestConflict"}
+)
+_FORBIDDEN = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId"})
+_ELSEWHERE = frozenset(
+    {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
+"""S3's error codes, where the HTTP status alone would mislead (AWS, "Error responses")."""
 
 
 class S3:
@@ -55,14 +74,30 @@ def _split(uri: str) -> tuple[str, str]:
 
 
 def _translated(error: ClientError | BotoCoreError, uri: str) -> DocpipeError:
-    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
-    if code in {"NoSuchKey", "NoSuchBucket", "404"}:
-        return SourceNotFoundError(f"There is no object {uri} ({code}).")
-    if code in {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
-        return SourceForbiddenError(f"{uri} may not be read or written with these AWS credentials ({code}).")
+    if isinstance(error, ClientError):
+        return _refused(error, uri)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return SourceForbiddenError(
             f"{uri} cannot be read or written without AWS credentials: {error}."
             " Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role."
         )
+    if isinstance(error, ParamValidationError):
+        return SourceNotFoundError(f"There can be no object {uri}: {error}")
     return SourceUnavailableError(f"S3 fails on {uri}: {error}.")
+
+
+def _refused(error: ClientError, uri: str) -> DocpipeError:
+    """What the service's answer means: by its code where that says more than the status."""
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _BUSY or status == 429:
+        return RateLimitedError(f"S3 asks for fewer requests ({code}).")
+    if code in _MAY_PASS or status >= 500:
+        return SourceUnavailableError(f"S3 fails on {uri}: {error}.")
+    if status == 404:
+        return SourceNotFoundError(f"There is no object {uri} ({code}).")
+    if status in {401, 403} or code in _FORBIDDEN:
+        return SourceForbiddenError(f"{uri} may not be read or written with these AWS credentials ({code}).")
+    if status in {301, 307} or code in _ELSEWHERE:
+        return ConfigurationError(f"{uri} lies in another region. Set AWS_DEFAULT_REGION. ({error})")
+    return SourceRejectedError(f"S3 refuses {uri}: {error}.")

@@ -3,51 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
+from urllib.parse import quote
 
 import httpx
-from storage3.exceptions import StorageApiError
-from supabase import ClientOptions, create_client
 
-from docpipe.errors import DocpipeError, SourceForbiddenError, SourceNotFoundError, SourceUnavailableError
+from docpipe.errors import (
+    DocpipeError,
+    DocumentTooLargeError,
+    RateLimitedError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceRejectedError,
+    SourceUnavailableError,
+)
 
 _BLOCK = 1 << 20
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 class SupabaseStorage:
-    """The `supabase://bucket/key` place."""
+    """The `supabase://bucket/key` place.
+
+    Speaks the storage service's own HTTP, because its client library holds whole objects in memory.
+    """
 
     def __init__(self, url: str, key: str) -> None:
-        options = ClientOptions(auto_refresh_token=False, persist_session=False)
-        self._storage = create_client(url, key, options).storage
+        self._objects = f"{url.rstrip('/')}/storage/v1/object"
+        self._headers = {"apikey": key, "Authorization": f"Bearer {key}"}
 
     def open(self, uri: str) -> Iterator[bytes]:
-        bucket, key = _split(uri)
-        try:
-            data = self._storage.from_(bucket).download(key)
-        except (StorageApiError, httpx.HTTPError) as error:
-            raise _translated(error, uri) from error
-        for start in range(0, len(data), _BLOCK):
-            yield data[start : start + _BLOCK]
+        address = self._address(uri)
+        with _errors(uri), httpx.stream("GET", address, headers=self._headers, timeout=_TIMEOUT) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                raise _translated(answer, uri)
+            yield from answer.iter_bytes(_BLOCK)
 
     def put(self, uri: str, data: IO[bytes]) -> None:
-        bucket, key = _split(uri)
-        options = {"content-type": "application/octet-stream", "upsert": "true"}
-        try:
-            self._storage.from_(bucket).upload(key, data.read(), options)  # type: ignore[arg-type]
-        except (StorageApiError, httpx.HTTPError) as error:
-            raise _translated(error, uri) from error
+        headers = self._headers | {"content-type": "application/octet-stream", "x-upsert": "true"}
+        with _errors(uri):
+            answer = httpx.post(self._address(uri), content=data, headers=headers, timeout=_TIMEOUT)
+        if answer.status_code != 200:
+            raise _translated(answer, uri)
+
+    def _address(self, uri: str) -> str:
+        bucket, _, key = uri.partition("://")[2].partition("/")
+        if not bucket or not key:
+            raise SourceNotFoundError(f"{uri} names no object. Write supabase://bucket/key.")
+        return f"{self._objects}/{quote(bucket, safe='')}/{quote(key)}"
 
 
-def _split(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.partition("://")[2].partition("/")
-    return bucket, key
+@contextmanager
+def _errors(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise SourceUnavailableError(
+            f"Supabase Storage cannot be reached for {uri}: {type(error).__name__} {error}"
+        ) from error
 
 
-def _translated(error: StorageApiError | httpx.HTTPError, uri: str) -> DocpipeError:
-    status = str(error.status) if isinstance(error, StorageApiError) else ""
-    if status in {"404", "400"}:
-        return SourceNotFoundError(f"There is no object {uri} in Supabase Storage: {error}.")
-    if status in {"401", "403"}:
-        return SourceForbiddenError(f"{uri} may not be read or written with this Supabase key.")
-    return SourceUnavailableError(f"Supabase Storage fails on {uri}: {error}.")
+def _translated(answer: httpx.Response, uri: str) -> DocpipeError:
+    status, reason = _reason(answer)
+    if status == 404:
+        return SourceNotFoundError(f"There is no object {uri} in Supabase Storage ({reason}).")
+    if status in {401, 403}:
+        return SourceForbiddenError(f"{uri} may not be read or written with this Supabase key ({reason}).")
+    if status == 413:
+        return DocumentTooLargeError(f"{uri} is larger than Supabase Storage allows ({reason}).")
+    if status == 429:
+        return RateLimitedError(f"Supabase Storage asks for fewer requests ({reason}).")
+    if 400 <= status < 500 and status != 408:
+        return SourceRejectedError(f"Supabase Storage refuses {uri}: {reason}.")
+    return SourceUnavailableError(f"Supabase Storage fails on {uri}: {status} {reason}.")
+
+
+def _reason(answer: httpx.Response) -> tuple[int, str]:
+    """Status and message. The service answers 400 to much, and says in the body what it means."""
+    try:
+        body = answer.json()
+        return int(body["statusCode"]), str(body["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.status_code, answer.reason_phrase

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from docpipe.errors import EmptyDocumentError, PermanentError
+from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
 from docpipe.formats.base import PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, StageOutput, Warn
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LINE_BREAK = "\n"
 _PAGE_BREAK = "\n\n"
 _UNMAPPED = re.compile(r"\(cid:\d+\)")
+_LOSSES = frozenset({"content_lost", "page_unreadable", "part_unreadable"})
+"""Warnings of readers that something could not be read."""
 _BLANK_CONTRAST = 16
 """Grey levels of 256: paper without a mark differs by less."""
 
@@ -134,8 +136,8 @@ def read_document(
     taken one at a time and their pictures dropped. A page that fails becomes an empty page with a
     warning. The caller closes the reader.
 
-    Raises `EmptyDocumentError` when no page holds text, or the first page's error when that is why;
-    transient errors at once.
+    Raises `EmptyDocumentError` when no page holds text, or, when that is why, the first page's error or
+    `CorruptDocumentError`; transient errors at once.
     """
     options = options or OcrOptions()
     document = _Assembly()
@@ -145,7 +147,7 @@ def read_document(
             on_page(number)
     text = "".join(document.parts)
     if not text.strip():
-        raise document.errors[0] if document.errors else EmptyDocumentError()
+        raise _why_empty(reader, document)
     return StageOutput(
         text=text,
         pages=tuple(document.pages),
@@ -153,6 +155,16 @@ def read_document(
         metadata={clean_line(key): clean(value) for key, value in reader.metadata.items()},
         warnings=(*reader.warnings, *document.warnings),
     )
+
+
+def _why_empty(reader: Reader, document: _Assembly) -> PermanentError:
+    """Why there is no text: a page's error, content that is lost, or else there is none."""
+    if document.errors:
+        return document.errors[0]
+    for warn in reader.warnings:
+        if warn.code in _LOSSES:
+            return CorruptDocumentError(f"No text could be read. {warn.message}")
+    return EmptyDocumentError()
 
 
 # --- one page ---------------------------------------------------------------------------------
@@ -207,14 +219,25 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         image = raw.image(options.dpi)
         recognised, turned = ([], 0) if _is_blank(image.pixels) else _recognise(image, engine)
     except PermanentError as error:
-        kept = raw.lines if method is Method.BOTH else ()
-        return _Read(method, reason, kept, (_warn_failed(number, error),), error)
+        return _kept(raw, method, f"{reason}; recognition failed", (_warn_failed(number, error),), error)
+    if not recognised and method is Method.OCR:
+        doubts = _doubts(_Read(method, reason), image, number, options)
+        return _kept(raw, method, f"{reason}; nothing recognised", doubts)
     reason += f"; picture turned by {turned} degrees" if turned else ""
     if method is Method.BOTH:
         beside = [line for line in recognised if not _overlaps_any(line.box, raw.lines)]
         return _Read(method, reason, [*raw.lines, *beside])
-    read = _Read(method, reason if recognised else f"{reason}; nothing recognised", recognised)
+    read = _Read(method, reason, recognised)
     return replace(read, warnings=_doubts(read, image, number, options))
+
+
+def _kept(
+    raw: RawPage, method: Method, reason: str, doubts: tuple[Warn, ...], error: PermanentError | None = None
+) -> _Read:
+    """The page without recognition: what its text layer holds, however little, is all there is."""
+    if raw.lines:
+        return _Read(Method.TEXT, f"{reason}, so the text layer was kept", raw.lines, doubts, error)
+    return _Read(method, reason, (), doubts, error)
 
 
 def _doubts(read: _Read, image: PageImage, number: int, options: OcrOptions) -> tuple[Warn, ...]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import ipaddress
+import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 import boto3
-import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
 from docpipe import errors
 from docpipe.sources import Sources, TakenIn
-from docpipe.sources.https import _check_answer
+from docpipe.sources.addresses import is_public
 
 DATA = b"Ann met Bob."
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -220,6 +225,27 @@ def test_supabase_storage_needs_its_address(sources: Sources) -> None:
         sources.take_in("supabase://bucket/a.pdf")
 
 
+@pytest.mark.parametrize("name", ["thesis.pdf.crdownload", "thesis.pdf.part", "Thesis.PDF.Download"])
+def test_a_download_that_has_not_ended_is_refused(sources: Sources, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(DATA)
+    with pytest.raises(errors.SourceRejectedError, match="has not ended"):
+        sources.take_in(tmp_path / name)
+    assert sources.take_in(tmp_path / name, name="thesis.pdf").name == "thesis.pdf"
+
+
+def test_a_host_may_bring_places_of_its_own(file: Path) -> None:
+    class Vault:
+        def open(self, uri: str) -> Iterator[bytes]:
+            yield from (uri.encode(), b"!")
+
+        def put(self, uri: str, data: IO[bytes]) -> None:
+            raise AssertionError
+
+    sources = Sources(places={"vault": Vault()})
+    assert _fetched(sources, sources.take_in("vault://a/note.txt")) == b"vault://a/note.txt!"
+    assert sources.take_in(file).name == "note.txt"
+
+
 # --- https --------------------------------------------------------------------------------------
 
 
@@ -248,11 +274,30 @@ def test_https_is_off_unless_allowed(sources: Sources) -> None:
         "[::]",
         "224.0.0.1",
         "[ff02::1]",
+        "255.255.255.255",
+        "240.0.0.1",
+        "[::ffff:10.0.0.8]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::169.254.169.254]",
+        "[64:ff9b:1::1]",
+        "[2002:7f00:1::]",
+        "[2002:a00:8::1]",
+        "[fec0::1]",
+        "[::127.0.0.1]",
+        "[100::1]",
+        "[2001:db8::1]",
     ],
 )
 def test_an_address_that_is_not_public_is_forbidden(host: str) -> None:
     with pytest.raises(errors.SourceForbiddenError, match="is not a public address"):
         Sources(allow_https=True).take_in(f"https://{host}/a.pdf")
+
+
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "2606:4700:4700::1111", "64:ff9b::1.1.1.1", "::ffff:1.1.1.1", "2002:101:101::1"]
+)
+def test_public_addresses_are_known_as_such(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
 
 
 def test_nothing_is_sent_to_an_address_that_is_not_public() -> None:
@@ -275,28 +320,6 @@ def test_an_address_that_is_none_is_refused(uri: str) -> None:
 def test_a_host_that_cannot_be_found_may_be_found_later() -> None:
     with pytest.raises(errors.SourceUnavailableError, match="cannot be resolved"):
         Sources(allow_https=True).take_in("https://nowhere.invalid/a.pdf")
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (301, errors.SourceForbiddenError),
-        (302, errors.SourceForbiddenError),
-        (308, errors.SourceForbiddenError),
-        (401, errors.SourceForbiddenError),
-        (403, errors.SourceForbiddenError),
-        (404, errors.SourceNotFoundError),
-        (410, errors.SourceNotFoundError),
-        (429, errors.RateLimitedError),
-        (204, errors.SourceUnavailableError),
-        (500, errors.SourceUnavailableError),
-        (503, errors.SourceUnavailableError),
-    ],
-)
-def test_an_answer_that_is_no_document_says_what_it_is(status: int, error: type[Exception]) -> None:
-    response = httpx.Response(status, headers={"location": "https://10.0.0.8/"})
-    with pytest.raises(error, match=r"https://example\.org/a\.pdf"):
-        _check_answer("https://example.org/a.pdf", response)
 
 
 def test_https_only_reads(tmp_path: Path) -> None:
@@ -384,3 +407,146 @@ def test_a_service_that_does_not_answer_is_not_available(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(errors.SourceUnavailableError, match=f"s3://{bucket}/a.txt"):
         Sources().take_in(f"s3://{bucket}/a.txt")
+
+
+# --- what services answer ---------------------------------------------------------------------------
+
+
+@dataclass
+class Service:
+    """Answers every request alike, and remembers them."""
+
+    url: str = ""
+    status: int = 200
+    content: bytes = DATA
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            service.asked.append((self.command, self.path, headers, sent))
+            self.send_response(service.status)
+            self.send_header("Content-Length", str(len(service.content)))
+            self.end_headers()
+            self.wfile.write(service.content)
+
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the base class's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    service.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield service
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (404, "NoSuchKey", errors.SourceNotFoundError),
+        (404, "NoSuchBucket", errors.SourceNotFoundError),
+        (403, "AccessDenied", errors.SourceForbiddenError),
+        (403, "SignatureDoesNotMatch", errors.SourceForbiddenError),
+        (403, "InvalidObjectState", errors.SourceForbiddenError),
+        (400, "ExpiredToken", errors.SourceForbiddenError),
+        (400, "AuthorizationHeaderMalformed", errors.ConfigurationError),
+        (400, "KeyTooLongError", errors.SourceRejectedError),
+        (405, "MethodNotAllowed", errors.SourceRejectedError),
+        (400, "RequestTimeout", errors.SourceUnavailableError),
+        (403, "RequestTimeTooSkewed", errors.SourceUnavailableError),
+        (500, "InternalError", errors.SourceUnavailableError),
+        (503, "ServiceUnavailable", errors.SourceUnavailableError),
+        (503, "SlowDown", errors.RateLimitedError),
+        (429, "TooManyRequests", errors.RateLimitedError),
+    ],
+)
+def test_what_s3_answers_is_told_by_its_meaning(
+    bucket: str,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: str,
+    error: type[errors.DocpipeError],
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    service.status = status
+    service.content = f"<Error><Code>{code}</Code><Message>Why.</Message></Error>".encode()
+    with pytest.raises(error) as raised:
+        Sources().take_in(f"s3://{bucket}/a.txt")
+    assert type(raised.value) is error
+
+
+def test_a_bucket_that_cannot_be_is_not_looked_for_again(bucket: str) -> None:
+    with pytest.raises(errors.SourceNotFoundError, match="no object s3://Not A Bucket/a"):
+        Sources().take_in("s3://Not A Bucket/a")
+
+
+def test_an_object_is_fetched_from_supabase_storage(service: Service) -> None:
+    sources = Sources(supabase=(f"{service.url}/", "secret"))
+    taken = sources.take_in("supabase://bucket/in/a b#1?.txt")
+    assert (taken.name, _fetched(sources, taken)) == ("a b#1?.txt", DATA)
+    method, path, headers, _ = service.asked[0]
+    assert (method, path) == ("GET", "/storage/v1/object/bucket/in/a%20b%231%3F.txt")
+    assert (headers["apikey"], headers["authorization"]) == ("secret", "Bearer secret")
+
+
+def test_bytes_rest_in_supabase_storage(service: Service) -> None:
+    sources = Sources(uploads="supabase://bucket/kept", supabase=(service.url, "secret"))
+    taken = sources.take_in(DATA, name="letter.txt")
+    assert taken.uri == f"supabase://bucket/kept/{DIGEST[:2]}/{DIGEST}"
+    method, path, headers, sent = service.asked[0]
+    assert (method, path, sent) == ("POST", f"/storage/v1/object/bucket/kept/{DIGEST[:2]}/{DIGEST}", DATA)
+    assert headers["x-upsert"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("status", "meant", "error"),
+    [
+        (400, 404, errors.SourceNotFoundError),
+        (404, None, errors.SourceNotFoundError),
+        (400, 403, errors.SourceForbiddenError),
+        (401, None, errors.SourceForbiddenError),
+        (400, 413, errors.DocumentTooLargeError),
+        (400, 400, errors.SourceRejectedError),
+        (429, None, errors.RateLimitedError),
+        (408, None, errors.SourceUnavailableError),
+        (500, None, errors.SourceUnavailableError),
+        (544, 544, errors.SourceUnavailableError),
+    ],
+)
+def test_what_supabase_storage_answers_is_told_by_its_meaning(
+    service: Service, status: int, meant: int | None, error: type[errors.DocpipeError]
+) -> None:
+    service.status, service.content = status, b"<html>"
+    if meant is not None:
+        service.content = json.dumps({"statusCode": str(meant), "error": "e", "message": "Why."}).encode()
+    sources = Sources(uploads="supabase://bucket", supabase=(service.url, "secret"))
+    with pytest.raises(error, match=r"Supabase Storage|supabase://") as fetching:
+        sources.take_in("supabase://bucket/a.txt")
+    with pytest.raises(error) as keeping:
+        sources.take_in(DATA, name="a.txt")
+    assert (type(fetching.value), type(keeping.value)) == (error, error)
+
+
+def test_an_object_of_supabase_storage_ends_at_the_limit(service: Service) -> None:
+    service.content = bytes(3_000_000)
+    sources = Sources(supabase=(service.url, "secret"), max_bytes=2_000_000)
+    with pytest.raises(errors.DocumentTooLargeError, match="larger than 2,000,000 bytes"):
+        sources.take_in("supabase://bucket/a.txt")
+
+
+def test_supabase_storage_that_does_not_answer_may_answer_later() -> None:
+    with pytest.raises(errors.SourceUnavailableError, match=r"supabase://bucket/a\.txt"):
+        Sources(supabase=("http://127.0.0.1:1", "secret")).take_in("supabase://bucket/a.txt")

@@ -119,6 +119,13 @@ def test_transparent_parts_are_white() -> None:
     assert pixels(only_page(encoded(picture, "PNG"))).min() == 255
 
 
+def test_white_on_a_transparent_ground_is_shown_on_black() -> None:
+    picture = Image.new("RGBA", (30, 20), (255, 255, 255, 0))
+    picture.paste((255, 255, 255, 255), (5, 5, 15, 15))
+    shown = pixels(only_page(encoded(picture, "PNG")))
+    assert (shown[10, 10].min(), shown[1, 1].max()) == (255, 0)
+
+
 def test_each_frame_of_a_tiff_is_a_page() -> None:
     second = UPRIGHT.transpose(Image.Transpose.ROTATE_90).convert("L")
     data = encoded(UPRIGHT, "TIFF", save_all=True, append_images=[second])

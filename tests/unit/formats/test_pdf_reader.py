@@ -171,3 +171,54 @@ def test_metadata_is_clean() -> None:
     document.set_metadata({"title": "AB\nC", "author": "Ann"})
     metadata = open_document(document.tobytes(), "a.pdf").metadata
     assert (metadata["title"], metadata["author"]) == ("AB C", "Ann")
+
+
+def broken(change: Callable[[pymupdf.Document, int], object], draw: Callable[..., object] = hello) -> bytes:
+    """A PDF of one page after `change(document, number of the page's content)`."""
+    document = pymupdf.open(stream=pdf(draw))
+    change(document, document[0].get_contents()[0])
+    data: bytes = document.tobytes()
+    return data
+
+
+def garbled(document: pymupdf.Document, content: int) -> None:
+    document.update_stream(content, b"no zlib data", compress=0)
+    document.xref_set_key(content, "Filter", "/FlateDecode")
+
+
+def outside(document: pymupdf.Document, content: int) -> None:
+    document.update_stream(content, b"BT /helv 9 Tf 9000 9000 Td (far away) Tj ET")
+
+
+def elsewhere(document: pymupdf.Document, content: int) -> None:
+    document.update_stream(content, b" ")
+    document.xref_set_key(content, "F", "(/etc/passwd)")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(garbled, "cannot be unpacked"), (outside, "stands outside"), (elsewhere, "stand in another file")],
+)
+def test_a_page_that_shows_nothing_because_it_is_broken_says_so(
+    change: Callable[[pymupdf.Document, int], object], reason: str
+) -> None:
+    reader = open_document(broken(change), "a.pdf")
+    assert [page.lines for page in reader.pages()] == [()]
+    assert [(warn.code, warn.page) for warn in reader.warnings if warn.code != "damaged"] == [
+        ("content_lost", 1)
+    ]
+    assert reason in reader.warnings[0].message
+
+
+def test_a_blank_page_is_no_loss() -> None:
+    reader = open_document(pdf(lambda page: page.insert_text((9, 9), " ")), "a.pdf")
+    assert ([page.lines for page in reader.pages()], reader.warnings) == ([()], [])
+
+
+def test_content_that_unpacks_to_too_much_is_refused_before_it_is_unpacked() -> None:
+    def bomb(document: pymupdf.Document, content: int) -> None:
+        document.update_stream(content, b" " * 2_000_000)
+
+    with pytest.raises(ExpansionLimitError, match="unpacks to more than 1,000,000 bytes"):
+        list(open_document(broken(bomb), "a.pdf", Limits(max_expanded_bytes=1_000_000)).pages())
+    list(open_document(broken(bomb), "a.pdf", Limits(max_expanded_bytes=2_000_000)).pages())

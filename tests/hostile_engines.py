@@ -1,0 +1,113 @@
+"""An OCR engine that does the worst a library could do, once it is shown a large picture.
+
+Options(ocr_engine="tests.hostile_engines:Hostile", ocr_options={"act": "abort"})
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from docpipe.errors import PermanentError
+from tests.engines import OneLine
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from docpipe.stages.ports import RecognisedLine
+
+LARGE = 200
+"""Pixels: a wider picture sets it off; a smaller one is read as by `OneLine`."""
+
+
+class Hostile(OneLine):
+    """Args: act, a key of `ACTS`."""
+
+    def __init__(self, act: str) -> None:
+        self._act = ACTS[act]
+
+    def read(self, pixels: NDArray[np.uint8]) -> list[RecognisedLine]:
+        if pixels.shape[1] > LARGE:
+            self._act()
+        return super().read(pixels)
+
+
+class OddError(PermanentError):
+    """Cannot be pickled: it wants more than a message."""
+
+    code = "odd"
+
+    def __init__(self, message: str, reason: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def hold_the_lock() -> None:
+    """Hang in native code without ever giving other threads, or signal handlers, a chance."""
+    ctypes.PyDLL(None).sleep(3600)
+
+
+def backtrack() -> None:
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+def segfault() -> None:
+    ctypes.string_at(0)
+
+
+def leap() -> None:
+    """3 GB at once."""
+    bytes(3_000_000_000)
+
+
+def climb() -> None:
+    """3 GB, a little at a time."""
+    kept = [bytearray(os.urandom(1000) * 10_000) for _ in range(300)]
+    del kept
+
+
+def shout() -> None:
+    """Write 20 MB where programs complain, in lines and not, and go on."""
+    for descriptor in (1, 2):
+        for _ in range(1000):
+            os.write(descriptor, b"warning: something is odd\n" * 400)
+
+
+def hang_up() -> None:
+    """Close what is not one's own, and live on."""
+    os.closerange(0, 100)
+    hold_the_lock()
+
+
+def raising(error: BaseException) -> Callable[[], NoReturn]:
+    def act() -> NoReturn:
+        raise error
+
+    return act
+
+
+ACTS: dict[str, Callable[[], object]] = {
+    "hold_the_lock": hold_the_lock,
+    "backtrack": backtrack,
+    "segfault": segfault,
+    "abort": os.abort,
+    "exit": lambda: os._exit(3),
+    "exit_as_if_all_was_well": lambda: os._exit(0),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "leap": leap,
+    "climb": climb,
+    "shout": shout,
+    "hang_up": hang_up,
+    "system_exit": raising(SystemExit("enough")),
+    "interrupt": raising(KeyboardInterrupt()),
+    "memory_error": raising(MemoryError()),
+    "key_error": raising(KeyError("missing")),
+    "recursion": raising(RecursionError("too deep")),
+    "odd_error": raising(OddError("Odd.", lambda: None)),
+}
