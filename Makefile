@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+SEED ?= 1
+DOCUMENTS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
@@ -11,7 +13,7 @@ LOCK := requirements.lock
 CODE := docpipe tests examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs stack stack-down lock clean
+.PHONY: help setup demo test soak lint types docs stack stack-down lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +25,10 @@ demo: $(VENV)/.ready  ## Read a scanned contract: parties, dates, amounts, and w
 
 test: setup  ## Run all tests, on a real Redis, Postgres and Supabase API (ARGS="-k word" for some)
 	$(BIN)/pytest $(ARGS)
+
+soak: setup  ## Many documents while workers, Redis and API die at random, 20 minutes (SEED=1 DOCUMENTS=1000)
+	OUTAGE_SECONDS=60 $(BIN)/pytest tests/faults/test_disasters.py
+	$(BIN)/python -m tests.soak --seed $(SEED) --documents $(DOCUMENTS)
 
 lint: $(VENV)/.ready  ## Check style and format
 	$(BIN)/ruff check .

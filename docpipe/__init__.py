@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Page,
         Relation,
     )
+    from docpipe.monitoring.health import health
     from docpipe.pipeline import Pipeline, Submission
     from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
     from docpipe.runner import Policy
@@ -66,6 +67,7 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
+    "docpipe.monitoring.health": ("health",),
     "docpipe.pipeline": ("Pipeline", "Submission"),
     "docpipe.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
     "docpipe.runner": ("Policy",),
@@ -83,6 +85,7 @@ __all__ = [
     "Submission",
     "cancel",
     "get",
+    "health",
     # wire
     "CHUNK",
     "ENTITIES",

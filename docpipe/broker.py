@@ -1,4 +1,4 @@
-"""What waits in the broker: reads Celery's lists in Redis and changes none of them.
+"""What waits in the broker: reads Celery's lists in Redis and changes none of them; keeps small keys beside.
 
 Kombu keeps one list per queue and priority step (`queue`, then `queue\\x06\\x163`, …), each element a JSON
 envelope whose base64 body holds the arguments (kombu.transport.redis). Everything is under the app's
@@ -10,7 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import redis
 from celery import Celery
@@ -26,6 +30,23 @@ _PRIORITY_SEPARATOR = "\x06\x16"
 _PRIORITY_STEPS = (0, 3, 6, 9)
 
 
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """The messages of one queue, wherever Redis keeps them.
+
+    A worker that takes a message moves it from the queue's lists to a common hash until it acknowledges it.
+    """
+
+    waiting: int
+    """In the queue's lists, all priorities together."""
+    priorities: Mapping[int, int]
+    """Waiting per priority step, 0 first."""
+    unacknowledged: int
+    """Taken by a worker that has not finished with them."""
+    delayed: int
+    """Of the unacknowledged: held by a worker until their time comes."""
+
+
 class Broker:
     """The Redis behind a Celery app."""
 
@@ -34,11 +55,76 @@ class Broker:
         options = app.conf.broker_transport_options or {}
         self._prefix = options.get("global_keyprefix", "")
         self._steps = options.get("priority_steps", _PRIORITY_STEPS)
+        self._unacknowledged = self._prefix + options.get("unacked_key", "unacked")
         self._redis = redis.Redis.from_url(url, socket_timeout=10.0) if url.startswith("redis") else None
 
     def depths(self, queues: Iterable[str]) -> dict[str, int]:
         """Messages waiting per queue, all priorities together. Raises `BrokerUnavailableError`."""
         return {queue: sum(self._length(key) for key in self._keys(queue)) for queue in queues}
+
+    def counts(self, queues: Iterable[str]) -> dict[str, QueueDepth] | None:
+        """All messages per queue, counted at one moment; None for brokers other than Redis.
+
+        Raises:
+            BrokerUnavailableError: Redis cannot be reached.
+        """
+        if self._redis is None:
+            return None
+        queues = list(queues)
+        with self._reaching(), self._redis.pipeline(transaction=True) as look:
+            for queue in queues:
+                for key in self._keys(queue):
+                    look.llen(key)
+            look.hvals(self._unacknowledged)
+            *lengths, taken = look.execute()
+        held = [_taken(value) for value in taken]
+        found = iter(lengths)
+        return {queue: self._depth(queue, [next(found) for _ in self._steps], held) for queue in queues}
+
+    def _depth(self, queue: str, lengths: list[int], held: list[tuple[str, bool]]) -> QueueDepth:
+        mine = [delayed for name, delayed in held if name == queue]
+        priorities = dict(zip(self._steps, lengths, strict=True))
+        return QueueDepth(sum(lengths), priorities, len(mine), sum(mine))
+
+    # --- canaries -------------------------------------------------------------------------------
+
+    def next_canary(self, queue: str, seconds: float) -> tuple[int, bool]:
+        """Number of the canary to wait for, and whether it is new and has to be sent: one that was sent
+        less than `seconds` ago and is not back yet is not followed by another.
+        """
+        assert self._redis is not None
+        key = self._canary(queue)
+        with self._reaching():
+            second, microsecond = self._redis.time()
+            number = int(second) * 1_000_000 + int(microsecond)
+            if self._redis.set(key, number, nx=True, px=int(seconds * 1000)):
+                return number, True
+            return int(self._redis.get(key) or number), False
+
+    def answer_canary(self, queue: str, number: int) -> None:
+        """Say that the queue's canary has come back."""
+        if self._redis is not None:
+            with self._reaching():
+                self._redis.set(f"{self._canary(queue)}:back", number, ex=_SILENCE_SECONDS)
+                self._redis.delete(self._canary(queue))
+
+    def newest_back(self, queue: str) -> int:
+        """Number of the canary that came back last; 0 if none has."""
+        assert self._redis is not None
+        with self._reaching():
+            return int(self._redis.get(f"{self._canary(queue)}:back") or 0)
+
+    def _canary(self, queue: str) -> str:
+        return f"{self._prefix}canary:{queue}"
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+
+    # --- what waits -----------------------------------------------------------------------------
 
     def waiting(self, queues: Iterable[str]) -> set[Ref] | None:
         """The runs that have a message waiting in one of the queues; None if that cannot be told.
@@ -117,6 +203,22 @@ class Broker:
                 yield from (ref for ref in map(ref_of, found) if ref is not None)
         except redis.RedisError as error:
             raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+
+
+def _taken(value: bytes) -> tuple[str, bool]:
+    """Queue of a message that a worker holds, and whether it waits for its time (kombu's `QoS.append`)."""
+    try:
+        message, _, routing_key = json.loads(value)
+        return str(routing_key), _lies_ahead(message["headers"].get("eta"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", False
+
+
+def _lies_ahead(eta: Any) -> bool:
+    if not eta:
+        return False
+    time_ = datetime.fromisoformat(eta)
+    return (time_ if time_.tzinfo else time_.replace(tzinfo=UTC)) > datetime.now(UTC)
 
 
 def ref_of(message: bytes | str) -> Ref | None:

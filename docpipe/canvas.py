@@ -2,9 +2,10 @@
 
     chain(ocr.s(ref), chunk.s(), entities.s(), graph.s())      + link_error on every task
 
-Signatures are made from names, so a process that submits needs no worker code. The errback is one
-immutable signature with a single argument, attached last: the only form that Celery always sends as a
-routed, retryable message (docs/explanation/delivery.md).
+Signatures are made from names, so a process that submits needs no worker code. An errback is an immutable
+signature with a single argument: the only form that Celery always sends as a routed, retryable message.
+Each task has its own, which names the task: an errback may come although the chain went on, or so late
+that another task has taken the stage up (docs/explanation/delivery.md).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from docpipe.plan import StageSpec
 
 ON_ERROR = "docpipe.on_error"
 REAP = "docpipe.reap"
+CANARY = "docpipe.canary"
 
 
 def document_chain(
@@ -26,21 +28,28 @@ def document_chain(
 ) -> Signature[Any]:
     """The signature that takes `ref` through `stages` (all of them, or the rest of a run that is resumed).
 
-    Its first task has the id `task_id`.
+    Its first task has the id `task_id`, the others `task_id` and their stage's name.
     """
     first, *rest = stages
     message = ref.to_message()
-    signatures = [
-        _stage_signature(app, first, priority, args=(message,)).set(task_id=task_id),
-        *(_stage_signature(app, stage, priority) for stage in rest),
+    signatures = [_stage_signature(app, first, message, task_id, priority, args=(message,))]
+    signatures += [
+        _stage_signature(app, stage, message, f"{task_id}.{stage.name}", priority) for stage in rest
     ]
-    errback = app.signature(ON_ERROR, args=(message,), immutable=True).set(queue=stages[-1].queue)
     whole: Signature[Any] = chain(*signatures, app=app)
-    return whole.on_error(errback)
+    return whole
 
 
 def _stage_signature(
-    app: Celery, stage: StageSpec, priority: int, args: tuple[Any, ...] = ()
+    app: Celery,
+    stage: StageSpec,
+    message: dict[str, Any],
+    task_id: str,
+    priority: int,
+    args: tuple[Any, ...] = (),
 ) -> Signature[Any]:
     signature: Signature[Any] = app.signature(stage.task_name, args=args)
-    return signature.set(queue=stage.queue, priority=priority)
+    errback = app.signature(ON_ERROR, args=(message | {"task_id": task_id},), immutable=True)
+    return signature.set(queue=stage.queue, priority=priority, task_id=task_id).on_error(
+        errback.set(queue=stage.queue)
+    )

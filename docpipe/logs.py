@@ -43,21 +43,26 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def configure_logging(level: int | str = logging.INFO, *, as_json: bool = False) -> None:
-    """Show docpipe's log on standard error: for programs, never called by the library itself."""
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+def new_formatter(*, as_json: bool) -> logging.Formatter:
+    """Writes a record with its fields: as one JSON object per line, or for people."""
+    last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     if as_json:
-        renderer = structlog.processors.JSONRenderer()
-    formatter = structlog.stdlib.ProcessorFormatter(
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
+
+
+def configure_logging(level: int | str = logging.INFO, *, as_json: bool = False) -> None:
+    """Show docpipe's log on standard error: for programs, never called by the library itself."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(new_formatter(as_json=as_json))
     tree = logging.getLogger("docpipe")
     tree.handlers = [handler]
     tree.setLevel(level)

@@ -32,7 +32,7 @@ from docpipe.logs import get_logger
 from docpipe.models import Document, DocumentStatus, Ref
 from docpipe.plan import BUILT_IN, Options, StageSpec, Tools, checked
 from docpipe.progress import NoProgress, Progress
-from docpipe.runner import NothingToDoError, Policy, Runtime, run_stage
+from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.status import CANCELLED, PENDING, StageState, is_error, is_final
 from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
@@ -113,7 +113,7 @@ class Pipeline:
             passes=tasks.PASSES,
         )
         if app is not None:
-            tasks.register(app, self.stages, self.runtime, self.reap)
+            tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary)
             worker_init.connect(self._refuse_unsafe_start)
 
     # --- look at itself -------------------------------------------------------------------------
@@ -121,6 +121,9 @@ class Pipeline:
     def examine(self, *, consumers: bool = True) -> list[Finding]:
         """What `docpipe doctor` shows: each thing that was looked at, and what to set where it is wrong."""
         return examine(self._subject, consumers=consumers)
+
+    def _answer_canary(self, queue: str, number: int) -> None:
+        self.broker.answer_canary(queue, number)
 
     @property
     def _subject(self) -> Subject:
@@ -232,6 +235,14 @@ class Pipeline:
             source=taken.name,
         )
         return registered
+
+    def publish(self, ref: Ref, *, priority: int = 0) -> str | None:
+        """Send a run on its way that the store has and nobody has published.
+
+        Returns:
+            The id of its first task; None if the broker cannot be reached: the reaper sends it later.
+        """
+        return self._publish(self._app(), ref, priority)
 
     def _publish(self, app: Celery, ref: Ref, priority: int) -> str | None:
         """Publish the run's chain; None (and a row that says why) if the broker cannot be reached."""
@@ -393,20 +404,15 @@ class Pipeline:
         return self.get(registered.ref.document_uuid)
 
     def _run_in_process(self, stage: StageSpec, ref: Ref) -> None:
-        retries = 0
         while True:
-            retry_in = self.policy.delay(retries) if retries < self.policy.max_retries else None
             try:
-                return run_stage(self.runtime, stage, ref, task_id="", retry_in=retry_in)
+                return run_stage(self.runtime, stage, ref, task_id="")
             except NothingToDoError as nothing:
                 if nothing.outcome is not Outcome.BUSY:
                     return None
                 time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
-            except DocpipeError as error:
-                if not error.retryable or retry_in is None:
-                    raise
-                time.sleep(retry_in)
-                retries += 1
+            except TryAgainError as again:
+                time.sleep(again.seconds)
 
 
 def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def own_stage(
     Raises:
         ConfigurationError: the name is a built-in stage's, not a lower-case word, or too long.
     """
-    if not name.isidentifier() or name != name.lower() or name in {*Stage, "on_error", "reap"}:
+    if not name.isidentifier() or name != name.lower() or name in {*Stage, "on_error", "reap", "canary"}:
         raise ConfigurationError(f"{name!r} cannot name a stage: use a lower-case word of your own.")
 
     def work(job: Job) -> StageOutput:

@@ -5,6 +5,7 @@ Workers (`tasks`) and embedded runs (`pipeline.process`) go through here, so bot
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import socket
@@ -12,10 +13,11 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from structlog.contextvars import bound_contextvars
 
@@ -38,6 +40,8 @@ from docpipe.stores.port import Claim, Heartbeat, Outcome, Store
 log = get_logger(__name__)
 
 _TRACEBACK_CHARACTERS = 8_000
+_JOIN_SECONDS = 5.0
+_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Policy:
     """Deliveries of one stage, however they ended; one more is a poison document."""
     backoff_seconds: float = 2.0
     backoff_cap_seconds: float = 300.0
+    outage_seconds: float = 600.0
+    """A stage that has done its work waits this long for a store that is away, then gives the work up."""
     soft_time_limit: float = 1800.0
     """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
     hard_time_limit: float = 1860.0
@@ -94,32 +100,42 @@ class NothingToDoError(Exception):
         self.lease_seconds = lease_seconds
 
 
+class TryAgainError(Exception):
+    """The attempt failed, the ledger says `retrying`, and the next attempt is due in `seconds`."""
+
+    def __init__(self, error: DocpipeError, seconds: float) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.seconds = seconds
+
+
+class UnrecordedError(TransientError):
+    """The store could not be told how the attempt ended."""
+
+    code = "unrecorded"
+    remedy = "Nothing is lost: the stage is taken up again when its lease has lapsed and the store is back."
+
+
 def worker_name() -> str:
     """This process, as the ledger shows it."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str, retry_in: float | None) -> None:
+def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str) -> None:
     """One attempt of one stage. Returns when the stage is complete, by this attempt or an earlier one.
 
-    Args:
-        retry_in: seconds after which the caller tries again if the error is retryable; None: never.
+    Whether a failed attempt is followed by another is decided by the ledger's count: it is the same for
+    all messages of a run, however many there are.
 
     Raises:
         NothingToDoError: not this attempt's turn.
-        DocpipeError: the attempt failed. The ledger says so already: `retrying` if the error is
-            retryable and `retry_in` is given, else `failed`.
+        TryAgainError: the attempt failed, and another is due.
+        UnrecordedError: the store is away, and the ledger does not know how the attempt ended.
+        DocpipeError: the attempt failed for good; the ledger says so already.
+        SystemExit, KeyboardInterrupt: the process was told to exit; the ledger says `retrying`.
     """
     with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
-        claim = runtime.store.claim(
-            ref,
-            spec.name,
-            claim_id=uuid.uuid4().hex,
-            task_id=task_id,
-            worker=worker_name(),
-            lease_seconds=runtime.policy.lease_seconds,
-            max_attempts=runtime.policy.max_attempts,
-        )
+        claim = _claim(runtime, spec, ref, task_id)
         if claim.outcome is Outcome.COMPLETE:
             log.info("stage_already_complete")
             return
@@ -129,37 +145,58 @@ def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str, retr
             log.info("stage_not_claimed", outcome=claim.outcome.value)
             raise NothingToDoError(claim.outcome, claim.lease_seconds)
         with bound_contextvars(attempt=claim.attempt):
-            _attempt(runtime, spec, ref, claim.token, retry_in)
+            _attempt(runtime, spec, ref, claim.token, claim.attempt)
 
 
-def _attempt(runtime: Runtime, spec: StageSpec, ref: Ref, token: int, retry_in: float | None) -> None:
+def _claim(runtime: Runtime, spec: StageSpec, ref: Ref, task_id: str) -> Claim:
+    with _telling_the_store(f"Stage {spec.name} was not begun."):
+        return runtime.store.claim(
+            ref,
+            spec.name,
+            claim_id=uuid.uuid4().hex,
+            task_id=task_id,
+            worker=worker_name(),
+            lease_seconds=runtime.policy.lease_seconds,
+            max_attempts=runtime.policy.max_attempts,
+        )
+
+
+@contextmanager
+def _telling_the_store(news: str) -> Iterator[None]:
+    try:
+        yield
+    except TransientError as away:
+        raise UnrecordedError(f"{news} The store could not be told: {away}") from away
+
+
+def _attempt(runtime: Runtime, spec: StageSpec, ref: Ref, token: int, attempt: int) -> None:
     _say(runtime, spec, ref, "processing")
     started = time.monotonic()
     try:
         with Heartbeats(runtime, spec.name, ref, token) as beats:
             output = _work(runtime, spec, ref, beats)
-        finished = runtime.store.finish(ref, spec.name, token, output)
+            finished = _finish(runtime, spec, ref, token, output)
     except NothingToDoError:
         raise
     except runtime.passes:
         raise
     except CancelledError:
-        # the lease is given back first: a run that nobody works on is cancelled at once
-        runtime.store.retry(ref, spec.name, token, _failure(CancelledError(), spec.name), 0.0)
-        runtime.store.cancel(ref.document_uuid)
+        with _telling_the_store("The document was cancelled."):
+            # the lease is given back first: a run that nobody works on is cancelled at once
+            runtime.store.retry(ref, spec.name, token, _failure(CancelledError(), spec.name), 0.0)
+            runtime.store.cancel(ref.document_uuid)
         _say(runtime, spec, ref, "cancelled")
         raise NothingToDoError(Outcome.OVER) from None
-    except KeyboardInterrupt:
-        # give the stage back at once: the person who stopped it will start it again
-        runtime.store.retry(ref, spec.name, token, _failure(WorkerLostError("Interrupted."), spec.name), 0.0)
+    except (KeyboardInterrupt, SystemExit):
+        _give_back(runtime, spec, ref, token)
         raise
     except DocpipeError as known:
-        _record(runtime, spec, ref, token, known, retry_in)
+        _record(runtime, spec, ref, token, attempt, known)
         raise
-    except (Exception, SystemExit) as raised:
+    except Exception as raised:
         error = _translated(raised, runtime)
         error.__cause__ = raised  # before it is recorded: the ledger keeps the traceback
-        _record(runtime, spec, ref, token, error, retry_in)
+        _record(runtime, spec, ref, token, attempt, error)
         raise error from raised
     if not finished:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
@@ -185,14 +222,29 @@ def _work(runtime: Runtime, spec: StageSpec, ref: Ref, beats: Heartbeats) -> Sta
     return output
 
 
+def _finish(runtime: Runtime, spec: StageSpec, ref: Ref, token: int, output: StageOutput) -> bool:
+    """Hand the output in. A store that is away is waited for: the work would have to be done again."""
+    policy = runtime.policy
+    deadline = time.monotonic() + policy.outage_seconds
+    tries = 0
+    while True:
+        try:
+            return runtime.store.finish(ref, spec.name, token, output)
+        except TransientError as error:
+            pause = min(policy.delay(tries), policy.lease_seconds)
+            if time.monotonic() + pause > deadline:
+                raise
+            log.warning("finish_waits", seconds=round(pause, 3), error=str(error))
+            time.sleep(pause)
+            tries += 1
+
+
 def _translated(raised: BaseException, runtime: Runtime) -> DocpipeError:
     for kind, meaning in runtime.translations.items():
         if isinstance(raised, kind):
             return meaning()
     if isinstance(raised, MemoryError):
         return MemoryExhaustedError()
-    if isinstance(raised, SystemExit):
-        return WorkerLostError("The process was told to exit while the stage ran.")
     return BugError(f"{type(raised).__name__}: {raised}")
 
 
@@ -202,24 +254,47 @@ def _failure(error: DocpipeError, stage: str) -> Failure:
 
 
 def _record(
-    runtime: Runtime, spec: StageSpec, ref: Ref, token: int, error: DocpipeError, retry_in: float | None
+    runtime: Runtime, spec: StageSpec, ref: Ref, token: int, attempt: int, error: DocpipeError
 ) -> None:
-    """Write the failure down. A store that cannot be reached now leaves that to the lease."""
+    """Write the failure down; returns if it is final.
+
+    Raises:
+        TryAgainError: it is not.
+        UnrecordedError: the store is away.
+        NothingToDoError: another attempt has taken the stage over.
+    """
     error.stage, error.document_uuid = spec.name, ref.document_uuid
-    failure = _failure(error, spec.name)
-    details = {"code": error.code, "error": str(error), "exc_info": isinstance(error, BugError)}
-    status = "failed"
-    try:
-        if error.retryable and retry_in is not None:
-            status = "retrying"
-            log.warning("stage_retrying", retry_in=round(retry_in, 3), **details)
-            runtime.store.retry(ref, spec.name, token, failure, retry_in)
+    failure, policy = _failure(error, spec.name), runtime.policy
+    retry_in = policy.delay(attempt - 1) if error.retryable and attempt <= policy.max_retries else None
+    with _telling_the_store(str(error)):
+        if retry_in is None:
+            mine = runtime.store.fail(ref, spec.name, token, failure)
         else:
-            log.error("stage_failed", **details)
-            runtime.store.fail(ref, spec.name, token, failure)
+            mine = runtime.store.retry(ref, spec.name, token, failure, retry_in)
+    details = {"code": error.code, "error": str(error), "exc_info": isinstance(error, BugError)}
+    if not mine:
+        log.warning("late_failure_ignored", **details)
+        raise NothingToDoError(Outcome.OVER) from error
+    _say_failure(runtime, spec, ref, "failed" if retry_in is None else "retrying", details)
+    if retry_in is not None:
+        raise TryAgainError(error, retry_in) from error
+
+
+def _give_back(runtime: Runtime, spec: StageSpec, ref: Ref, token: int) -> None:
+    """The process was told to exit and will: the stage need not wait for its lease to lapse."""
+    error = WorkerLostError("The process was told to exit while the stage ran.")
+    try:
+        runtime.store.retry(ref, spec.name, token, _failure(error, spec.name), 0.0)
     except TransientError as unwritten:
-        log.error("failure_not_recorded", error=str(unwritten))
-    runtime.progress.update_document_state(ref.document_uuid, spec.name, status, {"code": error.code})
+        log.warning("stage_not_given_back", error=str(unwritten))
+
+
+def _say_failure(
+    runtime: Runtime, spec: StageSpec, ref: Ref, status: str, details: Mapping[str, Any]
+) -> None:
+    log.log(logging.WARNING if status == "retrying" else logging.ERROR, f"stage_{status}", **details)
+    progress = {"code": details["code"]}
+    runtime.progress.update_document_state(ref.document_uuid, spec.name, status, progress)
 
 
 def _give_up_on_poison(runtime: Runtime, spec: StageSpec, ref: Ref, claim: Claim) -> None:
@@ -228,7 +303,8 @@ def _give_up_on_poison(runtime: Runtime, spec: StageSpec, ref: Ref, claim: Claim
     )
     error.document_uuid = ref.document_uuid
     log.error("stage_poison", attempts=claim.attempt)
-    runtime.store.fail(ref, spec.name, claim.token, _failure(error, spec.name))
+    with _telling_the_store(str(error)):
+        runtime.store.fail(ref, spec.name, claim.token, _failure(error, spec.name))
     raise error
 
 
@@ -258,14 +334,17 @@ class Heartbeats:
         trace: TracebackType | None,
     ) -> None:
         self._done.set()
-        self._thread.join()
+        self._thread.join(_JOIN_SECONDS)  # a heartbeat to a store that hangs is left behind
 
     def _beat(self) -> None:
-        while not self._done.wait(self._runtime.policy.lease_seconds / 3):
+        period = pause = self._runtime.policy.lease_seconds / 3
+        while not self._done.wait(pause):
             try:
                 self._answer = self._runtime.store.heartbeat(*self._arguments)
+                pause = period
             except TransientError as error:
                 log.warning("heartbeat_not_written", error=str(error))
+                pause = min(period, _AGAIN_SECONDS)  # to be back before the reaper, when the store is
             if self._answer is not Heartbeat.OK:
                 return
 

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     chunk_unit: Literal["characters", "tokens"] = "characters"
     limits: LimitSettings = LimitSettings()
     isolate: bool = True
+    log_json: bool = False
 
     lease_seconds: float = Field(60.0, gt=0)
     grace_seconds: float = Field(30.0, gt=0)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Never
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
-from docpipe.canvas import ON_ERROR, REAP
+from docpipe.canvas import CANARY, ON_ERROR, REAP
 from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
+from docpipe.logs import get_logger
 from docpipe.models import Failure, Ref
 from docpipe.plan import StageSpec
-from docpipe.runner import NothingToDoError, Policy, Runtime, run_stage
+from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, UnrecordedError, run_stage
 from docpipe.status import QUEUES, Stage
 from docpipe.stores.port import Outcome
+
+log = get_logger(__name__)
 
 TRANSLATIONS: Mapping[type[BaseException], type[DocpipeError]] = {SoftTimeLimitExceeded: StageTimeoutError}
 PASSES = (Retry, Ignore, Reject)
 
 Message = dict[str, Any]
+
+_LEASE_MARGIN_SECONDS = 1.0
 
 
 def celery_defaults(policy: Policy | None = None, *, prefix: str = "docpipe:") -> dict[str, Any]:
@@ -58,16 +63,21 @@ def celery_defaults(policy: Policy | None = None, *, prefix: str = "docpipe:") -
             "docpipe-reap": {
                 "task": REAP,
                 "schedule": policy.reap_seconds,
-                "options": {"queue": QUEUES[Stage.GRAPH], "expires": policy.reap_seconds},
+                # never `expires`: behind a backlog longer than it, no call would live to be made
+                "options": {"queue": QUEUES[Stage.GRAPH]},
             }
         },
     }
 
 
 def register(
-    app: Celery, stages: tuple[StageSpec, ...], runtime: Runtime, reap: Callable[[], object]
+    app: Celery,
+    stages: tuple[StageSpec, ...],
+    runtime: Runtime,
+    reap: Callable[[], object],
+    answer: Callable[[str, int], object],
 ) -> None:
-    """Put one task per stage, the errback and the reaper on `app`.
+    """Put one task per stage, the errback, the reaper and the canary (`docpipe.health`) on `app`.
 
     Raises:
         ConfigurationError: the app has them already, from another pipeline.
@@ -77,13 +87,14 @@ def register(
         abstract = True
         acks_late = True
         reject_on_worker_lost = True
-        retry_on_worker_lost = True  # from Celery 5.7; caps redelivery of a task that kills its child
+        retry_on_worker_lost = True  # from Celery 5.7: not at once, while the dead child's lease lives
+        default_retry_delay = runtime.policy.lease_seconds + _LEASE_MARGIN_SECONDS
         ignore_result = True  # the truth is in the store
-        max_retries = runtime.policy.max_retries
+        max_retries = runtime.policy.max_attempts  # the ledger stops earlier: `deliver`, and as poison
         soft_time_limit = runtime.policy.soft_time_limit
         time_limit = runtime.policy.hard_time_limit
 
-    names = [ON_ERROR, REAP, *(stage.task_name for stage in stages)]
+    names = [ON_ERROR, REAP, CANARY, *(stage.task_name for stage in stages)]
     taken = [name for name in names if name in app.tasks]
     if taken:
         raise ConfigurationError(
@@ -95,11 +106,15 @@ def register(
 
     @app.task(name=ON_ERROR, base=Base, shared=False)
     def on_error(message: Message) -> None:
-        fail_if_running(runtime, Ref.from_message(message))
+        fail_if_running(runtime, Ref.from_message(message), message["task_id"])
 
     @app.task(name=REAP, ignore_result=True, shared=False)
     def reap_() -> None:
         reap()
+
+    @app.task(name=CANARY, ignore_result=True, shared=False)
+    def canary(queue: str, number: int) -> None:
+        answer(queue, number)
 
 
 def _register_stage(app: Celery, base: type[Task[..., Any]], spec: StageSpec, runtime: Runtime) -> None:
@@ -111,29 +126,54 @@ def _register_stage(app: Celery, base: type[Task[..., Any]], spec: StageSpec, ru
 
 def deliver(task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message) -> Message:
     """Run one delivery and give the message to the next stage."""
-    retries: int = task.request.retries
-    retry_in = runtime.policy.delay(retries) if retries < runtime.policy.max_retries else None
     try:
-        run_stage(runtime, spec, Ref.from_message(message), task_id=task.request.id or "", retry_in=retry_in)
+        run_stage(runtime, spec, Ref.from_message(message), task_id=task.request.id or "")
     except NothingToDoError as nothing:
         _leave(task, nothing)
-    except DocpipeError as error:
-        if error.retryable and retry_in is not None:
-            raise task.retry(exc=error, countdown=retry_in) from error
-        raise
+    except TryAgainError as again:
+        _retry(task, again.error, again.seconds)
+    except UnrecordedError as error:
+        retries: int = task.request.retries
+        if retries < runtime.policy.max_retries:
+            _retry(task, error, runtime.policy.delay(retries))
+        _leave_to_the_reaper(error)
+    except SoftTimeLimitExceeded as late:  # before or after the stage's own work: nothing is recorded
+        _leave_to_the_reaper(late)
     return message
 
 
-def _leave(task: Task[..., Any], nothing: NothingToDoError) -> None:
-    """End without result. A redelivery that finds its dead twin's lease comes back when it has lapsed."""
-    redelivered = (task.request.delivery_info or {}).get("redelivered")
+def _retry(task: Task[..., Any], error: DocpipeError, seconds: float) -> Never:
+    # whether to retry was decided before, from the ledger: Celery's own count has no say
+    most = task.request.retries + 1
+    try:
+        raise task.retry(exc=error, countdown=seconds, max_retries=most) from error
+    except Reject as unsent:
+        _leave_to_the_reaper(unsent)
+
+
+def _leave(task: Task[..., Any], nothing: NothingToDoError) -> Never:
+    """End without result. A redelivery that finds its dead twin's lease comes back when it has lapsed;
+    once: if the twin lives, it does the work, and if it dies later, the reaper sees to it.
+    """
+    request = task.request
+    redelivered = (request.delivery_info or {}).get("redelivered")
     if nothing.outcome is Outcome.BUSY and redelivered:
-        raise task.retry(countdown=nothing.lease_seconds + 1.0, max_retries=None)
+        again = nothing.lease_seconds + _LEASE_MARGIN_SECONDS
+        # not `task.retry`: nothing failed, so it must not use up the retries of the stage
+        task.signature_from_request(request, countdown=again, retries=request.retries).apply_async()
     raise Ignore
 
 
-def fail_if_running(runtime: Runtime, ref: Ref) -> bool:
+def _leave_to_the_reaper(error: Exception) -> Never:
+    """End without calling the errback: it would come when all is well again, and fail the document for an
+    outage of the store or the broker.
+    """
+    log.error("stage_left_to_the_reaper", error=str(error))
+    raise Ignore from error
+
+
+def fail_if_running(runtime: Runtime, ref: Ref, task_id: str) -> bool:
     """The errback: for deaths that the stage could not record itself (killed child, hard time limit)."""
-    error = WorkerLostError("The worker that ran the stage died or ran into its hard time limit.")
+    error = WorkerLostError("The worker that ran the stage died, ran into its hard time limit or refused it.")
     failure = Failure(error.code, type(error).__name__, str(error))
-    return runtime.store.fail(ref, None, None, failure)
+    return runtime.store.fail_task(ref, task_id, failure)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from celery.signals import after_setup_logger, worker_ready
+from celery.signals import after_setup_logger, after_setup_task_logger, worker_ready
 
 from docpipe.default import default_pipeline
-from docpipe.logs import configure_logging, get_logger
+from docpipe.logs import configure_logging, get_logger, new_formatter
 from docpipe.settings import read_settings
 
 log = get_logger(__name__)
@@ -21,8 +21,17 @@ app.set_default()
 @after_setup_logger.connect(weak=False)
 def show_fields(loglevel: int = logging.INFO, **_: object) -> None:
     """docpipe's lines with document, run and stage, which Celery's own format leaves out."""
-    configure_logging(loglevel)
+    configure_logging(loglevel, as_json=read_settings().log_json)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
+
+
+@after_setup_logger.connect(weak=False)
+@after_setup_task_logger.connect(weak=False)
+def write_json(logger: logging.Logger, **_: object) -> None:
+    """With DOCPIPE_LOG_JSON, Celery's own lines are JSON too: a log shipper reads the whole stream."""
+    if read_settings().log_json:
+        for handler in logger.handlers:
+            handler.setFormatter(new_formatter(as_json=True))
 
 
 @worker_ready.connect(weak=False)

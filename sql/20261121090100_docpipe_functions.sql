@@ -370,8 +370,8 @@ begin
     return true;
 end $$;
 
--- The Celery task died, says its errback: whatever stage still runs under its id fails. An errback may
--- come although the run went on, or late, when another task has taken the stage up: then nothing changes.
+-- The Celery task died, says its errback: the stage it has not completed fails. An errback may come although
+-- the run went on, or late, when another task has taken the stage up: then nothing changes.
 create or replace function public.docpipe_fail_task(
     p_document text, p_run integer, p_task_id text, p_error text
 ) returns boolean
@@ -381,7 +381,8 @@ declare
 begin
     perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
     select * into s from public.stage_runs
-     where document_uuid = p_document and run = p_run and state = 'running' and task_id = p_task_id;
+     where document_uuid = p_document and run = p_run and task_id = p_task_id
+       and state in ('running', 'retrying');
     return found and public.docpipe_fail(p_document, p_run, s.stage, s.token, p_error);
 end $$;
 

@@ -13,6 +13,10 @@ from docpipe import __version__
 from docpipe.cli.database import db
 from docpipe.cli.doctor import doctor
 from docpipe.cli.documents import status, submit
+from docpipe.cli.health import health_command
+from docpipe.cli.intake import s3, watch
+from docpipe.cli.monitor import metrics, monitor
+from docpipe.cli.queue import queue
 from docpipe.cli.recovery import cancel, quarantine, reap, resume, retry
 from docpipe.cli.run import run
 from docpipe.cli.worker import worker
@@ -25,7 +29,10 @@ def cli() -> None:
     """Documents in, text, entities and a graph out."""
 
 
-for command in (run, submit, status, cancel, resume, retry, quarantine, reap, worker, doctor, db):
+for command in (
+    *(run, submit, status, cancel, resume, retry, quarantine, reap),
+    *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
+):
     cli.add_command(command)
 
 

@@ -7,8 +7,6 @@ project's `supabase/migrations/` (`docpipe db export`); applying them both ways 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,9 +15,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from docpipe.errors import ConfigurationError, DocpipeError, PermissionDeniedError, StoreUnavailableError
+from docpipe.database.connection import LOCK, connected, naming
 
-_LOCK = 0x646F6370  # "docp": one migration at a time
 _FILE = re.compile(r"^(\d{14})_(\w+)\.sql$")
 
 
@@ -61,8 +58,8 @@ def apply(dsn: str) -> list[Migration]:
         ConfigurationError: a migration does not fit the database; it was rolled back whole.
     """
     done = []
-    with _connected(dsn) as connection:
-        connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    with connected(dsn) as connection:
+        connection.execute("select pg_advisory_lock(%s)", (LOCK,))
         connection.execute(
             "create table if not exists public.docpipe_migrations"
             " (version text primary key, name text not null, applied_at timestamptz not null default now())"
@@ -87,10 +84,8 @@ def _apply_one(connection: psycopg.Connection, migration: Migration) -> None:
 
 
 def _run(connection: psycopg.Connection, migration: Migration) -> None:
-    try:
+    with naming(migration.file_name):
         connection.execute(sql.SQL(migration.statements))
-    except psycopg.Error as error:
-        raise _translated(error, migration.file_name) from error
 
 
 def check(dsn: str) -> list[str]:
@@ -102,7 +97,7 @@ def check(dsn: str) -> list[str]:
     Raises:
         as `apply`.
     """
-    with _connected(dsn) as connection, connection.transaction(force_rollback=True):
+    with connected(dsn) as connection, connection.transaction(force_rollback=True):
         connection.execute("set local lock_timeout = '3s'")
         before = _snapshot(connection)
         for migration in migrations():
@@ -153,25 +148,3 @@ select 'grant of execute on ' || p.oid::regprocedure::text || ' to service_role'
 
 def _snapshot(connection: psycopg.Connection) -> set[str]:
     return {row[0] for row in connection.execute(_SNAPSHOT)}
-
-
-@contextmanager
-def _connected(dsn: str) -> Iterator[psycopg.Connection]:
-    try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
-            yield connection
-    except psycopg.OperationalError as error:
-        raise StoreUnavailableError(
-            f"The database cannot be reached: {str(error).strip()}. Check SUPABASE_DB_URL."
-        ) from error
-    except psycopg.Error as error:
-        raise _translated(error, "docpipe's schema") from error
-
-
-def _translated(error: psycopg.Error, what: str) -> DocpipeError:
-    message = error.diag.message_primary or str(error)
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return PermissionDeniedError(f"{what} cannot be applied: {message}. Connect as the database's owner.")
-    if isinstance(error, psycopg.errors.LockNotAvailable):
-        return StoreUnavailableError(f"{what}: a table is locked by somebody else. Try again.")
-    return ConfigurationError(f"{what} does not fit this database ({error.sqlstate}): {message}.")

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.status import StageState, StageWords
+from docpipe.stores.statistics import Statistics
 
 
 class Part(StrEnum):
@@ -112,8 +113,9 @@ class SourceRecord:
 
     uri: str
     name: str
-    digest: str
-    size: int
+    digest: str | None
+    """None for a document of another system whose bytes nobody had read."""
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +224,12 @@ class Store(Protocol):
         """The attempt failed and another follows after the delay; the status stays `*_processing`."""
         ...
 
-    def fail(self, ref: Ref, stage: str | None, token: int | None, failure: Failure) -> bool:
-        """The stage failed for good: the document's final status is the stage's `error_*`.
+    def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
+        """The stage failed for good: the document's final status is the stage's `error_*`."""
+        ...
 
-        Without stage and token (an errback knows only the run) the first incomplete stage fails, and
-        only if it is running.
-        """
+    def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
+        """Celery's task died: fail the stage that it claimed and did not complete; false if none."""
         ...
 
     def cancel(self, document_uuid: str) -> bool:
@@ -235,11 +237,16 @@ class Store(Protocol):
         ...
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        """Active runs whose lease lapsed, or whose stage waits, for longer than the grace."""
+        """Active runs whose newest message is older than the grace and whose lease, if any, has lapsed;
+        those that were begun come first.
+        """
         ...
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
-        """Take a run up again if it is still stalled; more than `max_attempts` attempts are poison."""
+        """Take a run up again if it is still stalled; one with `max_attempts` attempts is poison.
+
+        The holder of a lapsed lease keeps its token until the next claim: it may have been cut off only.
+        """
         ...
 
     def resume(self, document_uuid: str, task_id: str) -> Resumption | None:
@@ -268,6 +275,15 @@ class Store(Protocol):
 
     def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:
         """The documents that match, newest first."""
+        ...
+
+    def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
+        """Counts over all documents, taken at one moment.
+
+        Args:
+            window_seconds: how far back ends, failures and quantiles reach.
+            limit: the most running stages that are listed.
+        """
         ...
 
     def check(self) -> list[str]:

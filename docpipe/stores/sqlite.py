@@ -18,7 +18,7 @@ from typing import Any
 from docpipe.errors import DocumentNotFoundError, SchemaError, StoreUnavailableError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.status import PENDING, StageState
-from docpipe.stores import rows
+from docpipe.stores import rows, sqlite_statistics
 from docpipe.stores import sqlite_ledger as ledger
 from docpipe.stores.port import (
     Claim,
@@ -35,6 +35,7 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
+from docpipe.stores.statistics import Statistics, statistics_of
 
 _BUSY_SECONDS = 60.0
 
@@ -140,7 +141,8 @@ class SqliteStore:
             if row is None or row["state"] != "queued":
                 return False
             ledger.update_stage(db, ref, stage, queued_at=None)
-            ledger.set_status(db, ref, PENDING, error=message)
+            if row["position"] == 0:  # a later stage never steps back
+                ledger.set_status(db, ref, PENDING, error=message)
             return True
 
     def claim(
@@ -233,28 +235,26 @@ class SqliteStore:
             )
             return True
 
-    def fail(self, ref: Ref, stage: str | None, token: int | None, failure: Failure) -> bool:
+    def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
         with self._transaction() as db:
-            run = ledger.run_row(db, ref)
-            row = ledger.stage_row(db, ref, stage) if stage else ledger.first_incomplete(db, ref)
+            run, row = ledger.run_row(db, ref), ledger.stage_row(db, ref, stage)
             if run is None or row is None:
                 return False
             if run["state"] != "active":
-                return token is not None and ledger.holds(row, token, "failed")
-            mine = ledger.holds(row, token, "running", "retrying") if token else row["state"] == "running"
-            if not mine:
+                return ledger.holds(row, token, "failed")
+            if not ledger.holds(row, token, "running", "retrying"):
                 return False
-            ledger.update_stage(
-                db,
-                ref,
-                row["stage"],
-                state="failed",
-                finished_at=ledger.now(),
-                lease_expires_at=None,
-                **ledger.failure_columns(failure),
-            )
-            ledger.end_run(db, ref, "failed")
-            ledger.set_status(db, ref, row["words"]["error"], row["words"]["error"], failure.message)
+            ledger.fail(db, ref, row, failure)
+            return True
+
+    def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
+        with self._transaction() as db:
+            run, row = ledger.run_row(db, ref), ledger.first_incomplete(db, ref)
+            if run is None or run["state"] != "active" or row is None:
+                return False
+            if row["state"] not in {"running", "retrying"} or row["task_id"] != task_id:
+                return False
+            ledger.fail(db, ref, row, failure)
             return True
 
     def cancel(self, document_uuid: str) -> bool:
@@ -278,7 +278,10 @@ class SqliteStore:
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         found = self._rows(
-            ledger.STALLED + " order by r.priority, r.created_at limit ?", ledger.now(-grace_seconds), limit
+            ledger.STALLED + " order by s.state = 'queued', r.priority, r.created_at limit ?",
+            ledger.now(-grace_seconds),
+            ledger.now(),
+            limit,
         )
         return [
             Stalled(Ref(row["document_uuid"], row["run"]), row["stage"], StageState(row["state"]))
@@ -291,6 +294,7 @@ class SqliteStore:
                 db,
                 ledger.STALLED + " and r.document_uuid = ? and r.run = ?",
                 ledger.now(-grace_seconds),
+                ledger.now(),
                 ref.document_uuid,
                 ref.run,
             )
@@ -417,6 +421,10 @@ class SqliteStore:
         wanted = rows.selection_row(selection)
         found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
         return [rows.summary_of(row) for row in found]
+
+    def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
+        with self._transaction() as db:
+            return statistics_of(sqlite_statistics.statistics(db, window_seconds, limit))
 
     def check(self) -> list[str]:
         self._connection()  # opening it makes what is missing

@@ -258,6 +258,14 @@ def failure_columns(failure: Failure | None) -> rows.Row:
     }
 
 
+def fail(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure) -> None:
+    """The stage `row` failed for good, and the run with it."""
+    columns = failure_columns(failure)
+    update_stage(db, ref, row["stage"], state="failed", finished_at=now(), lease_expires_at=None, **columns)
+    end_run(db, ref, "failed")
+    set_status(db, ref, row["words"]["error"], row["words"]["error"], failure.message)
+
+
 # --- taking up again ----------------------------------------------------------------------------------
 
 STALLED = """
@@ -266,7 +274,7 @@ select r.document_uuid, r.run, r.priority, r.cancel_requested, r.created_at as r
  where r.state = 'active' and s.state <> 'complete'
    and s.position = (select min(o.position) from stage_runs o
                       where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
-   and case s.state when 'running' then s.lease_expires_at else coalesce(s.queued_at, r.created_at) end < ?
+   and coalesce(s.queued_at, r.created_at) < ? and (s.state <> 'running' or s.lease_expires_at < ?)
 """
 
 
@@ -278,8 +286,9 @@ def revive(db: sqlite3.Connection, ref: Ref, row: rows.Row, max_attempts: int, t
     if row["attempt"] >= max_attempts:
         _quarantine(db, ref, row)
         return Revival("poison")
-    state = "queued" if row["state"] == "queued" else "retrying"
-    update_stage(db, ref, row["stage"], state=state, queued_at=now(), lease_expires_at=None, task_id=task_id)
+    # Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
+    # it loses the stage to the next claim, not to a suspicion.
+    update_stage(db, ref, row["stage"], queued_at=now())
     if row["position"] == 0 and row["state"] == "queued" and row["queued_at"] is None:
         _set_task(db, ref, task_id)
         set_status(db, ref, row["words"]["queued"])
@@ -290,11 +299,7 @@ def _quarantine(db: sqlite3.Connection, ref: Ref, row: rows.Row) -> None:
     message = f"Stage {row['stage']} was started {row['attempt']} times and never ended."
     if row["error_message"]:
         message += f" Last error: {row['error_message']}"
-    failure = Failure("poison", "PoisonDocumentError", message)
-    columns = failure_columns(failure)
-    update_stage(db, ref, row["stage"], state="failed", finished_at=now(), lease_expires_at=None, **columns)
-    end_run(db, ref, "failed")
-    set_status(db, ref, row["words"]["error"], row["words"]["error"], message)
+    fail(db, ref, row, Failure("poison", "PoisonDocumentError", message))
 
 
 def _set_task(db: sqlite3.Connection, ref: Ref, task_id: str | None) -> None:

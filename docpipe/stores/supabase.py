@@ -47,7 +47,10 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
+from docpipe.stores.statistics import Statistics, statistics_of
 
+SCHEMA_VERSION = "20261122100000"
+"""The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
 _PART_BYTES = 500_000
@@ -178,10 +181,13 @@ class SupabaseStore:
             )
         )
 
-    def fail(self, ref: Ref, stage: str | None, token: int | None, failure: Failure) -> bool:
+    def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
         return bool(
             self._rpc("fail", **_keys(ref), p_stage=stage, p_token=token, p_error=_failure_json(failure))
         )
+
+    def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
+        return bool(self._rpc("fail_task", **_keys(ref), p_task_id=task_id, p_error=_failure_json(failure)))
 
     def cancel(self, document_uuid: str) -> bool:
         return bool(self._rpc("cancel", p_document=document_uuid))
@@ -281,6 +287,12 @@ class SupabaseStore:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
 
+    def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
+        """Asked once, without repeats: whoever watches asks again anyway, and must not wait for long."""
+        arguments = {"p_window_seconds": window_seconds, "p_limit": limit}
+        found: Any = _translated(lambda: self.client.rpc("docpipe_statistics", arguments).execute().data)
+        return statistics_of(found)
+
     def check(self) -> list[str]:
         """Asks for one row of every table and calls a function, as the key in use."""
         lacking = []
@@ -294,7 +306,20 @@ class SupabaseStore:
             self._rpc("status", p_document="")
         except (SchemaError, PermissionDeniedError) as error:
             lacking.append(f"docpipe_status(): {error}")
-        return lacking
+        return lacking or self._older_schema()
+
+    def _older_schema(self) -> list[str]:
+        """A newer schema than this docpipe's is fine: migrations only add."""
+        try:
+            found = str(self._rpc("schema_version"))
+        except (SchemaError, PermissionDeniedError) as error:
+            return [f"docpipe_schema_version(): {error}"]
+        if found >= SCHEMA_VERSION:
+            return []
+        return [
+            f"the schema is of version {found}, older than {SCHEMA_VERSION}, which this docpipe needs."
+            " Run: docpipe db apply."
+        ]
 
 
 def _keys(ref: Ref) -> dict[str, Any]:

@@ -382,18 +382,32 @@ def test_a_failure_may_follow_a_retry_that_could_not_be_published(store: Store, 
     assert words(store, ref).count("error_ocr") == 1
 
 
-def test_an_errback_fails_the_running_stage_only(store: Store, ref: Ref) -> None:
-    assert not store.fail(ref, None, None, FAILURE)
+def test_an_errback_fails_the_stage_that_runs_under_its_task(store: Store, ref: Ref) -> None:
+    store.queue(ref, "ocr", "task")
+    assert not store.fail_task(ref, "task", FAILURE)
     run_stage(store, ref, "ocr")
-    assert not store.fail(ref, None, None, FAILURE)
+    assert not store.fail_task(ref, "task", FAILURE)
     claim(store, ref, "chunk")
-    assert store.fail(ref, None, None, FAILURE)
-    assert store.status(ref.document_uuid).status == "error_text_processing"
+    assert store.fail_task(ref, "task", FAILURE)
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.error) == ("error_text_processing", replace(FAILURE, stage="chunk"))
+
+
+def test_an_errback_fails_a_stage_that_its_dying_task_gave_back(store: Store, ref: Ref) -> None:
+    store.retry(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE, 0.0)
+    assert store.fail_task(ref, "task", FAILURE)
+    assert store.status(ref.document_uuid).status == "error_ocr"
+
+
+def test_an_errback_leaves_a_stage_alone_that_another_task_runs(store: Store, ref: Ref) -> None:
+    token = token_of(claim(store, ref, "ocr"))
+    assert not store.fail_task(ref, "another", FAILURE)
+    assert store.finish(ref, "ocr", token, OUTPUTS["ocr"])
 
 
 def test_an_errback_after_the_end_changes_nothing(store: Store, ref: Ref) -> None:
     run_all(store, ref)
-    assert not store.fail(ref, None, None, FAILURE)
+    assert not store.fail_task(ref, "task", FAILURE)
     assert store.status(ref.document_uuid).status == "completed"
 
 
@@ -469,15 +483,42 @@ def test_a_lapsed_lease_is_revived_without_a_step_back(store: Store, ref: Ref) -
     assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "chunk", StageState.RUNNING)]
     assert revive(store, ref) == Revival("resume", "chunk", 0)
     status = store.status(ref.document_uuid)
-    assert (status.status, status.stages[1].state) == ("text_processing", "retrying")
+    assert (status.status, status.stages[1].state) == ("text_processing", "running")
     assert claim(store, ref, "chunk").attempt == 2
 
 
-def test_the_holder_of_a_revived_lease_changes_nothing_more(store: Store, ref: Ref) -> None:
+def test_a_run_is_revived_once_for_each_grace(store: Store, ref: Ref) -> None:
+    claim(store, ref, "ocr", lease_seconds=0.0)
+    assert revive(store, ref) == Revival("resume", "ocr", 0)
+    assert store.stalled(grace_seconds=60.0) == []
+
+
+def test_the_holder_of_a_revived_lease_may_go_on_until_the_next_claim(store: Store, ref: Ref) -> None:
+    cut_off = token_of(claim(store, ref, "ocr", lease_seconds=0.0))
+    revive(store, ref)
+    assert store.heartbeat(ref, "ocr", cut_off, 60.0) is Heartbeat.OK
+    assert claim(store, ref, "ocr").outcome is Outcome.BUSY
+    assert store.finish(ref, "ocr", cut_off, OUTPUTS["ocr"])
+
+
+def test_the_holder_of_a_revived_lease_loses_it_to_the_next_claim(store: Store, ref: Ref) -> None:
     late = token_of(claim(store, ref, "ocr", lease_seconds=0.0))
     revive(store, ref)
+    claim(store, ref, "ocr")
     assert store.heartbeat(ref, "ocr", late, 60.0) is Heartbeat.LOST
     assert not store.finish(ref, "ocr", late, OUTPUTS["ocr"])
+
+
+def test_what_has_begun_is_taken_up_before_what_still_waits(store: Store, ref: Ref) -> None:
+    later = store.register(new(digest="later")).ref
+    claim(store, later, "ocr", lease_seconds=0.0)
+    assert [each.ref for each in store.stalled(grace_seconds=0.0)] == [later, ref]
+
+
+def test_a_later_stage_that_cannot_be_published_steps_not_back(store: Store, ref: Ref) -> None:
+    run_stage(store, ref, "ocr")
+    assert store.publish_failed(ref, "chunk", "no broker")
+    assert store.status(ref.document_uuid).status == "text_queued"
 
 
 def test_a_stage_that_never_ends_is_quarantined(store: Store, ref: Ref) -> None:

@@ -133,13 +133,27 @@ def test_a_lost_message_is_sent_again_once(
     assert pipeline.broker.waiting(["ocr"]) == {ref_of(submission)}
 
 
-def test_a_dead_workers_stage_is_sent_again_from_there(pipeline: Pipeline, submission: Submission) -> None:
+def test_a_dead_workers_stage_is_sent_again_from_there(
+    pipeline: Pipeline, submission: Submission, client: redis.Redis
+) -> None:
     ref = ref_of(submission)
+    lose_messages(client)  # the worker had taken it
     token = claim(pipeline, ref, "ocr", 60.0)
     pipeline.store.finish(ref, "ocr", token, StageOutput(text="Ann met Bob.", pages=()))
     claim(pipeline, ref, "chunk")
     assert pipeline.reap() == {"resume": 1}
     assert pipeline.broker.waiting(["text"]) == {ref}
+    assert not pipeline.reap()
+
+
+def test_a_retry_whose_message_waits_in_a_backlog_is_not_sent_again(
+    pipeline: Pipeline, submission: Submission
+) -> None:
+    ref = ref_of(submission)
+    token = claim(pipeline, ref, "ocr", 60.0)
+    pipeline.store.retry(ref, "ocr", token, Failure("transient", "TransientError", "away"), -1.0)
+    assert not pipeline.reap()
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 1}
 
 
 def test_a_document_that_could_not_be_published_is_published_later(
@@ -156,9 +170,10 @@ def test_a_document_that_could_not_be_published_is_published_later(
 
 
 def test_a_stage_that_kills_its_workers_ends_in_quarantine_and_can_be_released(
-    pipeline: Pipeline, submission: Submission
+    pipeline: Pipeline, submission: Submission, client: redis.Redis
 ) -> None:
     ref = ref_of(submission)
+    lose_messages(client)
     for _ in range(5):
         claim(pipeline, ref, "ocr")
     assert pipeline.reap() == {"poison": 1}

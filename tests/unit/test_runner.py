@@ -17,7 +17,7 @@ from docpipe import errors
 from docpipe.models import Ref, StageOutput, StageRun
 from docpipe.pipeline import Pipeline
 from docpipe.plan import OCR, Job
-from docpipe.runner import NothingToDoError, Policy, UnrecordedError, run_stage
+from docpipe.runner import NothingToDoError, Policy, TryAgainError, UnrecordedError, run_stage
 from docpipe.stores.port import NewDocument, Outcome, Part, Store
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
@@ -46,6 +46,22 @@ def _registered(pipeline: Pipeline, file: Path, *, reprocess: bool = False) -> R
     return pipeline.store.register(document).ref
 
 
+class Away:
+    """A store some of whose methods cannot be reached: the first calls, or all of them."""
+
+    def __init__(self, store: Store, **calls: int) -> None:
+        self._store, self._calls = store, calls
+
+    def __getattr__(self, name: str) -> Any:
+        if self._calls.get(name, 0) > 0:
+            self._calls[name] -= 1
+            return self._refuse
+        return getattr(self._store, name)
+
+    def _refuse(self, *arguments: Any, **named: Any) -> NoReturn:
+        raise errors.StoreUnavailableError("away")
+
+
 class Bench:
     """One document before its first stage, whose work the test decides."""
 
@@ -55,8 +71,12 @@ class Bench:
         self.progress = progress
         self.ref = _registered(pipeline, note)
 
-    def attempt(self, work: Work, retry_in: float | None = None) -> None:
-        run_stage(self.pipeline.runtime, doing(OCR, work), self.ref, task_id="task", retry_in=retry_in)
+    def attempt(self, work: Work, max_retries: int = 0, away: Mapping[str, int] | None = None) -> None:
+        """One attempt; `away`: how often each of these methods of the store cannot be reached."""
+        runtime = self.pipeline.runtime
+        policy = replace(runtime.policy, max_retries=max_retries)
+        store = cast("Store", Away(runtime.store, **(away or {})))
+        run_stage(replace(runtime, policy=policy, store=store), doing(OCR, work), self.ref, task_id="task")
 
     def supersede(self) -> Ref:
         """A new run begins."""
@@ -98,7 +118,6 @@ def _working_until_stopped(job: Job) -> StageOutput:
 
 TRANSLATED = [
     (MemoryError(), errors.MemoryExhaustedError),
-    (SystemExit(1), errors.WorkerLostError),
     (SoftTimeLimitExceeded(), errors.StageTimeoutError),
     (KeyError("number"), errors.BugError),
     (RecursionError(), errors.BugError),
@@ -138,22 +157,34 @@ def test_the_ledger_keeps_the_traceback_of_what_was_raised(bench: Bench) -> None
 def test_only_what_may_work_later_is_left_for_a_retry(
     bench: Bench, raised: BaseException, meaning: type[errors.DocpipeError]
 ) -> None:
-    with pytest.raises(meaning):
-        bench.attempt(_raising(raised), retry_in=0.0)
+    with pytest.raises(TryAgainError if meaning.retryable else meaning):
+        bench.attempt(_raising(raised), max_retries=1)
     expected = ("ocr_processing", "retrying") if meaning.retryable else ("error_ocr", "failed")
     assert (bench.status, bench.ledger.state) == expected
 
 
-def test_a_retry_that_works_leaves_no_error_behind(bench: Bench) -> None:
+def test_the_ledger_counts_the_retries_whoever_delivers(bench: Bench) -> None:
+    for _ in range(2):
+        with pytest.raises(TryAgainError):
+            bench.attempt(_raising(errors.TransientError()), max_retries=2)
     with pytest.raises(errors.TransientError):
-        bench.attempt(_raising(errors.TransientError()), retry_in=0.0)
+        bench.attempt(_raising(errors.TransientError()), max_retries=2)
+    assert (bench.status, bench.ledger.state, bench.ledger.attempt) == ("error_ocr", "failed", 3)
+
+
+def test_a_retry_that_works_leaves_no_error_behind(bench: Bench) -> None:
+    with pytest.raises(TryAgainError):
+        bench.attempt(_raising(errors.TransientError()), max_retries=1)
     bench.attempt(lambda job: StageOutput(text="x", pages=()))
     assert (bench.ledger.state, bench.ledger.attempt, bench.ledger.error) == ("complete", 2, None)
 
 
-def test_a_person_who_interrupts_may_start_again_at_once(bench: Bench) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        bench.attempt(_raising(KeyboardInterrupt()))
+@pytest.mark.parametrize("told", [KeyboardInterrupt, SystemExit])
+def test_a_process_that_is_told_to_exit_gives_its_stage_back(bench: Bench, told: type[BaseException]) -> None:
+    with pytest.raises(told):
+        bench.attempt(_raising(told()))
+    assert bench.ledger.error is not None
+    assert bench.ledger.error.code == "worker_lost"
     assert (bench.status, bench.ledger.state) == ("ocr_processing", "retrying")
     bench.attempt(lambda job: StageOutput(text="x", pages=()))
     assert bench.status == "text_queued"
@@ -181,30 +212,9 @@ def test_a_stage_that_was_started_too_often_is_poison(bench: Bench) -> None:
 # --- the store is away --------------------------------------------------------------------------
 
 
-class Away:
-    """A store some of whose methods cannot be reached: the first calls, or all of them."""
-
-    def __init__(self, store: Store, **calls: int) -> None:
-        self._store, self._calls = store, calls
-
-    def __getattr__(self, name: str) -> Any:
-        if self._calls.get(name, 0) > 0:
-            self._calls[name] -= 1
-            return self._refuse
-        return getattr(self._store, name)
-
-    def _refuse(self, *arguments: Any, **named: Any) -> NoReturn:
-        raise errors.StoreUnavailableError("away")
-
-
-def _attempt_while_away(bench: Bench, work: Work, retry_in: float | None = None, **calls: int) -> None:
-    runtime = replace(bench.pipeline.runtime, store=cast("Store", Away(bench.pipeline.store, **calls)))
-    run_stage(runtime, doing(OCR, work), bench.ref, task_id="task", retry_in=retry_in)
-
-
 def test_a_stage_that_cannot_be_claimed_is_not_begun(bench: Bench) -> None:
-    with pytest.raises(UnrecordedError, match="could not be claimed"):
-        _attempt_while_away(bench, _raising(AssertionError("not claimed")), claim=1)
+    with pytest.raises(UnrecordedError, match="was not begun"):
+        bench.attempt(_raising(AssertionError("not claimed")), away={"claim": 1})
     assert (bench.ledger.state, bench.ledger.attempt) == ("queued", 0)
 
 
@@ -215,19 +225,19 @@ def test_a_failure_that_cannot_be_written_leaves_the_stage_to_its_lease(
     bench: Bench, error: errors.DocpipeError, move: str
 ) -> None:
     with pytest.raises(UnrecordedError, match="could not be told"):
-        _attempt_while_away(bench, _raising(error), retry_in=0.0, **{move: 1})
+        bench.attempt(_raising(error), max_retries=1, away={move: 1})
     assert (bench.ledger.state, bench.ledger.attempt) == ("running", 1)
 
 
 def test_finished_work_waits_for_the_store(bench: Bench) -> None:
-    _attempt_while_away(bench, lambda job: StageOutput(text="x", pages=()), finish=2)
+    bench.attempt(lambda job: StageOutput(text="x", pages=()), away={"finish": 2})
     assert (bench.ledger.state, bench.ledger.attempt) == ("complete", 1)
 
 
 def test_finished_work_is_given_up_after_the_longest_outage(bench: Bench) -> None:
     bench.pipeline.runtime = replace(bench.pipeline.runtime, policy=Policy(outage_seconds=0.0))
-    with pytest.raises(errors.StoreUnavailableError):
-        _attempt_while_away(bench, lambda job: StageOutput(text="x", pages=()), retry_in=0.0, finish=1)
+    with pytest.raises(TryAgainError, match="away"):
+        bench.attempt(lambda job: StageOutput(text="x", pages=()), max_retries=1, away={"finish": 1})
     assert (bench.ledger.state, bench.ledger.attempt) == ("retrying", 1)
 
 
@@ -271,7 +281,7 @@ def test_a_failure_that_comes_too_late_changes_nothing(bench: Bench) -> None:
         bench.supersede()
         raise errors.CorruptDocumentError("torn")
 
-    with pytest.raises(errors.CorruptDocumentError):
+    with pytest.raises(NothingToDoError):
         bench.attempt(work)
     assert (bench.status, bench.ledger.state, bench.ledger.error) == ("pending", "queued", None)
 
@@ -300,10 +310,10 @@ def test_progress_is_told_every_change(bench: Bench) -> None:
     assert bench.progress.told == [("ocr", "processing"), ("ocr", "processing"), ("ocr", "complete")]
 
 
-@pytest.mark.parametrize(("retry_in", "said"), [(0.0, "retrying"), (None, "failed")])
-def test_progress_tells_a_retry_from_a_failure(bench: Bench, retry_in: float | None, said: str) -> None:
-    with pytest.raises(errors.TransientError):
-        bench.attempt(_raising(errors.TransientError()), retry_in)
+@pytest.mark.parametrize(("max_retries", "said"), [(1, "retrying"), (0, "failed")])
+def test_progress_tells_a_retry_from_a_failure(bench: Bench, max_retries: int, said: str) -> None:
+    with pytest.raises((TryAgainError, errors.TransientError)):
+        bench.attempt(_raising(errors.TransientError()), max_retries)
     assert bench.progress.told == [("ocr", "processing"), ("ocr", said)]
 
 

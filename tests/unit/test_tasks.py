@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, Task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from docpipe import errors
 from docpipe.models import DocumentStatus, Ref, StageOutput
@@ -58,7 +58,7 @@ def test_the_tasks_exist_on_this_app_alone(new_pipeline: NewPipeline) -> None:
     app, other = memory_app(), memory_app()
     new_pipeline(app)
     assert sorted(name for name in app.tasks if name.startswith("docpipe.")) == sorted(
-        [*TASKS, "docpipe.on_error", "docpipe.reap"]
+        [*TASKS, "docpipe.canary", "docpipe.on_error", "docpipe.reap"]
     )
     assert [name for name in other.tasks if name.startswith("docpipe.")] == []
 
@@ -237,14 +237,16 @@ def _seconds(retry: Retry) -> float:
     return when
 
 
-def _deliver(pipeline: Pipeline, submission: Submission, *, redelivered: bool = False) -> dict[str, Any]:
+def _deliver(
+    pipeline: Pipeline, submission: Submission, *, redelivered: bool = False, retries: int = 0
+) -> dict[str, Any]:
     """One delivery of the first stage, as a worker makes it."""
     assert pipeline.app is not None
     task = pipeline.app.tasks["docpipe.ocr"]
     message = _message(submission)
     where = {"exchange": "", "routing_key": "ocr", "redelivered": redelivered}
     task.push_request(
-        id="mine", args=(message,), kwargs={}, retries=0, called_directly=False, delivery_info=where
+        id="mine", args=(message,), kwargs={}, retries=retries, called_directly=False, delivery_info=where
     )
     try:
         return deliver(task, pipeline.stages[0], pipeline.runtime, message)
@@ -304,6 +306,48 @@ def test_a_transient_failure_is_sent_again_with_the_delay_of_the_policy(
     assert submission.status().status == "ocr_processing"
     assert _states(submission.status())[0] == ("retrying", 1)
     assert len(sent(app, "ocr")) == 2
+
+
+def test_a_stage_that_cannot_be_recorded_is_left_to_the_reaper_after_the_retries(
+    queued: tuple[Pipeline, Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise errors.StoreUnavailableError("away")
+
+    pipeline, submission = queued
+    monkeypatch.setattr(pipeline.store, "claim", away)
+    with pytest.raises(Retry):
+        _deliver(pipeline, submission)
+    with pytest.raises(Ignore):  # and no errback
+        _deliver(pipeline, submission, retries=3)
+    assert submission.status().status == "ocr_queued"
+
+
+def test_a_time_limit_outside_the_work_is_left_to_the_reaper(
+    queued: tuple[Pipeline, Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any, **__: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    pipeline, submission = queued
+    monkeypatch.setattr(pipeline.store, "claim", slow)
+    with pytest.raises(Ignore):
+        _deliver(pipeline, submission)
+    assert submission.status().status == "ocr_queued"
+
+
+def test_a_retry_that_cannot_be_sent_is_left_to_the_reaper(
+    app: Celery, new_pipeline: NewPipeline, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise Reject("no broker", requeue=False)
+
+    pipeline = new_pipeline(app, _with(failing(BUILT_IN[0], errors.TransientError("away"))))
+    submission = pipeline.submit(note)
+    monkeypatch.setattr(app.tasks["docpipe.ocr"], "retry", away)
+    with pytest.raises(Ignore):
+        _deliver(pipeline, submission)
+    assert _states(submission.status())[0] == ("retrying", 1)
 
 
 def test_a_message_about_an_unknown_document_is_dropped(queued: tuple[Pipeline, Submission]) -> None:

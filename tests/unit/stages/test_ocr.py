@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from docpipe.errors import CancelledError, EmptyDocumentError, MemoryExhaustedError, PermanentError
+from docpipe.errors import (
+    CancelledError,
+    CorruptDocumentError,
+    EmptyDocumentError,
+    MemoryExhaustedError,
+    PermanentError,
+)
 from docpipe.formats.base import PageImage, RawPage, TextLine, TextReader
 from docpipe.models import Line, Method, Page, StageOutput, Warn
 from docpipe.stages.ocr import OcrOptions, choose_method, garbage_share, read_document, turn, turn_back
@@ -324,3 +330,37 @@ def test_every_line_lies_inside_its_page_and_reproduces_its_text() -> None:
             line.text for line in raw.lines
         ]
         assert output.text[page.start : page.end] == "\n".join(line.text for line in raw.lines)
+
+
+# --- nothing recognised -------------------------------------------------------------------------
+
+
+LAYER = TextLine("Page 7", (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("pixels", [None, np.full((9, 9, 3), 255, np.uint8)], ids=["picture", "blank"])
+def test_a_text_layer_is_kept_where_nothing_is_recognised(pixels: Pixels | None) -> None:
+    output = read(scan(pixels, LAYER), engine=ScriptedEngine([[]]))
+    assert output.pages is not None
+    assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
+    assert output.pages[0].lines == (Line(0, 6, LAYER.box),)
+    assert output.pages[0].reason == (
+        "only 6 characters over pictures on 100% of the page; nothing recognised, so the text layer was kept"
+    )
+
+
+def test_a_text_layer_is_kept_where_recognition_fails() -> None:
+    output = read(scan(None, LAYER), engine=ScriptedEngine([PermanentError("Too odd.")]))
+    assert output.pages is not None
+    assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
+    assert [warn.code for warn in output.warnings] == ["page_failed"]
+
+
+def test_a_document_whose_content_is_lost_is_damaged_and_not_empty() -> None:
+    lost = Warn("content_lost", "The page's content cannot be unpacked.", 1)
+    reader = TextReader("pdf", [RawPage(9, 9)], warnings=[lost])
+    with pytest.raises(CorruptDocumentError, match=r"No text could be read\. The page's content cannot"):
+        read_document(reader, engine=ScriptedEngine([]))
+    reader = TextReader("pdf", [RawPage(9, 9)], warnings=[Warn("damaged", "It was repaired.")])
+    with pytest.raises(EmptyDocumentError):
+        read_document(reader, engine=ScriptedEngine([]))

@@ -1,0 +1,31 @@
+"""`docpipe health`: can a document that is submitted now get through?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from docpipe.monitoring.health import Level, Limits, health
+
+_DEFAULT = Limits()
+_COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
+
+
+@click.command("health")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--max-depth", type=click.IntRange(0), default=_DEFAULT.depth, show_default=True)
+@click.option("--max-age", type=click.FloatRange(0), default=_DEFAULT.age_seconds, show_default=True)
+@click.option("--canary-seconds", type=click.FloatRange(0), default=_DEFAULT.canary_seconds)
+def health_command(as_json: bool, max_depth: int, max_age: float, canary_seconds: float) -> None:
+    """Check that documents get through; exit code 1 if they do not."""
+    found = health(limits=Limits(max_depth, max_age, canary_seconds))
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+    else:
+        for each in found.checks:
+            mark = click.style(f"{each.level.value:7}", fg=_COLOURS[each.level])
+            click.echo(f"{mark} {each.check}: {each.message}")
+    sys.exit(0 if found.ok else 1)

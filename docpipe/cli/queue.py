@@ -1,0 +1,68 @@
+"""`docpipe queue`: hand an old `document_processing_queue` over to docpipe, and close it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+from docpipe.cli.database import database_part, dsn
+from docpipe.default import default_pipeline
+
+
+@click.group()
+def queue() -> None:
+    """Leave an existing document_processing_queue."""
+
+
+@queue.command("import")
+@click.option("--dry-run", is_flag=True, help="Only list the rows that would be handed over.")
+@click.option("--batch", type=click.IntRange(1), default=100, show_default=True, help="Rows read at a time.")
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that relative paths start from.",
+)
+@click.option("--bucket", help="The S3 bucket of rows that have a key and no bucket.")
+def import_(dry_run: bool, batch: int, root: Path | None, bucket: str | None) -> None:
+    """Submit the pending and interrupted rows to the workers, each once; may be killed and run again."""
+    part = database_part("queue")
+    if dry_run:
+        _list_open(part)
+        return
+    where = part.Where(root.absolute() if root else None, bucket)
+    outcomes = part.import_rows(dsn(), default_pipeline(), batch=batch, where=where, tell=_tell)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    click.echo(f"docpipe: {told or 'nothing to import'}", err=True)
+    sys.exit(1 if outcomes["unreadable"] or outcomes["no_document"] else 0)
+
+
+def _tell(done: object) -> None:
+    row, uid, outcome, note = (getattr(done, name) for name in ("row", "document_uuid", "outcome", "note"))
+    click.echo(f"{row} {uid or '-'} {outcome}{f': {note}' if note else ''}")
+
+
+def _list_open(part: ModuleType) -> None:
+    rows = part.listed(dsn())
+    for each in rows:
+        click.echo(f"{each.row} {each.document_uuid or '-'} {each.work} ({each.status})")
+    click.echo(f"docpipe: {len(rows)} rows would be handed over; nothing was changed", err=True)
+
+
+@queue.command()
+def seal() -> None:
+    """Let nobody add rows to the old queue any more."""
+    done = database_part("queue").seal(dsn())
+    for told in done:
+        click.echo(told)
+    if not done:
+        click.echo("nothing to do: the queue is sealed")
+
+
+@queue.command()
+def unseal() -> None:
+    """Undo `seal`."""
+    done = database_part("queue").unseal(dsn())
+    click.echo("the queue takes rows again" if done else "nothing to do: the queue is not sealed")

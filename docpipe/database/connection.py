@@ -1,0 +1,68 @@
+"""A direct connection to the database, and Postgres's errors as docpipe's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from docpipe.errors import ConfigurationError, DocpipeError, PermissionDeniedError, StoreUnavailableError
+
+LOCK = 0x646F6370  # "docp": one migration at a time
+
+
+@contextmanager
+def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Connection]:
+    """A connection in autocommit mode.
+
+    Args:
+        dsn: a direct connection (`SUPABASE_DB_URL`); the REST API cannot create tables.
+        what: is being done, for the message of an error.
+
+    Raises:
+        StoreUnavailableError: the database cannot be reached, or a table is locked.
+        PermissionDeniedError: this user may not do it.
+        ConfigurationError: it does not fit the database.
+    """
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        if error.sqlstate:
+            raise translated(error, what) from error
+        raise StoreUnavailableError(
+            f"The database cannot be reached: {str(error).strip()}. Check SUPABASE_DB_URL."
+        ) from error
+    except psycopg.Error as error:
+        raise translated(error, what) from error
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Errors of Postgres inside the block name `what`. Raises as `connected`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, what) from error
+
+
+def translated(error: psycopg.Error, what: str) -> DocpipeError:
+    """docpipe's error for one of Postgres's."""
+    message = error.diag.message_primary or str(error)
+    detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
+    detail += f" It happened in {where}." if (where := _foreign_function(error)) else ""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return PermissionDeniedError(f"{what} cannot be applied: {message}. Connect as the database's owner.")
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return StoreUnavailableError(f"{what}: a table is locked by somebody else. Try again.")
+    if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
+        return StoreUnavailableError(f"{what}: the database went away: {message.strip()}. Try again.")
+    return ConfigurationError(f"{what} does not fit this database ({error.sqlstate}): {message}.{detail}")
+
+
+def _foreign_function(error: psycopg.Error) -> str:
+    """The function of somebody else's that raised, such as a trigger's; empty if none did."""
+    called = re.findall(r"function (\S+\(.*?\)) line", error.diag.context or "")
+    return next((name for name in called[:1] if "docpipe_" not in name), "")

@@ -1,0 +1,347 @@
+"""The old queue: hand its open rows over to docpipe, each once, and close it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from docpipe.database import triggers, undo
+from docpipe.database.backfill import link_column
+from docpipe.database.connection import connected, naming
+from docpipe.database.locators import Where, locators
+from docpipe.database.schema import QUEUE_TABLE, accepted, columns, literal, one, quoted
+from docpipe.database.words import QUEUE, Work
+from docpipe.errors import ConfigurationError, PermanentError
+from docpipe.models import Failure, Ref
+from docpipe.pipeline import Pipeline
+from docpipe.sources import TakenIn
+from docpipe.status import COMPLETED, COMPLETED_WITH_WARNINGS
+from docpipe.stores.port import NewDocument
+from docpipe.stores.rows import document_row
+
+_IMPORT_LOCK = 0x71756575  # "queu": one importer at a time
+_ON = f"public.{QUEUE_TABLE}"
+_SEAL = "docpipe_sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of one row of the queue."""
+
+    row: str
+    document_uuid: str | None
+    outcome: str
+    """`submitted`; `unreadable` (registered, and failed with a named error); `complete` (nothing to do any
+    more); `known` (docpipe has the document already); `no_document` (the row names none)."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open row of the queue."""
+
+    row: str
+    status: str
+    work: Work
+    document_uuid: str | None
+
+
+def _required(connection: psycopg.Connection) -> tuple[str, str]:
+    found = columns(connection, QUEUE_TABLE)
+    link = link_column(found)
+    if not found:
+        raise ConfigurationError(f"There is no table {QUEUE_TABLE} here: nothing to import, nothing to seal.")
+    if link is None or not {"id", "status"} <= found.keys():
+        raise ConfigurationError(f"{QUEUE_TABLE} has no id, no status, or nothing that names a document.")
+    if not columns(connection, "docpipe_queue_imports"):
+        raise ConfigurationError("docpipe's tables are not here yet. Run: docpipe db apply")
+    return link
+
+
+def _open_query(link: tuple[str, str], condition: str) -> bytes:
+    column, named = quoted(link[0]), link[1]
+    open_words = ", ".join(literal(word) for word, work in QUEUE.items() if work is not Work.DONE)
+    return f"""
+        select q.id::text, q.status::text, d.document_uuid
+          from {_ON} q left join public.source_documents d on d.{named}::text = q.{column}::text
+         where lower(trim(q.status::text)) in ({open_words}) and {condition}
+         order by q.id limit %s""".encode()  # noqa: S608 - names and words are quoted
+
+
+def open_rows(connection: psycopg.Connection, limit: int = 1_000_000) -> list[Open]:
+    """Rows that nobody has done, those first that came first."""
+    rows = connection.execute(_open_query(_required(connection), "true"), (limit,)).fetchall()
+    return [Open(row, status, QUEUE[status.strip().lower()], uid) for row, status, uid in rows]
+
+
+def listed(dsn: str) -> list[Open]:
+    """As `open_rows`, over a connection of its own. Raises `StoreUnavailableError`, `ConfigurationError`."""
+    with connected(dsn, QUEUE_TABLE) as connection:
+        return open_rows(connection)
+
+
+def unknown_statuses(connection: psycopg.Connection) -> dict[str, int]:
+    """Words of the queue that no table knows, with how many rows have each."""
+    _required(connection)
+    query = f"select lower(trim(status::text)), count(*) from {_ON} group by 1 order by 1"  # noqa: S608
+    return {word: rows for word, rows in connection.execute(query.encode()) if word not in QUEUE}
+
+
+def import_rows(
+    dsn: str,
+    pipeline: Pipeline,
+    *,
+    batch: int = 100,
+    where: Where = Where(),  # noqa: B008 - frozen
+    tell: Callable[[Imported], None] = lambda _: None,
+) -> Counter[str]:
+    """Submit every open row's document, each once, however often this is killed and called again.
+
+    A row is marked in the transaction that begins its document's run; the message follows. What was
+    killed in between is found by the next call, or by the reaper.
+
+    Args:
+        batch: rows read at a time.
+        where: what the rows leave out about where the bytes are.
+        tell: called for each row when it is done with.
+
+    Returns:
+        How many rows had each outcome (`Imported.outcome`).
+
+    Raises:
+        ConfigurationError: workflow triggers are still on, a status is unknown, or there is no queue.
+        TransientError: a source, the store or the broker cannot be reached; call again later.
+    """
+    outcomes: Counter[str] = Counter()
+    with connected(dsn, QUEUE_TABLE) as connection:
+        _refuse_unready(connection)
+        if not one(connection, "select pg_try_advisory_lock(%s)", _IMPORT_LOCK):
+            raise ConfigurationError("Another `docpipe queue import` is at work.")
+        _publish_left(connection, pipeline)
+        while rows := open_rows(connection, batch):
+            for row in rows:
+                done = _import_one(connection, pipeline, row, where)
+                outcomes[done.outcome] += 1
+                tell(done)
+    return outcomes
+
+
+def _refuse_unready(connection: psycopg.Connection) -> None:
+    _required(connection)
+    working = [each.name for each in triggers.find(connection) if each.works and each.enabled]
+    if working:
+        raise ConfigurationError(
+            f"Triggers still move the old queue: {', '.join(working)}. Run: docpipe db triggers --disable"
+        )
+    if unknown := unknown_statuses(connection):
+        raise ConfigurationError(
+            f"Rows of {QUEUE_TABLE} have a status that docpipe does not know: {', '.join(unknown)}."
+            " Give them one of pending, processing, completed, failed or cancelled."
+        )
+
+
+def _publish_left(connection: psycopg.Connection, pipeline: Pipeline) -> None:
+    """Documents that an importer registered and was killed before it published them."""
+    query = (
+        "select r.document_uuid, r.run, r.priority from public.docpipe_queue_imports i"
+        " join public.docpipe_runs r on r.document_uuid = i.document_uuid and r.state = 'active'"
+        " join public.stage_runs s on s.document_uuid = r.document_uuid and s.run = r.run"
+        " where i.outcome = 'submitted' and s.position = 0 and s.state = 'queued' and s.queued_at is null"
+    )
+    for uid, run, priority in connection.execute(query).fetchall():
+        pipeline.publish(Ref(uid, run), priority=priority)
+
+
+def _import_one(connection: psycopg.Connection, pipeline: Pipeline, row: Open, where: Where) -> Imported:
+    document = _document(connection, row.document_uuid)
+    if document is None:
+        return _mark(connection, row, "no_document", "the row names no document that is there", "failed")
+    if document["docpipe_run"] is not None:
+        return _mark(connection, row, "known", "docpipe has the document already", "cancelled")
+    if document["celery_status"] in {COMPLETED, COMPLETED_WITH_WARNINGS}:
+        return _mark(connection, row, "complete", "the document was complete", "completed")
+    try:
+        taken, error = _taken_in(pipeline, document, where), None
+    except PermanentError as unreadable:
+        taken, error = _not_taken(document, where), unreadable
+    with connection.transaction():
+        if not one(connection, "select public.docpipe_adopt(%s)", _adoption(pipeline, document, taken)):
+            return _mark(connection, row, "known", "docpipe has the document already", "cancelled")
+        outcome = "unreadable" if error else "submitted"
+        done = _mark(connection, row, outcome, str(error or ""), "cancelled")
+    ref = Ref(document["document_uuid"], 1)
+    if error is None:
+        pipeline.publish(ref)
+    else:
+        _fail(pipeline, ref, error)
+    return done
+
+
+def _document(connection: psycopg.Connection, uid: str | None) -> dict[str, Any] | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("select * from public.source_documents where document_uuid = %s", (uid,))
+        return cursor.fetchone()
+
+
+def _taken_in(pipeline: Pipeline, document: dict[str, Any], where: Where) -> TakenIn:
+    """The first place that has the bytes. Raises the last place's error."""
+    error: PermanentError = PermanentError(
+        "The old row names no place of the bytes. Give --root for relative paths, --bucket for S3 keys."
+    )
+    for place in locators(document, where):
+        try:
+            return pipeline.sources.take_in(place, document["original_file_name"])
+        except PermanentError as unreadable:
+            error = unreadable
+    raise error
+
+
+def _not_taken(document: dict[str, Any], where: Where) -> TakenIn:
+    """What is known of a document whose bytes cannot be read, so that it can be resumed when they can."""
+    name = document["original_file_name"] or "document"
+    places = [*locators(document, where), f"file:///{name}"]
+    uri = places[0] if "://" in places[0] else f"file://{places[0]}"
+    return TakenIn(uri, name, "", 0)
+
+
+def _adoption(pipeline: Pipeline, document: dict[str, Any], taken: TakenIn) -> str:
+    new = NewDocument(
+        document_uuid=document["document_uuid"],
+        project_id=document["project_id"],
+        name=taken.name,
+        uri=taken.uri,
+        digest=taken.digest,
+        size=taken.size,
+        metadata={},
+        stages=[stage.planned for stage in pipeline.stages],
+    )
+    return json.dumps(document_row(new) | {"digest": taken.digest or None, "size": taken.size or None})
+
+
+def _fail(pipeline: Pipeline, ref: Ref, error: PermanentError) -> None:
+    """The first stage fails with the error, as it would have in a worker."""
+    stage = pipeline.stages[0].name
+    claim = pipeline.store.claim(
+        ref,
+        stage,
+        claim_id=uuid.uuid4().hex,
+        task_id="",
+        worker="queue import",
+        lease_seconds=60,
+        max_attempts=5,
+    )
+    failure = Failure(error.code, type(error).__name__, str(error), stage)
+    pipeline.store.fail(ref, stage, claim.token, failure)
+
+
+def _mark(connection: psycopg.Connection, row: Open, outcome: str, note: str, word: str) -> Imported:
+    """Close the row with the first word that its column takes, and write down what became of it."""
+    column = columns(connection, QUEUE_TABLE)["status"]
+    fitting = accepted(connection, QUEUE_TABLE, column, [word, "cancelled", "completed", "failed"])
+    if not fitting:
+        raise ConfigurationError(f"{QUEUE_TABLE}.status takes none of cancelled, completed, failed.")
+    with connection.transaction(), naming(QUEUE_TABLE):
+        connection.execute(
+            "insert into public.docpipe_queue_imports"
+            " (queue_row, document_uuid, former_status, outcome, note)"
+            " values (%s, %s, %s, %s, %s) on conflict (queue_row) do update"
+            " set outcome = excluded.outcome, note = excluded.note, at = now()",
+            (row.row, row.document_uuid, row.status, outcome, note),
+        )
+        update = f"update {_ON} set status = {literal(fitting[0])} where id::text = %s"  # noqa: S608
+        connection.execute(update.encode(), (row.row,))
+    return Imported(row.row, row.document_uuid, outcome, note)
+
+
+def hand_back(connection: psycopg.Connection) -> list[str]:
+    """SQL that opens the rows again whose documents docpipe has not finished, and closes the others."""
+    found = columns(connection, QUEUE_TABLE)
+    if not found or not one(connection, "select 1 from public.docpipe_queue_imports limit 1"):
+        return []
+    fit = accepted(connection, QUEUE_TABLE, found["status"], ["completed", "failed", "pending"])
+    done = literal("completed") if "completed" in fit else "q.status::text"
+    failed = literal("failed") if "failed" in fit else "i.former_status"
+    again = literal("pending") if "pending" in fit else "i.former_status"
+    return [
+        f"""update {_ON} q set status = (case
+        when d.celery_status like 'completed%' then {done}
+        when d.celery_status like 'error\\_%' or d.document_uuid is null then {failed}
+        else {again} end)::{found["status"].type}
+  from public.docpipe_queue_imports i left join public.source_documents d using (document_uuid)
+ where q.id::text = i.queue_row;"""  # noqa: S608
+    ]
+
+
+# --- seal ----------------------------------------------------------------------------------------
+
+
+def seal(dsn: str) -> list[str]:
+    """Let nobody add rows to the queue: privileges revoked, and a trigger that says where to go.
+
+    Returns:
+        What was done, one line each; empty if it was sealed already.
+
+    Raises:
+        ConfigurationError: a trigger would still write to the queue, and documents could not come in.
+    """
+    with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
+        _refuse_unready(connection)
+        if sealed_at(connection) is not None:
+            return []
+        changes = [*_revoked(connection), _closed()]
+        for change, statement, _ in changes:
+            with naming(change):
+                connection.execute(statement.encode())
+        undo.record(connection, "seal", [undo.Undo(change, back) for change, _, back in changes])
+    return [change for change, _, _ in changes]
+
+
+def unseal(dsn: str) -> list[str]:
+    """Undo `seal`; returns what was run, nothing if the queue is not sealed."""
+    with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
+        _required(connection)
+        statements = undo.recorded(connection, rows_first=False, step="seal")
+        for statement in statements:
+            connection.execute(statement.encode())
+        undo.forget(connection, "seal")
+    return statements
+
+
+def sealed_at(connection: psycopg.Connection) -> datetime | None:
+    """When the queue was sealed, by the clock of the machine that did it."""
+    found: datetime | None = one(connection, "select max(at) from public.docpipe_undo where step = 'seal'")
+    return None if found is None else found.astimezone(UTC)
+
+
+def _closed() -> tuple[str, str, str]:
+    return (
+        f"a trigger refuses new rows in {QUEUE_TABLE}",
+        f"create trigger {_SEAL} before insert on {_ON} for each statement"
+        " execute function public.docpipe_refuse_queue();",
+        f"drop trigger {_SEAL} on {_ON};",
+    )
+
+
+_GRANTED = """
+select case when x.grantee = 0 then 'public' else x.grantee::regrole::text end, x.is_grantable
+  from pg_class c, aclexplode(c.relacl) x
+ where c.oid = to_regclass(%s) and x.privilege_type = 'INSERT' and x.grantee <> c.relowner order by 1
+"""
+
+
+def _revoked(connection: psycopg.Connection) -> Iterator[tuple[str, str, str]]:
+    for role, grantable in connection.execute(_GRANTED, (_ON,)).fetchall():
+        option = " with grant option" if grantable else ""
+        yield (
+            f"{role} may not insert into {QUEUE_TABLE}",
+            f"revoke insert on {_ON} from {role};",
+            f"grant insert on {_ON} to {role}{option};",
+        )

@@ -1,0 +1,144 @@
+"""What every store counts for the monitor, health and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from docpipe.models import Failure, Ref
+from docpipe.plan import BUILT_IN
+from docpipe.stores.port import Store
+from docpipe.stores.statistics import DocumentCount, FailureCount, StageCount, Statistics
+from tests.contract.test_store import FAILURE, claim, new, run_all, run_stage, token_of
+
+NOTHING = Statistics((), (), (), (), 0, 0)
+
+
+def register(store: Store, number: int, project_id: str | None = None) -> Ref:
+    return store.register(new(digest=f"{number:064x}", project_id=project_id)).ref
+
+
+def counts(store: Store) -> list[StageCount]:
+    """The stages without their times."""
+    return [
+        replace(
+            stage,
+            oldest_waiting_seconds=None,
+            p50_seconds=None,
+            p95_seconds=None,
+            wait_p50_seconds=None,
+            wait_p95_seconds=None,
+        )
+        for stage in store.statistics().stages
+    ]
+
+
+def test_an_empty_store_counts_nothing(store: Store) -> None:
+    assert store.statistics() == NOTHING
+
+
+def test_documents_are_counted_per_status_and_project(store: Store) -> None:
+    for number, project in enumerate((None, "a", "a", "b")):
+        ref = register(store, number, project)
+        if project == "b":
+            store.queue(ref, "ocr", "t")
+    assert set(store.statistics().documents) == {
+        DocumentCount("ocr_queued", "b", 1),
+        DocumentCount("pending", None, 1),
+        DocumentCount("pending", "a", 2),
+    }
+
+
+def test_each_active_run_is_counted_at_the_stage_whose_turn_it_is(store: Store) -> None:
+    waiting, running, retrying = (register(store, number) for number in range(3))
+    store.queue(waiting, "ocr", "t")
+    run_stage(store, running, "ocr")
+    claim(store, running, "chunk")
+    token = token_of(claim(store, retrying, "ocr"))
+    store.retry(retrying, "ocr", token, FAILURE, 60.0)
+    assert counts(store) == [
+        StageCount("ocr", waiting=1, retrying=1, completed=1),
+        StageCount("chunk", running=1),
+    ]
+
+
+def test_the_oldest_waiting_is_told_and_a_delay_ahead_is_no_age(store: Store) -> None:
+    store.queue(register(store, 1), "ocr", "t")
+    (ocr,) = store.statistics().stages
+    assert ocr.oldest_waiting_seconds is not None
+    assert 0 <= ocr.oldest_waiting_seconds < 60
+    retrying = store.register(new(digest="f" * 64, stages=[BUILT_IN[0].planned])).ref
+    store.retry(retrying, "ocr", token_of(claim(store, retrying, "ocr")), FAILURE, 3600.0)
+    (again,) = store.statistics().stages
+    assert again.oldest_waiting_seconds is not None
+    assert again.oldest_waiting_seconds < 60
+
+
+def test_running_stages_are_listed_lapsed_leases_first(store: Store) -> None:
+    alive, silent = register(store, 1), register(store, 2)
+    claim(store, alive, "ocr", worker="host:1", lease_seconds=60.0)
+    claim(store, silent, "ocr", worker="host:2", lease_seconds=-30.0)
+    first, second = store.statistics().running
+    assert (first.document_uuid, first.worker, first.attempt) == (silent.document_uuid, "host:2", 1)
+    assert (second.document_uuid, second.name, second.stage) == (alive.document_uuid, "letter.pdf", "ocr")
+    assert first.lease_seconds < 0 < second.lease_seconds
+    assert 0 <= first.running_seconds < 60
+    assert len(store.statistics(limit=1).running) == 1
+
+
+def test_completed_stages_have_times_and_runs_are_counted(store: Store) -> None:
+    run_all(store, register(store, 1))
+    found = store.statistics()
+    assert found.completed == 1
+    assert [(stage.stage, stage.completed, stage.waiting) for stage in found.stages] == [
+        (name, 1, 0) for name in ("ocr", "chunk", "entities", "graph")
+    ]
+    for stage in found.stages:
+        assert stage.p50_seconds == stage.p95_seconds
+        assert stage.p50_seconds is not None
+        assert 0 <= stage.p50_seconds < 60
+    assert found.stages[0].wait_p50_seconds is None  # nobody sent a message: it was claimed at once
+    assert found.stages[1].wait_p50_seconds is not None
+
+
+def test_what_ended_before_the_window_is_not_counted(store: Store) -> None:
+    run_all(store, register(store, 1))
+    found = store.statistics(window_seconds=-60.0)
+    assert (found.completed, found.stages) == (0, ())
+    assert found.documents == (DocumentCount("completed", None, 1),)
+
+
+def test_stages_that_a_new_run_kept_are_not_counted_again(store: Store) -> None:
+    ref = register(store, 1)
+    run_all(store, ref)
+    store.reprocess(ref.document_uuid, "graph", [stage.planned for stage in BUILT_IN])
+    assert counts(store) == [
+        StageCount("ocr", completed=1),
+        StageCount("chunk", completed=1),
+        StageCount("entities", completed=1),
+        StageCount("graph", waiting=1, completed=1),
+    ]
+
+
+def test_failures_are_counted_by_stage_and_class(store: Store) -> None:
+    for number in range(3):
+        ref = register(store, number)
+        failure = FAILURE if number else Failure("empty", "EmptyDocumentError", "No text.")
+        store.fail(ref, "ocr", token_of(claim(store, ref, "ocr")), failure)
+    found = store.statistics()
+    assert found.failures == (
+        FailureCount("ocr", "corrupt", "CorruptDocumentError", 2),
+        FailureCount("ocr", "empty", "EmptyDocumentError", 1),
+    )
+    assert counts(store) == [StageCount("ocr", failed=3)]
+
+
+@pytest.mark.parametrize(("code", "quarantined"), [("poison", 1), ("corrupt", 0)])
+def test_quarantine_is_counted_until_it_is_released(store: Store, code: str, quarantined: int) -> None:
+    ref = register(store, 1)
+    failure = Failure(code, "PoisonDocumentError", "Started too often.")
+    store.fail(ref, "ocr", token_of(claim(store, ref, "ocr")), failure)
+    assert store.statistics(window_seconds=0.0).quarantined == quarantined
+    store.resume(ref.document_uuid, "t")
+    assert store.statistics().quarantined == 0

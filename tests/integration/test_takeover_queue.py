@@ -1,0 +1,433 @@
+"""The old queue's work goes over to Celery, each row once: real Postgres, Redis, API and workers."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from docpipe.database import queue, takeover, triggers
+from docpipe.database.locators import Where
+from docpipe.database.verify import verify
+from docpipe.errors import ConfigurationError
+from docpipe.factory import new_pipeline
+from docpipe.models import Ref
+from docpipe.pipeline import Pipeline
+from tests.integration.importing import import_all, settings_of
+from tests.integration.legacy_database import Legacy, build, fill, run, table, value
+from tests.integration.test_takeover import WISHES, schema
+from tests.stack import Stack
+from tests.stack.api_server import ApiServer
+from tests.stack.server import free_ports
+from tests.workers import REPOSITORY, Workers, clean_environment
+
+QUEUES = ("ocr", "text", "entity", "graph")
+ROWS = "select status::text, count(*)::int from document_processing_queue group by 1 order by 1"
+SENT = "select outcome, count(*)::int from docpipe_queue_imports group by 1 order by 1"
+ENGINES = {
+    "DOCPIPE_OCR_ENGINE": "tests.engines:OneLine",
+    "DOCPIPE_NER_ENGINE": "tests.engines:Capitals",
+    "DOCPIPE_ISOLATE": "false",
+    "DOCPIPE_GRACE_SECONDS": "0.01",
+}
+
+
+@dataclass
+class World:
+    """A database of the old system that docpipe has been applied to, and the servers around it."""
+
+    dsn: str
+    legacy: Legacy
+    env: dict[str, str]
+    folder: Path
+    pipeline: Pipeline
+    before: str
+    """The schema as it was."""
+
+    def documents(self, **kinds: dict[str, Any]) -> None:
+        """One readable file and its rows per label."""
+        rows = []
+        for label, values in kinds.items():
+            path = self.folder / f"{label}.txt"
+            path.write_text(values.pop("text", f"Ann met Bob in {label}."))
+            rows.append((label, {"original_file_path": str(path)} | values))
+        fill(self.dsn, self.legacy, rows)
+        takeover.apply(self.dsn)
+
+    def take_in(self, **options: Any) -> Counter[str]:
+        return queue.import_rows(self.dsn, self.pipeline, **options)
+
+    def status(self, label: str) -> str:
+        uid = self.legacy.documents[label]
+        return str(
+            value(self.dsn, "select celery_status from source_documents where document_uuid = %s", uid)
+        )
+
+    def command(self, *arguments: str) -> subprocess.Popen[str]:
+        program = str(Path(sys.executable).with_name("docpipe"))
+        return subprocess.Popen(
+            [program, *arguments], env=clean_environment(self.env), cwd=REPOSITORY,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+
+NewWorld = Callable[..., World]
+
+
+@pytest.fixture
+def new_world(stack: Stack, empty_database: str, redis_url: str, tmp_path: Path) -> Iterator[NewWorld]:
+    made: list[tuple[ApiServer, Pipeline]] = []
+
+    def new(generation: int = 1, *, switch_off: bool = True) -> World:
+        legacy = build(empty_database, generation)
+        before = schema(empty_database)
+        takeover.apply(empty_database, WISHES)
+        if switch_off:
+            triggers.switch_off(empty_database, tmp_path / "restore.sql")
+        api = _api(stack, empty_database, tmp_path)
+        env = ENGINES | {
+            "SUPABASE_URL": api.url,
+            "SUPABASE_SECRET_KEY": api.secret_key,
+            "SUPABASE_DB_URL": empty_database,
+            "REDIS_URL": redis_url,
+            "DOCPIPE_UPLOADS": str(tmp_path / "uploads"),
+        }
+        pipeline = new_pipeline(settings_of(env))
+        made.append((api, pipeline))
+        return World(empty_database, legacy, env, tmp_path, pipeline, before)
+
+    yield new
+    for api, pipeline in made:
+        pipeline.store.close()
+        pipeline.broker.close()
+        assert pipeline.app is not None
+        pipeline.app.close()
+        api.stop()
+
+
+def _api(stack: Stack, dsn: str, folder: Path) -> ApiServer:
+    api = ApiServer(
+        folder / "api",
+        free_ports(1)[0],
+        database_url=stack.postgres.database_url(dsn.rpartition("/")[2], "authenticator"),
+        publishable_key=stack.api.publishable_key,
+        secret_key=stack.api.secret_key,
+        jwt_secret=stack.api.jwt_secret,
+    )
+    (folder / "api").mkdir()
+    api.start()
+    return api
+
+
+@pytest.fixture(params=[1, 2])
+def world(request: pytest.FixtureRequest, new_world: NewWorld) -> World:
+    return new_world(request.param)
+
+
+# --- import ----------------------------------------------------------------------------------------
+
+
+def test_open_rows_are_submitted_once_and_marked(world: World) -> None:
+    world.documents(
+        waits={"queue": "pending", "initial_processing_status": "pending"},
+        stopped={"queue": "processing", "initial_processing_status": "ocr_processing"},
+        over={"queue": "completed", "step": "building_relationships"},
+        broken={"queue": "failed", "initial_processing_status": "ocr_failed"},
+    )
+    told: list[queue.Imported] = []
+    assert world.take_in(tell=told.append) == {"submitted": 2}
+    sent = {Ref(world.legacy.documents[label], 1) for label in ("waits", "stopped")}
+    assert (world.pipeline.broker.waiting(QUEUES), world.pipeline.broker.depths(["ocr"])) == (
+        sent,
+        {"ocr": 2},
+    )
+    assert {each.document_uuid for each in told} == {ref.document_uuid for ref in sent}
+    assert {label: world.status(label) for label in world.legacy.documents} == {
+        "waits": "ocr_queued", "stopped": "ocr_queued", "over": "completed", "broken": "error_ocr",
+    }  # fmt: skip
+    closed = {1: "cancelled", 2: "completed"}[world.legacy.generation]
+    expected = Counter({"completed": 1, "failed": 1}) + Counter({closed: 2})
+    assert dict(table(world.dsn, ROWS)) == expected
+
+
+def test_a_second_import_finds_nothing(world: World) -> None:
+    world.documents(waits={"queue": "pending"})
+    world.take_in()
+    before = table(world.dsn, "select * from document_processing_queue"), table(world.dsn, SENT)
+    assert world.take_in() == {}
+    assert (table(world.dsn, "select * from document_processing_queue"), table(world.dsn, SENT)) == before
+    assert world.pipeline.broker.depths(["ocr"]) == {"ocr": 1}
+
+
+def test_what_was_complete_is_not_done_again(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(done={"queue": "pending", "initial_processing_status": "fully_processed"})
+    assert world.take_in() == {"complete": 1}
+    assert (world.status("done"), world.pipeline.broker.depths(["ocr"])) == ("completed", {"ocr": 0})
+    assert table(world.dsn, ROWS) == [("completed", 1)]
+
+
+def test_what_cannot_be_read_fails_by_name_and_goes_on_when_it_can(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(lost={"queue": "pending", "original_file_path": "inbox/lost.txt"})
+    assert world.take_in(where=Where(root=world.folder / "elsewhere")) == {"unreadable": 1}
+    status = world.pipeline.status(world.legacy.documents["lost"])
+    assert status.error is not None
+    assert (status.status, status.error.code) == ("error_ocr", "not_found")
+    assert table(world.dsn, ROWS) == [("cancelled", 1)]
+    assert world.pipeline.resume(status.document_uuid)
+
+
+def test_a_row_of_no_document_is_told_and_closed(new_world: NewWorld) -> None:
+    world = new_world(2)
+    run(world.dsn, "insert into document_processing_queue (source_document_uuid) values ('nobody')")
+    assert world.take_in() == {"no_document": 1}
+    assert table(world.dsn, ROWS) == [("failed", 1)]
+
+
+def test_the_same_bytes_twice_are_two_documents_as_before(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(one={"queue": "pending", "text": "Same."}, two={"queue": "pending", "text": "Same."})
+    assert world.take_in() == {"submitted": 2}
+    assert world.pipeline.broker.depths(["ocr"]) == {"ocr": 2}
+
+
+def test_nothing_is_imported_while_triggers_still_work(new_world: NewWorld) -> None:
+    world = new_world(switch_off=False)
+    world.documents(waits={"queue": "pending"})
+    with pytest.raises(ConfigurationError, match="zz_first"):
+        world.take_in()
+    assert table(world.dsn, ROWS) == [("pending", 1)]
+
+
+def test_unknown_statuses_are_told_and_nothing_is_imported(new_world: NewWorld) -> None:
+    world = new_world()
+    run(
+        world.dsn,
+        "alter table document_processing_queue drop constraint document_processing_queue_status_check",
+    )
+    world.documents(odd={"queue": "on_hold"}, waits={"queue": "pending"})
+    with pytest.raises(ConfigurationError, match="on_hold"):
+        world.take_in()
+    assert table(world.dsn, SENT) == []
+
+
+def test_a_dry_run_lists_and_changes_nothing(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(waits={"queue": "pending"}, stopped={"queue": "processing"})
+    out, err = (shown := world.command("queue", "import", "--dry-run")).communicate()
+    uids = world.legacy.documents
+    assert out.splitlines() == [
+        f"1 {uids['waits']} pending (pending)",
+        f"2 {uids['stopped']} interrupted (processing)",
+    ]
+    assert (shown.returncode, err) == (0, "docpipe: 2 rows would be handed over; nothing was changed\n")
+    assert table(world.dsn, SENT) == []
+
+
+KILLS = 30
+
+
+def test_an_importer_killed_again_and_again_submits_every_row_once(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(**{f"d{number}": {"queue": "pending"} for number in range(3 * KILLS)})
+    assert _killed_importers(world, random.Random(20261121)) >= 20
+    assert world.take_in() == {}
+    world.pipeline.reap()  # a message that was announced and never sent
+    count = len(world.legacy.documents)
+    assert world.pipeline.broker.waiting(QUEUES) == {Ref(uid, 1) for uid in world.legacy.documents.values()}
+    assert world.pipeline.broker.depths(QUEUES)["ocr"] == count
+    assert table(world.dsn, SENT) == [("submitted", count)]
+    assert table(world.dsn, "select run, count(*)::int from docpipe_runs group by run") == [(1, count)]
+    assert table(world.dsn, ROWS) == [("cancelled", count)]
+
+
+def _killed_importers(world: World, chance: random.Random) -> int:
+    """Importers that were killed somewhere within three rows, until no row was left."""
+    processes, kills = get_context("forkserver"), 0
+    processes.set_forkserver_preload(["tests.integration.importing"])
+    with psycopg.connect(world.dsn, autocommit=True) as watching:
+        while (done := _imported(watching)) < len(world.legacy.documents):
+            importer = processes.Process(target=import_all, args=(world.env, chance.randint(1, 7)))
+            importer.start()
+            _kill_when(
+                importer,
+                chance.randint(0, 30),
+                partial(_reached, watching, done + chance.randint(1, 3)),
+            )
+            importer.join()
+            assert importer.exitcode in {0, -signal.SIGKILL}
+            kills += importer.exitcode != 0
+    return kills
+
+
+def _imported(connection: psycopg.Connection) -> int:
+    row = connection.execute("select count(*) from docpipe_queue_imports").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _reached(connection: psycopg.Connection, rows: int) -> bool:
+    return _imported(connection) >= rows
+
+
+def _kill_when(process: ForkServerProcess, looks: int, reached: Callable[[], bool]) -> None:
+    """Kill it some looks after the moment, wherever it is then."""
+    while process.is_alive():
+        looks -= reached()
+        if looks < 0:
+            process.kill()
+            return
+
+
+# --- seal ------------------------------------------------------------------------------------------
+
+
+def test_a_sealed_queue_refuses_rows_and_says_where_to_go(world: World) -> None:
+    world.documents(waits={"queue": "completed"}, other={})
+    queue.seal(world.dsn)
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="sealed") as refused:
+        world.legacy.queue(world.dsn, "other")
+    assert "docpipe.submit()" in (refused.value.diag.message_hint or "")
+    may = "select has_table_privilege(%s, 'document_processing_queue', 'insert')"
+    assert [value(world.dsn, may, role) for role in ("anon", "authenticated", "service_role")] == [False] * 3
+
+
+def test_sealing_and_unsealing_twice_change_nothing_the_second_time(world: World) -> None:
+    before = schema(world.dsn)
+    assert queue.unseal(world.dsn) == []
+    assert queue.seal(world.dsn)
+    sealed = schema(world.dsn)
+    assert queue.seal(world.dsn) == []
+    assert schema(world.dsn) == sealed != before
+    assert queue.unseal(world.dsn)
+    assert queue.unseal(world.dsn) == []
+    assert schema(world.dsn) == before
+
+
+def test_a_queue_that_triggers_write_to_is_not_sealed(new_world: NewWorld) -> None:
+    world = new_world(switch_off=False)
+    with pytest.raises(ConfigurationError, match="docpipe db triggers --disable"):
+        queue.seal(world.dsn)
+
+
+# --- verify ----------------------------------------------------------------------------------------
+
+
+def wrong(world: World, *, live: bool = False) -> dict[str, str]:
+    return {each.check: each.message for each in verify(world.dsn, world.pipeline, live=live) if not each.ok}
+
+
+def test_verify_names_all_that_is_left_to_do(new_world: NewWorld) -> None:
+    world = new_world(switch_off=False)
+    world.documents(waits={"queue": "pending"})
+    found = [f"{each.check}: {each.message}" for each in verify(world.dsn, world.pipeline) if not each.ok]
+    told = "\n".join(found)
+    for part in (
+        "zz_first on source_documents writes to the queue. Run: docpipe db triggers --disable",
+        "1 rows of document_processing_queue are open. Run: docpipe queue import",
+        "takes new rows. Run: docpipe queue seal",
+        "nobody consumes queue ocr",
+    ):
+        assert part in told
+
+
+def test_verify_sees_rows_that_come_in_behind_the_seal(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(late={})
+    queue.seal(world.dsn)
+    run(world.dsn, "alter table document_processing_queue disable trigger docpipe_sealed")
+    world.legacy.queue(world.dsn, "late")
+    found = [
+        each.message
+        for each in verify(world.dsn, world.pipeline)
+        if each.check == "old queue" and not each.ok
+    ]
+    assert any(message.startswith("1 rows came in since") for message in found)
+
+
+def test_verify_fails_when_redis_does_not_answer(new_world: NewWorld, stack: Stack) -> None:
+    world = new_world()
+    stack.redis.kill()
+    assert "cannot be reached" in wrong(world)["redis"]
+
+
+# --- all of it -------------------------------------------------------------------------------------
+
+
+def test_a_database_is_taken_over_runs_a_hundred_documents_and_is_given_back(
+    world: World, tmp_path: Path
+) -> None:
+    world.documents(
+        **{f"old{number}": {"queue": "pending"} for number in range(20)}, done={"queue": "completed"}
+    )
+    count = "select count(*) from document_processing_queue"
+    rows = value(world.dsn, count)
+    with Workers(tmp_path, world.env) as workers:
+        workers.start(*QUEUES)
+        workers.wait_until_ready()
+        assert world.take_in() == {"submitted": 20}
+        queue.seal(world.dsn)
+        new = [
+            world.pipeline.submit(f"Ann met Bob, number {number}.".encode(), name=f"new{number}.txt")
+            for number in range(80)
+        ]
+        uids = [submission.document_uuid for submission in new]
+        uids += [uid for label, uid in world.legacy.documents.items() if label != "done"]
+        assert {world.pipeline.wait(uid, timeout=240).status for uid in uids} == {"completed"}
+        assert wrong(world, live=True) == {}
+    assert value(world.dsn, count) == rows
+    assert value(world.dsn, "select max(run) from docpipe_runs") == 1
+    takeover.rollback(world.dsn, drop_results=True)
+    assert schema(world.dsn) == world.before
+    assert dict(table(world.dsn, ROWS))["completed"] == rows
+
+
+def test_the_rollback_opens_the_rows_again_that_nobody_finished(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(waits={"queue": "processing"}, lost={"queue": "pending", "original_file_path": "x"})
+    world.take_in()
+    queue.seal(world.dsn)
+    assert takeover.rollback(world.dsn).handed_back == 2
+    assert table(world.dsn, ROWS) == [("failed", 1), ("pending", 1)]
+    assert schema(world.dsn) == world.before
+
+
+def test_the_commands_say_what_they_did_and_what_is_wrong(new_world: NewWorld) -> None:
+    world = new_world()
+    world.documents(waits={"queue": "pending"})
+    shown = {}
+    for words in (
+        "db check",
+        "db triggers --json",
+        "queue import",
+        "queue seal",
+        "db verify --json",
+        "queue unseal",
+    ):
+        process = world.command(*words.split())
+        out, _ = process.communicate()
+        shown[words] = process.returncode, out
+    assert shown["db check"] == (0, "the database has everything docpipe needs\n")
+    assert all(
+        not json.loads(line)["works"] or not json.loads(line)["enabled"]
+        for line in shown["db triggers --json"][1].splitlines()
+    )
+    assert shown["queue import"] == (0, f"1 {world.legacy.documents['waits']} submitted\n")
+    assert shown["queue seal"][0] == shown["queue unseal"][0] == 0
+    found = [json.loads(line) for line in shown["db verify --json"][1].splitlines()]
+    assert {each["check"] for each in found if not each["ok"]} == {"consumers"}
+    assert shown["db verify --json"][0] == 1

@@ -1,0 +1,69 @@
+"""`python -m tests.soak --seed 1 --documents 1000`: prints what it found; exit code 1 unless all is well."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.field import opened_pipeline
+from tests.faults.fleet import Fleet
+from tests.soak.chaos import Chaos
+from tests.soak.soak import Plan, Report, quiet_run, soak
+from tests.soak.texts import texts
+from tests.stack import Stack
+
+WORKERS = 3
+SETTINGS = {
+    "DOCPIPE_LEASE_SECONDS": "5",
+    "DOCPIPE_GRACE_SECONDS": "5",
+    "DOCPIPE_REAP_SECONDS": "3",
+    "DOCPIPE_BACKOFF_SECONDS": "0.5",
+    "DOCPIPE_SOFT_TIME_LIMIT": "15",
+    "DOCPIPE_HARD_TIME_LIMIT": "20",
+    "SOFT_SHUTDOWN_SECONDS": "2",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, help="of random faults; by default 0.24 for each document")
+    parser.add_argument("--outage", type=float, default=300.0, help="seconds without API, in the middle")
+    told = parser.parse_args()
+    seconds = told.seconds or 0.24 * told.documents
+    _say(f"soak: seed {told.seed}, {told.documents} documents, {seconds:g} s of faults")
+    with tempfile.TemporaryDirectory() as name:
+        report = run(Path(name), told.seed, told.documents, seconds, told.outage)
+    for line in report.lines():
+        _say(f"soak: {line}")
+    return 0 if report.good else 1
+
+
+def run(folder: Path, seed: int, count: int, seconds: float, outage: float) -> Report:
+    """Start servers and workers in `folder`, and soak them."""
+    documents = list(texts(seed, count))
+    plan = Plan(documents, quiet_run(documents, folder), seconds, outage)
+    with Stack(folder / "stack") as stack:
+        redis_url = stack.redis.database_url(1)
+        marks = {"FAULTS_FOLDER": str(folder), "DOCPIPE_UPLOADS": str(folder / "uploads")}
+        env = stack.env | SETTINGS | marks | {"REDIS_URL": redis_url}
+        os.environ.update(env)
+        with opened_pipeline() as pipeline, Fleet(folder, env) as fleet:
+            for _ in range(WORKERS):
+                fleet.start_worker("ocr,text,entity,graph", concurrency=2)
+            fleet.start_beat()
+            fleet.wait_until_ready()
+            return soak(plan, stack, pipeline, Chaos(stack, fleet, seed), redis_url)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
