@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
+from kombu.exceptions import OperationalError
 
 from docpipe.broker import Broker
 from docpipe.errors import BrokerUnavailableError, DocpipeError
@@ -132,7 +133,7 @@ def _consumers(subject: Subject) -> Iterator[Finding]:
     needed = {stage.queue for stage in subject.stages}
     try:
         answers = subject.app.control.inspect(timeout=_INSPECT_SECONDS).active_queues() or {}
-    except OSError as error:
+    except (OSError, OperationalError) as error:
         yield Finding("consumers", False, f"no worker can be asked: {error}", fatal=False)
         return
     consumed = {queue["name"] for queues in answers.values() for queue in queues}

@@ -135,7 +135,7 @@ def test_apply_refuses_and_changes_nothing_while_something_stands_in_the_way(emp
 def test_a_default_that_names_no_row_is_refused(empty_database: str) -> None:
     build(empty_database, 1)
     before = schema(empty_database)
-    defaults = WISHES.defaults | {"source_documents.project_fk_id": "99"}
+    defaults = {**WISHES.defaults, "source_documents.project_fk_id": "99"}
     with pytest.raises(ConfigurationError, match=r"project_fk_id\)=\(99\) is not present"):
         takeover.apply(empty_database, Wishes(defaults, loosen=True))
     assert schema(empty_database) == before
