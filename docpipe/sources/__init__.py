@@ -28,6 +28,7 @@ from docpipe.errors import (
     SourceRejectedError,
 )
 from docpipe.sources.local import LocalFiles
+from docpipe.sources.working_copy import working_copy
 
 _BLOCK = 1 << 20
 _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
@@ -158,7 +159,7 @@ class Sources:
         Raises:
             SourceChangedError: the bytes are no longer those that were submitted.
         """
-        with tempfile.NamedTemporaryFile(prefix="docpipe-") as file:
+        with working_copy() as file:
             found, _ = self._copied(self._place(uri).open(uri), file, label)
             if digest is not None and found != digest:
                 raise SourceChangedError(f"{label} ({uri}) changed after it was submitted.")

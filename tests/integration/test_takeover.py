@@ -6,11 +6,9 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
-import psycopg
 import pytest
 
 from docpipe.database import migrate, takeover
-from docpipe.database.probe import probe
 from docpipe.database.takeover import Wishes
 from docpipe.database.words import MEANINGS, Place
 from docpipe.errors import ConfigurationError
@@ -214,20 +212,6 @@ def test_filling_moves_nothing_of_the_old_system(legacy: Legacy, empty_database:
     before = table(empty_database, query)
     takeover.apply(empty_database, WISHES)
     assert table(empty_database, query) == before
-
-
-def test_a_trigger_that_is_kept_may_rely_on_the_search_path(empty_database: str) -> None:
-    build(empty_database, 1)
-    run(
-        empty_database,
-        "create function note_project() returns trigger language plpgsql as $$ begin"
-        " new.md5_hash := (select name from projects where id = new.project_fk_id); return new; end $$;"
-        " create trigger note_project before insert on source_documents"
-        " for each row execute function note_project()",
-    )
-    takeover.apply(empty_database, WISHES)
-    with psycopg.connect(empty_database) as connection:
-        assert probe(connection).wrong != ()  # the old triggers are still on, and none of them fails
 
 
 def test_old_rows_keep_their_dates_project_and_graph_row(legacy: Legacy, empty_database: str) -> None:

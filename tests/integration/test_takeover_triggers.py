@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from docpipe.database import takeover, triggers
+from docpipe.database.probe import Seen, probe
 from docpipe.database.triggers import Kind
 from docpipe.errors import ConfigurationError
 from tests.integration.legacy_database import build, fill, run, table
@@ -152,6 +154,21 @@ def test_the_probe_finds_what_reading_cannot(legacy: str, restore_file: Path) ->
     with pytest.raises(ConfigurationError, match="changes docpipe's statuses: pending became PENDING"):
         triggers.switch_off(legacy, restore_file)
     assert table(legacy, KEPT) == before
+
+
+def test_a_trigger_that_is_kept_may_rely_on_the_search_path(empty_database: str, restore_file: Path) -> None:
+    build(empty_database, 1)
+    run(
+        empty_database,
+        "create function note_project() returns trigger language plpgsql as $$ begin"
+        " new.md5_hash := (select name from projects where id = new.project_fk_id); return new; end $$;"
+        " create trigger note_project before insert on source_documents"
+        " for each row execute function note_project()",
+    )
+    takeover.apply(empty_database, WISHES)
+    triggers.switch_off(empty_database, restore_file)
+    with psycopg.connect(empty_database) as connection:
+        assert probe(connection) == Seen(0, ())
 
 
 def test_triggers_are_not_switched_off_before_docpipe_is_there(

@@ -8,6 +8,8 @@ import ipaddress
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -212,6 +214,46 @@ def test_what_a_worker_fetched_is_removed_afterwards(sources: Sources, file: Pat
     with sources.fetch(taken.uri, taken.digest, taken.name) as path:
         assert path != file
     assert not path.exists()
+
+
+LEFT_BEHIND = """
+import os, sys
+from docpipe.sources.working_copy import working_copy
+with working_copy() as file:
+    print(file.name, flush=True)
+    if sys.argv[1:]:
+        os.kill(os.getpid(), 9)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_worker_left_is_removed_by_the_next_and_nothing_that_is_in_use(tmp_path: Path) -> None:
+    def start(*arguments: str) -> tuple[subprocess.Popen[str], Path]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", LEFT_BEHIND, *arguments],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    working, in_use = start()
+    killed, left = start("killed")
+    killed.communicate()
+    hour_ago = left.stat().st_mtime - 3600
+    other = tmp_path / "docpipe-notes.txt"
+    other.touch()
+    for path in (in_use, left, other):
+        os.utime(path, (hour_ago, hour_ago))
+    fresh, also_in_use = start()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in (in_use, also_in_use, other)
+    )
+    for process in (working, fresh):
+        process.communicate()
+    assert [path.name for path in tmp_path.iterdir()] == [other.name]
 
 
 @pytest.mark.parametrize("uri", ["ftp://example.org/a.pdf", "http://example.org/a.pdf", "gopher://a/b"])
