@@ -47,6 +47,19 @@ class QueueDepth:
     """Of the unacknowledged: held by a worker until their time comes."""
 
 
+def active_queues(app: Celery, seconds: float) -> dict[str, list[Any]]:
+    """What each worker consumes, of those that answer within `seconds`.
+
+    Asked on a connection of its own: one from Celery's pool may be left over from before Redis restarted.
+
+    Raises:
+        OSError, kombu.exceptions.OperationalError, redis.RedisError: the broker cannot be reached.
+    """
+    with app.connection_for_write() as connection:
+        found = app.control.inspect(timeout=seconds, connection=connection).active_queues()
+    return found or {}
+
+
 class Broker:
     """The Redis behind a Celery app."""
 

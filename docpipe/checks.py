@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
-from docpipe.broker import Broker
+from docpipe.broker import Broker, active_queues
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.plan import StageSpec
 from docpipe.runner import Policy
@@ -132,8 +133,8 @@ def _store(store: Store) -> Iterator[Finding]:
 def _consumers(subject: Subject) -> Iterator[Finding]:
     needed = {stage.queue for stage in subject.stages}
     try:
-        answers = subject.app.control.inspect(timeout=_INSPECT_SECONDS).active_queues() or {}
-    except (OSError, OperationalError) as error:
+        answers = active_queues(subject.app, _INSPECT_SECONDS)
+    except (OSError, OperationalError, RedisError) as error:
         yield Finding("consumers", False, f"no worker can be asked: {error}", fatal=False)
         return
     consumed = {queue["name"] for queues in answers.values() for queue in queues}

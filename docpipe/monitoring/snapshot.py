@@ -14,7 +14,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from docpipe.broker import QueueDepth
+from docpipe.broker import QueueDepth, active_queues
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.pipeline import Pipeline
 from docpipe.plan import StageSpec
@@ -118,7 +118,7 @@ def _depths(pipeline: Pipeline, problems: list[Problem]) -> dict[str, QueueDepth
 
 def _workers(app: Celery, seconds: float, problems: list[Problem]) -> dict[str, int] | None:
     try:
-        answers = app.control.inspect(timeout=seconds).active_queues()
+        answers = active_queues(app, seconds)
     except (OSError, KombuError, RedisError) as error:
         problems.append(Problem("workers", f"Workers cannot be asked: {error}."))
         return None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
-KILLS = 20
+KILLS = int(os.environ.get("KILLS", "10"))
 COMMAND = [sys.executable, "-c", "from docpipe.cli import main; main()"]
 
 
