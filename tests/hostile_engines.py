@@ -9,6 +9,7 @@ import ctypes
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from docpipe.stages.ports import RecognisedLine
 
+OFFSPRING_SECONDS = "36017"
+"""Tells the program that `bear` starts from any other."""
 LARGE = 200
 """Pixels: a wider picture sets it off; a smaller one is read as by `OneLine`."""
 
@@ -84,6 +87,17 @@ def hang_up() -> None:
     hold_the_lock()
 
 
+def bear() -> None:
+    """Start a program, as engines that wrap one do, and hang."""
+    subprocess.Popen(["sleep", OFFSPRING_SECONDS])
+    hold_the_lock()
+
+
+def bear_and_die() -> None:
+    subprocess.Popen(["sleep", OFFSPRING_SECONDS])
+    os.abort()
+
+
 def raising(error: BaseException) -> Callable[[], NoReturn]:
     def act() -> NoReturn:
         raise error
@@ -104,6 +118,8 @@ ACTS: dict[str, Callable[[], object]] = {
     "climb": climb,
     "shout": shout,
     "hang_up": hang_up,
+    "bear": bear,
+    "bear_and_die": bear_and_die,
     "system_exit": raising(SystemExit("enough")),
     "interrupt": raising(KeyboardInterrupt()),
     "memory_error": raising(MemoryError()),

@@ -26,6 +26,7 @@ from docpipe.models import Warn
 _ASSUMED_DPI = 200.0
 _SANE_DPI = (50.0, 1200.0)
 _SAME_DPI = 1.05
+_CUT_ROWS = 40
 _CONTRAST = 16
 """Grey levels of 256: with less there is nothing to read."""
 _PLUGINS = {
@@ -131,12 +132,23 @@ class ImageReader:
             self._check_size()
             _, _, dpi = _geometry(self._picture)
             upright = _shown(self._picture)
+            self._warn_of_lost_part(frame)
             points = upright.width * 72 / dpi[0]
             shown = _scaled(upright, _target_size(upright.size, dpi, self._limits))
             if shown is not self._picture:
                 del upright
                 self._picture = self._opened()  # which frees what was unpacked of it
         return PageImage(_blue_green_red(shown), points / shown.width)
+
+    def _warn_of_lost_part(self, frame: int) -> None:
+        """A JPEG decoder that runs out of data says nothing, and fills the rest with grey."""
+        picture = self._picture
+        if picture.format != "JPEG" or picture.height < _CUT_ROWS:
+            return
+        bottom = picture.crop((0, picture.height - picture.height // 10, picture.width, picture.height))
+        if bottom.convert("L").getextrema() == (128, 128):
+            message = "The lower part of the picture is missing: the file is damaged."
+            self.warnings.append(Warn("content_lost", message, frame + 1))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pickle
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Child:
 
     def send(self, message: bytes) -> None:
         """Raises `ConnectionError` when the child is gone."""
+        self._noise = b""
         self._connection.send_bytes(message)
 
     def receive(self, seconds: float) -> tuple[str, Any]:
@@ -70,6 +72,8 @@ class Child:
         if self._output in ready:
             self._listen()
         if self._connection not in ready:
+            if self._process.poll() is not None and not self._connection.poll():
+                raise EOFError  # another process, forked at a bad time, may hold the connection open
             return "nothing", None
         try:
             message: tuple[str, Any] = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
@@ -81,6 +85,7 @@ class Child:
         """Its exit code (None: it does not talk, but lives) and the end of what it wrote."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
+        _kill_group(self._process)
         self._listen()
         return self._process.returncode, self._noise.decode(errors="replace").strip()
 
@@ -115,7 +120,7 @@ def _started(descriptor: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the parent, which then kills the child
+            start_new_session=True,  # Ctrl-C is for the parent, which then kills the child's group
         )
     except OSError as error:
         raise WorkerLostError(f"No process to read documents can be started: {error}.") from error
@@ -128,9 +133,16 @@ def _opened(path: str) -> int | None:
         return None
 
 
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and what it started; not when it was reaped long ago, for its number may be another's now."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def _end(owner: int, process: subprocess.Popen[bytes], connection: Pipe, statm: int | None) -> None:
     if owner == os.getpid():
-        process.kill()
+        if process.returncode is None:
+            _kill_group(process)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_END_SECONDS)
     else:

@@ -26,6 +26,7 @@ _PLAIN_NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
 
 _VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
 _TAB = re.compile("\t")
+_WORD = re.compile(r"\w\w")
 _EDGES = " \t\n<([,;:-"
 
 
@@ -132,7 +133,12 @@ def _parted(text: str, span: Span, breaks: Sequence[int]) -> Iterator[Span]:
 
 
 def _engine_spans(text: str, chunks: Sequence[Chunk], engine: NerEngine, limit: int) -> list[Span]:
-    windows = [window for chunk in chunks for window in _windows(text, chunk.start, chunk.end, limit)]
+    windows = [
+        window
+        for chunk in chunks
+        for window in _windows(text, chunk.start, chunk.end, limit)
+        if _WORD.search(text, *window)  # lone letters and signs name nothing, and cost most
+    ]
     answers = engine.find([flattened(text[start:end]) for start, end in windows])
     spans = []
     try:

@@ -10,11 +10,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import psutil
 import pytest
@@ -25,7 +24,7 @@ from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
 from docpipe.models import StageOutput
 from docpipe.plan import Options
-from tests.hostile_engines import LARGE
+from tests.hostile_engines import LARGE, OFFSPRING_SECONDS
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(max_seconds=6.0, max_memory_bytes=400_000_000)
@@ -121,6 +120,15 @@ def test_the_worst_costs_the_document_and_the_next_one_is_read(
         read(reader, bad)
     assert type(raised.value) is error
     assert read(reader, good).text == "Ann met Bob."
+
+
+@pytest.mark.parametrize("act", ["bear", "bear_and_die"])
+def test_programs_that_an_engine_started_end_with_it(new_reader: NewReader, bad: Path, act: str) -> None:
+    with pytest.raises((errors.ReadingTimeoutError, errors.ReadingCrashError)):
+        read(new_reader(hostile(act)), bad)
+    offspring = [process for process in psutil.process_iter() if OFFSPRING_SECONDS in command(process)]
+    psutil.wait_procs(offspring, timeout=10)
+    assert not any(process.is_running() and process.status() != "zombie" for process in offspring)
 
 
 def test_a_crash_says_in_its_notes_which_line_called_the_library(new_reader: NewReader, bad: Path) -> None:
@@ -495,9 +503,14 @@ def test_a_spawned_pool_of_the_command_line_reads_and_leaves_nothing(
 
 
 def readers_running() -> set[int]:
-    commands: Sequence[Any] = [process.info for process in psutil.process_iter(["pid", "cmdline"])]
-    return {
-        info["pid"]
-        for info in commands
-        if any(part.endswith("isolation/child.py") for part in info["cmdline"] or ())
-    }
+    readers = [
+        process for process in psutil.process_iter() if "isolation/child.py" in " ".join(command(process))
+    ]
+    return {process.pid for process in readers}
+
+
+def command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -160,3 +160,17 @@ def test_a_truncated_picture_is_corrupt() -> None:
     data = encoded(Image.effect_noise((200, 200), 50), "PNG")
     with pytest.raises(CorruptDocumentError, match=r"a\.png"):
         pixels(next(open_document(data[: len(data) // 2], "a.png").pages()))
+
+
+def test_a_jpeg_that_ends_in_the_decoders_grey_is_said_to_lack_its_lower_part() -> None:
+    def warnings_of(filling: int) -> list[str]:
+        picture = Image.linear_gradient("L").resize((64, 100))
+        picture.paste(filling, (0, 60, 64, 100))
+        reader = open_document(encoded(picture, "JPEG"), "a.jpg")
+        for page in reader.pages():
+            assert page.image is not None
+            page.image(200)
+        return [warn.code for warn in reader.warnings]
+
+    assert warnings_of(128) == ["content_lost"]
+    assert warnings_of(255) == []

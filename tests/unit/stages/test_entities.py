@@ -208,3 +208,11 @@ def test_what_the_engine_finds_is_parted_where_the_layout_breaks() -> None:
 def _span_of(words: str) -> Span:
     start = LETTER.rindex(words)
     return Span(start, start + len(words), "PERSON")
+
+
+def test_the_engine_is_not_asked_about_lone_letters_and_signs() -> None:
+    engine = WordList(Ann_Lee="PERSON")
+    text = "a\n" * 50 + "Ann Lee " + "(1) " * 50
+    mentions = mentions_of(text, engine, ChunkOptions(max_size=20))
+    assert named(mentions) == [("Ann Lee", "PERSON")]
+    assert len(engine.seen) == 1
