@@ -32,6 +32,8 @@ ENGINE = Options(ocr_engine="tests.engines:OneLine", limits=LIMITS)
 
 NewReader = Callable[[Options], ReaderProcess]
 
+OTHERS: set[psutil.Process] = set()
+
 
 def hostile(act: str, limits: Limits = LIMITS) -> Options:
     return Options(ocr_engine="tests.hostile_engines:Hostile", ocr_options={"act": act}, limits=limits)
@@ -69,9 +71,18 @@ def new_reader() -> Iterator[NewReader]:
     assert children() == []
 
 
+@pytest.fixture(scope="module", autouse=True)
+def others() -> Iterator[None]:
+    """The servers that earlier tests of the same run started are no readers."""
+    OTHERS.update(psutil.Process().children())
+    yield
+    OTHERS.clear()
+
+
 def children() -> list[psutil.Process]:
-    """Processes of this one, the dead that nobody has buried among them."""
-    return psutil.Process().children(recursive=True)
+    """Processes of these tests, the dead that nobody has buried among them."""
+    readers = [child for child in psutil.Process().children() if child not in OTHERS]
+    return [process for reader in readers for process in (reader, *reader.children(recursive=True))]
 
 
 def nothing(page: int) -> None:
