@@ -16,7 +16,9 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import PageImage, RawPage, TextLine, TextReader
 from docpipe.models import Line, Method, Page, StageOutput, Warn
-from docpipe.stages.ocr import OcrOptions, choose_method, garbage_share, read_document, turn, turn_back
+from docpipe.stages.choice import OcrOptions, choose_method
+from docpipe.stages.language import garbage_share
+from docpipe.stages.ocr import read_document, turn, turn_back
 from docpipe.stages.ports import Quad, RecognisedLine
 
 Pixels = NDArray[np.uint8]
@@ -338,14 +340,18 @@ def test_every_line_lies_inside_its_page_and_reproduces_its_text() -> None:
 LAYER = TextLine("Page 7", (1, 2, 3, 4))
 
 
-@pytest.mark.parametrize("pixels", [None, np.full((9, 9, 3), 255, np.uint8)], ids=["picture", "blank"])
-def test_a_text_layer_is_kept_where_nothing_is_recognised(pixels: Pixels | None) -> None:
+@pytest.mark.parametrize(
+    ("pixels", "why"),
+    [(None, "nothing recognised"), (np.full((9, 9, 3), 255, np.uint8), "the page is blank")],
+    ids=["picture", "blank"],
+)
+def test_a_text_layer_is_kept_where_nothing_is_recognised(pixels: Pixels | None, why: str) -> None:
     output = read(scan(pixels, LAYER), engine=ScriptedEngine([[]]))
     assert output.pages is not None
     assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
     assert output.pages[0].lines == (Line(0, 6, LAYER.box),)
     assert output.pages[0].reason == (
-        "only 6 characters over pictures on 100% of the page; nothing recognised, so the text layer was kept"
+        f"only 6 characters over pictures on 100% of the page; {why}, so the text layer was kept"
     )
 
 
