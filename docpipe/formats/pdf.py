@@ -234,7 +234,7 @@ def _metadata(document: pymupdf.Document) -> dict[str, str]:
 
 
 def _lines(words: list[_Word]) -> tuple[list[TextLine], int]:
-    """MuPDF's lines, parted where words stand far apart; and how many more words run to the right than not."""
+    """MuPDF's lines, parted where words stand far apart; how many more words run right than elsewhere."""
     lines: list[TextLine] = []
     texts: list[str] = []
     left = top = right = bottom = end = 0.0

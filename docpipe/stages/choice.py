@@ -27,7 +27,7 @@ class OcrOptions:
     """
 
     dpi: int = 200
-    min_confidence: float = 0.6
+    min_confidence: float = 0.8
     min_characters: int = 50
     scan_share: float = 0.5
     max_garbage: float = 0.1
@@ -43,11 +43,10 @@ def choose_method(raw: RawPage, options: OcrOptions) -> tuple[Method, str]:
         return Method.TEXT, "text format" if raw.width is None else "no picture to recognise"
     if options.force:
         return Method.OCR, "recognition was asked for"
-    text = "\n".join(line.text for line in raw.lines)
-    characters = len(text) - len(raw.lines) + 1 if text.strip() else 0
+    characters = sum([len(line.text.strip()) for line in raw.lines])
     if not characters:
         return Method.OCR, "no text layer"
-    if fault := _fault(text, hidden=raw.hidden_text, options=options):
+    if fault := layer_fault(raw, options):
         return Method.OCR, fault
     if characters < options.min_characters and raw.image_share >= options.scan_share:
         return Method.OCR, f"only {characters} characters over pictures on {raw.image_share:.0%} of the page"
@@ -58,15 +57,16 @@ def choose_method(raw: RawPage, options: OcrOptions) -> tuple[Method, str]:
     return Method.TEXT, f"text layer of {characters} characters"
 
 
-def _fault(text: str, *, hidden: bool, options: OcrOptions) -> str:
-    """Why the text cannot be what the page shows; empty where it can."""
+def layer_fault(raw: RawPage, options: OcrOptions) -> str:
+    """Why the page's text layer cannot be what the page shows; empty where it can."""
+    text = "\n".join(line.text for line in raw.lines)
     garbage = garbage_share(text)
     if garbage > options.max_garbage:
         return f"text layer unreadable: {garbage:.0%} unknown characters"
     score = letter_score(text)
     if score is not None and score < options.min_letter_score:
         return f"text layer unreadable: its letters make no language (score {score:.1f} of 9)"
-    if hidden and (words := word_share(text)) < options.min_words:
+    if raw.hidden_text and (words := word_share(text)) < options.min_words:
         return f"text layer of an earlier recognition is poor: {words:.0%} words"
     return ""
 

@@ -14,9 +14,10 @@ from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentEr
 from docpipe.formats.base import PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, StageOutput, Warn
-from docpipe.stages.choice import OcrOptions, area, choose_method
+from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
 from docpipe.stages.layout import in_reading_order, level
 from docpipe.stages.ports import OcrEngine, Quad
+from docpipe.stages.running import mark_running_titles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +124,7 @@ def read_document(
         raise _why_empty(reader, document)
     return StageOutput(
         text=text,
-        pages=tuple(document.pages),
+        pages=mark_running_titles(text, document.pages),
         file_type=reader.file_type,
         metadata={clean_line(key): clean(value) for key, value in reader.metadata.items()},
         warnings=(*reader.warnings, *document.warnings),
@@ -150,16 +151,19 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     try:
         image = raw.image(options.dpi)
         if _is_blank(image.pixels):
-            return _kept(raw, Method.TEXT, f"{reason}; the page is blank")
+            doubts = _layer_doubts(raw, number, options)
+            return _kept(raw, Method.TEXT, f"{reason}; the page is blank", doubts)
         seen = _recognise(image, engine)
     except PermanentError as error:
-        return _kept(raw, method, f"{reason}; recognition failed", (_warn_failed(number, error),), error)
+        doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
+        return _kept(raw, method, f"{reason}; recognition failed", doubts, error)
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
     if method is Method.BOTH:
         beside = [line for line in seen.lines if not _overlaps_any(line.box, raw.lines)]
         return _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]))
     if not seen.lines:
-        return _kept(raw, method, f"{reason}; nothing recognised", (_warn_empty(number),))
+        doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
+        return _kept(raw, method, f"{reason}; nothing recognised", doubts)
     read = _Read(method, reason, in_reading_order(seen.lines, seen.boxes))
     return replace(read, warnings=_doubts(read, number, options))
 
@@ -191,6 +195,12 @@ def _doubts(read: _Read, number: int, options: OcrOptions) -> tuple[Warn, ...]:
     if read.confidence is not None and read.confidence < options.min_confidence:
         message = f"Recognised with a mean confidence of {read.confidence:.2f}."
         return (Warn("low_confidence", message, number),)
+    return ()
+
+
+def _layer_doubts(raw: RawPage, number: int, options: OcrOptions) -> tuple[Warn, ...]:
+    if raw.lines and (fault := layer_fault(raw, options)):
+        return (Warn("text_unreadable", f"There was nothing better than a {fault}.", number),)
     return ()
 
 
