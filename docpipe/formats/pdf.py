@@ -121,7 +121,7 @@ class PdfReader:
         blocks = layer.extractBLOCKS()
         self._check_length(blocks)
         lines, ahead = _lines(layer.extractWORDS())
-        share = _image_share(page, blocks)
+        share = _image_share(shown, page.rotation, blocks)
         if not lines and not share:
             self._warn_of_lost_content(page)
         return RawPage(
@@ -292,10 +292,10 @@ def _is_hidden(page: pymupdf.Page) -> bool:
     return characters[True] > characters[False]
 
 
-def _image_share(page: pymupdf.Page, blocks: list[_Block]) -> float:
+def _image_share(shown: pymupdf.Rect, rotation: int, blocks: list[_Block]) -> float:
     """Part of the page that pictures cover; overlaps count twice, the sum stops at 1."""
-    width, height = float(page.rect.width), float(page.rect.height)
-    if page.rotation % 180:
+    width, height = float(shown.width), float(shown.height)
+    if rotation % 180:
         width, height = height, width
     areas = (
         max(0.0, min(x1, width) - max(x0, 0.0)) * max(0.0, min(y1, height) - max(y0, 0.0))

@@ -34,6 +34,8 @@ _PROSE = ((20, 0.4), (12, 0.85))
 """Median length of a column's lines in characters, and its width by that of the long lines (nine tenths
 are shorter): prose has at least one of these pairs. A table's columns fall short."""
 _SHORTEST_PROSE = min(characters for characters, _ in _PROSE)
+_HALF = _COLUMN_LINES // 2
+"""So many lines of a column at least are as long as the median."""
 _MAX_SPANNING = 0.5
 """Part of the lines that may run across a gutter (titles, full-width paragraphs)."""
 _MAX_DEPTH = 12
@@ -46,10 +48,6 @@ class _Item(NamedTuple):
     y1: float
     number: int
     length: int
-
-    @property
-    def height(self) -> float:
-        return self.y1 - self.y0
 
     @property
     def middle(self) -> float:
@@ -141,10 +139,13 @@ def _may_have_columns(items: list[_Item]) -> bool:
     """Whether long enough lines end before others begin; where not, no part of the items has columns."""
     if len(items) < 2 * _COLUMN_LINES:
         return False
-    ends = sorted([item.x1 for item in items if item.length >= _SHORTEST_PROSE])
-    starts = sorted([item.x0 for item in items if item.length >= _SHORTEST_PROSE])
-    half = _COLUMN_LINES // 2  # so many lines of a column are at least as long as their median
-    return len(ends) >= 2 * half and ends[half - 1] <= starts[-half]
+    ends, starts = _sorted_sides([item for item in items if item.length >= _SHORTEST_PROSE])
+    return len(ends) >= 2 * _HALF and ends[_HALF - 1] <= starts[-_HALF]
+
+
+def _sorted_sides(items: list[_Item]) -> tuple[list[float], list[float]]:
+    """Where items end, and where they begin."""
+    return sorted([item.x1 for item in items]), sorted([item.x0 for item in items])
 
 
 def _gutter(items: list[_Item], unit: float) -> float | None:
@@ -157,10 +158,13 @@ def _gutter(items: list[_Item], unit: float) -> float | None:
 
 def _candidates(items: list[_Item], unit: float) -> Iterator[tuple[int, float, float]]:
     """Lines across, less the gap, and x, just left of where lines begin."""
-    ends, starts = sorted(item.x1 for item in items), sorted(item.x0 for item in items)
-    count = len(items)
+    ends, starts = _sorted_sides(items)
+    long_ends, long_starts = _sorted_sides([item for item in items if item.length >= _SHORTEST_PROSE])
+    count, last = len(items), long_starts[-_HALF]
     for start in {round(start / unit) for start in starts}:
         x = (start - _COLUMN_GAP / 2) * unit
+        if not long_ends[_HALF - 1] <= x <= last:
+            continue
         before, after = bisect_right(ends, x), count - bisect_left(starts, x)
         if min(before, after) < _COLUMN_LINES or count - before - after > _MAX_SPANNING * count:
             continue
@@ -234,10 +238,12 @@ def _blocks(items: list[_Item], unit: float) -> list[list[_Item]]:
 def _rows(items: list[_Item]) -> list[_Row]:
     """Items whose middles lie within half a height of each other, from left to right."""
     rows: list[_Row] = []
+    middle = height = 0.0  # of the row's first item; the middle doubled
     for item in sorted(items, key=lambda item: item.y0 + item.y1):
-        first = rows[-1][0] if rows else None
-        if first and item.middle - first.middle < 0.5 * min(item.height, first.height):
+        _, y0, _, y1, _, _ = item
+        if rows and y0 + y1 - middle < min(y1 - y0, height):
             rows[-1].append(item)
         else:
             rows.append([item])
-    return [sorted(row) for row in rows]
+            middle, height = y0 + y1, y1 - y0
+    return [sorted(row) if len(row) > 1 else row for row in rows]
