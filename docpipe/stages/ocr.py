@@ -15,8 +15,8 @@ from docpipe.formats.base import PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, StageOutput, Warn
 from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
-from docpipe.stages.layout import in_reading_order, level
-from docpipe.stages.ports import OcrEngine, Quad
+from docpipe.stages.layout import in_reading_order, level, skew
+from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.stages.running import mark_running_titles
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PAGE_BREAK = "\n\n"
 _LOSSES = frozenset({"content_lost", "page_unreadable", "part_unreadable"})
 """Warnings of readers that something could not be read."""
+_CROOKED = 0.0175
+"""Radians (one degree): recognition loses words on pages that slope more."""
 _BLANK_CONTRAST = 16
 """Grey levels of 256: paper without a mark differs by less."""
 
@@ -231,12 +233,27 @@ class _Seen:
 def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     turned = engine.orientation(image.pixels)
     height, width = image.pixels.shape[:2]
-    found = [line for line in engine.read(turn(image.pixels, turned)) if line.text.strip()]
+    found, boxes = _read_straight(turn(image.pixels, turned), engine)
     lines = []
     for line in found:
         box = _box_in_points(line.quad, turned, width, height, image.points_per_pixel)
         lines.append(TextLine(clean_line(line.text).strip(), box, line.confidence))
-    return _Seen(lines, level([line.quad for line in found]), turned)
+    return _Seen(lines, boxes, turned)
+
+
+def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
+    """The lines of an upright picture, and their boxes on it level; a crooked one is read again, straight."""
+    found = [line for line in engine.read(pixels) if line.text.strip()]
+    angle = skew([line.quad for line in found])
+    if abs(angle) < _CROOKED:
+        return found, level([line.quad for line in found])
+    from docpipe.stages.deskew import sloped_again, straightened  # noqa: PLC0415 - brings Pillow
+
+    straight = straightened(pixels, angle)
+    again = [line for line in engine.read(straight) if line.text.strip()]
+    after, before = straight.shape[1::-1], pixels.shape[1::-1]
+    sloped = [replace(line, quad=sloped_again(line.quad, angle, after, before)) for line in again]
+    return sloped, level([line.quad for line in again])
 
 
 def turn(pixels: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:

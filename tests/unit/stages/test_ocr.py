@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -238,6 +239,30 @@ def test_turning_a_point_back_undoes_the_turn(degrees: int) -> None:
     pixels[1, 4] = 1
     y, x = (int(axis[0]) for axis in np.nonzero(turn(pixels, degrees)[:, :, 0]))
     assert turn_back(x + 0.5, y + 0.5, degrees, 5, 3) == (4.5, 1.5)
+
+
+def test_a_crooked_page_is_read_again_straight_and_its_boxes_lie_on_the_page_as_it_is() -> None:
+    pixels = np.full((400, 600, 3), 255, np.uint8)
+    pixels[0, 0] = 0
+    slope = math.tan(math.radians(3))
+    fall = 400 * slope
+    crooked = [
+        RecognisedLine(
+            str(n), ((100, y), (500, y + 400 * slope), (500, y + 400 * slope + 20), (100, y + 20)), 1
+        )
+        for n, y in enumerate((100, 140, 180, 220))
+    ]
+    engine = ScriptedEngine([crooked, [RecognisedLine("straight", quad(200, 150, 400, 170), 1)]])
+    output = read(scan(pixels), engine=engine)
+    assert output.text == "straight"
+    height, width = engine.seen[1].shape[:2]
+    assert (width, height) == pytest.approx((600 + 400 * slope, 400 + 600 * slope), abs=4)
+    assert output.pages is not None
+    box = output.pages[0].lines[0].box
+    assert box is not None
+    middle = (box[0] + box[2], box[1] + box[3])  # in pixels: two to the point
+    away_x, away_y = 300 - width / 2, 160 - height / 2
+    assert middle == pytest.approx((300 + away_x - away_y * slope, 200 + away_x * slope + away_y), abs=1)
 
 
 def test_a_page_without_a_result_is_warned_about_and_keeps_its_number() -> None:
