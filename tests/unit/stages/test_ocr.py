@@ -247,9 +247,7 @@ def test_a_crooked_page_is_read_again_straight_and_its_boxes_lie_on_the_page_as_
     slope = math.tan(math.radians(3))
     fall = 400 * slope
     crooked = [
-        RecognisedLine(
-            str(n), ((100, y), (500, y + 400 * slope), (500, y + 400 * slope + 20), (100, y + 20)), 1
-        )
+        RecognisedLine(str(n), ((100, y), (500, y + fall), (500, y + fall + 20), (100, y + 20)), 1)
         for n, y in enumerate((100, 140, 180, 220))
     ]
     engine = ScriptedEngine([crooked, [RecognisedLine("straight", quad(200, 150, 400, 170), 1)]])
