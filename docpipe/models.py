@@ -111,6 +111,18 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """Why two spellings are one entity."""
+
+    rule: str
+    """`spelling`, `ocr`, `misspelling`, `acronym`, `initials`, `part`, `defined` or `known as`."""
+    score: float
+    """0..1: how rarely the rule errs."""
+    mentions: tuple[int, int]
+    """The first mention of either spelling, by index."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """What several mentions of one document name."""
 
@@ -118,6 +130,8 @@ class Entity:
     name: str
     label: str
     mentions: tuple[int, ...]
+    merges: tuple[Merge, ...] = ()
+    """Why its spellings are one: one entry fewer than there are spellings."""
 
 
 @dataclass(frozen=True, slots=True)
