@@ -152,6 +152,10 @@ class Relation:
     target: int
     evidence: Evidence
     score: float
+    verb: str = ""
+    """The words that relate the two; of RELATED_TO only."""
+    count: int = 1
+    """How many places of the document say so."""
 
 
 @dataclass(frozen=True, slots=True)
