@@ -115,7 +115,7 @@ class Merge:
     """Why two spellings are one entity."""
 
     rule: str
-    """`spelling`, `ocr`, `misspelling`, `acronym`, `initials`, `part`, `defined` or `known as`."""
+    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `defined` or `known as`."""
     score: float
     """0..1: how rarely the rule errs."""
     mentions: tuple[int, int]

@@ -1,4 +1,4 @@
-"""Names that the text itself says are one: `International Business Machines (IBM)`, `Oslo, formerly Kristiania`."""
+"""Names that the text itself says are one: `World Health Organization (WHO)`, `Oslo, formerly Kristiania`."""
 
 from __future__ import annotations
 

@@ -73,10 +73,14 @@ _WORKS = (
 )
 _job = re.compile(_JOB, re.IGNORECASE)
 _works = re.compile(_WORKS)
-_job_of = re.compile(_JOB + r"[^.;‹]{0,30}\b(?:of|for|at|with|in) (?:the |an? )?(?:[\w-]+ ){0,2}$", re.IGNORECASE)
+_job_of = re.compile(
+    _JOB + r"[^.;‹]{0,30}\b(?:of|for|at|with|in) (?:the |an? )?(?:[\w-]+ ){0,2}$", re.IGNORECASE
+)
 _at = re.compile(r"\b(?:of|for|at|with)\b")
 _job_after = re.compile(r"(?:['’]s?)?(?:\s[a-z-]+){0,3}?\s" + _JOB, re.IGNORECASE)
-_went = re.compile(r"\b(?:went|came|come|speak|spoke|visit\w*|meet\w*|met|arrested|taken|against|enter\w*|flew|met)\b")
+_went = re.compile(
+    r"\b(?:went|came|come|speak|spoke|visit\w*|meet\w*|met|arrested|taken|against|enter\w*|flew|met)\b"
+)
 _article = re.compile(r",? (?:is )?(?:an?|the|another|former)(?: former)? ")
 _said = re.compile(r"\b(?:said|says)(?: the [a-z]+['’]s)? $")
 _apposed = re.compile(r",(?: \d+,)? an? [a-z][\w ,-]{0,40}?" + _JOB, re.IGNORECASE)
@@ -84,33 +88,41 @@ _people_joined = re.compile(r"‹PERSON›(?:, ‹PERSON›)*(?: \([^)]*\))?,? a
 
 _TITLE = (
     r"(?:(?:U\.?S\.? )?(?:Sen|Gov|Rep|Lt|Sgt|Col|Gen|Maj|Capt|Dr|Mr|Mrs|Ms|Prof|Rev|Lt\. Gov|Atty\. Gen)\."
-    r"|Senator|Governor|Representative|Mayor|President|Premier|Prime Minister|Foreign Minister|Minister|Chancellor"
-    r"|King|Queen|Prince|Ambassador|Congressman|Congresswoman|Councilman|Judge|Leader|[Nn]ative|resident|citizen)"
+    r"|Senator|Governor|Representative|Mayor|President|Premier|Prime Minister|Foreign Minister|Minister"
+    r"|Chancellor|King|Queen|Prince|Ambassador|Congressman|Congresswoman|Councilman|Judge|Leader|[Nn]ative|resident|citizen)"
 )
 _titles = re.compile(rf"(?:['’]s?)?,? (?:[a-z-]+ )?(?:{_TITLE} )*")
 _home = re.compile(
-    r"\b(?:born|lives?|lived|living|resid(?:es?|ed|ing|ents?)|native|grew up|raised|mayor|governor|senator|sen\."
-    r"|rep\.|king|queen|citizen|moved|home(?:town)?|attorney general)\b|\b[RD]-$",
+    r"\b(?:born|lives?|lived|living|resid(?:es?|ed|ing|ents?)|native|grew up|raised|mayor|governor|senator"
+    r"|sen\.|rep\.|king|queen|citizen|moved|home(?:town)?|attorney general)\b|\b[RD]-$",
     re.IGNORECASE,
 )
-_hometown = re.compile(r"\b(?:home|hometown|house|native|resident|citizen|born)(?: in| of| near)? (?:the )?[^.;]{0,40}$")
+_hometown = re.compile(
+    r"\b(?:home|hometown|house|native|resident|citizen|born)(?: in| of| near)? (?:the )?[^.;]{0,40}$"
+)
 _of_place = re.compile(
     r"(?:,? \d+,)? (?:of|from) (?:the )?(?:[a-z-]+ ){0,2}(?:‹LOCATION›,? )*"
-    r"|(?:,? \d+)?, (?:an? |the )?[^.;‹]{0,60}(?<!\w)(?:of|from|in|on|for) (?:the )?(?:[a-z-]+ ){0,2}(?:‹LOCATION›,? )*"
+    r"|(?:,? \d+)?, (?:an? |the )?[^.;‹]{0,60}(?<!\w)(?:of|from|in|on|for) (?:the )?(?:[a-z-]+ ){0,2}"
+    r"(?:‹LOCATION›,? )*"
 )
 _verbs = re.compile(
     r"\b(?:said|says|told|will|would|was|were|has|had|plans?|attended|arrested|visit\w*|went|made|named|took|signed"
     r"|[a-z]+ing|recently)\b"
 )
-_apart = re.compile(r"\b(?:said|says|told|made|named|elected|according to|with|and|where|when|that|which)\b|[.;:()]")
+_apart = re.compile(
+    r"\b(?:said|says|told|made|named|elected|according to|with|and|where|when|that|which)\b|[.;:()]"
+)
 
 _FAR = (
     r"(?:(?:the|nearby|rural|downtown|central|extreme|far|upper|lower|mostly|heavily|western|eastern|northern|southern"
     r"|(?:north|south)?-?(?:east|west|north|south)(?:ern)?)\s){0,4}"
 )
-_inside = re.compile(rf"\s*(?:\(|,?\s(?:[a-z]+(?<!ed)\s){{0,2}}(?:in|of)\s{_FAR}|,\s(?=[a-z]){_FAR})\s*")
+_inside = re.compile(
+    rf"\s*(?:\(|,?\s(?:(?!and\b|or\b)[a-z]+(?<!ed)\s){{0,2}}(?:in|of)\s{_FAR}|,\s(?=[a-z]){_FAR})\s*"
+)
 _part_of_place = re.compile(
-    r"\s(?:suburb|district|neighbou?rhood|capital|city|town|village|island|port|resort|province|state)s? of (?:the )?"
+    r"\s(?:suburb|district|neighbou?rhood|capital|city|town|village|island|port|resort|province|state)s? of "
+    r"(?:the )?"
     r"|,? including (?:[a-z-]+ ){0,6}"
     r"|['’]s\s"
 )
@@ -129,7 +141,9 @@ _dateline = re.compile(r"(?:,? ‹[A-Z_]+›)*,?\s*[({]?\s*")
 _dateline_end = re.compile(r"\s*(?:\)|--|—|_(?!\w))")
 _branch = re.compile(r"\s(?:branch|office|plant|bureau|campus|unit|chapter|headquarters)e?s? of (?:the )?")
 
-_KILL = r"(?:kill(?:ed|ing|er|s)?|shot|shooting|assassin\w*|murder\w*|slay\w*|slain|stabb\w+|death of|wounded)"
+_KILL = (
+    r"(?:kill(?:ed|ing|er|s)?|shot|shooting|assassin\w*|murder\w*|slay\w*|slain|stabb\w+|death of|wounded)"
+)
 _kill = re.compile(rf"\b{_KILL}\b", re.IGNORECASE)
 _passive = re.compile(r"\b(?:by|orders of|hands of)\b")
 _killer_of = re.compile(r"['’]s? (?:[a-z]+ ){0,2}(?:killer|assassin|murderer|slayer),? ")
@@ -140,6 +154,8 @@ _party = re.compile(
     r"|defendant|v\.|vs\.?|versus)(?!\w)|In the matter of",
     re.IGNORECASE,
 )
+_aside = re.compile(r"[\w.],\s*$")
+"""A comma after a plain word: what follows belongs to an address, and is no further party."""
 _dated = re.compile(
     r"\b(?:dated?|as of|effective|effect|made|signed|entered|executed|filed|issued|on|of)\b", re.IGNORECASE
 )
@@ -149,7 +165,8 @@ _worth = re.compile(
     re.IGNORECASE,
 )
 _verb = re.compile(
-    r"\b(?:(?:shall|will|must|may|has|have|had|was|were|is|are)\s+(?:\w+\s+){0,2}?)?"
+    r"(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\b(?:its|his|her) )(?<!\btheir )\b"
+    r"(?:(?:shall|will|must|may|has|have|had|was|were|is|are)\s+(?:\w+\s+){0,2}?)?"
     r"(?:[a-z]{3,}(?:ed|ized|ised)|pays?|owns?|owes?|buys?|bought|sells?|sold|leases?|grants?|holds?|held|leads?|led"
     r"|gave|gives?|sent|sends?|met|meets?|sues?|made|makes?|wrote|writes?|built|builds?|won|wins?|represents?|provides?"
     r"|delivers?|transfers?|assigns?|appoints?|acquires?|controls?|supplies)\b"
@@ -212,9 +229,9 @@ def _person_at_org(words: Context) -> Rule | None:
     between = words.between
     if "‹PERSON›" in _people_joined.sub("", between):
         return None
-    if _article.fullmatch(between) or between in (", ", " of ", " is the "):
-        if _job_after.match(words.after):
-            return Rule("WORK_FOR", False, 0.7)
+    beside = _article.fullmatch(between) or between in (", ", " of ", " is the ")
+    if beside and _job_after.match(words.after):
+        return Rule("WORK_FOR", False, 0.7)
     if words.distance <= 25 and _job_of.search(between):
         return Rule("WORK_FOR", False, 0.8)
     near = words.distance <= 10 and not _went.search(between)
@@ -236,7 +253,9 @@ def _org_of_person(words: Context) -> Rule | None:
 def _reports_for_it(words: Context) -> bool:
     """`Acme fell, said Ann, a manager.` and `said the company's Ann`."""
     apposed = _apposed.match(words.after)
-    return words.between.endswith(("'s ", "’s ")) or bool(apposed and "‹ORG›" not in words.after[: apposed.end() + 20])
+    return words.between.endswith(("'s ", "’s ")) or bool(
+        apposed and "‹ORG›" not in words.after[: apposed.end() + 20]
+    )
 
 
 def _person_in_place(words: Context) -> Rule | None:
@@ -247,7 +266,8 @@ def _person_in_place(words: Context) -> Rule | None:
         return Rule("LIVE_IN", False, 0.6)
     if re.fullmatch(r"(?:, \d+)?, an? (?:former )?", between) and re.match(r" [a-z]", words.after):
         return Rule("LIVE_IN", False, 0.6)
-    if words.distance <= 12 and _home.search(between) or words.distance <= 20 and _hometown.search(between):
+    at_home = (12, _home), (20, _hometown)
+    if any(words.distance <= most and cue.search(between) for most, cue in at_home):
         return Rule("LIVE_IN", False, 0.7)
     if _of_place.fullmatch(between) and not _verbs.search(between) and words.distance <= 14:
         return Rule("LIVE_IN", False, 0.5)
@@ -263,7 +283,8 @@ def _place_of_person(words: Context) -> Rule | None:
 
 
 def _paper_of_party(words: Context) -> Rule | None:
-    return Rule("PARTY_TO", True, 0.8) if _party.search(words.between) else None
+    party = _party.search(words.between) and not _aside.search(words.between)
+    return Rule("PARTY_TO", True, 0.8) if party else None
 
 
 def _party_of_paper(words: Context) -> Rule | None:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from docpipe.models import Entity, Evidence, Mention, Page, Relation
@@ -44,6 +45,17 @@ _SENTENCE_END = re.compile(
 _AROUND = 80
 """How many characters before and after a pair the rules may read."""
 
+_HEAD = 400
+"""A document whose first characters name a contract or an invoice is that contract or invoice."""
+_OWN = 2
+"""It has a title and a number."""
+_PAGE = 4000
+_OWED = re.compile(
+    r"\b(?:fees?|prices?|pay\w*|deposit|due|total\w*|liability|amounts?|sums?|rent|charges?|premium|salary|costs?"
+    r"|value|damages|interest|exceed)\b",
+    re.IGNORECASE,
+)
+
 
 class _Pair(NamedTuple):
     one: Mention
@@ -63,27 +75,29 @@ def find_relations(
     Types: WORK_FOR (PERSON to ORG), LIVE_IN (PERSON to LOCATION), BASED_IN (ORG to LOCATION),
     LOCATED_IN (LOCATION to LOCATION), KILLED (PERSON to PERSON), PARTY_TO (PERSON or ORG to a
     contract or case), DATED (contract, case or invoice to DATE), AMOUNT_OF (MONEY to contract, case
-    or invoice); where none of them holds, RELATED_TO for persons, organisations and amounts with a
+    or invoice, also where the document itself is that contract or invoice and has named it on the
+    same page); where none of them holds, RELATED_TO for persons, organisations and amounts with a
     verb between, which it keeps; and CO_OCCURS on request. Each (type, source, target) comes once, with
-    how often it was said and the evidence of highest score, then the first; the evidence spans both
-    mentions. Sorted by place of evidence. Time and memory are linear in the mentions.
+    how often it was said and the evidence of highest score, then the shortest, then the first; the
+    evidence spans both mentions. Sorted by place of evidence. Time and memory are linear in the mentions.
     """
     entity_of = {mention: entity.index for entity in entities for mention in entity.mentions}
     best: dict[tuple[str, int, int], Relation] = {}
-    for one, other, rule in _said(text, mentions, options):
+    ordered = sorted(mentions, key=lambda mention: mention.start)
+    for one, other, rule in chain(_said(text, ordered, options), _owed(text, ordered)):
         source, target = (other, one) if rule.backwards else (one, other)
         key = rule.type, entity_of[source.index], entity_of[target.index]
         if key[1] == key[2]:
             continue
         found = Relation(*key, _evidence(one, other, pages), rule.score, rule.verb)
         known = best.get(key)
-        chosen = known if known and known.score >= found.score else found
+        chosen = min((known, found), key=_worse) if known else found
         best[key] = replace(chosen, count=known.count + 1 if known else 1)
     return tuple(sorted(best.values(), key=lambda r: (r.evidence.start, r.evidence.end, r.type)))
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """The borders of the sentences of `text`: at . ! ? before a capital or digit, at blank lines and clauses."""
+    """The borders of the sentences of `text`: at . ! ? before a capital or digit, blank lines, clauses."""
     start = 0
     for match in _SENTENCE_END.finditer(text):
         yield start, match.end()
@@ -91,8 +105,11 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _said(text: str, mentions: Sequence[Mention], options: RelationOptions) -> Iterator[_Pair]:
-    ordered = sorted(mentions, key=lambda mention: mention.start)
+def _worse(relation: Relation) -> tuple[float, int]:
+    return -relation.score, relation.evidence.end - relation.evidence.start
+
+
+def _said(text: str, ordered: Sequence[Mention], options: RelationOptions) -> Iterator[_Pair]:
     starts = [mention.start for mention in ordered]
     for start, end in sentences(text):
         inside = ordered[bisect_left(starts, start) : bisect_left(starts, end)]
@@ -110,6 +127,33 @@ def _said(text: str, mentions: Sequence[Mention], options: RelationOptions) -> I
                     yield _Pair(one, other, rule)
 
 
+def _owed(text: str, ordered: Sequence[Mention]) -> Iterator[_Pair]:
+    """The amounts due under the contract or invoice that the document itself is."""
+    own = _own_papers(ordered)
+    last: dict[tuple[str, str], Mention] = {}
+    for mention in ordered:
+        if (name := (mention.label, mention.text.casefold())) in own:
+            last[name] = mention
+        elif mention.label == "MONEY" and _is_owed(text, mention):
+            for paper in last.values():
+                if paper.page == mention.page and mention.start - paper.end <= _PAGE:
+                    yield _Pair(paper, mention, Rule("AMOUNT_OF", True, 0.5))
+
+
+def _own_papers(ordered: Sequence[Mention]) -> list[tuple[str, str]]:
+    head = takewhile(lambda mention: mention.start < _HEAD, ordered)
+    names = dict.fromkeys(
+        (mention.label, mention.text.casefold()) for mention in head if mention.label in PAPERS
+    )
+    return list(names)[:_OWN]
+
+
+def _is_owed(text: str, amount: Mention) -> bool:
+    before, after = text[max(0, amount.start - _AROUND) : amount.start], text[amount.end : amount.end + 40]
+    owed = _OWED.search(before) or _OWED.search(after)
+    return owed is not None and any(character.isdigit() for character in amount.text)
+
+
 def _near(one: Mention, other: Mention, options: RelationOptions) -> bool:
     clause = one.label in PAPERS or other.label in PAPERS
     limit = options.max_clause if clause else options.max_distance
@@ -122,7 +166,7 @@ def _context(
     """The masked words around and between two mentions of a sentence; None where a table parts them."""
     first, last = inside[one], inside[other]
     between = _masked(text, first.end, last.start, inside[one + 1 : other])
-    if "\t" in between and "\n" in between and "\t" in _line(text, last.start):
+    if "\n" in between and "\t" in _line(text, last.start):
         column = _column(text, first.start)
         if column != _column(text, last.start):
             return None

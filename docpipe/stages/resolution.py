@@ -8,9 +8,20 @@ from typing import NamedTuple
 
 from docpipe.models import Entity, Mention, Merge
 from docpipe.stages.aliases import find_aliases
-from docpipe.stages.names import LITERAL, Decision, Name, alike, key, named, plain, shortens
+from docpipe.stages.spellings import (
+    FORM,
+    LITERAL,
+    Decision,
+    Name,
+    alike,
+    compare,
+    name_key,
+    named,
+    plain,
+    shortens,
+)
 
-__all__ = ["resolve", "plain"]
+__all__ = ["LITERAL", "compare", "name_key", "plain", "resolve"]
 
 _NEIGHBOURS = 20
 """How many names to either side a name is compared with, in alphabetical order of both its ends."""
@@ -47,9 +58,11 @@ class _Sets:
 def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
     """The things that `mentions` name: every mention belongs to exactly one entity.
 
-    Two mentions are one entity when their labels agree and `docpipe.stages.names.compare` finds them
-    one, where a short name joins a fuller one only if that is all it can stand for; or when `text`,
-    into which the mentions point, calls them one (`docpipe.stages.aliases`).
+    Two mentions are one entity when their labels agree and, in this order: they differ in form only
+    (`form`); `text`, into which the mentions point, calls them one (`defined`, `known as`); they differ
+    by what bad print confuses (`ocr`) or a few characters (`spelling`); a short name can stand for one
+    fuller name only, by its letters (`acronym`), given names (`initials`) or words (`part`). Values
+    (dates, amounts, addresses, numbers) are one only when they read the same.
 
     Entities come in the order of their first mention; an entity is named by its fullest, then most
     frequent spelling, and keeps why its spellings are one in `merges`, with the first mention of each.
@@ -86,11 +99,12 @@ def _by_key(name_of: dict[int, Name]) -> tuple[dict[Name, Name], list[_Link]]:
     by_key: dict[tuple[str, str], list[Name]] = defaultdict(list)
     for name in counts:
         by_key[name.label, name.key].append(name)
-    stands_for, links = {}, []
+    stands_for: dict[Name, Name] = {}
+    links = []
     for group in by_key.values():
         chief = min(group, key=lambda name: (-counts[name], name.surface))
         stands_for |= dict.fromkeys(group, chief)
-        links += [_Link(chief, name, Decision("spelling", 0.98)) for name in group if name != chief]
+        links += [_Link(chief, name, Decision("form", FORM)) for name in group if name != chief]
     return stands_for, links
 
 
@@ -108,8 +122,7 @@ def _joined(
         if sets.join(names[link.one], names[link.other]):
             yield link
     hosts = _hosts(comparable)
-    met = {names[name_of[mention.index]]: mention.start for mention in reversed(mentions)}
-    while joined := [link for link in _only_hosts(hosts, sets, met) if sets.join(link.one, link.other)]:
+    while joined := [link for link in _only_hosts(hosts, sets) if sets.join(link.one, link.other)]:
         yield from joined
 
 
@@ -150,21 +163,14 @@ def _rarest(name: Name, by_word: dict[tuple[str, str], list[Name]]) -> list[Name
     return shared if len(shared) <= _CROWD else []
 
 
-def _only_hosts(hosts: _Hosts, sets: _Sets, met: dict[Name, int]) -> list[_Link]:
-    """The links to the only thing a short name can mean, as the sets stand now.
-
-    Of several persons, it is the one the reader has `met` (start of the first mention) before.
-    """
-    links = []
-    for short, candidates in hosts.items():
-        person = short.label == "PERSON"
-        known = [(full, why) for full, why in candidates if person and met[full] < met[short]]
-        for choice, certain in ((candidates, 1.0), (known, 0.85)):
-            if len({sets.root(full) for full, _ in choice}) == 1:
-                full, why = choice[0]
-                links.append(_Link(full, short, why._replace(score=round(why.score * certain, 2))))
-                break
-    return links
+def _only_hosts(hosts: _Hosts, sets: _Sets) -> list[_Link]:
+    """The links to the only thing a short name can mean, as the sets stand now."""
+    return [
+        _Link(full, short, decision)
+        for short, candidates in hosts.items()
+        if len({sets.root(full) for full, _ in candidates}) == 1
+        for full, decision in candidates[:1]
+    ]
 
 
 def _entity(index: int, mentions: Sequence[Mention], merges: Sequence[Merge]) -> Entity:
@@ -172,7 +178,7 @@ def _entity(index: int, mentions: Sequence[Mention], merges: Sequence[Merge]) ->
     label = mentions[0].label
 
     def fullness(spelling: str) -> tuple[int, int, bool, int, str]:
-        words = len(key(label, spelling).split())
+        words = len(name_key(label, spelling).split())
         return -words, -spellings[spelling], spelling.isupper(), len(spelling), spelling
 
     chief = min(spellings, key=fullness)

@@ -67,8 +67,12 @@ class Decision(NamedTuple):
     rule: str
     score: float
     """0..1: how rarely the rule errs."""
-    unique: bool = False
-    """The rule holds only for a short name that can stand for nothing else."""
+
+
+FORM = 0.98
+"""Score of `form`."""
+ACRONYM = Decision("acronym", 0.85)
+INITIALS = Decision("initials", 0.85)
 
 
 @dataclass(frozen=True)
@@ -106,31 +110,39 @@ class Name:
 def named(label: str, text: str) -> Name:
     """The name that a mention with this label and text has."""
     surface = " ".join(text.split())
-    return Name(label, key(label, surface), surface)
+    return Name(label, name_key(label, surface), surface)
 
 
-def compare(one: Name, other: Name) -> Decision | None:
-    """Whether two names of one label are one thing, by which rule and how surely; None: not to be told.
+def compare(label: str, one: str, other: str) -> Decision | None:
+    """Whether two names of one label (texts, or keys of `name_key`) may be one thing; None if they differ.
 
-    Symmetric. Rules: `spelling` (case, accents, punctuation, possessive, titles, legal forms, name order
-    and forms of a value aside, they read the same), `ocr`, `misspelling` (never in a digit), and, for a short name with one host only: `acronym`, `initials`, `part` of a fuller name.
+    Symmetric. Rules: `form` (case, accents, punctuation, possessive, titles, legal forms, name order and
+    forms of a value aside, they read the same), `ocr` (what bad print confuses), `spelling` (a few
+    characters differ, never a digit), `initials` (given names are abbreviated) and `acronym`. The last
+    two may fit several names. That a name is part of a fuller one, `resolve` alone can tell.
     """
-    if one.label != other.label:
+    first, second = named(label, one), named(label, other)
+    if first.key == second.key:
+        return Decision("form", FORM)
+    return alike(first, second) or _abbreviates(first, second) or _abbreviates(second, first)
+
+
+def _abbreviates(short: Name, full: Name) -> Decision | None:
+    if short.label in LITERAL:
         return None
-    if one.key == other.key:
-        return Decision("spelling", 1.0 if one.surface == other.surface else 0.98)
-    if one.label in LITERAL:
-        return None
-    return _alike(one, other) or _short_for(one, other) or _short_for(other, one)
+    if short.label == "PERSON":
+        return INITIALS if _has_initials_of(short, full) else None
+    letters = short.key.replace(" ", "")
+    return ACRONYM if 1 < len(letters) <= 7 and len(full.words) > 1 and letters == full.initials else None
 
 
 def alike(one: Name, other: Name) -> Decision | None:
-    """The rules of `compare` that need no look at other names: `ocr` and `misspelling`."""
+    """By `ocr` or `spelling`: the rules that need no look at other names."""
     return _alike(one, other) if one.label == other.label and one.label not in LITERAL else None
 
 
 def shortens(short: Name, full: Name) -> Decision | None:
-    """The rules of `compare` that make `short` stand for `full`: `acronym`, `initials` and `part`."""
+    """By `acronym`, `initials` or `part`: the rules for a short name that can stand for nothing else."""
     return _short_for(short, full) if short.label == full.label and short.label not in LITERAL else None
 
 
@@ -142,8 +154,8 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"^the\s+|[^\w\s]|_", " ", letters).split())
 
 
-def key(label: str, surface: str) -> str:
-    """What all spellings of one name have in common that differ only in form."""
+def name_key(label: str, surface: str) -> str:
+    """What all texts of one name have in common that differ in form only: equal keys are one name."""
     if label in LITERAL:
         return _value(label, surface)
     words = plain(_in_order(surface) if label == "PERSON" else surface).split()
@@ -217,12 +229,12 @@ def _alike(one: Name, other: Name) -> Decision | None:
     if min(len(one.key), len(other.key)) <= 5 or one.digits != other.digits:
         return None
     if one.key.replace(" ", "") == other.key.replace(" ", ""):
-        return Decision("misspelling", 0.95)
+        return Decision("spelling", 0.95)
     ratio = fuzz.ratio(one.key, other.key, score_cutoff=SIMILAR)
     if ratio and len(one.words) == len(other.words) and not (one.acronym or other.acronym):
         pairs = zip(one.words, other.words, strict=True)
         if all(_same_word(a, b) for a, b in pairs if a != b):
-            return Decision("misspelling", round(ratio / 100, 2))
+            return Decision("spelling", round(ratio / 100, 2))
     return None
 
 
@@ -236,13 +248,13 @@ def _same_word(one: str, other: str) -> bool:
 
 def _short_for(short: Name, full: Name) -> Decision | None:
     if short.acronym and short.label != "PERSON" and not full.acronym and len(full.words) > 1:
-        return Decision("acronym", 0.85, True) if full.initials == short.acronym else None
+        return ACRONYM if full.initials == short.acronym else None
     if short.label == "PERSON":
         if _has_initials_of(short, full):
-            return Decision("initials", 0.85, True)
-        return Decision("part", 0.8, True) if _is_part_of_person(short, full) else None
+            return INITIALS
+        return Decision("part", 0.8) if _is_part_of_person(short, full) else None
     if short.label == "ORG" and _is_part_of_org(short, full):
-        return Decision("part", 0.75, True)
+        return Decision("part", 0.75)
     return None
 
 
@@ -266,7 +278,7 @@ def _is_part_of_person(short: Name, full: Name) -> bool:
 
 
 def _is_part_of_org(short: Name, full: Name) -> bool:
-    """Northwind of Northwind Traders, and Parliament of the Norwegian Parliament; not Utah of Bank of Utah."""
+    """Northwind of Northwind Traders, Parliament of Norwegian Parliament; not Utah of Bank of Utah."""
     count = len(short.words)
     if len(full.words) <= count or len(short.key) < 4:
         return False
