@@ -192,10 +192,10 @@ def _located_in(words: Context) -> Rule | None:
         return Rule("LOCATED_IN", True, 0.7)
     if _list_of_places(words):
         return None
-    if _inside.fullmatch(between) or _apposed_place.fullmatch(between):
-        return Rule("LOCATED_IN", False, 0.8)
     if _in_start.search(words.before) and _in_again.fullmatch(between):
         return Rule("LOCATED_IN", True, 0.6)
+    if _inside.fullmatch(between) or _apposed_place.fullmatch(between):
+        return Rule("LOCATED_IN", False, 0.8)
     if words.distance <= 2 and between.count(",") == 1 and not _beside.search(between):
         return Rule("LOCATED_IN", False, 0.6)
     return None

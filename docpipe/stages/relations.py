@@ -150,7 +150,7 @@ def _own_papers(ordered: Sequence[Mention]) -> list[tuple[str, str]]:
 
 def _is_owed(text: str, amount: Mention) -> bool:
     before, after = text[max(0, amount.start - _AROUND) : amount.start], text[amount.end : amount.end + 40]
-    owed = _OWED.search(before) or _OWED.search(after)
+    owed = _OWED.search(_SENTENCE_END.split(before)[-1]) or _OWED.search(_SENTENCE_END.split(after)[0])
     return owed is not None and any(character.isdigit() for character in amount.text)
 
 
