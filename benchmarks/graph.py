@@ -154,7 +154,7 @@ def _panel(left: int, title: str, points: Sequence[tuple[int, float]]) -> str:
     labels = [
         f'<text x="{at(x, 0).split(",")[0]}" y="276" text-anchor="middle">{x}</text>' for x, _ in points
     ]
-    dots = [_dot(*at(x, y).split(","), f"{y:.3g}") for x, y in points]
+    dots = [_dot(at(x, y), f"{y:.3g}") for x, y in points]
     return "\n".join(
         [
             f'<text x="{left}" y="24" font-size="15">{title} by pages</text>',
@@ -167,7 +167,8 @@ def _panel(left: int, title: str, points: Sequence[tuple[int, float]]) -> str:
     )
 
 
-def _dot(x: str, y: str, value: str) -> str:
+def _dot(point: str, value: str) -> str:
+    x, y = point.split(",")
     dot = f'<circle cx="{x}" cy="{y}" r="3" fill="#1967d2"/>'
     return f'{dot}<text x="{x}" y="{y}" dy="-8" text-anchor="end">{value}</text>'
 

@@ -118,7 +118,7 @@ def test_a_relation_said_thrice_comes_once_with_its_count_and_shortest_best_evid
 
 def test_a_nearer_name_of_the_same_kind_takes_the_relation() -> None:
     assert related("[Acme|ORG] and [Fabrikam|ORG] of [Oslo|LOCATION].") == [("Fabrikam", "BASED_IN", "Oslo")]
-    assert related("[Ann|PERSON] thanked [Bo|PERSON], 83, of [Oslo|LOCATION].") == [("Bo", "LIVE_IN", "Oslo")]
+    assert related("[Ann|PERSON] and [Bo|PERSON], 83, of [Oslo|LOCATION].") == [("Bo", "LIVE_IN", "Oslo")]
 
 
 def test_members_in_a_row_all_belong_to_the_organisation() -> None:
