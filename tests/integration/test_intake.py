@@ -355,7 +355,7 @@ def killed_again_and_again(
     return last
 
 
-EVERY_NAME = [f"{number:02}.txt" for number in range(3 * KILLS)]
+EVERY_NAME = [f"{number:03}.txt" for number in range(3 * KILLS)]
 
 
 @pytest.mark.timeout(900)  # 21 processes start, one after the other
@@ -368,7 +368,7 @@ def test_a_watcher_that_is_killed_at_random_takes_every_file_once(
         return Running(["watch", inbox, "--stable", "0", *options], environment, log)
 
     def feed(number: int) -> None:
-        (inbox / f"{number:02}.txt").write_text(f"text {number}")
+        (inbox / f"{number:03}.txt").write_text(f"text {number}")
 
     last = killed_again_and_again(start, feed, pipeline, tmp_path, seed)
     if not in_place:
@@ -588,7 +588,7 @@ def test_a_listener_that_is_killed_at_random_takes_every_object_once(
         return Running(["s3", "listen", queue, "--project", "p"], environment | aws, log)
 
     last = killed_again_and_again(
-        start, lambda number: put(f"in/{number:02}.txt", b"text %d" % number), pipeline, tmp_path, seed=3
+        start, lambda number: put(f"in/{number:03}.txt", b"text %d" % number), pipeline, tmp_path, seed=3
     )
     last.wait_until(lambda: left(queue) == 0, "all messages are deleted")
     assert last.end() == 0
