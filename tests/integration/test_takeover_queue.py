@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -29,6 +30,7 @@ from docpipe.models import Ref
 from docpipe.pipeline import Pipeline
 from tests.integration.importing import import_all, settings_of
 from tests.integration.legacy_database import Legacy, build, fill, run, table, value
+from tests.integration.test_health import close
 from tests.integration.test_takeover import WISHES, schema
 from tests.stack import Stack
 from tests.stack.api_server import ApiServer
@@ -71,6 +73,10 @@ class World:
     def take_in(self, **options: Any) -> Counter[str]:
         return queue.import_rows(self.dsn, self.pipeline, **options)
 
+    def ref(self, label: str) -> Ref:
+        """Of the first run."""
+        return Ref(self.legacy.documents[label], 1)
+
     def status(self, label: str) -> str:
         uid = self.legacy.documents[label]
         return str(
@@ -88,36 +94,45 @@ class World:
 NewWorld = Callable[..., World]
 
 
+@contextlib.contextmanager
+def surroundings(
+    stack: Stack, dsn: str, redis_url: str, folder: Path
+) -> Iterator[tuple[ApiServer, dict[str, str]]]:
+    """An API of the database's own, and the settings of those who use both."""
+    api = _api(stack, dsn, folder)
+    try:
+        yield (
+            api,
+            ENGINES
+            | {
+                "SUPABASE_URL": api.url,
+                "SUPABASE_SECRET_KEY": api.secret_key,
+                "SUPABASE_DB_URL": dsn,
+                "REDIS_URL": redis_url,
+                "DOCPIPE_UPLOADS": str(folder / "uploads"),
+            },
+        )
+    finally:
+        api.stop()
+
+
 @pytest.fixture
 def new_world(stack: Stack, empty_database: str, redis_url: str, tmp_path: Path) -> Iterator[NewWorld]:
-    made: list[tuple[ApiServer, Pipeline]] = []
+    with contextlib.ExitStack() as made:
 
-    def new(generation: int = 1, *, switch_off: bool = True, extra: str = "") -> World:
-        legacy = build(empty_database, generation)
-        run(empty_database, extra)
-        before = schema(empty_database)
-        takeover.apply(empty_database, WISHES)
-        if switch_off:
-            triggers.switch_off(empty_database, tmp_path / "restore.sql")
-        api = _api(stack, empty_database, tmp_path)
-        env = ENGINES | {
-            "SUPABASE_URL": api.url,
-            "SUPABASE_SECRET_KEY": api.secret_key,
-            "SUPABASE_DB_URL": empty_database,
-            "REDIS_URL": redis_url,
-            "DOCPIPE_UPLOADS": str(tmp_path / "uploads"),
-        }
-        pipeline = new_pipeline(settings_of(env))
-        made.append((api, pipeline))
-        return World(empty_database, legacy, env, tmp_path, pipeline, before)
+        def new(generation: int = 1, *, switch_off: bool = True, extra: str = "") -> World:
+            legacy = build(empty_database, generation)
+            run(empty_database, extra)
+            before = schema(empty_database)
+            takeover.apply(empty_database, WISHES)
+            if switch_off:
+                triggers.switch_off(empty_database, tmp_path / "triggers.sql")
+            _, env = made.enter_context(surroundings(stack, empty_database, redis_url, tmp_path))
+            pipeline = new_pipeline(settings_of(env))
+            made.callback(close, pipeline)
+            return World(empty_database, legacy, env, tmp_path, pipeline, before)
 
-    yield new
-    for api, pipeline in made:
-        pipeline.store.close()
-        pipeline.broker.close()
-        assert pipeline.app is not None
-        pipeline.app.close()
-        api.stop()
+        yield new
 
 
 def _api(stack: Stack, dsn: str, folder: Path) -> ApiServer:
