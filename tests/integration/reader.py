@@ -31,6 +31,8 @@ ENDLESS = {
     "docpipe s3 listen": "listening to ",
     "docpipe metrics": "metrics at ",
     "docpipe reap --every": "",
+    "celery -A docpipe.worker beat": "beat: Starting",
+    "celery -A docpipe.worker flower": "Registered tasks",
 }
 """Beginnings of commands that go on until they are told to stop, and what they say when they are ready."""
 
@@ -84,9 +86,10 @@ class Reader:
         """Do what stands below the headings; without headings, the whole page."""
         found = sections(page)
         for line in (line for heading in headings or found for line in found[heading]):
-            self._do(" ".join(line.split()))
+            self.do(" ".join(line.split()))
 
-    def _do(self, line: str) -> None:
+    def do(self, line: str) -> None:
+        """One line."""
         if any(line.startswith(each) for each in NOT_HERE):
             return
         if match := re.fullmatch(r"export (\w+)=(.*)", line):
