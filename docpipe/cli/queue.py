@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 
@@ -42,15 +43,20 @@ def import_(dry_run: bool, stranded: bool, batch: int, root: Path | None, bucket
     sys.exit(1 if outcomes["unreadable"] or outcomes["no_document"] else 0)
 
 
-def _tell(done: object) -> None:
-    row, uid, outcome, note = (getattr(done, name) for name in ("row", "document_uuid", "outcome", "note"))
-    click.echo(f"{row} {uid or '-'} {outcome}{f': {note}' if note else ''}")
+def _tell(done: Any) -> None:
+    click.echo(f"{_name(done)} {done.outcome}{f': {done.note}' if done.note else ''}")
+
+
+def _name(each: Any) -> str:
+    """Row and document; one that has no row is named once."""
+    uid = each.document_uuid or "-"
+    return str(each.row) if uid in each.row else f"{each.row} {uid}"
 
 
 def _list_open(part: ModuleType, stranded: bool) -> None:
     rows = part.listed(dsn(), with_stranded=stranded)
     for each in rows:
-        click.echo(f"{each.row} {each.document_uuid or '-'} {each.work} ({each.status})")
+        click.echo(f"{_name(each)} {each.work} ({each.status})")
     what = "rows and documents" if stranded else "rows"
     click.echo(f"docpipe: {len(rows)} {what} would be handed over; nothing was changed", err=True)
 

@@ -177,7 +177,7 @@ def apply(dsn: str, wishes: Wishes = Wishes()) -> list[str]:
             _record(connection, planned, before, had_status=had_status)
             probe(connection, silent=True)
             connection.execute("notify pgrst, 'reload schema'")
-    return [step.told for step in planned.steps if not step.told.startswith("triggers o")]
+    return [*dict.fromkeys(step.told for step in planned.steps if not step.told.startswith("triggers o"))]
 
 
 _FORMER_STATUS = """update public.source_documents d set celery_status = f.celery_status

@@ -145,6 +145,26 @@ def test_a_default_that_names_no_row_is_refused(empty_database: str) -> None:
     assert schema(empty_database) == before
 
 
+def test_of_what_is_not_there_at_all_only_that_is_told(empty_database: str) -> None:
+    build(empty_database, 1)
+    lacking = migrate.check(empty_database)
+    assert "table docpipe_runs" in lacking
+    assert [line for line in lacking if "docpipe_runs" in line and line.startswith(("column", "index"))] == []
+    assert "column source_documents.docpipe_run integer" in lacking
+    assert "index source_documents_content_idx on source_documents" in lacking
+    takeover.apply(empty_database, WISHES)
+    run(
+        empty_database,
+        "drop index stage_runs_open_idx; revoke insert on docpipe_runs from service_role;"
+        " create or replace function docpipe_schema_version() returns text language sql as 'select null::text'",
+    )
+    assert migrate.check(empty_database) == [
+        "function docpipe_schema_version() in its present version",
+        "grant of insert on docpipe_runs to service_role",
+        "index stage_runs_open_idx on stage_runs",
+    ]
+
+
 def test_an_empty_database_has_no_obstacle_and_gets_everything(empty_database: str) -> None:
     assert takeover.plan(empty_database).obstacles == ()
     assert takeover.apply(empty_database) == [each.file_name for each in migrate.migrations()]
@@ -211,6 +231,8 @@ def test_words_of_the_readers_own_are_taken_at_their_word(empty_database: str) -
     fill(empty_database, legacy, [("a", {"initial_processing_status": "Human_Review"})])
     takeover.apply(empty_database, Wishes(WISHES.defaults, {"human_review": "completed"}, True))
     assert table(empty_database, "select celery_status from source_documents") == [("completed",)]
+    assert takeover.plan(empty_database).obstacles == ()  # and need not be said again
+    assert takeover.apply(empty_database) == []
 
 
 def test_filling_moves_nothing_of_the_old_system(legacy: Legacy, empty_database: str) -> None:
