@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
 from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader
@@ -112,8 +112,15 @@ class ImageReader:
             try:
                 self._picture.seek(frame)
             except EOFError:
+                self._warn_of_circle(frame)
                 return frame
         raise TooManyPagesError(f"{self._name} holds more than {self._limits.max_image_frames} pictures.")
+
+    def _warn_of_circle(self, frame: int) -> None:
+        """Pillow ends a list of pictures that leads back to one of them, and says nothing."""
+        if isinstance(self._picture, TiffImagePlugin.TiffImageFile) and self._picture.tag_v2.next:
+            message = "After the last picture the file names one again that came before: some may be missing."
+            self.warnings.append(Warn("content_lost", message, frame))
 
     def _check_size(self) -> None:
         width, height = self._picture.size
