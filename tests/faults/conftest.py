@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -93,6 +94,7 @@ def readers(battlefield: Field) -> Iterator[Fleet]:
 
 @contextmanager
 def supervised(field: Field, submit: Callable[[str], Submission], concurrency: int) -> Iterator[Fleet]:
+    begin = time.monotonic()
     with Fleet(field.logs, field.env) as fleet:
         for _ in range(2):
             fleet.start_worker("ocr,text,entity,graph", concurrency=concurrency)
@@ -100,5 +102,6 @@ def supervised(field: Field, submit: Callable[[str], Submission], concurrency: i
         fleet.wait_until_ready()
         quiet = submit("quiet")
         quiet.wait(timeout=60)
+        field.own_seconds = time.monotonic() - begin
         field.quiet = verdict.results(field.stack.postgres.url, quiet.document_uuid)
         yield fleet
