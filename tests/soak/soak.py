@@ -18,7 +18,6 @@ from docpipe.errors import DocpipeError
 from docpipe.models import Document, Ref
 from docpipe.pipeline import Pipeline
 from docpipe.plan import BUILT_IN
-from docpipe.runner import Policy
 from docpipe.sources import Sources
 from docpipe.status import COMPLETED, is_final
 from docpipe.stores.port import ALL_PARTS
