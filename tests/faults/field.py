@@ -24,7 +24,7 @@ from tests.stack import Stack
 from tests.workers import wait_until
 
 FINAL_SECONDS = 150.0
-_MARGIN_SECONDS = 30.0
+_MARGIN_SECONDS = 20.0
 
 
 def takeover_seconds(policy: Policy) -> float:
@@ -33,12 +33,11 @@ def takeover_seconds(policy: Policy) -> float:
 
 
 def margin(own_seconds: float) -> float:
-    """Seconds that a document is given for its own work and its turn, beyond what the failure costs.
+    """Seconds that an attempt is given for its work and its turn, beyond what the failure costs.
 
-    Undisturbed, with workers that run, it takes about one. But it is one of two dozen on two cores, its
-    workers may have to start anew, and the machine may be busy with other things: so it is twice what
-    workers took here to start and finish one document, and at least half a minute. That still tells
-    lease and reaper from the visibility time-out, after which Redis gives a dead worker's message back.
+    Undisturbed, with workers that run, a document takes about one. But it is one of two dozen on two
+    cores, its workers may have to start anew, and the machine may be busy with other things: so it is
+    twice what workers took here to start and finish one document, and at least twenty seconds.
     """
     return max(_MARGIN_SECONDS, 2 * own_seconds)
 
@@ -111,7 +110,7 @@ class Field:
         """Seconds from registration to the final state, where the stage's worker dies so often and the
         failure itself takes so long: each death costs at most the lease and what the reaper needs to see it.
         """
-        return lasts + deaths * takeover_seconds(self.policy) + margin(self.own_seconds)
+        return lasts + deaths * takeover_seconds(self.policy) + (1 + deaths) * margin(self.own_seconds)
 
     def judge(self, failure: str, stage: str, status: DocumentStatus, allowed: float) -> Verdict:
         """The verdict; raises `AssertionError` when results differ from those of the quiet run."""
