@@ -56,9 +56,6 @@ def outcome(services: Services, pipeline: Pipeline, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("siege")
     secret = folder / "secret.txt"
     secret.write_text(SECRET)
-    impatient = replace(
-        services, env=services.env | {"DOCPIPE_LIMITS__MAX_SECONDS": str(NO_PROGRESS_SECONDS)}
-    )
     with listening(PORT) as server:
         port = server.getsockname()[1]
         cases = read_corpus(Path(CORPUS)) if CORPUS else write_cases(folder, secret, port)
