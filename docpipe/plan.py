@@ -20,6 +20,7 @@ from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
 from docpipe.models import Document, StageOutput
 from docpipe.stages.ports import NerEngine, OcrEngine
+from docpipe.stages.second_opinion import SecondOpinion
 from docpipe.status import QUEUES, WORDS, Stage, StageWords, custom_words
 from docpipe.stores.port import ALL_PARTS, Part, PlannedStage
 
@@ -31,6 +32,10 @@ class Options:
     ocr_engine: str = "rapidocr"
     ocr_options: Mapping[str, Any] = field(default_factory=dict)
     ocr_dpi: int = 200
+    ocr_min_confidence: float = 0.6
+    """Pages recognised with less (0..1) are warned about, and read by the second engine if there is one."""
+    ocr_second_engine: str | None = None
+    ocr_second_options: Mapping[str, Any] = field(default_factory=dict)
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict)
     chunk_max: int = 1500
@@ -53,7 +58,12 @@ class Tools:
 
     @cached_property
     def ocr(self) -> OcrEngine:
-        return load_ocr(self.options.ocr_engine, **self.options.ocr_options)
+        options = self.options
+        first = load_ocr(options.ocr_engine, **options.ocr_options)
+        if options.ocr_second_engine is None:
+            return first
+        second = load_ocr(options.ocr_second_engine, **options.ocr_second_options)
+        return SecondOpinion(first, second, min_confidence=options.ocr_min_confidence)
 
     @cached_property
     def ner(self) -> NerEngine:

@@ -69,7 +69,10 @@ class Settings(BaseSettings):
     allow_https: bool = False
 
     ocr_engine: str = "rapidocr"
+    ocr_inference: Literal["auto", "onnxruntime", "openvino", "cuda"] = "auto"
     ocr_dpi: int = Field(200, ge=72, le=600)
+    ocr_min_confidence: float = Field(0.6, ge=0, le=1)
+    ocr_second_engine: str | None = None
     ner_engine: str = "spacy"
     ner_model: str = "en_core_web_sm"
     chunk_max: int = Field(1500, ge=100)
@@ -108,7 +111,10 @@ class Settings(BaseSettings):
             )
         return Options(
             ocr_engine=self.ocr_engine,
+            ocr_options={"inference": self.ocr_inference} if self.ocr_engine == "rapidocr" else {},
             ocr_dpi=self.ocr_dpi,
+            ocr_min_confidence=self.ocr_min_confidence,
+            ocr_second_engine=self.ocr_second_engine,
             ner_engine=self.ner_engine,
             ner_options={"model": self.ner_model} if self.ner_engine == "spacy" else {},
             chunk_max=self.chunk_max,

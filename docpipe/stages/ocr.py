@@ -18,6 +18,7 @@ from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, StageOutput, Warn
 from docpipe.stages.layout import Quads, reading_order
 from docpipe.stages.ports import OcrEngine
+from docpipe.stages.second_opinion import note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,6 +221,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         recognised, turned = ([], 0) if _is_blank(image.pixels) else _recognise(image, engine)
     except PermanentError as error:
         return _kept(raw, method, f"{reason}; recognition failed", (_warn_failed(number, error),), error)
+    reason += f"; {said}" if (said := note(engine)) else ""
     if not recognised and method is Method.OCR:
         doubts = _doubts(_Read(method, reason), image, number, options)
         return _kept(raw, method, f"{reason}; nothing recognised", doubts)
