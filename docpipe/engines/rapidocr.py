@@ -6,6 +6,7 @@ They run on OpenVINO, which is fastest on CPUs, on ONNX Runtime, or on ONNX Runt
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -29,6 +30,8 @@ _LINE_HEIGHT = 48
 """Pixels; the recogniser sees every line at this height."""
 _GREY = 127
 """What RapidOCR fills up a line with, as near as a byte comes to it."""
+_openvino_in: set[int] = set()
+"""The processes, this one or those it was forked from, in which OpenVINO's threads were started."""
 
 
 class RapidOcrEngine(DetectAndRead[RapidOCR]):
@@ -56,15 +59,20 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         min_score: float = 0.5,
     ) -> None:
         super().__init__(detection_pixels=detection_pixels, min_score=min_score)
-        self.inference = _chosen(inference)
-        self.name = f"rapidocr {version('rapidocr')} ({self.inference})"
+        self._run_on(_chosen(inference))
         self._threads = threads
 
     def _load(self) -> RapidOCR:
+        if self.inference == "openvino":
+            self._run_on(_survivor())
         models = RapidOCR(params=self.parameters())
         if self.inference == "cuda":
             _check_on_gpu(models)
         return models
+
+    def _run_on(self, inference: str) -> None:
+        self.inference = inference
+        self.name = f"rapidocr {version('rapidocr')} ({inference})"
 
     def parameters(self) -> dict[str, Any]:
         """RapidOCR's parameters, where they are not its own defaults."""
@@ -126,6 +134,13 @@ def _chosen(inference: str) -> str:
             "Run: pip uninstall onnxruntime; pip install 'docpipe-celery[gpu]'"
         )
     return ("openvino" if has_openvino else "onnxruntime") if inference == "auto" else inference
+
+
+def _survivor() -> str:
+    """OpenVINO, or ONNX Runtime in the fork of a process that used OpenVINO: there it would wait for ever
+    for threads that stayed behind."""
+    _openvino_in.add(os.getpid())
+    return "openvino" if len(_openvino_in) == 1 else "onnxruntime"
 
 
 def _onnxruntime(threads: int) -> dict[str, Any]:

@@ -110,18 +110,20 @@ def test_lines_below_the_least_score_are_left_out() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_the_models_are_loaded_anew_after_a_fork(engine: OcrEngine) -> None:
-    expected = read(engine, page(PROSE[:1]))
+def test_a_fork_reads_with_models_of_its_own_and_not_with_openvino(engine: OcrEngine) -> None:
+    assert read(engine, page(PROSE[:1])) == [PROSE[0]]
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(send, "\n".join(read(engine, page(PROSE[:1]))).encode())
+            os.write(send, "\n".join([*read(engine, page(PROSE[:1])), engine.name]).encode())
         finally:
             os._exit(0)  # whatever happened: the test session belongs to the parent
     os.close(send)
     with os.fdopen(receive, "rb") as pipe:
-        assert pipe.read().decode().splitlines() == expected
+        text, name = pipe.read().decode().splitlines()
+    assert text == PROSE[0]
+    assert name.endswith("(onnxruntime)")
     os.waitpid(child, 0)
 
 
