@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from rapidfuzz.distance import Levenshtein
 
@@ -77,8 +77,7 @@ def score(truth: str, text: str) -> Score:
 
 def total(scores: Iterable[Score]) -> Score:
     """The scores of many pages as one."""
-    columns = zip(*((getattr(s, name) for name in Score.__slots__) for s in scores), strict=True)
-    return Score(*map(sum, columns))
+    return Score(*map(sum, zip(*map(astuple, scores), strict=True)))
 
 
 def normalised(text: str) -> str:
