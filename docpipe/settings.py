@@ -111,7 +111,7 @@ class Settings(BaseSettings):
             )
         return Options(
             ocr_engine=self.ocr_engine,
-            ocr_options={"inference": self.ocr_inference} if self.ocr_engine == "rapidocr" else {},
+            ocr_options=self._ocr_options(),
             ocr_dpi=self.ocr_dpi,
             ocr_min_confidence=self.ocr_min_confidence,
             ocr_second_engine=self.ocr_second_engine,
@@ -123,6 +123,10 @@ class Settings(BaseSettings):
             limits=self.limits.limits(),
             isolate=self.isolate,
         )
+
+    def _ocr_options(self) -> dict[str, str]:
+        chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
+        return {"inference": self.ocr_inference} if chosen else {}
 
     def policy(self) -> Policy:
         """Raises `ConfigurationError` where two settings contradict each other."""
