@@ -1,1 +1,1 @@
-"""How right and how fast docpipe is, beside what one would use instead. Run, not tested: `make bench`."""
+"""What docpipe is measured with: `python -m benchmarks.<name> --corpus DIR` prints Markdown tables."""
