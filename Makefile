@@ -13,7 +13,7 @@ LOCK := requirements.lock
 CODE := docpipe tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint types docs stack stack-down lock clean
+.PHONY: help setup demo test soak bench lint types docs stack stack-down lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup  ## Run all tests, on a real Redis, Postgres and Supabase API (ARGS=
 soak: setup  ## Many documents while workers, Redis and API die at random, 20 minutes (SEED=1 DOCUMENTS=1000)
 	OUTAGE_SECONDS=60 $(BIN)/pytest tests/faults/test_disasters.py
 	$(BIN)/python -m tests.soak --seed $(SEED) --documents $(DOCUMENTS)
+
+bench: $(VENV)/.ready  ## Accuracy and speed of recognition beside other engines (ARGS="--corpus DIR")
+	$(BIN)/python -m benchmarks.ocr $(ARGS)
 
 lint: $(VENV)/.ready  ## Check style and format
 	$(BIN)/ruff check .

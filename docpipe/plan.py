@@ -20,6 +20,7 @@ from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
 from docpipe.models import Document, StageOutput
 from docpipe.stages.ports import NerEngine, OcrEngine
+from docpipe.stages.second_opinion import SecondOpinion
 from docpipe.status import QUEUES, WORDS, Stage, StageWords, custom_words
 from docpipe.stores.port import ALL_PARTS, Part, PlannedStage
 
@@ -33,6 +34,10 @@ class Options:
     ocr_engine: str = "rapidocr"
     ocr_options: Mapping[str, Any] = field(default_factory=dict)
     ocr_dpi: int = 200
+    ocr_min_confidence: float = 0.8
+    """Pages recognised with less (0..1) are warned about, and read by the second engine if there is one."""
+    ocr_second_engine: str | None = None
+    ocr_second_options: Mapping[str, Any] = field(default_factory=dict)
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict)
     chunk_max: int = 1500
@@ -57,11 +62,19 @@ class Tools:
 
     @property
     def ocr(self) -> OcrEngine:
-        return self._once("ocr", lambda: load_ocr(self.options.ocr_engine, **self.options.ocr_options))
+        return self._once("ocr", self._load_ocr)
 
     @property
     def ner(self) -> NerEngine:
         return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
+
+    def _load_ocr(self) -> OcrEngine:
+        options = self.options
+        first = load_ocr(options.ocr_engine, **options.ocr_options)
+        if options.ocr_second_engine is None:
+            return first
+        second = load_ocr(options.ocr_second_engine, **options.ocr_second_options)
+        return SecondOpinion(first, second, min_confidence=options.ocr_min_confidence)
 
     def _once(self, name: str, load: Callable[[], T]) -> T:
         """What was loaded, also where several threads ask at the same moment: models are large."""

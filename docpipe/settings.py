@@ -69,7 +69,10 @@ class Settings(BaseSettings):
     allow_https: bool = False
 
     ocr_engine: str = "rapidocr"
+    ocr_inference: Literal["auto", "onnxruntime", "openvino", "cuda"] = "auto"
     ocr_dpi: int = Field(200, ge=72, le=600)
+    ocr_min_confidence: float = Field(0.8, ge=0, le=1)
+    ocr_second_engine: str | None = None
     ner_engine: str = "spacy"
     ner_model: str = "en_core_web_sm"
     chunk_max: int = Field(1500, ge=100)
@@ -109,7 +112,10 @@ class Settings(BaseSettings):
             )
         return Options(
             ocr_engine=self.ocr_engine,
+            ocr_options=self._ocr_options(),
             ocr_dpi=self.ocr_dpi,
+            ocr_min_confidence=self.ocr_min_confidence,
+            ocr_second_engine=self.ocr_second_engine,
             ner_engine=self.ner_engine,
             ner_options={"model": self.ner_model} if self.ner_engine == "spacy" else {},
             chunk_max=self.chunk_max,
@@ -118,6 +124,10 @@ class Settings(BaseSettings):
             limits=self.limits.limits(),
             isolate=self.isolate,
         )
+
+    def _ocr_options(self) -> dict[str, str]:
+        chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
+        return {"inference": self.ocr_inference} if chosen else {}
 
     def policy(self) -> Policy:
         """Raises `ConfigurationError` where two settings contradict each other."""

@@ -8,6 +8,8 @@
 document stays where `submit` left it. Both stand in for `docpipe.submit` and the other module-level
 functions, keep everything in a temporary SQLite file, and are on as soon as docpipe is installed.
 
+`check_ocr_engine` says whether an OCR engine of your own keeps the contract.
+
 Celery's eager mode differs from a worker: docs/how-to/test.md says where.
 """
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from docpipe.pipeline import Pipeline
     from docpipe.plan import Options
+    from docpipe.stages.ports import OcrEngine
 
 # docpipe is imported inside the fixtures: this module is loaded by every pytest run of the host
 
@@ -78,3 +81,13 @@ def memory_app(**conf: Any) -> Celery:
     app = Celery("docpipe-test", broker="memory://", backend="cache+memory://", set_as_current=False)
     app.conf.update(conf)
     return app
+
+
+def check_ocr_engine(engine: OcrEngine) -> None:
+    """Try an OCR engine of your own on pictures of text, of nothing and of odd shapes.
+
+    Raises `AssertionError` saying which part of the contract it breaks: docs/how-to/add-an-ocr-engine.md.
+    """
+    from docpipe.engines.contract import check  # noqa: PLC0415
+
+    check(engine)

@@ -35,7 +35,10 @@ def read(path: Path, name: str, tools: Tools, report: Callable[[int], None]) -> 
     reader = open_document(path, name, options.limits)
     try:
         output = read_document(
-            reader, engine=tools.ocr, options=OcrOptions(dpi=options.ocr_dpi), on_page=report
+            reader,
+            engine=tools.ocr,
+            options=OcrOptions(dpi=options.ocr_dpi, min_confidence=options.ocr_min_confidence),
+            on_page=report,
         )
     except EmptyDocumentError as error:
         raise EmptyDocumentError(f"{name} holds no text.") from error  # the stage does not know the name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from docpipe.models import StageOutput
@@ -31,6 +32,15 @@ class OneLine:
 
     def orientation(self, pixels: NDArray[np.uint8]) -> int:
         return 0
+
+
+class Unsure(OneLine):
+    """Reads another line, and doubts it."""
+
+    name = "unsure 1"
+
+    def read(self, pixels: NDArray[np.uint8]) -> list[RecognisedLine]:
+        return [replace(line, text="Anm rnet 8ob.", confidence=0.3) for line in super().read(pixels)]
 
 
 class Capitals:

@@ -24,6 +24,7 @@ OCR_ENGINES = {
     "rapidocr-onnxruntime": _Entry(
         "docpipe.engines.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
+    "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr"),
 }
 NER_ENGINES = {"spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner")}
 

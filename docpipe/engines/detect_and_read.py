@@ -39,11 +39,14 @@ _SMALL_LETTERS = 6.0
 _GOOD_LETTERS = 7.0
 """Letter heights in pixels as the detector sees them. Measured: print at 7 and more is found whole;
 from 4 downwards lines melt into blocks."""
-_INK_PIXELS = 8_000_000
+_INK_PIXELS = 2_000_000
 """As many are searched for letters at a time, because the search takes ten times the picture's memory."""
 _SKEW = 0.05
 """A line may climb by this part of the width (3 degrees) and still lie whole in its strip."""
 _VOTERS = 12
+_inherited: list[object] = []
+"""Models of the process this one was forked from. They are never freed: OpenVINO would wait for threads
+that stayed behind."""
 
 
 class _Strip(NamedTuple):
@@ -89,6 +92,7 @@ class DetectAndRead(ABC, Generic[Models]):
     @property
     def _models(self) -> Models:
         if self._loaded is None or self._loaded[0] != os.getpid():
+            _inherited.append(self._loaded)
             self._loaded = (os.getpid(), self._load())
         return self._loaded[1]
 

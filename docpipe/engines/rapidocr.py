@@ -1,59 +1,94 @@
-"""RapidOCR 3: PP-OCR models on ONNX Runtime; the models come with the package, nothing is fetched."""
+"""RapidOCR 3: PP-OCR models that come with the package; nothing is fetched.
+
+They run on OpenVINO, which is fastest on CPUs, on ONNX Runtime, or on ONNX Runtime with CUDA.
+"""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
-from rapidocr import RapidOCR
+import onnxruntime  # type: ignore[import-untyped]
+from rapidocr import EngineType, RapidOCR
 from rapidocr.ch_ppocr_det.utils import ResizeImgError
 from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
 
 from docpipe.engines.detect_and_read import Boxes, DetectAndRead, Pixels
-from docpipe.errors import MemoryExhaustedError, PermanentError
+from docpipe.errors import ConfigurationError, MemoryExhaustedError, MissingExtraError, PermanentError
+
+Inference = Literal["auto", "onnxruntime", "openvino", "cuda"]
+
+_CUDA = "CUDAExecutionProvider"
+_LINE_HEIGHT = 48
+"""Pixels; the recogniser sees every line at this height."""
+_GREY = 127
+"""What RapidOCR fills up a line with, as near as a byte comes to it."""
+_openvino_in: set[int] = set()
+"""The processes, this one or those it was forked from, in which OpenVINO's threads were started."""
 
 
 class RapidOcrEngine(DetectAndRead[RapidOCR]):
     """`rapidocr` >= 3.9.
 
     Args:
-        threads: of ONNX Runtime per model; with one worker process per core, 1 is fastest.
+        inference: what runs the models. `openvino` needs `docpipe-celery[openvino]`, `cuda` needs
+            `docpipe-celery[gpu]` and a GPU; `auto` is OpenVINO where that is installed, else ONNX Runtime.
+        threads: per model, on the CPU; with one worker process per core, 1 is fastest.
         detection_pixels: the most pixels the detector sees at a time; memory grows with it
-            (1.2 million is about 1280 x 940, and about 650 MB for the process).
+            (1.2 million is about 1280 x 940; the process takes 700 MB with OpenVINO, 500 MB with
+            ONNX Runtime).
         min_score: lines the recogniser is less sure of than this (0..1) are left out.
+
+    Raises:
+        ConfigurationError: there is no such inference, or ONNX Runtime here cannot use a GPU.
+        MissingExtraError: OpenVINO is asked for and not installed.
     """
 
     def __init__(
-        self, *, threads: int = 1, detection_pixels: int = 1_200_000, min_score: float = 0.5
+        self,
+        *,
+        inference: Inference = "auto",
+        threads: int = 1,
+        detection_pixels: int = 1_200_000,
+        min_score: float = 0.5,
     ) -> None:
         super().__init__(detection_pixels=detection_pixels, min_score=min_score)
-        self.name = f"rapidocr {version('rapidocr')}"
+        self._run_on(_chosen(inference))
         self._threads = threads
 
     def _load(self) -> RapidOCR:
-        return RapidOCR(
-            params={
-                # "error" and not "warning": every page without text would be a warning.
-                "Global.log_level": "error",
-                # Sizes are chosen in DetectAndRead, so the library's own resizing is off.
-                "Global.use_preprocess_img": False,
-                "Global.use_vertical_padding": False,
-                "Det.limit_type": "max",
-                "Det.limit_side_len": 100_000,
-                "Det.max_candidates": 5_000,
-                "Rec.rec_batch_num": 1,
-                "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            }
+        if self.inference == "openvino":
+            self._run_on(_survivor())
+        models = RapidOCR(params=self.parameters())
+        if self.inference == "cuda":
+            _check_on_gpu(models)
+        return models
+
+    def _run_on(self, inference: str) -> None:
+        self.inference = inference
+        self.name = f"rapidocr {version('rapidocr')} ({inference})"
+
+    def parameters(self) -> dict[str, Any]:
+        """RapidOCR's parameters, where they are not its own defaults."""
+        return (
+            _COMMON
+            | {
+                "openvino": _openvino(self._threads),
+                "onnxruntime": _onnxruntime(self._threads),
+                "cuda": _onnxruntime(self._threads) | {"EngineConfig.onnxruntime.use_cuda": True},
+            }[self.inference]
         )
 
     def _call(self, pixels: Pixels, *, use: str) -> Any:
         # All three flags every time: the library keeps those of one call for the next.
-        with _translated():
+        with _translated(_vendor_errors(self.inference)):
             return self._models(pixels, use_det=use == "det", use_cls=use == "cls", use_rec=use == "rec")
 
     def _detect(self, pixels: Pixels) -> Boxes:
@@ -61,7 +96,7 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
 
     def _recognise(self, crop: Pixels) -> tuple[str, float]:
-        found = self._call(crop, use="rec")
+        found = self._call(in_bucket(crop), use="rec")
         return (str(found.txts[0]), float(found.scores[0])) if found.txts else ("", 0.0)
 
     def _upside_down(self, crop: Pixels) -> float:
@@ -69,11 +104,101 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         return float(score) if label == "180" else 1.0 - float(score)
 
 
+# --- inference ----------------------------------------------------------------------------------
+
+_COMMON: dict[str, Any] = {
+    # "error" and not "warning": every page without text would be a warning.
+    "Global.log_level": "error",
+    # Sizes are chosen in DetectAndRead, so the library's own resizing is off.
+    "Global.use_preprocess_img": False,
+    "Global.use_vertical_padding": False,
+    "Det.limit_type": "max",
+    "Det.limit_side_len": 100_000,
+    "Det.max_candidates": 5_000,
+    "Rec.rec_batch_num": 1,
+    # A short line is not filled up to 320 pixels: it is read as well, in less time.
+    "Rec.rec_img_shape": [3, _LINE_HEIGHT, _LINE_HEIGHT],
+}
+
+
+def _chosen(inference: str) -> str:
+    """What `auto` stands for here, and whether what was asked for is there."""
+    if inference not in get_args(Inference):
+        known = ", ".join(get_args(Inference))
+        raise ConfigurationError(f"RapidOCR cannot run on {inference!r}. Choose one of {known}.")
+    has_openvino = find_spec("openvino") is not None
+    if inference == "openvino" and not has_openvino:
+        raise MissingExtraError.for_module("openvino", "openvino")
+    if inference == "cuda" and _CUDA not in (there := onnxruntime.get_available_providers()):
+        raise ConfigurationError(
+            f"ONNX Runtime has no {_CUDA} here, only {', '.join(there)}. "
+            "Run: pip uninstall onnxruntime; pip install 'docpipe-celery[gpu]'"
+        )
+    return ("openvino" if has_openvino else "onnxruntime") if inference == "auto" else inference
+
+
+def _survivor() -> str:
+    """OpenVINO, or ONNX Runtime in the fork of a process that used OpenVINO: there it would wait for ever
+    for threads that stayed behind."""
+    _openvino_in.add(os.getpid())
+    return "openvino" if len(_openvino_in) == 1 else "onnxruntime"
+
+
+def _onnxruntime(threads: int) -> dict[str, Any]:
+    return {
+        "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+    }
+
+
+def _openvino(threads: int) -> dict[str, Any]:
+    # Pinned threads of two processes meet on one core: each process takes the first one for its own.
+    return {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")} | {
+        "EngineConfig.openvino.inference_num_threads": threads,
+        "EngineConfig.openvino.num_streams": 1,
+        "EngineConfig.openvino.enable_cpu_pinning": False,
+    }
+
+
+def _check_on_gpu(models: Any) -> None:
+    """ONNX Runtime falls back to the CPU in silence when CUDA's libraries are missing."""
+    blank = np.full((_LINE_HEIGHT, _LINE_HEIGHT, 3), _GREY, np.uint8)
+    models(blank, use_det=False, use_cls=False, use_rec=True)  # a model is loaded when first used
+    if models.text_rec.session.session.get_providers()[:1] != [_CUDA]:
+        raise ConfigurationError(
+            "ONNX Runtime cannot use the GPU: CUDA or cuDNN is missing or of another version."
+            " See onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html"
+        )
+
+
+def in_bucket(crop: Pixels) -> Pixels:
+    """The line at the recogniser's height, filled up with grey on the right to one of few widths.
+
+    An inference engine prepares itself anew for every width it meets, which takes as long as reading
+    the line, and keeps what it prepared.
+    """
+    height, width = crop.shape[:2]
+    seen = max(1, math.ceil(_LINE_HEIGHT * width / height))
+    step = 64 if seen <= 640 else 128
+    line = cv2.resize(crop, (seen, _LINE_HEIGHT))
+    spare = -seen % step
+    filled = cv2.copyMakeBorder(line, 0, 0, 0, spare, cv2.BORDER_CONSTANT, value=(_GREY, _GREY, _GREY))
+    return np.asarray(filled, np.uint8)
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(vendors: tuple[type[Exception], ...]) -> Iterator[None]:
     try:
         yield
-    except (ResizeImgError, cv2.error, ONNXRuntimeError) as error:
+    except vendors as error:
         if "alloc" in str(error).lower():
             raise MemoryExhaustedError from error
         raise PermanentError(f"RapidOCR cannot read this picture ({type(error).__name__}).") from error
+
+
+def _vendor_errors(inference: str) -> tuple[type[Exception], ...]:
+    if inference != "openvino":
+        return ResizeImgError, cv2.error, ONNXRuntimeError
+    from rapidocr.inference_engine.openvino import OpenVINOError  # noqa: PLC0415 - only there with openvino
+
+    return ResizeImgError, cv2.error, OpenVINOError

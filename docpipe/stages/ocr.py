@@ -18,6 +18,7 @@ from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
 from docpipe.stages.layout import in_reading_order, level, skew
 from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.stages.running import mark_running_titles
+from docpipe.stages.second_opinion import note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,6 +160,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     except PermanentError as error:
         doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
         return _kept(raw, method, f"{reason}; recognition failed", doubts, error)
+    reason += f"; {said}" if (said := note(engine)) else ""
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
     if method is Method.BOTH:
         beside = [line for line in seen.lines if not _overlaps_any(line.box, raw.lines)]

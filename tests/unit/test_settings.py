@@ -96,6 +96,8 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     for name, value in {
         "OCR_ENGINE": "tests.engines:OneLine",
         "OCR_DPI": "300",
+        "OCR_MIN_CONFIDENCE": "0.7",
+        "OCR_SECOND_ENGINE": "tesseract",
         "NER_ENGINE": "tests.engines:Capitals",
         "CHUNK_MAX": "800",
         "CHUNK_OVERLAP": "50",
@@ -113,6 +115,7 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     settings = read_settings()
     options, policy, sources = settings.options(), settings.policy(), settings.sources()
     assert (options.ocr_engine, options.ocr_dpi) == ("tests.engines:OneLine", 300)
+    assert (options.ocr_second_engine, options.ocr_min_confidence) == ("tesseract", 0.7)
     assert (options.ner_engine, options.ner_options) == ("tests.engines:Capitals", {})
     assert (options.chunk_max, options.chunk_overlap, options.chunk_unit) == (800, 50, "tokens")
     assert options.limits == Limits(max_pages=10, max_bytes=1000)
@@ -120,6 +123,13 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     assert (policy.lease_seconds, policy.outage_seconds) == (9.0, 0.0)
     assert (sources.uploads, sources.keep_copies) == ("s3://bucket/kept", True)
     assert (sources.allow_https, sources.max_bytes) == (True, 1000)
+
+
+def test_what_rapidocr_runs_on_is_no_option_of_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCPIPE_OCR_INFERENCE", "cuda")
+    assert read_settings().options().ocr_options == {"inference": "cuda"}
+    monkeypatch.setenv("DOCPIPE_OCR_ENGINE", "tesseract")
+    assert read_settings().options().ocr_options == {}
 
 
 def test_every_limit_that_can_be_set_is_a_limit() -> None:
@@ -133,6 +143,8 @@ def test_every_limit_that_can_be_set_is_a_limit() -> None:
         ("DOCPIPE_MAX_RETRIES", "-1"),
         ("DOCPIPE_MAX_RETRIES", "many"),
         ("DOCPIPE_OCR_DPI", "10"),
+        ("DOCPIPE_OCR_INFERENCE", "tpu"),
+        ("DOCPIPE_OCR_MIN_CONFIDENCE", "60"),
         ("DOCPIPE_CHUNK_UNIT", "words"),
         ("DOCPIPE_ALLOW_HTTPS", "perhaps"),
         ("DOCPIPE_LIMITS__MAX_PAGES", "0"),

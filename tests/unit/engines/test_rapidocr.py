@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docpipe.engines import load_ner, load_ocr
-from docpipe.engines.rapidocr import RapidOcrEngine
+from docpipe.engines import rapidocr as engine_module
+from docpipe.engines.rapidocr import RapidOcrEngine, in_bucket
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import TextLine
 from docpipe.stages.layout import in_reading_order, level
@@ -47,9 +50,9 @@ def read(engine: OcrEngine, pixels: Pixels) -> list[str]:
     return "".join(line.joint + line.text for line in lines).split("\n")[1:]
 
 
-@pytest.fixture(scope="module")
-def engine() -> OcrEngine:
-    return load_ocr("rapidocr")
+@pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
+def engine(request: pytest.FixtureRequest) -> OcrEngine:
+    return load_ocr("rapidocr", inference=request.param)
 
 
 def test_printed_lines_are_read_with_their_places_and_confidence(engine: OcrEngine) -> None:
@@ -111,18 +114,20 @@ def test_lines_below_the_least_score_are_left_out() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_the_models_are_loaded_anew_after_a_fork(engine: OcrEngine) -> None:
-    expected = read(engine, page(PROSE[:1]))
+def test_a_fork_reads_with_models_of_its_own_and_not_with_openvino(engine: OcrEngine) -> None:
+    assert read(engine, page(PROSE[:1])) == [PROSE[0]]
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(send, "\n".join(read(engine, page(PROSE[:1]))).encode())
+            os.write(send, "\n".join([*read(engine, page(PROSE[:1])), engine.name]).encode())
         finally:
             os._exit(0)  # whatever happened: the test session belongs to the parent
     os.close(send)
     with os.fdopen(receive, "rb") as pipe:
-        assert pipe.read().decode().splitlines() == expected
+        text, name = pipe.read().decode().splitlines()
+    assert text == PROSE[0]
+    assert name.endswith("(onnxruntime)")
     os.waitpid(child, 0)
 
 
@@ -135,8 +140,65 @@ def test_reading_leaves_the_root_logger_alone_and_its_own_quiet(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_engines_name_says_its_version(engine: OcrEngine) -> None:
-    assert engine.name.startswith("rapidocr 3.")
+# --- what the models run on -----------------------------------------------------------------------
+
+
+def test_the_engines_name_says_its_version_and_what_it_runs_on(engine: OcrEngine) -> None:
+    assert re.fullmatch(r"rapidocr 3\.[\d.]+ \((openvino|onnxruntime)\)", engine.name)
+
+
+def test_openvino_is_chosen_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RapidOcrEngine().inference == "openvino"
+    without_openvino(monkeypatch)
+    assert RapidOcrEngine().inference == "onnxruntime"
+
+
+def test_openvino_that_is_asked_for_and_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_openvino(monkeypatch)
+    with pytest.raises(MissingExtraError, match=r"docpipe-celery\[openvino\]"):
+        load_ocr("rapidocr", inference="openvino")
+
+
+def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "find_spec", lambda name: None)
+
+
+def test_processes_share_the_cores_as_openvino_does_not_pin_its_threads() -> None:
+    parameters = RapidOcrEngine(inference="openvino", threads=2).parameters()
+    assert {name.rpartition(".")[2]: value for name, value in parameters.items() if "openvino" in name} == {
+        "inference_num_threads": 2,
+        "num_streams": 1,
+        "enable_cpu_pinning": False,
+    }
+
+
+def test_cuda_without_onnxruntime_gpu_says_what_to_install() -> None:
+    with pytest.raises(ConfigurationError, match=r"no CUDAExecutionProvider here.*docpipe-celery\[gpu\]"):
+        load_ocr("rapidocr", inference="cuda")
+
+
+def test_cuda_is_passed_on_to_onnxruntime_and_never_replaced_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    engine = RapidOcrEngine(inference="cuda")
+    assert engine.parameters()["EngineConfig.onnxruntime.use_cuda"] is True
+    with pytest.raises(ConfigurationError, match="ONNX Runtime cannot use the GPU"):
+        engine.read(page(PROSE[:1]))
+
+
+def test_an_unknown_inference_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"'tpu'\. Choose one of auto, onnxruntime, openvino, cuda"):
+        load_ocr("rapidocr", inference="tpu")
+
+
+@pytest.mark.parametrize(
+    ("shape", "width"),
+    [((48, 1), 64), ((48, 64), 64), ((24, 40), 128), ((48, 640), 640), ((48, 650), 768), ((60, 1000), 896)],
+)
+def test_lines_come_in_few_widths_whatever_their_own(shape: tuple[int, int], width: int) -> None:
+    assert in_bucket(np.zeros((*shape, 3), np.uint8)).shape == (48, width, 3)
 
 
 # --- loading by name ----------------------------------------------------------------------------
@@ -144,9 +206,9 @@ def test_the_engines_name_says_its_version(engine: OcrEngine) -> None:
 
 def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"rapidocr, rapidocr-onnxruntime, or package\.module:attribute"
+        ConfigurationError, match=r"rapidocr, rapidocr-onnxruntime, tesseract, or package\.module:attribute"
     ):
-        load_ocr("tesseract")
+        load_ocr("ocrad")
     with pytest.raises(ConfigurationError, match="Choose one of spacy"):
         load_ner("gliner")
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from docpipe.engines import load_ocr
+from docpipe.engines.contract import TEXT, page
+from docpipe.engines.tesseract import TesseractEngine
+from docpipe.errors import ConfigurationError, PermanentError
+
+needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="tesseract is not installed")
+
+
+def test_without_the_command_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigurationError, match="apt install tesseract-ocr"):
+        load_ocr("tesseract")
+
+
+@needs_tesseract
+def test_lines_are_read_with_the_boxes_of_their_words() -> None:
+    lines = TesseractEngine().read(page(TEXT))
+    assert [line.text for line in lines] == list(TEXT)
+    for row, line in enumerate(lines):
+        (x0, y0), (x1, _), (_, y1), _ = line.quad
+        assert 55 <= x0 <= 70
+        assert 700 <= x1 <= 1000
+        assert 36 + 108 * row <= y0 < y1 <= 36 + 108 * row + 54
+
+
+@needs_tesseract
+def test_words_below_the_least_score_are_left_out() -> None:
+    assert TesseractEngine(min_score=1.01).read(page(TEXT)) == []
+
+
+@needs_tesseract
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_the_orientation_is_what_brings_the_page_upright(turns: int) -> None:
+    engine = TesseractEngine()
+    if engine.orientation(np.rot90(page(TEXT * 4), 2).copy()) == 0:
+        pytest.skip("tesseract has no data for orientation (osd)")
+    assert engine.orientation(np.rot90(page(TEXT * 4), turns).copy()) == (360 - 90 * turns) % 360
+
+
+@needs_tesseract
+def test_a_language_that_is_not_installed_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="apt install tesseract-ocr-xyz"):
+        load_ocr("tesseract", languages="eng+xyz")
+
+
+@needs_tesseract
+def test_a_picture_it_cannot_take_is_a_permanent_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docpipe.engines.tesseract._as_bmp", lambda pixels: b"no picture")
+    with pytest.raises(PermanentError, match="Tesseract cannot read this picture"):
+        TesseractEngine().read(page(TEXT))

@@ -1,0 +1,62 @@
+"""The benchmarks' own arithmetic and pages; what they measure is never tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.pages import generated, of_corpus
+from benchmarks.scores import Score, score, total
+
+
+def test_a_perfect_text_has_no_errors_whatever_its_quotes_dashes_and_line_breaks() -> None:
+    found = score("“One” – two\nthree", '"One" - two three')
+    assert (found.cer, found.wer, found.word_f1, found.space_recall) == (0, 0, 1, 1)
+
+
+def test_errors_are_counted_by_the_length_of_the_truth() -> None:
+    found = score("one two three", "one tvo")
+    assert found.cer == pytest.approx(7 / 13)
+    assert found.wer == pytest.approx(2 / 3)
+    assert found.word_f1 == pytest.approx(2 / 5)
+
+
+def test_glued_words_lose_their_space() -> None:
+    assert score("one two three", "onetwo three").space_recall == 0.5
+
+
+def test_word_f1_does_not_ask_for_the_order() -> None:
+    assert score("a b c", "c a b").word_f1 == 1
+
+
+def test_nothing_read_is_all_lost_and_nothing_there_is_no_error() -> None:
+    assert (score("a b", "").cer, score("a b", "").word_f1, score("", "").cer) == (1, 0, 0)
+
+
+def test_pages_are_summed_and_not_averaged() -> None:
+    assert total([Score(characters=90, character_edits=9), Score(characters=10)]).cer == 0.09
+    assert total([]) == Score()
+
+
+def test_a_corpus_gives_pages_spread_over_each_set(tmp_path: Path) -> None:
+    for name in ("ocr_a", "ocr_b", "other"):
+        home = tmp_path / name
+        home.mkdir()
+        rows = [{"id": str(n), "image": f"{n}.png", "gt": f"{n}.gt.txt", "dpi": 300} for n in range(4)]
+        (home / "open.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        for n in range(4):
+            (home / f"{n}.gt.txt").write_text(f"page {n}")
+    found = [(page.set, page.truth, page.dpi) for page in of_corpus(tmp_path, (), 2)]
+    assert found == [(name, text, 300) for name in ("ocr_a", "ocr_b") for text in ("page 0", "page 2")]
+    assert len(list(of_corpus(tmp_path, ["other"], 0))) == 4
+
+
+def test_generated_pages_are_the_same_every_time_and_carry_their_resolution(tmp_path: Path) -> None:
+    first, again = (list(generated(tmp_path, 2)) for _ in range(2))
+    assert first == again
+    with Image.open(first[0].path) as sheet:
+        assert sheet.size == (1654, 2338)
+        assert sheet.info["dpi"] == pytest.approx((200, 200), rel=0.01)
