@@ -85,15 +85,15 @@ class ImageReader:
         with _pillow_errors(self._name):
             self._picture = self._opened()
             self._check_size()
-            self._frames = self._count_frames()
+            self.page_count = self._count_frames()
 
     def _opened(self) -> Image.Image:
         # Not by path: Pillow would map an uncompressed TIFF and misread a turned one.
         self._file.seek(0)
         return Image.open(self._file, formats=[_PLUGINS[self.file_type]])
 
-    def pages(self) -> Iterator[RawPage]:
-        for frame in range(self._frames):
+    def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
+        for frame in range(first - 1, last or self.page_count):
             with _pillow_errors(self._name):
                 self._picture.seek(frame)
                 self._check_size()
