@@ -46,6 +46,28 @@ def _schema() -> str:
     return (files("docpipe.stores") / "sqlite_schema.sql").read_text(encoding="utf-8")
 
 
+_ADDED = {
+    "docpipe_entities": {"merges": "text"},
+    "docpipe_relations": {"verb": "text", "count": "integer"},
+}
+"""Columns of `sqlite_schema.sql` that a store made by an earlier docpipe has not."""
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Give a store made by an earlier docpipe the columns it lacks; one process at a time."""
+    if any(_missing_columns(connection)):
+        connection.execute("begin immediate")
+        for table, column, kind in _missing_columns(connection):
+            connection.execute(f"alter table {table} add column {column} {kind}")
+        connection.execute("commit")
+
+
+def _missing_columns(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
+    for table, columns in _ADDED.items():
+        known = {row["name"] for row in connection.execute(f"pragma table_info({table})").fetchall()}
+        yield from ((table, column, kind) for column, kind in columns.items() if column not in known)
+
+
 class _Own:
     """A thread's connection, closed with the thread: Python warns of one that is merely forgotten."""
 
@@ -86,6 +108,7 @@ class SqliteStore:
             connection.execute("pragma synchronous = normal")
             connection.execute("pragma foreign_keys = on")
             connection.executescript(_schema())
+            _add_columns(connection)
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"The store {self.path} cannot be opened: {error}.") from error
         return connection
