@@ -20,7 +20,7 @@ import redis
 from celery import Celery
 
 from docpipe.errors import BrokerUnavailableError
-from docpipe.models import Ref
+from docpipe.models import RangeRef, Ref
 
 _SLICE = 500
 _MOST_READ = 20_000
@@ -139,8 +139,9 @@ class Broker:
 
     # --- what waits -----------------------------------------------------------------------------
 
-    def waiting(self, queues: Iterable[str]) -> set[Ref] | None:
-        """The runs that have a message waiting in one of the queues; None if that cannot be told.
+    def waiting(self, queues: Iterable[str]) -> set[Ref | RangeRef] | None:
+        """The runs, and ranges of pages, that have a message waiting in one of the queues; None if that
+        cannot be told.
 
         That is so for brokers other than Redis, and for a backlog too long to read.
 
@@ -207,7 +208,7 @@ class Broker:
         except redis.RedisError as error:
             raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
 
-    def _refs(self, key: str) -> Iterator[Ref]:
+    def _refs(self, key: str) -> Iterator[Ref | RangeRef]:
         assert self._redis is not None
         start = 0
         try:
@@ -234,10 +235,11 @@ def _lies_ahead(eta: Any) -> bool:
     return (time_ if time_.tzinfo else time_.replace(tzinfo=UTC)) > datetime.now(UTC)
 
 
-def ref_of(message: bytes | str) -> Ref | None:
-    """The run that a message in Redis is about; None for a message that is not docpipe's."""
+def ref_of(message: bytes | str) -> Ref | RangeRef | None:
+    """The run, or range, that a message in Redis is about; None for a message that is not docpipe's."""
     try:
         arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
-        return Ref.from_message(arguments[0])
+        kind = RangeRef if "first_page" in arguments[0] else Ref
+        return kind.from_message(arguments[0])
     except (ValueError, KeyError, IndexError, TypeError, binascii.Error):
         return None

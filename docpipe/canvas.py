@@ -15,12 +15,13 @@ from typing import Any
 
 from celery import Celery, Signature, chain
 
-from docpipe.models import Ref
+from docpipe.models import RangeRef, Ref
 from docpipe.plan import StageSpec
 
 ON_ERROR = "docpipe.on_error"
 REAP = "docpipe.reap"
 CANARY = "docpipe.canary"
+PAGES = "docpipe.pages"
 
 
 def document_chain(
@@ -38,6 +39,17 @@ def document_chain(
     ]
     whole: Signature[Any] = chain(*signatures, app=app)
     return whole
+
+
+def range_signature(
+    app: Celery, stage: StageSpec, range_ref: RangeRef, *, task_id: str, priority: int = 0
+) -> Signature[Any]:
+    """The signature that reads one range of a long document's pages for `stage`.
+
+    It has no errback: a range that dies is found by its lease, and costs no more than its pages.
+    """
+    signature: Signature[Any] = app.signature(PAGES, args=(range_ref.to_message(),))
+    return signature.set(queue=stage.queue, priority=priority, task_id=task_id)
 
 
 def _stage_signature(

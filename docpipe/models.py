@@ -15,6 +15,9 @@ from typing import Any, Self
 
 Box = tuple[float, float, float, float]
 
+PAGE_FAILED = "page_failed"
+"""Code of the warning that a page could not be read."""
+
 
 class Method(StrEnum):
     """How a page's text was won."""
@@ -51,6 +54,29 @@ class Ref:
     def from_message(cls, message: Mapping[str, Any]) -> Self:
         """Extra keys are accepted, so that newer submitters and older workers mix."""
         return cls(str(message["document_uuid"]), int(message["run"]))
+
+
+@dataclass(frozen=True, slots=True)
+class PageRange:
+    """Pages of a document, both ends included; numbers start at 1."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRef:
+    """What travels for one range of a long document's pages: which run, and where the range begins."""
+
+    ref: Ref
+    first_page: int
+
+    def to_message(self) -> dict[str, Any]:
+        return self.ref.to_message() | {"first_page": self.first_page}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        return cls(Ref.from_message(message), int(message["first_page"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +241,8 @@ class StageOutput:
     warnings: tuple[Warn, ...] = ()
     engine: str | None = None
     """Technology, model and version that did the work, where an engine did."""
+    ranges: tuple[PageRange, ...] | None = None
+    """Instead of all else: the document is long, and each of these is to be read by an attempt of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +286,17 @@ class StageRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeRun:
+    """One row of the ledger: one range of pages that a stage reads on its own."""
+
+    pages: PageRange
+    state: str
+    attempt: int
+    worker: str | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentStatus:
     """Where a document stands."""
 
@@ -276,3 +315,10 @@ class DocumentStatus:
     """When, `celery_status`, and `processingStatus` where it changed too; oldest first."""
     error: Failure | None = None
     warnings: tuple[Warn, ...] = ()
+
+    @property
+    def failed_pages(self) -> tuple[int, ...]:
+        """Numbers of the pages that could not be read."""
+        return tuple(
+            warn.page for warn in self.warnings if warn.code == PAGE_FAILED and warn.page is not None
+        )

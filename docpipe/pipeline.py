@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Signature
 from celery.signals import worker_init
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from docpipe import tasks
 from docpipe.broker import Broker
-from docpipe.canvas import document_chain
+from docpipe.canvas import document_chain, range_signature
 from docpipe.checks import Finding, Subject, examine
 from docpipe.errors import (
     BrokerUnavailableError,
@@ -29,13 +29,14 @@ from docpipe.errors import (
     from_code,
 )
 from docpipe.logs import get_logger
-from docpipe.models import Document, DocumentStatus, Ref
+from docpipe.models import Document, DocumentStatus, RangeRef, RangeRun, Ref
 from docpipe.plan import BUILT_IN, Options, StageSpec, Tools, checked
 from docpipe.progress import NoProgress, Progress
 from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.status import CANCELLED, PENDING, StageState, is_error, is_final
 from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
+from docpipe.stores.ranges import Handover
 
 log = get_logger(__name__)
 
@@ -113,7 +114,7 @@ class Pipeline:
             passes=tasks.PASSES,
         )
         if app is not None:
-            tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary)
+            tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
             worker_init.connect(self._refuse_unsafe_start)
 
     # --- look at itself -------------------------------------------------------------------------
@@ -256,19 +257,25 @@ class Pipeline:
         """Publish the chain from `stage` on; the ledger says already that it is queued."""
         rest = self.stages[[spec.name for spec in self.stages].index(stage) :]
         signature = document_chain(app, rest, ref, task_id=task_id, priority=priority)
+        unreachable = self._apply(signature, ref)
+        if unreachable is not None:
+            self.store.publish_failed(ref, stage, str(unreachable))
+            return None
+        log.info("document_published", document=ref.document_uuid, run=ref.run, stage=stage, task=task_id)
+        return task_id
+
+    def _apply(self, signature: Signature[Any], ref: Ref) -> BrokerUnavailableError | None:
+        """Publish; returns why not if the broker cannot be reached."""
         try:
             signature.apply_async()
         except (KombuError, OperationalError, RedisError, OSError) as error:
-            unreachable = BrokerUnavailableError(f"The broker cannot be reached: {error}. It is sent later.")
-            self.store.publish_failed(ref, stage, str(unreachable))
             log.error("document_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
-            return None
+            return BrokerUnavailableError(f"The broker cannot be reached: {error}. It is sent later.")
         except DocpipeError:
             # task_always_eager runs the chain here, and a failed stage raises here: the store has it
-            if not app.conf.task_always_eager:
+            if not self._app().conf.task_always_eager:
                 raise
-        log.info("document_published", document=ref.document_uuid, run=ref.run, stage=stage, task=task_id)
-        return task_id
+        return None
 
     # --- take up again --------------------------------------------------------------------------
 
@@ -288,12 +295,14 @@ class Pipeline:
         outcomes: Counter[str] = Counter()
         for stalled in self.store.stalled(grace_seconds=self.policy.grace_seconds):
             begun = stalled.state is StageState.RUNNING
-            still_waits = not begun if waiting is None else stalled.ref in waiting
+            still_waits = not begun if waiting is None else stalled.message in waiting
             if not still_waits:
-                outcomes[self._revive(app, stalled.ref)] += 1
+                outcomes[self._revive(app, stalled.ref, stalled.first_page)] += 1
         return outcomes
 
-    def _revive(self, app: Celery, ref: Ref) -> str:
+    def _revive(self, app: Celery, ref: Ref, first_page: int | None) -> str:
+        if first_page is not None:
+            return self._revive_range(ref, first_page)
         task_id = str(uuid.uuid4())
         revival = self.store.revive(
             ref,
@@ -306,6 +315,36 @@ class Pipeline:
             self._send(app, ref, revival.stage, task_id, revival.priority)
         return revival.outcome
 
+    def _revive_range(self, ref: Ref, first_page: int) -> str:
+        policy = self.policy
+        revival = self.store.ranges.revive(
+            ref,
+            first_page,
+            grace_seconds=policy.grace_seconds,
+            max_attempts=policy.max_attempts,
+            at_once=policy.ranges_at_once,
+        )
+        where = {"document": ref.document_uuid, "run": ref.run, "first_page": first_page}
+        log.warning("range_revived", **where, outcome=revival.outcome)
+        if revival.handover is not None:
+            self.hand_over(ref, revival.handover)
+        return revival.outcome
+
+    def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
+        """Publish what is due of a long document. What the broker does not take is the reaper's."""
+        app, stage = self._app(), self.stages[0]
+        for number, first_page in enumerate(handover.first_pages):
+            own_id = task_id if task_id and number == 0 else str(uuid.uuid4())
+            signature = range_signature(
+                app, stage, RangeRef(ref, first_page), task_id=own_id, priority=handover.priority
+            )
+            self._apply(signature, ref)
+        if handover.complete:
+            chain = document_chain(
+                app, self.stages, ref, task_id=task_id or str(uuid.uuid4()), priority=handover.priority
+            )
+            self._apply(chain, ref)
+
     def resume(self, document_uuid: str) -> str | None:
         """Let a failed, quarantined or cancelled document go on from its first incomplete stage, with input
         read from the store.
@@ -314,9 +353,12 @@ class Pipeline:
             The id of the new first task; None if there is nothing to resume.
         """
         app, task_id = self._app(), str(uuid.uuid4())
-        resumed = self.store.resume(document_uuid, task_id)
+        resumed = self.store.resume(document_uuid, task_id, ranges_at_once=self.policy.ranges_at_once)
         if resumed is None:
             return None
+        if resumed.first_pages:
+            self.hand_over(resumed.ref, Handover(resumed.first_pages, priority=resumed.priority), task_id)
+            return task_id
         return self._send(app, resumed.ref, resumed.stage, task_id, resumed.priority)
 
     def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
@@ -343,7 +385,39 @@ class Pipeline:
         self.store.queue(begun.ref, begun.stage, task_id)
         return self._send(app, begun.ref, begun.stage, task_id, begun.priority)
 
+    def retry_pages(self, document_uuid: str) -> str | None:
+        """Begin a new run that reads again the pages that could not be read.
+
+        Of a long document only the ranges they stand in; of a shorter one all pages. The old run's results
+        stay readable until the new run completes.
+
+        Returns:
+            The id of the new first task; None if the newest run lost no page or is not completed.
+
+        Raises:
+            DocumentNotFoundError: the store knows no such document.
+        """
+        status, task_id = self.store.status(document_uuid), str(uuid.uuid4())
+        if not status.failed_pages or not is_final(status.status):
+            return None
+        plan, at_once = [stage.planned for stage in self.stages], self.policy.ranges_at_once
+        begun = self.store.ranges.replay(document_uuid, plan, at_once)
+        if begun is None:
+            return self.reprocess(document_uuid)
+        self.store.queue(begun.ref, begun.stage, task_id)
+        self.hand_over(begun.ref, Handover(begun.first_pages, priority=begun.priority), task_id)
+        return task_id
+
     # --- look -----------------------------------------------------------------------------------
+
+    def ranges(self, document_uuid: str) -> list[RangeRun]:
+        """How far the ranges of a long document's newest run are, in the order of its pages; empty where the
+        document is read by one worker. Complete stages keep them only where pages failed.
+
+        Raises:
+            DocumentNotFoundError: the store knows no such document.
+        """
+        return self.store.ranges.runs(Ref(document_uuid, self.store.status(document_uuid).run))
 
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where a document stands. Raises `DocumentNotFoundError`."""
@@ -406,10 +480,11 @@ class Pipeline:
     def _run_in_process(self, stage: StageSpec, ref: Ref) -> None:
         while True:
             try:
-                return run_stage(self.runtime, stage, ref, task_id="")
+                run_stage(self.runtime, stage, ref, task_id="")
+                return
             except NothingToDoError as nothing:
                 if nothing.outcome is not Outcome.BUSY:
-                    return None
+                    return
                 time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
             except TryAgainError as again:
                 time.sleep(again.seconds)

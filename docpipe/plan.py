@@ -18,7 +18,7 @@ from docpipe.engines import load_ner, load_ocr
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
-from docpipe.models import Document, StageOutput
+from docpipe.models import Document, PageRange, StageOutput
 from docpipe.stages.ports import NerEngine, OcrEngine
 from docpipe.stages.second_opinion import SecondOpinion
 from docpipe.status import QUEUES, WORDS, Stage, StageWords, custom_words
@@ -38,6 +38,9 @@ class Options:
     """Pages recognised with less (0..1) are warned about, and read by the second engine if there is one."""
     ocr_second_engine: str | None = None
     ocr_second_options: Mapping[str, Any] = field(default_factory=dict)
+    ocr_split_pages: int = 50
+    """Workers read a document with more pages in ranges; 0: never."""
+    ocr_range_pages: int = 10
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict)
     chunk_max: int = 1500
@@ -86,6 +89,16 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Which pages an attempt of a stage that reads pages is about."""
+
+    pages: PageRange | None = None
+    """Only these; None: all."""
+    may_split: bool = False
+    """Whether it may answer with `StageOutput.ranges`, for others to read a part each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What one attempt of a stage is given."""
 
@@ -95,6 +108,7 @@ class Job:
     """Opens the document's bytes as a file, for the time of the `with` block."""
     report: Callable[[int], None]
     """Tell how many units (pages) are done; raises when the attempt should stop."""
+    wish: Wish = Wish()
 
 
 Work = Callable[[Job], StageOutput]
@@ -167,7 +181,11 @@ def own_stage(
     Raises:
         ConfigurationError: the name is a built-in stage's, not a lower-case word, or too long.
     """
-    if not name.isidentifier() or name != name.lower() or name in {*Stage, "on_error", "reap", "canary"}:
+    if (
+        not name.isidentifier()
+        or name != name.lower()
+        or name in {*Stage, "pages", "on_error", "reap", "canary"}
+    ):
         raise ConfigurationError(f"{name!r} cannot name a stage: use a lower-case word of your own.")
 
     def work(job: Job) -> StageOutput:

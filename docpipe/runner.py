@@ -6,18 +6,14 @@ Workers (`tasks`) and embedded runs (`pipeline.process`) go through here, so bot
 from __future__ import annotations
 
 import logging
-import os
 import random
-import socket
-import threading
 import time
 import traceback
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 from structlog.contextvars import bound_contextvars
 
@@ -30,18 +26,29 @@ from docpipe.errors import (
     TransientError,
     WorkerLostError,
 )
+from docpipe.ledger import Heartbeats, LedgerRow, NothingToDoError, RangeRow, StageRow, Terms
 from docpipe.logs import get_logger
-from docpipe.models import Failure, Ref, StageOutput
-from docpipe.plan import Job, StageSpec, Tools
+from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
+from docpipe.plan import Job, StageSpec, Tools, Wish
 from docpipe.progress import NoProgress, Progress
 from docpipe.sources import Sources
-from docpipe.stores.port import Claim, Heartbeat, Outcome, Store
+from docpipe.stages.ranges import join
+from docpipe.stores.port import Claim, Outcome, Store
+from docpipe.stores.ranges import Handover
 
 log = get_logger(__name__)
 
+__all__ = [
+    "NothingToDoError",
+    "Policy",
+    "Runtime",
+    "TryAgainError",
+    "UnrecordedError",
+    "run_range",
+    "run_stage",
+]
+
 _TRACEBACK_CHARACTERS = 8_000
-_JOIN_SECONDS = 5.0
-_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,13 @@ class Policy:
     soft_time_limit: float = 1800.0
     """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
     hard_time_limit: float = 1860.0
+    ranges_at_once: int = 8
+    """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
+
+    @property
+    def terms(self) -> Terms:
+        """What a claim is made on."""
+        return Terms(self.lease_seconds, self.max_attempts, self.ranges_at_once)
 
     def delay(self, retries: int) -> float:
         """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.
@@ -91,15 +105,6 @@ class Runtime:
     """Exceptions that are the host's control flow and go through untouched."""
 
 
-class NothingToDoError(Exception):
-    """The attempt changes nothing: the run is over, superseded or held by another attempt."""
-
-    def __init__(self, outcome: Outcome, lease_seconds: float = 0.0) -> None:
-        super().__init__(outcome.value)
-        self.outcome = outcome
-        self.lease_seconds = lease_seconds
-
-
 class TryAgainError(Exception):
     """The attempt failed, the ledger says `retrying`, and the next attempt is due in `seconds`."""
 
@@ -116,16 +121,16 @@ class UnrecordedError(TransientError):
     remedy = "Nothing is lost: the stage is taken up again when its lease has lapsed and the store is back."
 
 
-def worker_name() -> str:
-    """This process, as the ledger shows it."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str) -> None:
-    """One attempt of one stage. Returns when the stage is complete, by this attempt or an earlier one.
+def run_stage(
+    runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str, may_split: bool = False
+) -> Handover | None:
+    """One attempt of one stage. Returns None when the stage is complete, by this attempt or an earlier one.
 
     Whether a failed attempt is followed by another is decided by the ledger's count: it is the same for
     all messages of a run, however many there are.
+
+    Args:
+        may_split: there are workers to read a long document in ranges. Then what is due is returned.
 
     Raises:
         NothingToDoError: not this attempt's turn.
@@ -135,30 +140,76 @@ def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str) -> N
         SystemExit, KeyboardInterrupt: the process was told to exit; the ledger says `retrying`.
     """
     with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
-        claim = _claim(runtime, spec, ref, task_id)
-        if claim.outcome is Outcome.COMPLETE:
-            log.info("stage_already_complete")
-            return
-        if claim.outcome is Outcome.POISON:
-            _give_up_on_poison(runtime, spec, ref, claim)
-        if claim.outcome is not Outcome.CLAIMED or claim.token is None:
-            log.info("stage_not_claimed", outcome=claim.outcome.value)
-            raise NothingToDoError(claim.outcome, claim.lease_seconds)
-        with bound_contextvars(attempt=claim.attempt):
-            _attempt(runtime, spec, ref, claim.token, claim.attempt)
-
-
-def _claim(runtime: Runtime, spec: StageSpec, ref: Ref, task_id: str) -> Claim:
-    with _telling_the_store(f"Stage {spec.name} was not begun."):
-        return runtime.store.claim(
-            ref,
-            spec.name,
-            claim_id=uuid.uuid4().hex,
-            task_id=task_id,
-            worker=worker_name(),
-            lease_seconds=runtime.policy.lease_seconds,
-            max_attempts=runtime.policy.max_attempts,
+        return _run(
+            runtime,
+            spec,
+            StageRow(runtime.store, runtime.policy.terms, ref, spec.name),
+            task_id,
+            may_split=may_split,
         )
+
+
+def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id: str) -> Handover | None:
+    """One attempt of one range of a long document's pages. Returns what is due now; None if it had ended.
+
+    Raises as `run_stage`; but a failure for good costs the range's pages, and only what stops the whole
+    document is raised.
+    """
+    ref, first = range_ref.ref, range_ref.first_page
+    with bound_contextvars(
+        document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first
+    ):
+        return _run(runtime, spec, RangeRow(runtime.store, runtime.policy.terms, ref, first), task_id)
+
+
+def _run(
+    runtime: Runtime, spec: StageSpec, row: LedgerRow, task_id: str, *, may_split: bool = False
+) -> Handover | None:
+    with _telling_the_store(f"Stage {spec.name} was not begun."):
+        claim = row.claim(task_id)
+    if claim.outcome is Outcome.COMPLETE:
+        log.info("stage_already_complete")
+        return None
+    turn = _Turn(runtime, spec, row, claim, may_split)
+    if claim.outcome is Outcome.POISON:
+        return _give_up_on_poison(turn)
+    if claim.outcome is not Outcome.CLAIMED or claim.token is None:
+        log.info("stage_not_claimed", outcome=claim.outcome.value)
+        raise NothingToDoError(claim.outcome, claim.lease_seconds)
+    with bound_contextvars(attempt=claim.attempt):
+        return _attempt(turn)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One attempt that holds its claim."""
+
+    runtime: Runtime
+    spec: StageSpec
+    row: LedgerRow
+    claim: Claim
+    may_split: bool
+
+    @property
+    def ref(self) -> Ref:
+        return self.row.ref
+
+    @property
+    def token(self) -> int:
+        assert self.claim.token is not None
+        return self.claim.token
+
+    @property
+    def wish(self) -> Wish:
+        first, last = self.row.first_page, self.claim.last_page
+        return Wish(None if first is None else PageRange(first, last or first), self.may_split)
+
+    def tell(self, status: str, fields: Mapping[str, Any]) -> None:
+        """Keep the live copy of progress up: the end of a range is not the end of its stage."""
+        pages = self.wish.pages
+        if pages is not None:
+            status, fields = "processing", {**fields, "first_page": pages.first, "last_page": pages.last}
+        self.runtime.progress.update_document_state(self.ref.document_uuid, self.spec.name, status, fields)
 
 
 @contextmanager
@@ -169,67 +220,86 @@ def _telling_the_store(news: str) -> Iterator[None]:
         raise UnrecordedError(f"{news} The store could not be told: {away}") from away
 
 
-def _attempt(runtime: Runtime, spec: StageSpec, ref: Ref, token: int, attempt: int) -> None:
-    _say(runtime, spec, ref, "processing")
+def _attempt(turn: _Turn) -> Handover | None:
+    _say(turn, "processing")
     started = time.monotonic()
     try:
-        with Heartbeats(runtime, spec.name, ref, token) as beats:
-            output = _work(runtime, spec, ref, beats)
-            finished = _finish(runtime, spec, ref, token, output)
+        with Heartbeats(turn.runtime.policy.lease_seconds, partial(turn.row.heartbeat, turn.token)) as beats:
+            output = _work(turn, beats)
+            end = _finish(turn, output)
     except NothingToDoError:
         raise
-    except runtime.passes:
+    except turn.runtime.passes:
         raise
     except CancelledError:
         with _telling_the_store("The document was cancelled."):
             # the lease is given back first: a run that nobody works on is cancelled at once
-            runtime.store.retry(ref, spec.name, token, _failure(CancelledError(), spec.name), 0.0)
-            runtime.store.cancel(ref.document_uuid)
-        _say(runtime, spec, ref, "cancelled")
+            turn.row.retry(turn.token, _failure(CancelledError(), turn.spec.name), 0.0)
+            turn.runtime.store.cancel(turn.ref.document_uuid)
+        _say(turn, "cancelled")
         raise NothingToDoError(Outcome.OVER) from None
     except (KeyboardInterrupt, SystemExit):
-        _give_back(runtime, spec, ref, token)
+        _give_back(turn)
         raise
     except DocpipeError as known:
-        _record(runtime, spec, ref, token, attempt, known)
-        raise
+        due = _record(turn, known)
+        if due is None:
+            raise
+        return due
     except Exception as raised:
-        error = _translated(raised, runtime)
+        error = _translated(raised, turn.runtime)
         error.__cause__ = raised  # before it is recorded: the ledger keeps the traceback
-        _record(runtime, spec, ref, token, attempt, error)
-        raise error from raised
-    if not finished:
+        due = _record(turn, error)
+        if due is None:
+            raise error from raised
+        return due
+    if end is False:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
         raise NothingToDoError(Outcome.OVER)
-    _say(runtime, spec, ref, "complete", seconds=round(time.monotonic() - started, 3))
+    if output.ranges is not None:
+        log.info("stage_split", ranges=len(output.ranges))
+    else:
+        _say(turn, "complete", seconds=round(time.monotonic() - started, 3))
+    return None if end is True else end
 
 
-def _work(runtime: Runtime, spec: StageSpec, ref: Ref, beats: Heartbeats) -> StageOutput:
+def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
+    runtime, ref = turn.runtime, turn.ref
+    if turn.claim.joins:
+        return _joined(turn)
     record = runtime.store.source(ref)
 
     def report(done: int) -> None:
         beats.check()
-        runtime.progress.update_document_state(ref.document_uuid, spec.name, "processing", {"done": done})
+        turn.tell("processing", {"done": done})
 
     job = Job(
-        document=runtime.store.load(ref, spec.needs),
+        document=runtime.store.load(ref, turn.spec.needs),
         tools=runtime.tools,
         fetch=lambda: runtime.sources.fetch(record.uri, record.digest, record.name),
         report=report,
+        wish=turn.wish,
     )
-    output = spec.load()(job)
+    output = turn.spec.load()(job)
     beats.check()
     return output
 
 
-def _finish(runtime: Runtime, spec: StageSpec, ref: Ref, token: int, output: StageOutput) -> bool:
+def _joined(turn: _Turn) -> StageOutput:
+    """What the ranges of a long document have read, as one."""
+    limit = turn.runtime.tools.options.limits.max_characters
+    read = turn.runtime.store.ranges.outputs(turn.ref)
+    return join(((each.pages, each.output) for each in read), limit)
+
+
+def _finish(turn: _Turn, output: StageOutput) -> Handover | bool:
     """Hand the output in. A store that is away is waited for: the work would have to be done again."""
-    policy = runtime.policy
+    policy = turn.runtime.policy
     deadline = time.monotonic() + policy.outage_seconds
     tries = 0
     while True:
         try:
-            return runtime.store.finish(ref, spec.name, token, output)
+            return turn.row.finish(turn.token, output)
         except TransientError as error:
             pause = min(policy.delay(tries), policy.lease_seconds)
             if time.monotonic() + pause > deadline:
@@ -253,104 +323,64 @@ def _failure(error: DocpipeError, stage: str) -> Failure:
     return Failure(error.code, type(error).__name__, str(error), stage, tail)
 
 
-def _record(
-    runtime: Runtime, spec: StageSpec, ref: Ref, token: int, attempt: int, error: DocpipeError
-) -> None:
-    """Write the failure down; returns if it is final.
+def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
+    """Write the failure down. Returns if it is final: what is due now, where it has cost some pages and no
+    more.
 
     Raises:
         TryAgainError: it is not.
         UnrecordedError: the store is away.
         NothingToDoError: another attempt has taken the stage over.
     """
-    error.stage, error.document_uuid = spec.name, ref.document_uuid
-    failure, policy = _failure(error, spec.name), runtime.policy
+    error.stage, error.document_uuid = turn.spec.name, turn.ref.document_uuid
+    failure, policy, attempt = _failure(error, turn.spec.name), turn.runtime.policy, turn.claim.attempt
     retry_in = policy.delay(attempt - 1) if error.retryable and attempt <= policy.max_retries else None
+    end: Handover | bool
     with _telling_the_store(str(error)):
         if retry_in is None:
-            mine = runtime.store.fail(ref, spec.name, token, failure)
+            end = turn.row.fail(turn.claim.token, failure)
         else:
-            mine = runtime.store.retry(ref, spec.name, token, failure, retry_in)
+            end = turn.row.retry(turn.token, failure, retry_in)
     details = {"code": error.code, "error": str(error), "exc_info": isinstance(error, BugError)}
-    if not mine:
+    if end is False:
         log.warning("late_failure_ignored", **details)
         raise NothingToDoError(Outcome.OVER) from error
-    _say_failure(runtime, spec, ref, "failed" if retry_in is None else "retrying", details)
+    _say_failure(turn, "failed" if retry_in is None else "retrying", details)
     if retry_in is not None:
         raise TryAgainError(error, retry_in) from error
+    return end if isinstance(end, Handover) else None
 
 
-def _give_back(runtime: Runtime, spec: StageSpec, ref: Ref, token: int) -> None:
+def _give_back(turn: _Turn) -> None:
     """The process was told to exit and will: the stage need not wait for its lease to lapse."""
     error = WorkerLostError("The process was told to exit while the stage ran.")
     try:
-        runtime.store.retry(ref, spec.name, token, _failure(error, spec.name), 0.0)
+        turn.row.retry(turn.token, _failure(error, turn.spec.name), 0.0)
     except TransientError as unwritten:
         log.warning("stage_not_given_back", error=str(unwritten))
 
 
-def _say_failure(
-    runtime: Runtime, spec: StageSpec, ref: Ref, status: str, details: Mapping[str, Any]
-) -> None:
-    log.log(logging.WARNING if status == "retrying" else logging.ERROR, f"stage_{status}", **details)
-    progress = {"code": details["code"]}
-    runtime.progress.update_document_state(ref.document_uuid, spec.name, status, progress)
-
-
-def _give_up_on_poison(runtime: Runtime, spec: StageSpec, ref: Ref, claim: Claim) -> None:
-    error = PoisonDocumentError(
-        f"Stage {spec.name} was started {claim.attempt} times and never ended.", stage=spec.name
+def _say_failure(turn: _Turn, status: str, details: Mapping[str, Any]) -> None:
+    log.log(
+        logging.WARNING if status == "retrying" else logging.ERROR, f"{turn.row.kind}_{status}", **details
     )
-    error.document_uuid = ref.document_uuid
-    log.error("stage_poison", attempts=claim.attempt)
+    turn.tell(status, {"code": details["code"]})
+
+
+def _give_up_on_poison(turn: _Turn) -> Handover:
+    error = PoisonDocumentError(
+        f"Stage {turn.spec.name} was started {turn.claim.attempt} times and never ended.",
+        stage=turn.spec.name,
+    )
+    error.document_uuid = turn.ref.document_uuid
+    log.error("stage_poison", attempts=turn.claim.attempt)
     with _telling_the_store(str(error)):
-        runtime.store.fail(ref, spec.name, claim.token, _failure(error, spec.name))
+        end = turn.row.fail(turn.claim.token, _failure(error, turn.spec.name))
+    if isinstance(end, Handover):
+        return end
     raise error
 
 
-def _say(runtime: Runtime, spec: StageSpec, ref: Ref, status: str, **fields: float) -> None:
-    log.info(f"stage_{status}", **fields)
-    runtime.progress.update_document_state(ref.document_uuid, spec.name, status, fields)
-
-
-class Heartbeats:
-    """Extends the lease from a thread while the stage works, and remembers when it should stop."""
-
-    def __init__(self, runtime: Runtime, stage: str, ref: Ref, token: int) -> None:
-        self._runtime = runtime
-        self._arguments = (ref, stage, token, runtime.policy.lease_seconds)
-        self._answer = Heartbeat.OK
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="docpipe-heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join(_JOIN_SECONDS)  # a heartbeat to a store that hangs is left behind
-
-    def _beat(self) -> None:
-        period = pause = self._runtime.policy.lease_seconds / 3
-        while not self._done.wait(pause):
-            try:
-                self._answer = self._runtime.store.heartbeat(*self._arguments)
-                pause = period
-            except TransientError as error:
-                log.warning("heartbeat_not_written", error=str(error))
-                pause = min(period, _AGAIN_SECONDS)  # to be back before the reaper, when the store is
-            if self._answer is not Heartbeat.OK:
-                return
-
-    def check(self) -> None:
-        """Raise if the attempt should stop: `CancelledError`, or `NothingToDoError` if the lease is lost."""
-        if self._answer is Heartbeat.CANCELLED:
-            raise CancelledError()
-        if self._answer is Heartbeat.LOST:
-            raise NothingToDoError(Outcome.BUSY)
+def _say(turn: _Turn, status: str, **fields: float) -> None:
+    log.info(f"{turn.row.kind}_{status}", **fields)
+    turn.tell(status, fields)

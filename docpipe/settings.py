@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     ocr_dpi: int = Field(200, ge=72, le=600)
     ocr_min_confidence: float = Field(0.8, ge=0, le=1)
     ocr_second_engine: str | None = None
+    ocr_split_pages: int = Field(50, ge=0)
+    ocr_range_pages: int = Field(10, ge=1)
+    ocr_ranges_at_once: int = Field(8, ge=1)
     ner_engine: str = "spacy"
     ner_model: str = "en_core_web_sm"
     chunk_max: int = Field(1500, ge=100)
@@ -116,6 +119,8 @@ class Settings(BaseSettings):
             ocr_dpi=self.ocr_dpi,
             ocr_min_confidence=self.ocr_min_confidence,
             ocr_second_engine=self.ocr_second_engine,
+            ocr_split_pages=self.ocr_split_pages,
+            ocr_range_pages=self.ocr_range_pages,
             ner_engine=self.ner_engine,
             ner_options={"model": self.ner_model} if self.ner_engine == "spacy" else {},
             chunk_max=self.chunk_max,
@@ -148,6 +153,7 @@ class Settings(BaseSettings):
             outage_seconds=self.outage_seconds,
             soft_time_limit=self.soft_time_limit,
             hard_time_limit=self.hard_time_limit,
+            ranges_at_once=self.ocr_ranges_at_once,
         )
 
     def open_store(self) -> Store:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Never
+from typing import Any, Never, TypeVar
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
-from docpipe.canvas import CANARY, ON_ERROR, REAP
+from docpipe.canvas import CANARY, ON_ERROR, PAGES, REAP
 from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
 from docpipe.logs import get_logger
-from docpipe.models import Failure, Ref
+from docpipe.models import Failure, RangeRef, Ref
 from docpipe.plan import StageSpec
-from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, UnrecordedError, run_stage
+from docpipe.runner import (
+    NothingToDoError,
+    Policy,
+    Runtime,
+    TryAgainError,
+    UnrecordedError,
+    run_range,
+    run_stage,
+)
 from docpipe.status import QUEUES, Stage
 from docpipe.stores.port import Outcome
+from docpipe.stores.ranges import Handover
 
 log = get_logger(__name__)
 
@@ -23,6 +32,10 @@ TRANSLATIONS: Mapping[type[BaseException], type[DocpipeError]] = {SoftTimeLimitE
 PASSES = (Retry, Ignore, Reject)
 
 Message = dict[str, Any]
+HandOver = Callable[[Ref, Handover], None]
+"""Publishes what a handover says is due."""
+
+T = TypeVar("T")
 
 _LEASE_MARGIN_SECONDS = 1.0
 
@@ -76,8 +89,10 @@ def register(
     runtime: Runtime,
     reap: Callable[[], object],
     answer: Callable[[str, int], object],
+    hand_over: HandOver,
 ) -> None:
-    """Put one task per stage, the errback, the reaper and the canary (`docpipe.health`) on `app`.
+    """Put one task per stage, the one for ranges of pages, the errback, the reaper and the canary
+    (`docpipe.health`) on `app`.
 
     Raises:
         ConfigurationError: the app has them already, from another pipeline.
@@ -94,7 +109,7 @@ def register(
         soft_time_limit = runtime.policy.soft_time_limit
         time_limit = runtime.policy.hard_time_limit
 
-    names = [ON_ERROR, REAP, CANARY, *(stage.task_name for stage in stages)]
+    names = [PAGES, ON_ERROR, REAP, CANARY, *(stage.task_name for stage in stages)]
     taken = [name for name in names if name in app.tasks]
     if taken:
         raise ConfigurationError(
@@ -102,7 +117,11 @@ def register(
             " Give the second pipeline an app of its own."
         )
     for stage in stages:
-        _register_stage(app, Base, stage, runtime)
+        _register_stage(app, Base, stage, runtime, hand_over)
+
+    @app.task(name=PAGES, base=Base, bind=True, shared=False)
+    def pages(self: Task[..., Any], message: Message) -> None:
+        deliver_range(self, stages[0], runtime, message, hand_over)
 
     @app.task(name=ON_ERROR, base=Base, shared=False)
     def on_error(message: Message) -> None:
@@ -117,17 +136,49 @@ def register(
         answer(queue, number)
 
 
-def _register_stage(app: Celery, base: type[Task[..., Any]], spec: StageSpec, runtime: Runtime) -> None:
+def _register_stage(
+    app: Celery, base: type[Task[..., Any]], spec: StageSpec, runtime: Runtime, hand_over: HandOver
+) -> None:
     # shared=False: Celery would otherwise put the task, with this pipeline's store, on every other app
     @app.task(name=spec.task_name, base=base, bind=True, shared=False)
     def stage(self: Task[..., Any], message: Message) -> Message:
-        return deliver(self, spec, runtime, message)
+        return deliver(self, spec, runtime, message, hand_over)
 
 
-def deliver(task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message) -> Message:
-    """Run one delivery and give the message to the next stage."""
+def deliver(
+    task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message, hand_over: HandOver
+) -> Message:
+    """Run one delivery and give the message to the next stage; or, of a document that is read in ranges of
+    pages, publish those that are due. Then the last of them brings the chain back.
+    """
+    ref, request = Ref.from_message(message), task.request
+    # eagerly, each range would run inside the one before it
+    may_split = not request.is_eager
+    handover = _attempted(
+        task,
+        runtime,
+        lambda: run_stage(runtime, spec, ref, task_id=request.id or "", may_split=may_split),
+    )
+    if handover is not None:
+        hand_over(ref, handover)
+        raise Ignore
+    return message
+
+
+def deliver_range(
+    task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message, hand_over: HandOver
+) -> None:
+    """Run one delivery of a range of pages, and publish what is due after it."""
+    range_ref, task_id = RangeRef.from_message(message), task.request.id or ""
+    handover = _attempted(task, runtime, lambda: run_range(runtime, spec, range_ref, task_id=task_id))
+    if handover is not None:
+        hand_over(range_ref.ref, handover)
+
+
+def _attempted(task: Task[..., Any], runtime: Runtime, attempt: Callable[[], T]) -> T:
+    """What the attempt returns; or its failure, as Celery is to know it."""
     try:
-        run_stage(runtime, spec, Ref.from_message(message), task_id=task.request.id or "")
+        return attempt()
     except NothingToDoError as nothing:
         _leave(task, nothing)
     except TryAgainError as again:
@@ -139,7 +190,6 @@ def deliver(task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Me
         _leave_to_the_reaper(error)
     except SoftTimeLimitExceeded as late:  # before or after the stage's own work: nothing is recorded
         _leave_to_the_reaper(late)
-    return message
 
 
 def _retry(task: Task[..., Any], error: DocpipeError, seconds: float) -> Never:

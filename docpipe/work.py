@@ -11,13 +11,15 @@ from pathlib import Path
 
 from docpipe.errors import EmptyDocumentError
 from docpipe.formats import open_document
-from docpipe.models import Method, StageOutput
-from docpipe.plan import Job, Tools
+from docpipe.formats.guard import GuardedReader
+from docpipe.models import Method, PageRange, StageOutput
+from docpipe.plan import Job, Options, Tools, Wish
 from docpipe.stages.choice import OcrOptions
 from docpipe.stages.chunk import ChunkOptions, split_text
 from docpipe.stages.entities import find_mentions
 from docpipe.stages.graph import build_graph
-from docpipe.stages.ocr import read_document
+from docpipe.stages.ocr import read_document, read_pages
+from docpipe.stages.ranges import cut
 
 
 def ocr(job: Job) -> StageOutput:
@@ -25,27 +27,44 @@ def ocr(job: Job) -> StageOutput:
     tools = job.tools
     with job.fetch() as path:
         if tools.options.isolate:
-            return tools.reader.read(path, job.document.name, job.report)
-        return read(path, job.document.name, tools, job.report)
+            return tools.reader.read(path, job.document.name, job.report, job.wish)
+        return read(path, job.document.name, tools, job.report, job.wish)
 
 
-def read(path: Path, name: str, tools: Tools, report: Callable[[int], None]) -> StageOutput:
+def read(
+    path: Path,
+    name: str,
+    tools: Tools,
+    report: Callable[[int], None],
+    wish: Wish = Wish(),  # noqa: B008
+) -> StageOutput:
     """Open the document and read its pages, in this process."""
     options = tools.options
     reader = open_document(path, name, options.limits)
     try:
-        output = read_document(
-            reader,
-            engine=tools.ocr,
-            options=OcrOptions(dpi=options.ocr_dpi, min_confidence=options.ocr_min_confidence),
-            on_page=report,
-        )
+        if wish.may_split and _is_long(reader.page_count, options):
+            return StageOutput(ranges=cut(reader.page_count or 0, options.ocr_range_pages))
+        output = _read(reader, tools, report, wish.pages)
     except EmptyDocumentError as error:
         raise EmptyDocumentError(f"{name} holds no text.") from error  # the stage does not know the name
     finally:
         reader.close()
     recognised = any(page.method is not Method.TEXT for page in output.pages or ())
     return replace(output, engine=tools.ocr.name if recognised else None)
+
+
+def _is_long(page_count: int | None, options: Options) -> bool:
+    return page_count is not None and 0 < options.ocr_split_pages < page_count
+
+
+def _read(
+    reader: GuardedReader, tools: Tools, report: Callable[[int], None], pages: PageRange | None
+) -> StageOutput:
+    options = tools.options
+    how = OcrOptions(dpi=options.ocr_dpi, min_confidence=options.ocr_min_confidence)
+    if pages is None:
+        return read_document(reader, engine=tools.ocr, options=how, on_page=report)
+    return read_pages(reader, pages, engine=tools.ocr, options=how, on_page=report)
 
 
 def chunk(job: Job) -> StageOutput:

@@ -126,6 +126,11 @@ class Workers:
         self._folder, self._env, self._app = folder, env, app
         self._all: list[Worker] = []
 
+    @property
+    def all(self) -> list[Worker]:
+        """Every worker that was started, in that order."""
+        return list(self._all)
+
     def start(self, *queues: str, cwd: Path = REPOSITORY) -> Worker:
         """Start one worker for these queues; it is not ready yet."""
         log = self._folder / f"worker-{len(self._all)}-{'-'.join(queues)}.log"

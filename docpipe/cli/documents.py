@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError
-from docpipe.models import DocumentStatus
+from docpipe.models import DocumentStatus, RangeRun
 
 _FILE_WIDTH = 400
 """Columns of a table that goes into a file or a pipe: nothing is cut."""
@@ -66,7 +66,7 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False, default=str))
     else:
-        _print_timeline(found)
+        _print_timeline(found, pipeline.ranges(document_uuid))
 
 
 def _print_table(summaries: list[dict[str, Any]]) -> None:
@@ -81,7 +81,7 @@ def _print_table(summaries: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _print_timeline(found: DocumentStatus) -> None:
+def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         f"{escape(found.name)}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}"
@@ -95,7 +95,23 @@ def _print_timeline(found: DocumentStatus) -> None:
             seconds = f"{(stage.finished_at - stage.started_at).total_seconds():.1f}"
         table.add_row(stage.stage, stage.state, str(stage.attempt), stage.worker or "", seconds)
     console.print(table)
+    if ranges:
+        console.print(_progress_of(ranges))
+    for warn in found.warnings:
+        page = f"page {warn.page}: " if warn.page else ""
+        console.print(f"[yellow]{warn.code}[/] {page}{escape(warn.message)}")
     if found.error:
         message = escape(found.error.message)
         console.print(f"[red]{found.error.error_class}[/] in {found.error.stage}: {message}")
         console.print(found.error.traceback, style="dim", markup=False)
+
+
+def _progress_of(ranges: list[RangeRun]) -> str:
+    """How far a document is that is read in ranges of pages."""
+
+    def pages(*states: str) -> int:
+        return sum(run.pages.last - run.pages.first + 1 for run in ranges if run.state in states)
+
+    lost = pages("failed")
+    read, running, every = pages("complete"), pages("running", "retrying"), ranges[-1].pages.last
+    return f"pages: {read} of {every} read, {running} in work" + (f", {lost} failed" if lost else "")

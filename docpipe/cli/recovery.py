@@ -52,6 +52,7 @@ def resume(uuids: tuple[str, ...]) -> None:
 @click.option("--cancelled", is_flag=True, help="Documents that were cancelled.")
 @click.option("--pending", is_flag=True, help="Documents that could not be published.")
 @click.option("--completed", is_flag=True, help="Documents that completed; needs --from-stage.")
+@click.option("--failed-pages", is_flag=True, help="Completed documents with pages that could not be read.")
 @click.option("--error-class", "error_code", metavar="CODE", help="Failed with this error code.")
 @click.option("--stage", help="Failed in, or waiting for, this stage.")
 @click.option("--project", "project_id", help="Of this project.")
@@ -66,6 +67,7 @@ def retry(
     cancelled: bool,
     pending: bool,
     completed: bool,
+    failed_pages: bool,
     error_code: str | None,
     stage: str | None,
     project_id: str | None,
@@ -76,7 +78,14 @@ def retry(
     limit: int,
     dry_run: bool,
 ) -> None:
-    """Retry the documents that match: resume them, or process them again from a stage."""
+    """Retry the documents that match: resume them, or process them again from a stage.
+
+    With --failed-pages, read again only the pages that could not be read.
+    """
+    if failed_pages and (from_stage or failed or cancelled or pending or completed or error_code):
+        raise click.UsageError(
+            "--failed-pages stands alone: it takes only --project, --since, --until, --limit."
+        )
     if completed and not from_stage:
         raise click.UsageError("--completed needs --from-stage: a completed run has nothing to resume.")
     pipeline = default_pipeline()
@@ -86,9 +95,12 @@ def retry(
         *((CANCELLED,) if cancelled else ()),
         *((PENDING,) if pending else ()),
         *((COMPLETED, COMPLETED_WITH_WARNINGS) if completed else ()),
+        *((COMPLETED_WITH_WARNINGS,) if failed_pages else ()),
     ]
     if not chosen:
-        raise click.UsageError("Say which: --failed, --error-class, --cancelled, --pending or --completed.")
+        raise click.UsageError(
+            "Say which: --failed, --error-class, --cancelled, --pending, --completed or --failed-pages."
+        )
     selection = Selection(
         status=tuple(chosen),
         error_code=error_code,
@@ -99,12 +111,16 @@ def retry(
         until=until and until.astimezone(),
     )
     found = pipeline.store.documents(selection, limit=limit)
+    if failed_pages:
+        found = [each for each in found if pipeline.status(each.document_uuid).failed_pages]
     if dry_run:
         _list(found)
         click.echo(f"docpipe: {len(found)} documents match; nothing was changed", err=True)
         return
 
     def again(uuid: str) -> str:
+        if failed_pages:
+            return "reads its failed pages again" if pipeline.retry_pages(uuid) else "has no failed pages"
         if from_stage:
             pipeline.reprocess(uuid, from_stage=from_stage)
             return f"begins a new run from {from_stage}"

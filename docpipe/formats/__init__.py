@@ -51,7 +51,7 @@ def detect(data: Data, name: str) -> str:
     return sniff.detect(data, name)
 
 
-def open_document(data: Data, name: str, limits: Limits = Limits()) -> Reader:  # noqa: B008 - frozen value
+def open_document(data: Data, name: str, limits: Limits = Limits()) -> GuardedReader:  # noqa: B008 - frozen value
     """Open a document of any format docpipe reads; close the reader when its pages are read.
 
     A page's `image` may be called while the reader is open, and raises `PermanentError` classes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from docpipe.models import Box, Warn
 
@@ -90,7 +90,11 @@ class RawPage:
 
 
 class Reader(Protocol):
-    """An open document. Pages come one at a time, so that memory stays flat in the page count."""
+    """An open document. Pages come one at a time, so that memory stays flat in the page count.
+
+    A format whose pages can be counted and reached without reading those before has `page_count`, and its
+    `pages` take `first` and `last` (numbers from 1, the last included): `PagedReader`.
+    """
 
     file_type: str
     metadata: dict[str, str]
@@ -100,6 +104,16 @@ class Reader(Protocol):
     def pages(self) -> Iterator[RawPage]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class PagedReader(Reader, Protocol):
+    """A reader that can begin at any page, where its format can."""
+
+    @property
+    def page_count(self) -> int | None: ...
+
+    def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]: ...
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from docpipe.errors import DocumentTooLargeError, MemoryExhaustedError, TooDeepError, TooManyPagesError
-from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
+from docpipe.formats.base import Limits, PagedReader, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean_line
 from docpipe.models import Warn
 
@@ -33,13 +33,16 @@ class GuardedReader:
         self._limits = limits
         self._characters = 0
         self.file_type = inner.file_type
+        self.page_count = inner.page_count if isinstance(inner, PagedReader) else None
+        """None where only reading tells."""
         self.metadata = _clean_metadata(inner.metadata)
         self.warnings: list[Warn] = []
         self._take_warnings()
 
-    def pages(self) -> Iterator[RawPage]:
+    def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
+        """The pages, or those from `first` to `last` of a document that has `page_count`."""
         with translated(self._name):
-            for number, page in enumerate(self._inner.pages(), 1):
+            for number, page in enumerate(self._inner_pages(first, last), first):
                 self._count(number, page)
                 self._take_warnings()
                 yield self._clean(page)
@@ -48,6 +51,12 @@ class GuardedReader:
 
     def close(self) -> None:
         self._inner.close()
+
+    def _inner_pages(self, first: int, last: int | None) -> Iterator[RawPage]:
+        if isinstance(self._inner, PagedReader):
+            return self._inner.pages(first, last)
+        assert (first, last) == (1, None)
+        return self._inner.pages()
 
     def _count(self, number: int, page: RawPage) -> None:
         limits = self._limits

@@ -86,15 +86,15 @@ class ImageReader:
         with _pillow_errors(self._name):
             self._picture = self._opened()
             self._check_size()
-            self._frames = self._count_frames()
+            self.page_count = self._count_frames()
 
     def _opened(self) -> Image.Image:
         # Not by path: Pillow would map an uncompressed TIFF and misread a turned one.
         self._file.seek(0)
         return Image.open(self._file, formats=[_PLUGINS[self.file_type]])
 
-    def pages(self) -> Iterator[RawPage]:
-        for frame in range(self._frames):
+    def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
+        for frame in range(first - 1, last or self.page_count):
             with _pillow_errors(self._name):
                 self._picture.seek(frame)
                 self._check_size()
@@ -145,7 +145,7 @@ class ImageReader:
 
     def _warn_of_circle(self, frame: int, shown: Image.Image) -> None:
         """A last picture with something on it that leads back to an earlier one: others may be missing."""
-        if self._leads_back and frame == self._frames - 1 and not _is_plain(shown):
+        if self._leads_back and frame == self.page_count - 1 and not _is_plain(shown):
             message = "After the last picture the file names one again that came before: some may be missing."
             self.warnings.append(Warn("content_lost", message, frame + 1))
 

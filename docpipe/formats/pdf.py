@@ -88,19 +88,19 @@ class PdfReader:
         pymupdf.TOOLS.reset_mupdf_warnings()
         with _mupdf_errors(request.name):
             self._document = _open(request)
-            self._page_count = _checked_page_count(self._document, request)
+            self.page_count = _checked_page_count(self._document, request)
             self.metadata = _metadata(self._document)
             self._warn_of_attachments()
 
-    def pages(self) -> Iterator[RawPage]:
+    def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
         unreadable = 0
-        for index in range(self._page_count):
+        for index in range(first - 1, last or self.page_count):
             try:
                 with _mupdf_errors(self._name):
                     page = self._read(index)
             except CorruptDocumentError as error:
                 unreadable += 1
-                if unreadable == self._page_count:
+                if unreadable == self.page_count:
                     raise
                 self.warnings.append(Warn("page_unreadable", error.message, index + 1))
                 page = RawPage(None, None)

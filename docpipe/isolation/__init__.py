@@ -30,7 +30,7 @@ from docpipe.isolation.process import Child
 from docpipe.models import StageOutput
 
 if TYPE_CHECKING:
-    from docpipe.plan import Options
+    from docpipe.plan import Options, Wish
 
 _POLL_SECONDS = 0.02
 """How often memory is looked at: a process can take some 2 MB in a millisecond."""
@@ -44,6 +44,7 @@ class Task:
     path: Path
     name: str
     options: Options
+    wish: Wish | None
 
 
 class ReaderProcess:
@@ -56,7 +57,9 @@ class ReaderProcess:
         self._options = options
         self._here = threading.local()
 
-    def read(self, path: Path, name: str, report: Callable[[int], None]) -> StageOutput:
+    def read(
+        self, path: Path, name: str, report: Callable[[int], None], wish: Wish | None = None
+    ) -> StageOutput:
         """Read the document in the child; `report` is told each page when it is done, and may raise.
 
         However the call ends, nobody works on the document any more afterwards.
@@ -70,7 +73,7 @@ class ReaderProcess:
             DocpipeError: as reading raises it.
         """
         try:
-            task = pickle.dumps(Task(path, name, self._options))
+            task = pickle.dumps(Task(path, name, self._options, wish))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f"The options cannot be sent to the process that reads documents: {error}."

@@ -102,10 +102,12 @@ def _serve(connection: Pipe, task: Task) -> None:
 
 def _answer(task: Task, report: Callable[[int], None]) -> bytes:
     from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
+    from docpipe.plan import Wish  # noqa: PLC0415
     from docpipe.work import read  # noqa: PLC0415 - where docpipe lies is known only now
 
     try:
-        return pickle.dumps(("output", read(task.path, task.name, _tools_for(task), report)))
+        wish = task.wish or Wish()
+        return pickle.dumps(("output", read(task.path, task.name, _tools_for(task), report, wish)))
     except (MemoryError, MemoryExhaustedError) as error:
         limit = task.options.limits.max_memory_bytes // 1_000_000
         known: DocpipeError = ReadingMemoryError(

@@ -161,7 +161,7 @@ def _stuck(
     lost = [
         each
         for each in stalled
-        if each.state is StageState.RUNNING or (waiting is not None and each.ref not in waiting)
+        if each.state is StageState.RUNNING or (waiting is not None and each.message not in waiting)
     ]
     return tuple(
         _stuck_stage(each, silent.get((each.ref.document_uuid, each.ref.run))) for each in lost[:limit]

@@ -6,17 +6,18 @@ kept with the page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
-from docpipe.formats.base import PageImage, RawPage, Reader, TextLine
+from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
-from docpipe.models import Box, Line, Method, Page, StageOutput, Warn
+from docpipe.models import Box, Line, Method, Page, PageRange, StageOutput, Warn
 from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
 from docpipe.stages.layout import in_reading_order, level, skew
 from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
+from docpipe.stages.ranges import PAGE_BREAK
 from docpipe.stages.running import mark_running_titles
 from docpipe.stages.second_opinion import note
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PAGE_BREAK = "\n\n"
 _LOSSES = frozenset({"content_lost", "page_unreadable", "part_unreadable"})
 """Warnings of readers that something could not be read."""
 _CROOKED = 0.0175
@@ -57,6 +57,8 @@ class _Read:
 class _Assembly:
     """The text so far, and the pages that point into it."""
 
+    first: int = 1
+    """Number of the first page."""
     parts: list[str] = field(default_factory=list)
     length: int = 0
     pages: list[Page] = field(default_factory=list)
@@ -66,12 +68,12 @@ class _Assembly:
     def add(self, raw: RawPage, read: _Read) -> None:
         """Append a page; its lines and itself get their offsets."""
         if self.pages:
-            self._append(_PAGE_BREAK)
+            self._append(PAGE_BREAK)
         start = self.length
         lines = tuple(self._placed(read.lines))
         self.pages.append(
             Page(
-                number=len(self.pages) + 1,
+                number=self.first + len(self.pages),
                 start=start,
                 end=self.length,
                 width=raw.width,
@@ -116,18 +118,50 @@ def read_document(
     Raises `EmptyDocumentError` when no page holds text, or, when that is why, the first page's error or
     `CorruptDocumentError`; transient errors at once.
     """
-    options = options or OcrOptions()
     document = _Assembly()
-    for number, raw in enumerate(reader.pages(), start=1):
-        document.add(raw, _read_page(raw, number, engine, options))
-        if on_page is not None:
-            on_page(number)
-    text = "".join(document.parts)
+    _read_all(document, reader.pages(), engine, options, on_page)
+    output = _output(reader, document)
+    text = output.text or ""
     if not text.strip():
         raise _why_empty(reader, document)
+    return replace(output, pages=mark_running_titles(text, document.pages))
+
+
+def read_pages(
+    reader: PagedReader,
+    pages: PageRange,
+    *,
+    engine: OcrEngine,
+    options: OcrOptions | None = None,
+    on_page: Callable[[int], None] | None = None,
+) -> StageOutput:
+    """As `read_document`, but only these pages; offsets count from the first of them.
+
+    They may hold no text: whether the document does is known when all its pages are joined, and so is
+    what stands at the edge of page after page.
+    """
+    document = _Assembly(first=pages.first)
+    _read_all(document, reader.pages(pages.first, pages.last), engine, options, on_page)
+    return _output(reader, document)
+
+
+def _read_all(
+    document: _Assembly,
+    pages: Iterable[RawPage],
+    engine: OcrEngine,
+    options: OcrOptions | None,
+    on_page: Callable[[int], None] | None,
+) -> None:
+    for number, raw in enumerate(pages, start=document.first):
+        document.add(raw, _read_page(raw, number, engine, options or OcrOptions()))
+        if on_page is not None:
+            on_page(number)
+
+
+def _output(reader: Reader, document: _Assembly) -> StageOutput:
     return StageOutput(
-        text=text,
-        pages=mark_running_titles(text, document.pages),
+        text="".join(document.parts),
+        pages=tuple(document.pages),
         file_type=reader.file_type,
         metadata={clean_line(key): clean(value) for key, value in reader.metadata.items()},
         warnings=(*reader.warnings, *document.warnings),

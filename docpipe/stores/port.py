@@ -16,8 +16,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models import Document, DocumentStatus, Failure, RangeRef, Ref, StageOutput
 from docpipe.status import StageState, StageWords
+from docpipe.stores.ranges import Handover, Ranges
 from docpipe.stores.statistics import Statistics
 
 
@@ -84,7 +85,7 @@ class Outcome(StrEnum):
     BUSY = "busy"
     """Another attempt holds a live lease."""
     NOT_READY = "not_ready"
-    """An earlier stage is not complete."""
+    """An earlier stage, or a range of the stage's own pages, is not complete."""
     POISON = "poison"
     """Started too often without ending."""
     UNKNOWN = "unknown"
@@ -99,6 +100,10 @@ class Claim:
     token: int | None = None
     attempt: int = 0
     lease_seconds: float = 0.0
+    last_page: int | None = None
+    """Of a range that was claimed."""
+    joins: bool = False
+    """The stage's pages were read in ranges: what they hold is to be joined."""
 
 
 class Heartbeat(StrEnum):
@@ -151,11 +156,18 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """A run whose message or worker may be lost, and the stage it waits at."""
+    """A run whose message or worker may be lost, and the stage it waits at, or one range of it."""
 
     ref: Ref
     stage: str
     state: StageState
+    first_page: int | None = None
+    """Of the range."""
+
+    @property
+    def message(self) -> Ref | RangeRef:
+        """What its message holds."""
+        return self.ref if self.first_page is None else RangeRef(self.ref, self.first_page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +177,8 @@ class Revival:
     outcome: str
     stage: str | None = None
     priority: int = 0
+    handover: Handover | None = None
+    """Of a range that is resumed: what to publish instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,8 @@ class Resumption:
     ref: Ref
     stage: str
     priority: int
+    first_pages: tuple[int, ...] = ()
+    """Ranges of the stage to publish instead, by their first page."""
 
 
 class Store(Protocol):
@@ -181,6 +197,11 @@ class Store(Protocol):
 
     fingerprint: str
     """Names the store without secrets; the same for everyone who means the same store."""
+
+    @property
+    def ranges(self) -> Ranges:
+        """The ledger of long documents' pages."""
+        ...
 
     def register(self, document: NewDocument) -> Registered:
         """Write the document's row and its run's ledger, status `pending`.
@@ -249,8 +270,11 @@ class Store(Protocol):
         """
         ...
 
-    def resume(self, document_uuid: str, task_id: str) -> Resumption | None:
-        """Let a failed or cancelled run go on from its first incomplete stage; None if there is none."""
+    def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        """Let a failed or cancelled run go on from its first incomplete stage; None if there is none.
+
+        Of a stage that was read in ranges, those that are complete stay so.
+        """
         ...
 
     def reprocess(

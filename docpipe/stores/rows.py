@@ -20,13 +20,17 @@ from docpipe.models import (
     Merge,
     Method,
     Page,
+    PageRange,
+    RangeRun,
+    Ref,
     Relation,
     Role,
     StageOutput,
     StageRun,
     Warn,
 )
-from docpipe.stores.port import NewDocument, PlannedStage, Selection, Summary
+from docpipe.stores.port import NewDocument, PlannedStage, Resumption, Selection, Summary
+from docpipe.stores.ranges import Handover, ReadRange
 
 Row = dict[str, Any]
 
@@ -202,6 +206,47 @@ def run_fields(output: StageOutput) -> Row:
     if output.extra is not None:
         fields["extra"] = dict(output.extra)
     return fields
+
+
+def range_output(payloads: Iterable[Mapping[str, Any]]) -> StageOutput:
+    """What a range read, from its payloads (`result_rows` and `run_fields`, perhaps in several parts)."""
+    parts = list(payloads)
+    fields = parts[-1]
+    return StageOutput(
+        text="".join(part.get("text", "") for part in parts),
+        pages=tuple(page_of(row) for part in parts for row in part.get("pages", ())),
+        file_type=fields.get("file_type"),
+        metadata=fields.get("metadata"),
+        warnings=tuple(map(warn_of, fields["warnings"])),
+        engine=fields.get("engine"),
+    )
+
+
+def read_range_of(row: Mapping[str, Any]) -> ReadRange:
+    pages = PageRange(row["first_page"], row["last_page"])
+    if row["output"] is not None:
+        return ReadRange(pages, range_output(row["output"]))
+    return ReadRange(pages, _failure_of(row) or Failure("", "", "", row["stage"]))
+
+
+def range_run_of(row: Mapping[str, Any]) -> RangeRun:
+    return RangeRun(
+        pages=PageRange(row["first_page"], row["last_page"]),
+        state=row["state"],
+        attempt=row["attempt"],
+        worker=row["worker"],
+        error=_failure_of(row),
+    )
+
+
+def handover_of(row: Mapping[str, Any]) -> Handover:
+    return Handover(tuple(row["first_pages"]), row["complete"], row["priority"])
+
+
+def resumption_of(document_uuid: str, row: Mapping[str, Any]) -> Resumption:
+    return Resumption(
+        Ref(document_uuid, row["run"]), row["stage"], row["priority"], tuple(row["first_pages"])
+    )
 
 
 def document_row(document: NewDocument) -> Row:

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 from docpipe.errors import DocumentNotFoundError, SchemaError, StoreUnavailableError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.status import PENDING, StageState
-from docpipe.stores import rows, sqlite_statistics
+from docpipe.stores import rows, sqlite_ranges, sqlite_statistics
 from docpipe.stores import sqlite_ledger as ledger
 from docpipe.stores.port import (
     Claim,
@@ -84,6 +85,7 @@ class SqliteStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().resolve()
         self.fingerprint = f"sqlite:///{self.path}"
+        self.ranges = sqlite_ranges.SqliteRanges(self._transaction)
         self._local = threading.local()
 
     # --- connection -----------------------------------------------------------------------------
@@ -194,7 +196,7 @@ class SqliteStore:
             refusal = ledger.refusal(db, ref, stage, claim_id, max_attempts)
             if refusal:
                 return refusal
-            token: int = db.execute("update docpipe_token set last = last + 1 returning last").fetchone()[0]
+            token, joins = ledger.next_token(db), ledger.has_ranges(db, ref, stage)
             row = ledger.stage_row(db, ref, stage)
             assert row is not None
             ledger.update_stage(
@@ -207,11 +209,11 @@ class SqliteStore:
                 token=token,
                 task_id=task_id,
                 worker=worker,
-                started_at=ledger.now(),
+                started_at=(joins and row["started_at"]) or ledger.now(),
                 lease_expires_at=ledger.now(lease_seconds),
             )
-            ledger.set_status(db, ref, row["words"]["processing"], row["words"]["graph_started"])
-            return Claim(Outcome.CLAIMED, token, row["attempt"] + 1)
+            ledger.set_processing(db, ref, row, once=joins)
+            return Claim(Outcome.CLAIMED, token, row["attempt"] + 1, joins=joins)
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         with self._transaction() as db:
@@ -249,6 +251,7 @@ class SqliteStore:
                 warnings=fields["warnings"],
                 **ledger.failure_columns(None),
             )
+            sqlite_ranges.put_away(db, ref, stage)
             ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
             ledger.move_on(db, ref)
             return True
@@ -311,30 +314,25 @@ class SqliteStore:
     # --- taking up again ------------------------------------------------------------------------
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        found = self._rows(
-            ledger.STALLED + " order by s.state = 'queued', r.priority, r.created_at limit ?",
-            ledger.now(-grace_seconds),
-            ledger.now(),
-            limit,
-        )
+        times = {"before": ledger.now(-grace_seconds), "now": ledger.now(), "limit": limit}
+        with self._transaction() as db:
+            found = db.execute(ledger.STALLED_ALL, times).fetchall()
         return [
-            Stalled(Ref(row["document_uuid"], row["run"]), row["stage"], StageState(row["state"]))
+            Stalled(
+                Ref(row["document_uuid"], row["run"]),
+                row["stage"],
+                StageState(row["state"]),
+                row["first_page"],
+            )
             for row in found
         ]
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         with self._transaction() as db:
-            row = ledger.one(
-                db,
-                ledger.STALLED + " and r.document_uuid = ? and r.run = ?",
-                ledger.now(-grace_seconds),
-                ledger.now(),
-                ref.document_uuid,
-                ref.run,
-            )
+            row = ledger.stalled_stage(db, ref, grace_seconds)
             return ledger.revive(db, ref, row, max_attempts, task_id) if row else Revival("none")
 
-    def resume(self, document_uuid: str, task_id: str) -> Resumption | None:
+    def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
         with self._transaction() as db:
             run = ledger.one(
                 db,
@@ -345,7 +343,9 @@ class SqliteStore:
             )
             if run is None:
                 return None
-            return ledger.resume(db, Ref(document_uuid, run["run"]), run["priority"], task_id)
+            resumed = ledger.resume(db, Ref(document_uuid, run["run"]), run["priority"], task_id)
+            due = sqlite_ranges.resume(db, resumed.ref, resumed.stage, ranges_at_once)
+            return replace(resumed, first_pages=due)
 
     def reprocess(
         self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]

@@ -150,6 +150,20 @@ def update_stage(db: sqlite3.Connection, ref: Ref, stage: str, **columns: Any) -
     )
 
 
+def next_token(db: sqlite3.Connection) -> int:
+    token: int = db.execute("update docpipe_token set last = last + 1 returning last").fetchone()[0]
+    return token
+
+
+def set_processing(db: sqlite3.Connection, ref: Ref, stage: rows.Row, *, once: bool) -> None:
+    """`*_processing` for an attempt of the stage; with `once` only where that is not the status already."""
+    word, keys = stage["words"]["processing"], (ref.document_uuid, ref.run)
+    known = "select celery_status from source_documents where document_uuid = ? and docpipe_run = ?"
+    found = db.execute(known, keys).fetchone()
+    if not once or found is None or found[0] != word:
+        set_status(db, ref, word, stage["words"]["graph_started"])
+
+
 def holds(row: rows.Row | None, token: int | None, *states: str) -> bool:
     return row is not None and row["token"] == token and row["state"] in states
 
@@ -169,14 +183,27 @@ def refusal(db: sqlite3.Connection, ref: Ref, stage: str, claim_id: str, max_att
     first = first_incomplete(db, ref)
     if first is None or first["stage"] != stage:
         return Claim(Outcome.NOT_READY)
+    joins = has_ranges(db, ref, stage)
+    if joins and has_ranges(db, ref, stage, open_only=True):
+        return Claim(Outcome.NOT_READY)
     if row["state"] == "running" and row["claim_id"] == claim_id:
-        return Claim(Outcome.CLAIMED, row["token"], row["attempt"])
+        return Claim(Outcome.CLAIMED, row["token"], row["attempt"], joins=joins)
     if row["state"] == "running" and row["lease_expires_at"] > now():
         remaining = datetime.fromisoformat(row["lease_expires_at"]) - datetime.now(UTC)
         return Claim(Outcome.BUSY, lease_seconds=max(0.0, remaining.total_seconds()))
     if row["attempt"] >= max_attempts:
         return Claim(Outcome.POISON, row["token"], row["attempt"])
     return None
+
+
+def has_ranges(db: sqlite3.Connection, ref: Ref, stage: str, *, open_only: bool = False) -> bool:
+    """Whether the stage's pages are read in ranges, or some of these are yet to be."""
+    states = "and state in ('queued', 'running', 'retrying')" if open_only else ""
+    found = db.execute(
+        f"select 1 from docpipe_page_ranges where document_uuid = ? and run = ? and stage = ? {states}",  # noqa: S608
+        (ref.document_uuid, ref.run, stage),
+    )
+    return found.fetchone() is not None
 
 
 def replace(db: sqlite3.Connection, table: str, ref: Ref, found: list[rows.Row]) -> None:
@@ -241,11 +268,12 @@ def end_run(db: sqlite3.Connection, ref: Ref, state: str) -> None:
 
 
 def end_cancelled(db: sqlite3.Connection, ref: Ref) -> None:
-    db.execute(
-        "update stage_runs set state = 'cancelled', finished_at = ?, lease_expires_at = null"
-        " where document_uuid = ? and run = ? and state in ('queued', 'running', 'retrying')",
-        (now(), ref.document_uuid, ref.run),
-    )
+    for table in ("docpipe_page_ranges", "stage_runs"):
+        db.execute(
+            f"update {table} set state = 'cancelled', finished_at = ?, lease_expires_at = null"  # noqa: S608
+            " where document_uuid = ? and run = ? and state in ('queued', 'running', 'retrying')",
+            (now(), ref.document_uuid, ref.run),
+        )
     end_run(db, ref, "cancelled")
     set_status(db, ref, CANCELLED, CANCELLED)
 
@@ -270,13 +298,34 @@ def fail(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure) -> N
 # --- taking up again ----------------------------------------------------------------------------------
 
 STALLED = """
-select r.document_uuid, r.run, r.priority, r.cancel_requested, r.created_at as run_created_at, s.*
+select r.priority, r.cancel_requested, r.created_at as run_created_at, s.*
   from docpipe_runs r join stage_runs s using (document_uuid, run)
  where r.state = 'active' and s.state <> 'complete'
    and s.position = (select min(o.position) from stage_runs o
                       where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
-   and coalesce(s.queued_at, r.created_at) < ? and (s.state <> 'running' or s.lease_expires_at < ?)
+   and coalesce(s.queued_at, r.created_at) < :before and (s.state <> 'running' or s.lease_expires_at < :now)
+   and not exists (select 1 from docpipe_page_ranges g
+                    where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
+                      and g.state in ('queued', 'running', 'retrying'))
 """
+STALLED_RANGES = """
+select r.document_uuid, r.run, r.priority, r.created_at as run_created_at, g.stage, g.state, g.first_page
+  from docpipe_page_ranges g join docpipe_runs r using (document_uuid, run)
+ where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
+   and g.queued_at < :before and (g.state <> 'running' or g.lease_expires_at < :now)
+"""
+STALLED_ALL = (
+    "select * from ("  # noqa: S608
+    f"select document_uuid, run, priority, run_created_at, stage, state, null as first_page from ({STALLED})"
+    f" union all select * from ({STALLED_RANGES}))"
+    " order by state = 'queued', priority, run_created_at, first_page limit :limit"
+)
+
+
+def stalled_stage(db: sqlite3.Connection, ref: Ref, grace_seconds: float) -> rows.Row | None:
+    values = {"before": now(-grace_seconds), "now": now(), "document": ref.document_uuid, "run": ref.run}
+    found = db.execute(f"{STALLED} and r.document_uuid = :document and r.run = :run", values).fetchone()
+    return None if found is None else decoded(found)
 
 
 def revive(db: sqlite3.Connection, ref: Ref, row: rows.Row, max_attempts: int, task_id: str) -> Revival:

@@ -78,6 +78,32 @@ create table if not exists stage_runs (
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
 
+create table if not exists docpipe_page_ranges (
+    document_uuid text not null,
+    run integer not null,
+    first_page integer not null,
+    last_page integer not null,
+    stage text not null,
+    state text not null default 'queued'
+        check (state in ('queued', 'running', 'retrying', 'complete', 'failed', 'cancelled')),
+    attempt integer not null default 0,
+    task_id text,
+    worker text,
+    claim_id text,
+    token integer,
+    lease_expires_at text,
+    output text,
+    queued_at text,
+    started_at text,
+    finished_at text,
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    primary key (document_uuid, run, first_page),
+    foreign key (document_uuid, run, stage) references stage_runs (document_uuid, run, stage) on delete cascade
+);
+
 -- Fencing tokens: one counter that only ever grows.
 create table if not exists docpipe_token (last integer not null);
 insert into docpipe_token (last) select 0 where not exists (select 1 from docpipe_token);

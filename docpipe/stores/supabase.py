@@ -49,6 +49,7 @@ from docpipe.stores.port import (
     Summary,
 )
 from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.supabase_ranges import SupabaseRanges, failure_json, keys, match
 
 SCHEMA_VERSION = "20261122130000"
 """The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
@@ -105,13 +106,13 @@ class SupabaseStore:
         return _repeated(lambda: self.client.rpc(f"docpipe_{function}", arguments).execute().data)
 
     def _select(
-        self, table: str, columns: str, match: Mapping[str, Any], order: str
+        self, table: str, columns: str, match: Mapping[str, Any], order: str, at_once: int = _PAGE_ROWS
     ) -> Iterator[Mapping[str, Any]]:
-        """All matching rows, page by page; the server's own cap may be lower than ours."""
+        """All matching rows, `at_once` in one answer; the server's own cap may be lower than ours."""
         start = 0
         while True:
             query = self.client.table(table).select(columns).match(dict(match)).order(order)
-            found = _rows(query.range(start, start + _PAGE_ROWS - 1))
+            found = _rows(query.range(start, start + at_once - 1))
             yield from found
             start += len(found)
             if not found:
@@ -125,10 +126,10 @@ class SupabaseStore:
         return Registered(ref, row["created"], row["status"], row["task_id"])
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
-        return bool(self._rpc("queue", **_keys(ref), p_stage=stage, p_task_id=task_id))
+        return bool(self._rpc("queue", **keys(ref), p_stage=stage, p_task_id=task_id))
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
-        return bool(self._rpc("publish_failed", **_keys(ref), p_stage=stage, p_message=message))
+        return bool(self._rpc("publish_failed", **keys(ref), p_stage=stage, p_message=message))
 
     def claim(
         self,
@@ -143,7 +144,7 @@ class SupabaseStore:
     ) -> Claim:
         answer = self._rpc(
             "claim",
-            **_keys(ref),
+            **keys(ref),
             p_stage=stage,
             p_claim_id=claim_id,
             p_task_id=task_id,
@@ -156,25 +157,35 @@ class SupabaseStore:
             answer.get("token"),
             answer.get("attempt", 0),
             float(answer.get("lease_seconds", 0)),
+            joins=answer.get("joins", False),
         )
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(
-            self._rpc("heartbeat", **_keys(ref), p_stage=stage, p_token=token, p_lease_seconds=lease_seconds)
+            self._rpc("heartbeat", **keys(ref), p_stage=stage, p_token=token, p_lease_seconds=lease_seconds)
         )
 
     def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
+        last = self._staged(token, output)
+        return bool(self._rpc("finish_stage", **keys(ref), p_stage=stage, p_token=token, p_output=last))
+
+    def _staged(self, token: int, output: StageOutput) -> str:
+        """Send all of the output but its last part, which is returned."""
         *parts, last = _payloads(output)
         for number, part in enumerate(parts):
             self._rpc("stage_part", p_token=token, p_part=number, p_output=part)
-        return bool(self._rpc("finish", **_keys(ref), p_stage=stage, p_token=token, p_output=last))
+        return last
+
+    @property
+    def ranges(self) -> SupabaseRanges:
+        return SupabaseRanges(self._rpc, self._select, self._staged)
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
-        error = _failure_json(failure)
+        error = failure_json(failure)
         return bool(
             self._rpc(
                 "retry",
-                **_keys(ref),
+                **keys(ref),
                 p_stage=stage,
                 p_token=token,
                 p_error=error,
@@ -184,11 +195,11 @@ class SupabaseStore:
 
     def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
         return bool(
-            self._rpc("fail", **_keys(ref), p_stage=stage, p_token=token, p_error=_failure_json(failure))
+            self._rpc("fail", **keys(ref), p_stage=stage, p_token=token, p_error=failure_json(failure))
         )
 
     def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
-        return bool(self._rpc("fail_task", **_keys(ref), p_task_id=task_id, p_error=_failure_json(failure)))
+        return bool(self._rpc("fail_task", **keys(ref), p_task_id=task_id, p_error=failure_json(failure)))
 
     def cancel(self, document_uuid: str) -> bool:
         return bool(self._rpc("cancel", p_document=document_uuid))
@@ -198,25 +209,30 @@ class SupabaseStore:
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         found = self._rpc("stalled", p_grace_seconds=grace_seconds, p_limit=limit)
         return [
-            Stalled(Ref(row["document_uuid"], row["run"]), row["stage"], StageState(row["state"]))
+            Stalled(
+                Ref(row["document_uuid"], row["run"]),
+                row["stage"],
+                StageState(row["state"]),
+                row["first_page"],
+            )
             for row in found
         ]
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         answer = self._rpc(
             "revive",
-            **_keys(ref),
+            **keys(ref),
             p_grace_seconds=grace_seconds,
             p_max_attempts=max_attempts,
             p_task_id=task_id,
         )
         return Revival(answer["outcome"], answer.get("stage"), answer.get("priority", 0))
 
-    def resume(self, document_uuid: str, task_id: str) -> Resumption | None:
-        answer = self._rpc("resume", p_document=document_uuid, p_task_id=task_id)
-        if answer is None:
-            return None
-        return Resumption(Ref(document_uuid, answer["run"]), answer["stage"], answer["priority"])
+    def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        answer = self._rpc(
+            "resume_run", p_document=document_uuid, p_task_id=task_id, p_at_once=ranges_at_once
+        )
+        return None if answer is None else rows.resumption_of(document_uuid, answer)
 
     def reprocess(
         self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]
@@ -239,7 +255,7 @@ class SupabaseStore:
     def source(self, ref: Ref) -> SourceRecord:
         columns = "original_file_name,content_digest,file_size_bytes"
         document = self._one("source_documents", columns, {"document_uuid": ref.document_uuid})
-        run = self._one("docpipe_runs", "source_uri", _match(ref))
+        run = self._one("docpipe_runs", "source_uri", match(ref))
         return SourceRecord(
             run["source_uri"],
             document["original_file_name"],
@@ -251,13 +267,13 @@ class SupabaseStore:
         columns = "original_file_name,project_id::text,celery_status,document_metadata"
         document = self._one("source_documents", columns, {"document_uuid": ref.document_uuid})
         text = ",text" if Part.TEXT in parts else ""
-        run = self._one("docpipe_runs", f"file_type,metadata{text}", _match(ref))
+        run = self._one("docpipe_runs", f"file_type,metadata{text}", match(ref))
 
-        stages = list(self._select("stage_runs", "stage,output,warnings", _match(ref), "position"))
+        stages = list(self._select("stage_runs", "stage,output,warnings", match(ref), "position"))
 
         def table(part: Part) -> Iterator[Mapping[str, Any]]:
             order = "number" if part is Part.PAGES else "index"
-            return self._select(f"docpipe_{part}", "*", _match(ref), order) if part in parts else iter(())
+            return self._select(f"docpipe_{part}", "*", match(ref), order) if part in parts else iter(())
 
         return Document(
             document_uuid=ref.document_uuid,
@@ -297,7 +313,8 @@ class SupabaseStore:
     def check(self) -> list[str]:
         """Asks for one row of every table and calls a function, as the key in use."""
         lacking = []
-        tables = ("source_documents", "neo4j_documents", "docpipe_runs", "stage_runs", "docpipe_history")
+        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history")
+        tables = ("source_documents", "neo4j_documents", *ledger)
         for table in (*tables, *(f"docpipe_{part}" for part in Part if part not in (Part.TEXT, Part.EXTRAS))):
             try:
                 _rows(self.client.table(table).select("*").limit(1))
@@ -321,25 +338,6 @@ class SupabaseStore:
             f"the schema is of version {found}, older than {SCHEMA_VERSION}, which this docpipe needs."
             " Run: docpipe db apply."
         ]
-
-
-def _keys(ref: Ref) -> dict[str, Any]:
-    return {"p_document": ref.document_uuid, "p_run": ref.run}
-
-
-def _match(ref: Ref) -> dict[str, Any]:
-    return {"document_uuid": ref.document_uuid, "run": ref.run}
-
-
-def _failure_json(failure: Failure) -> str:
-    return json.dumps(
-        {
-            "code": failure.code,
-            "error_class": failure.error_class,
-            "message": failure.message,
-            "traceback": failure.traceback,
-        }
-    )
 
 
 def _payloads(output: StageOutput) -> list[str]:

@@ -13,11 +13,12 @@ import redis
 from celery import Celery
 
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
-from docpipe.models import Failure, Ref, StageOutput
+from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline import Pipeline, Submission
 from docpipe.runner import Policy
 from docpipe.sources import Sources
 from docpipe.stores.port import Outcome, Selection
+from docpipe.stores.ranges import Handover
 from docpipe.stores.sqlite import SqliteStore
 from docpipe.tasks import celery_defaults
 from tests.engines import OPTIONS
@@ -102,6 +103,14 @@ def test_the_broker_tells_depth_and_documents_of_every_priority(pipeline: Pipeli
         refs.add(ref_of(submission))
     assert pipeline.broker.depths(["ocr", "graph"]) == {"ocr": 3, "graph": 0}
     assert pipeline.broker.waiting(["ocr", "graph"]) == refs
+
+
+def test_the_broker_tells_the_ranges_of_a_long_document_apart(
+    pipeline: Pipeline, submission: Submission
+) -> None:
+    ref = ref_of(submission)
+    pipeline.hand_over(ref, Handover((1, 11), priority=4))
+    assert pipeline.broker.waiting(["ocr"]) == {ref, RangeRef(ref, 1), RangeRef(ref, 11)}
 
 
 def test_foreign_messages_are_counted_and_not_understood(pipeline: Pipeline, client: redis.Redis) -> None:

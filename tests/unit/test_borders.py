@@ -23,7 +23,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 WORDS = {"models", "errors", "status"}
 CORE = {"canvas", "tasks", "pipeline", "runner", "plan", "progress", "logs", "stores", "sources", "engines"}
-CORE |= {"broker", "checks", "isolation"}
+CORE |= {"broker", "checks", "isolation", "ledger"}
 CORE |= WORDS | {"formats", "stages"}
 """What hosts embed. Everything else is a face of it."""
 
@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "sources": WORDS | {"sources"},
     "progress": WORDS | {"logs"},
     "canvas": {"models", "plan"},
-    "plan": CORE - {"canvas", "tasks", "pipeline", "runner", "progress", "sources"},
+    "plan": CORE - {"canvas", "tasks", "pipeline", "runner", "ledger", "progress", "sources"},
+    "ledger": WORDS | {"stores", "logs"},
     "runner": CORE - {"canvas", "tasks", "pipeline"},
     "tasks": CORE - {"pipeline"},
     "pipeline": CORE,

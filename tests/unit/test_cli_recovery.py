@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from docpipe import errors, set_default_pipeline
-from docpipe.models import Ref
+from docpipe.models import PageRange, Ref, StageOutput, Warn
 from docpipe.pipeline import Pipeline
-from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR
-from docpipe.stores.port import Outcome
-from tests.engines import failing
+from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Job
+from docpipe.stores.port import NewDocument, Outcome
+from tests.engines import doing, failing
 from tests.unit.conftest import Docpipe, NewPipeline
 
 
@@ -114,3 +117,54 @@ def test_quarantine_lists_and_releases_what_was_started_too_often(
 
 def test_release_wants_names_or_all(docpipe: Docpipe, pipeline: Pipeline) -> None:
     assert docpipe("quarantine", "release").code == 2
+
+
+@pytest.fixture
+def lost(new_eager: NewPipeline, docpipe: Docpipe) -> Pipeline:
+    """A document that lacks its second page, which is read the next time, and one that lacks none."""
+
+    def work(job: Job) -> StageOutput:
+        warnings = (Warn("page_failed", "Torn.", 2),) if first.pop("time", False) else ()
+        return replace(OCR.load()(job), warnings=warnings)
+
+    first = {"time": True}
+    pipeline = new_eager(doing(OCR, work), CHUNK, ENTITIES, GRAPH)
+    set_default_pipeline(pipeline)
+    for name in ("torn.txt", "good.txt"):
+        pipeline.submit(f"Ann met Bob: {name}".encode(), name=name)
+    return pipeline
+
+
+def test_pages_that_failed_are_listed_and_read_again(docpipe: Docpipe, lost: Pipeline) -> None:
+    torn = uuid_of(lost, "torn.txt")
+    assert "page_failed page 2: Torn." in docpipe("status", torn).out
+    listed = docpipe("retry", "--failed-pages", "--dry-run")
+    assert [line.split()[:3] for line in listed.out.splitlines()] == [
+        [torn, "completed_with_warnings", "torn.txt"]
+    ]
+    assert docpipe("retry", "--failed-pages").out == f"{torn} reads its failed pages again\n"
+    assert statuses(lost) == {"torn.txt": "completed", "good.txt": "completed"}
+    assert docpipe("retry", "--failed-pages").out == ""
+
+
+def test_the_status_shows_how_far_the_ranges_of_a_document_are(docpipe: Docpipe, pipeline: Pipeline) -> None:
+    taken = pipeline.sources.take_in(b"of four pages", "long.txt")
+    plan = [stage.planned for stage in pipeline.stages]
+    store = pipeline.store
+    new = NewDocument("6ab4b8f7", None, taken.name, taken.uri, taken.digest, taken.size, {}, plan)
+    ref = store.register(new).ref
+    terms: dict[str, Any] = {
+        "claim_id": "c",
+        "task_id": "t",
+        "worker": "w",
+        "lease_seconds": 60.0,
+        "max_attempts": 5,
+    }
+    token = store.claim(ref, "ocr", **terms).token
+    assert token is not None
+    store.ranges.split(ref, "ocr", token, (PageRange(1, 3), PageRange(4, 4)), 2)
+    taken_range = store.ranges.claim(ref, 1, **terms).token
+    assert taken_range is not None
+    assert "pages: 0 of 4 read, 3 in work" in docpipe("status", ref.document_uuid).out
+    store.ranges.finish(ref, taken_range, StageOutput(text="", pages=()), 2)
+    assert "pages: 3 of 4 read, 0 in work" in docpipe("status", ref.document_uuid).out

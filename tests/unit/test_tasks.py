@@ -58,7 +58,7 @@ def test_the_tasks_exist_on_this_app_alone(new_pipeline: NewPipeline) -> None:
     app, other = memory_app(), memory_app()
     new_pipeline(app)
     assert sorted(name for name in app.tasks if name.startswith("docpipe.")) == sorted(
-        [*TASKS, "docpipe.canary", "docpipe.on_error", "docpipe.reap"]
+        [*TASKS, "docpipe.canary", "docpipe.on_error", "docpipe.pages", "docpipe.reap"]
     )
     assert [name for name in other.tasks if name.startswith("docpipe.")] == []
 
@@ -249,7 +249,7 @@ def _deliver(
         id="mine", args=(message,), kwargs={}, retries=retries, called_directly=False, delivery_info=where
     )
     try:
-        return deliver(task, pipeline.stages[0], pipeline.runtime, message)
+        return deliver(task, pipeline.stages[0], pipeline.runtime, message, pipeline.hand_over)
     finally:
         task.pop_request()
 
