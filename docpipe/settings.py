@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     ocr_engine: str = "rapidocr"
     ocr_dpi: int = Field(200, ge=72, le=600)
     ner_engine: str = "spacy"
-    ner_model: str = "en_core_web_sm"
+    ner_model: str = "en_core_web_md"
     chunk_max: int = Field(1500, ge=100)
     chunk_overlap: int = Field(0, ge=0)
     chunk_unit: Literal["characters", "tokens"] = "characters"

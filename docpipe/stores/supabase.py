@@ -49,7 +49,7 @@ from docpipe.stores.port import (
 )
 from docpipe.stores.statistics import Statistics, statistics_of
 
-SCHEMA_VERSION = "20261122100000"
+SCHEMA_VERSION = "20261122110000"
 """The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
