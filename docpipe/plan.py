@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from docpipe.engines import load_ner, load_ocr
+from docpipe.engines.gazetteer import read_gazetteer
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
 from docpipe.models import Document, StageOutput
+from docpipe.stages.gazetteer import Gazetteer
 from docpipe.stages.ports import NerEngine, OcrEngine
 from docpipe.status import QUEUES, WORDS, Stage, StageWords, custom_words
 from docpipe.stores.port import ALL_PARTS, Part, PlannedStage
@@ -33,6 +35,8 @@ class Options:
     ocr_dpi: int = 200
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict)
+    gazetteer: str | None = None
+    """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
     chunk_max: int = 1500
     chunk_overlap: int = 0
     chunk_unit: Literal["characters", "tokens"] = "characters"
@@ -58,6 +62,10 @@ class Tools:
     @cached_property
     def ner(self) -> NerEngine:
         return load_ner(self.options.ner_engine, **self.options.ner_options)
+
+    @cached_property
+    def gazetteer(self) -> Gazetteer | None:
+        return read_gazetteer(Path(self.options.gazetteer)) if self.options.gazetteer else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from docpipe.formats import open_document
 from docpipe.models import Method, StageOutput
 from docpipe.plan import Job, Tools
 from docpipe.stages.chunk import ChunkOptions, split_text
-from docpipe.stages.entities import find_mentions
+from docpipe.stages.entities import EntityOptions, find_mentions
 from docpipe.stages.graph import build_graph
 from docpipe.stages.ocr import OcrOptions, read_document
 
@@ -58,7 +58,9 @@ def entities(job: Job) -> StageOutput:
     """Chunks to mentions."""
     document = job.document
     ner = job.tools.ner
-    return replace(find_mentions(document.text, document.pages, document.chunks, engine=ner), engine=ner.name)
+    options = EntityOptions(gazetteer=job.tools.gazetteer)
+    output = find_mentions(document.text, document.pages, document.chunks, engine=ner, options=options)
+    return replace(output, engine=ner.name)
 
 
 def graph(job: Job) -> StageOutput:

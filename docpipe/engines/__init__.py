@@ -25,7 +25,10 @@ OCR_ENGINES = {
         "docpipe.engines.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
 }
-NER_ENGINES = {"spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner")}
+NER_ENGINES = {
+    "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner"),
+    "openai": _Entry("docpipe.engines.openai", "OpenAiEngine", "llm"),
+}
 
 
 def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:

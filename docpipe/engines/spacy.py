@@ -99,6 +99,11 @@ class SpacyEngine:
                 found = [self._spans(doc.ents) for doc in nlp.pipe(batch)]
             yield from found
 
+    @property
+    def pipeline(self) -> Language:
+        """The loaded pipeline, of the parts that find names."""
+        return self._loaded()
+
     def _loaded(self) -> Language:
         with self._lock:
             if self._nlp is None or self._pid != os.getpid():

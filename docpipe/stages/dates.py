@@ -33,8 +33,9 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
     """The span itself, or where it is a DATE the times it names.
 
     Years stand alone (`1998 – 2006` are two; `1991–92` is one). Of the rest, words that place a time
-    against another are cut off (`early`, `more than`, `later`), and what is left without a point or length
-    of time is none: `weekly`, `the same day`, an age. What the document's own date tells (`yesterday`, `last week`) stays.
+    against another are cut off (`early`, `more than`, `later`), and what is left without a point or
+    length of time is none: `weekly`, `the same day`, an age. What the document's own date tells
+    (`yesterday`, `last week`) stays.
     """
     if span.label not in ("DATE", "TIME"):
         yield span

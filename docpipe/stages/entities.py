@@ -17,7 +17,7 @@ from docpipe.stages.names import NAMES, settled, tidied
 from docpipe.stages.normal import Normal, normalised
 from docpipe.stages.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.places import locate
-from docpipe.stages.ports import NerEngine, Span
+from docpipe.stages.ports import NerEngine, Report, Reporting, Span
 from docpipe.stages.values import value_of
 
 PATTERN = "pattern"
@@ -80,6 +80,7 @@ def find_mentions(
     3. a pattern for a value (DATE, MONEY) over the engine's values,
     4. of the rest the longer wins, and at the same length the pattern.
 
+    An engine that is `Reporting` adds its warnings, and its usage as `extra`.
     The engine is given `normalised` text in windows. What it finds is parted where the layout breaks
     (`layout_breaks`), `tidied`, and `settled` over the whole document.
     A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
@@ -99,8 +100,11 @@ def find_mentions(
     found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
+    report = engine.report() if isinstance(engine, Reporting) else Report()
     return StageOutput(
         mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)),
+        warnings=report.warnings,
+        extra=report.usage or None,
     )
 
 
