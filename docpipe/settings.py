@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     ocr_dpi: int = Field(200, ge=72, le=600)
     ner_engine: str = "spacy"
     ner_model: str | None = None
-    ner_options: dict[str, Any] = Field(default_factory=dict)
+    ner_options: dict[str, Any] = {}
     ner_key: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DOCPIPE_NER_KEY", "OPENAI_API_KEY")
     )
@@ -185,7 +185,7 @@ def read_settings() -> Settings:
     except SettingsError:
         raise ConfigurationError(
             "Wrong settings: DOCPIPE_LIMITS or DOCPIPE_NER_OPTIONS is not a JSON object."
-            " Set DOCPIPE_LIMITS__MAX_PAGES, DOCPIPE_NER_OPTIONS__BATCH_SIZE and their like."
+            " Set DOCPIPE_LIMITS__MAX_PAGES and its like."
         ) from None
 
 
