@@ -21,27 +21,30 @@ _EDGES = " \t\r\n\"'“”‘’„«»`,;:-–—*_|@#&"
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 _TAIL = re.compile(r"(?:['’]s|['’]|(?<=\w)\s+s|(?<=\.)\.)$")
 _HEADING = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})+\.?|\d{1,3}\.|\(\w{1,3}\)|[§•])\s+")
+_FIELD = re.compile(r"[^\W\d_][\w ]{0,25}:\s+(?=\S)")
 _TITLE = re.compile(r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s+(?=\S)")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"[^\W_]+")
 
 _ROLE_WORDS = """
     a account accounting accounts administration affiliate affiliates agency agreement amendment
-    amendments an and annex appendix article bank banks board bond bonds borrower buyer by chief city
-    class client commission committee common companies company contract contractor corporation council
-    county court customer declarations department derivatives director directors distribution employee
-    employer except executive exhibit financial for form fund funds government guarantor holder holders
-    in index information insured insurer issuer landlord lender lenders licensee licensor management
-    market markets media no note notes of office officer on or participant participants parties party
-    plan plans portfolio portfolios preferred principal prospectus purchaser q1 q2 q3 q4 registrant
-    report rollover rt s schedule section sections securities seller series share shareholder
-    shareholders shares state statement statements stock stockholder stockholders stocks subsidiaries
-    subsidiary supplement supplier tenant the to trust trustee trustees trusts underwriter vendor
+    amendments amount an and annex appendix article bank banks bill board bond bonds borrower buyer by
+    chief city class client commission committee common companies company contract contractor
+    corporation council county court customer date declarations department derivatives description
+    director directors distribution employee employer except executive exhibit financial for form fund
+    funds government guarantor holder holders in index information insured insurer invoice issuer item
+    landlord lender lenders licensee licensor management market markets media no note notes number of
+    office officer on or participant participants parties party payment plan plans portfolio portfolios
+    preferred price principal prospectus purchaser q1 q2 q3 q4 quantity reference registrant report
+    rollover rt s schedule section sections securities seller series share shareholder shareholders
+    shares state statement statements stock stockholder stockholders stocks subsidiaries subsidiary
+    subtotal supplement supplier tax tenant the to total trust trustee trustees trusts underwriter unit
+    vat vendor
 """
 _ROLES = frozenset(_ROLE_WORDS.split())
 """Words of contracts, filings and forms; nothing that consists of them is a name."""
 
-_CURRENCY = re.compile(r"[$€£¥₹]|\b[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|cent|rupee|money)")
+_CURRENCY = re.compile(r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|cent|rupee|money)")
 _LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")
 _PLACE = re.compile(
     r"\b(?:County|River|Lake|Mountains?|Islands?|Street|Avenue|Road|Bay|Valley|Airport|Park|Bridge|Peninsula|Hills"
@@ -82,7 +85,8 @@ def _trimmed_once(text: str, start: int, end: int) -> tuple[int, int]:
 def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
     """The spans by what each of them says, sorted; those that name nothing are left out.
 
-    1. Edges are trimmed; of a name also the number of a heading and the titles Mr., Mrs., Ms., Dr., Prof.
+    1. Edges are trimmed; of a name also the number of a heading, a field's
+       word and colon (`Bank: `), and the titles Mr., Mrs., Ms., Dr., Prof.
     2. A name without a letter, of role words only (`the Company`, `Board of Directors`), or an
        organisation in small letters is none.
     3. An amount without a currency is none.
@@ -97,8 +101,10 @@ def _tidy(text: str, span: Span) -> Span | None:
     if span.label not in NAMES:
         empty = start == end or (span.label == "MONEY" and not _CURRENCY.search(text, start, end))
         return None if empty else Span(start, end, span.label, span.score)
-    if lead := _HEADING.match(text, start, end) or (
-        _TITLE.match(text, start, end) if span.label == "PERSON" else None
+    if (
+        lead := _HEADING.match(text, start, end)
+        or _FIELD.match(text, start, end)
+        or (_TITLE.match(text, start, end) if span.label == "PERSON" else None)
     ):
         start = lead.end()
     piece = text[start:end]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from calendar import monthrange
 from decimal import Decimal
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -106,10 +106,9 @@ def _numeric(first: int, second: int, year: int, sign: str) -> str | None:
 
 
 def _day(year: int, month: int, day: int) -> str | None:
-    try:
-        return date(year, month, day).isoformat()
-    except ValueError:
+    if not (year and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]):
         return None
+    return f"{year:04d}-{month:02d}-{day:02d}"
 
 
 def _currency(text: str) -> str | None:

@@ -52,6 +52,8 @@ def test_edges_that_belong_to_no_name_are_trimmed(text: str, kept: str) -> None:
         ("the staff", "ORG", None),
         ("Mr. Smith", "PERSON", "Smith"),
         ("Dr. Ann Lee", "PERSON", "Ann Lee"),
+        ("Bank: Harbour Mutual Bank", "ORG", "Harbour Mutual Bank"),
+        ("VAT 20%", "MONEY", None),
         ("Epicor s", "ORG", "Epicor"),
         ("Equinix, Inc..", "ORG", "Equinix, Inc."),
         ("U.S.", "LOCATION", "U.S."),
