@@ -67,6 +67,11 @@ class Tools:
     def ner(self) -> NerEngine:
         return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
 
+    @property
+    def gazetteer(self) -> Gazetteer | None:
+        path = self.options.gazetteer
+        return self._once("gazetteer", lambda: read_gazetteer(Path(path))) if path else None
+
     def _once(self, name: str, load: Callable[[], T]) -> T:
         """What was loaded, also where several threads ask at the same moment: models are large."""
         with self._loading:
@@ -74,10 +79,6 @@ class Tools:
                 self._loaded[name] = load()
             tool: T = self._loaded[name]
             return tool
-
-    @cached_property
-    def gazetteer(self) -> Gazetteer | None:
-        return read_gazetteer(Path(self.options.gazetteer)) if self.options.gazetteer else None
 
 
 @dataclass(frozen=True, slots=True)
