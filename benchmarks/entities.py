@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import spacy
+from spacy.about import __version__ as spacy_version
 
 from benchmarks.spans import Labelled, Score, score
 from docpipe.engines.spacy import SpacyEngine
@@ -104,8 +104,8 @@ def accuracy(corpus: dict[str, list[Document]], finders: dict[str, Finder]) -> N
         print(f"| {name} | " + " | ".join(f"{f1:.3f}" for f1 in scores.values()) + " |")
     print("| **mean** | " + " | ".join(f"**{mean:.3f}**" for mean in means.values()) + " |")
     for name, label in VALUES:
-        if documents := corpus.get(name):
-            values = (total(documents, found[name, who], (label,)).f1 for who in finders)
+        if name in corpus:
+            values = (total(corpus[name], found[name, who], (label,)).f1 for who in finders)
             print(f"| {label} in {name} | " + " | ".join(f"{f1:.3f}" for f1 in values) + " |")
     print("\n| Set | Label | Precision | Recall | F1 | Spans |\n|---|---|--:|--:|--:|--:|")
     for name, documents in corpus.items():
@@ -162,7 +162,7 @@ def main() -> None:
     read_sets = {name: read(arguments.corpus, name, arguments.limit) for name in arguments.sets}
     corpus = {name: documents for name, documents in read_sets.items() if documents}
     small, medium = SpacyEngine("en_core_web_sm"), SpacyEngine()
-    print(f"spaCy {spacy.__version__}; {small.name}; {medium.name}\n")
+    print(f"spaCy {spacy_version}; {small.name}; {medium.name}\n")
     memory(corpus.get(SPEED_SET, []), medium)
     speed(corpus.get(SPEED_SET, [])[:100], medium)
     print()
