@@ -153,6 +153,8 @@ class Mention:
     """The engine or pattern that found it."""
     chunk: int
     """Index of the chunk the mention lies in."""
+    value: str | None = None
+    """Of a DATE in ISO 8601 (`2024-03-14`), of MONEY with its code (`USD 18500.00`), where it is plain."""
 
 
 @dataclass(frozen=True, slots=True)

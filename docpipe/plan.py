@@ -15,10 +15,12 @@ from threading import Lock
 from typing import Any, Literal, TypeVar
 
 from docpipe.engines import load_ner, load_ocr
+from docpipe.engines.gazetteer import read_gazetteer
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
 from docpipe.models import Document, PageRange, StageOutput
+from docpipe.stages.gazetteer import Gazetteer
 from docpipe.stages.ports import NerEngine, OcrEngine
 from docpipe.stages.second_opinion import SecondOpinion
 from docpipe.status import QUEUES, WORDS, Stage, StageWords, custom_words
@@ -43,6 +45,8 @@ class Options:
     ocr_range_pages: int = 10
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict)
+    gazetteer: str | None = None
+    """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
     chunk_max: int = 1500
     chunk_overlap: int = 0
     chunk_unit: Literal["characters", "tokens"] = "characters"
@@ -78,6 +82,11 @@ class Tools:
             return first
         second = load_ocr(options.ocr_second_engine, **options.ocr_second_options)
         return SecondOpinion(first, second, min_confidence=options.ocr_min_confidence)
+
+    @property
+    def gazetteer(self) -> Gazetteer | None:
+        path = self.options.gazetteer
+        return self._once("gazetteer", lambda: read_gazetteer(Path(path))) if path else None
 
     def _once(self, name: str, load: Callable[[], T]) -> T:
         """What was loaded, also where several threads ask at the same moment: models are large."""

@@ -77,7 +77,12 @@ class Settings(BaseSettings):
     ocr_range_pages: int = Field(10, ge=1)
     ocr_ranges_at_once: int = Field(8, ge=1)
     ner_engine: str = "spacy"
-    ner_model: str = "en_core_web_sm"
+    ner_model: str | None = None
+    ner_options: dict[str, Any] = {}
+    ner_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DOCPIPE_NER_KEY", "OPENAI_API_KEY")
+    )
+    gazetteer: str | None = None
     chunk_max: int = Field(1500, ge=100)
     chunk_overlap: int = Field(0, ge=0)
     chunk_unit: Literal["characters", "tokens"] = "characters"
@@ -122,7 +127,8 @@ class Settings(BaseSettings):
             ocr_split_pages=self.ocr_split_pages,
             ocr_range_pages=self.ocr_range_pages,
             ner_engine=self.ner_engine,
-            ner_options={"model": self.ner_model} if self.ner_engine == "spacy" else {},
+            ner_options=self._ner_options(),
+            gazetteer=self.gazetteer,
             chunk_max=self.chunk_max,
             chunk_overlap=self.chunk_overlap,
             chunk_unit=self.chunk_unit,
@@ -133,6 +139,15 @@ class Settings(BaseSettings):
     def _ocr_options(self) -> dict[str, str]:
         chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
         return {"inference": self.ocr_inference} if chosen else {}
+
+    def _ner_options(self) -> dict[str, Any]:
+        """What the engine's constructor is given: an engine of the host's own, only what is set."""
+        options = dict(self.ner_options)
+        if self.ner_model or self.ner_engine == "spacy":
+            options.setdefault("model", self.ner_model or "en_core_web_md")
+        if self.ner_engine == "openai":
+            options.setdefault("api_key", self.ner_key)
+        return options
 
     def policy(self) -> Policy:
         """Raises `ConfigurationError` where two settings contradict each other."""
@@ -187,10 +202,13 @@ def read_settings() -> Settings:
         raise ConfigurationError(f"Wrong settings: {wrong}.") from None
     except SettingsError:
         raise ConfigurationError(
-            "Wrong settings: DOCPIPE_LIMITS is not a JSON object. Set DOCPIPE_LIMITS__MAX_PAGES and its like."
+            "Wrong settings: DOCPIPE_LIMITS or DOCPIPE_NER_OPTIONS is not a JSON object."
+            " Set DOCPIPE_LIMITS__MAX_PAGES and its like."
         ) from None
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = "__".join(str(part) for part in location).upper()
-    return name if name.startswith(("SUPABASE", "REDIS", "CELERY")) else f"DOCPIPE_{name}"
+    return (
+        name if name.startswith(("SUPABASE", "REDIS", "CELERY", "DOCPIPE", "OPENAI")) else f"DOCPIPE_{name}"
+    )

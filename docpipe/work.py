@@ -16,7 +16,7 @@ from docpipe.models import Method, PageRange, StageOutput
 from docpipe.plan import Job, Options, Tools, Wish
 from docpipe.stages.choice import OcrOptions
 from docpipe.stages.chunk import ChunkOptions, split_text
-from docpipe.stages.entities import find_mentions
+from docpipe.stages.entities import EntityOptions, find_mentions
 from docpipe.stages.graph import build_graph
 from docpipe.stages.ocr import read_document, read_pages
 from docpipe.stages.ranges import cut
@@ -81,7 +81,9 @@ def entities(job: Job) -> StageOutput:
     """Chunks to mentions."""
     document = job.document
     ner = job.tools.ner
-    return replace(find_mentions(document.text, document.pages, document.chunks, engine=ner), engine=ner.name)
+    options = EntityOptions(gazetteer=job.tools.gazetteer)
+    output = find_mentions(document.text, document.pages, document.chunks, engine=ner, options=options)
+    return replace(output, engine=ner.name)
 
 
 def graph(job: Job) -> StageOutput:

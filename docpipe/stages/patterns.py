@@ -112,7 +112,8 @@ _CURRENCY = (
 )
 _SIGN = r"(?:(?:US|CA|AU|NZ|HK|C|A|S)?\$|[€£¥₹])"
 _MONEY = re.compile(
-    rf"(?<![\w$€£¥₹])(?:(?:{_CURRENCY} ?{_SIGN}?|{_SIGN}){_GAP}{_AMOUNT}{_SCALE}(?: ?{_CURRENCY}\b)?"
+    rf"(?<![\w$€£¥₹])(?:(?:[Mm]ore than|[Ll]ess than|[Oo]ver){_BREAK})?"
+    rf"(?:(?:{_CURRENCY} ?{_SIGN}?|{_SIGN}){_GAP}{_AMOUNT}{_SCALE}(?: ?{_CURRENCY}\b)?"
     rf"|(?<![.,]){_AMOUNT}{_SCALE}{_GAP}(?:{_CURRENCY}\b|[€£]|(?:U\.?S\.? )?[Dd]ollars\b|[Ee]uros?\b"
     r"|[Pp]ounds [Ss]terling\b|[Ss]wiss [Ff]rancs\b))(?![\d]|[.,]\d)"
 )
@@ -121,11 +122,15 @@ _MONEY = re.compile(
 
 _PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
 _WORD = rf"(?:(?:[A-Z]|Co|St)\.|[A-Z0-9]{_PLAIN})"
+_FORM = (
+    r"(?:Incorporated|Inc|INC|Ltd|LTD|Limited|LIMITED|LLC|L\.L\.C|LLP|L\.P|PLC|plc|Plc|Corporation|CORPORATION|Corp"
+    r"|CORP|GmbH|AG|KG|S\.A|SARL|S\.r\.l|B\.V|N\.V|Pty|Oy|A/S)"
+)
 _COMPANY = re.compile(
     rf"(?<![\w&'’.-])(?=[A-Z]){_WORD}(?: (?:{_WORD}|&|and|de)){{0,5}}?,? "
-    r"(?:Incorporated|Inc|INC|Ltd|LTD|Limited|LIMITED|LLC|L\.L\.C|LLP|L\.P|PLC|plc|Plc|Corporation|CORPORATION|Corp"
-    r"|CORP|GmbH|AG|KG|S\.A|SARL|S\.r\.l|B\.V|N\.V|Pty|Oy|A/S)\b\.?(?: (?:Ltd|& Co\.? KG)\b\.?)?"
+    rf"{_FORM}\b\.?(?: (?:Ltd|& Co\.? KG)\b\.?)?"
 )
+_LEGAL_FORM = re.compile(rf" {_FORM}\b")
 _ABBREVIATED = (
     "Inc.",
     "INC.",
@@ -158,18 +163,44 @@ EXACT = frozenset({"EMAIL", "URL", "PHONE", "IBAN", "CASE_NUMBER", "CONTRACT_NUM
 VALUES = frozenset({"DATE", "MONEY"})
 """Labels of values, as opposed to names."""
 
-_EXPRESSIONS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("CASE_NUMBER", _CASE),
-    ("CASE_NUMBER", _DOCKET),
-    ("CASE_NUMBER", _ECLI),
-    ("CONTRACT_NUMBER", _CONTRACT),
-    ("INVOICE_NUMBER", _INVOICE),
-    ("INVOICE_NUMBER", _INVOICE_CODE),
-    ("DATE", _DATE),
-    ("DATE", _YEAR_ALONE),
-    ("MONEY", _MONEY),
-    ("CONTRACT", _AGREEMENT),
-    ("EMAIL", _EMAIL),
+_BLOCK_END = re.compile(r"[.;\n]\s(?:(?<=[a-z]{4}[.;]\s)(?=[A-Z])|(?<=\n\n))")
+"""Borders that nothing here runs over: the end of a sentence, a blank line."""
+
+_DIGIT = re.compile(r"\d")
+
+_CASE_WORDS = (
+    *("ase", "ocket", "ause", "ction", "ndex", "laim", "atter", "ppeal", "etition"),
+    *("ASE", "CKET", "AUSE", "CTION", "LAIM"),
+)
+_CONTRACT_WORDS = (
+    *("ontract", "greement", "ease", "olicy", "urchase", "P.O", "PO"),
+    *("ONTRACT", "REEMENT", "EASE", "LICY", "CHASE"),
+)
+
+_NUMBERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+    (
+        "CASE_NUMBER",
+        _CASE,
+        _CASE_WORDS,
+    ),
+    ("CASE_NUMBER", _DOCKET, (":",)),
+    ("CASE_NUMBER", _ECLI, ("ECLI:",)),
+    (
+        "CONTRACT_NUMBER",
+        _CONTRACT,
+        _CONTRACT_WORDS,
+    ),
+    ("INVOICE_NUMBER", _INVOICE, ("nvoice", "INVOICE")),
+    ("INVOICE_NUMBER", _INVOICE_CODE, ("nvoice", "INVOICE")),
+    ("DATE", _DATE, ("",)),
+    ("DATE", _YEAR_ALONE, ("1", "20")),
+    ("MONEY", _MONEY, (*"$€£¥₹", "oll", "uro", "ster", "wiss", *_CURRENCY[3:-1].split("|"))),
+)
+"""What has a digit in it: label, expression, and words or signs of which the text then holds one."""
+
+_LETTERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+    ("CONTRACT", _AGREEMENT, ("Agreement", "Contract", "Lease", "Deed")),
+    ("EMAIL", _EMAIL, ("@",)),
 )
 
 
@@ -181,11 +212,32 @@ def find_patterns(text: str) -> list[Span]:
     (a titled agreement) and ORG (a name with a company's legal form). Of two that overlap, the exact
     label wins over DATE and MONEY, these over names, then the longer, then the earlier.
     """
-    found = [
-        Span(*_it(match), label) for label, expression in _EXPRESSIONS for match in expression.finditer(text)
-    ]
-    found += (span for find in _FINDERS for span in find(text))
+    found = [span for start, end in _blocks(text) for span in _in_block(text, start, end)]
     return without_overlaps(found, _rank)
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for border in _BLOCK_END.finditer(text):
+        yield start, border.end()
+        start = border.end()
+    yield start, len(text)
+
+
+def _in_block(text: str, start: int, end: int) -> Iterator[Span]:
+    """Every expression costs time on every character, so only those run that can find something."""
+    block = text[start:end]
+    numbered = _DIGIT.search(block) is not None
+    for label, expression, needed in (*_NUMBERED, *_LETTERED) if numbered else _LETTERED:
+        if any(word in block for word in needed):
+            for match in expression.finditer(text, start, end):
+                yield Span(*_it(match), label)
+    if "://" in block or "www." in block:
+        yield from _urls(text, start, end)
+    yield from _companies(text, start, end)
+    if numbered:
+        yield from _phones(text, start, end)
+        yield from _ibans(text, start, end)
 
 
 def without_overlaps(spans: list[Span], rank: Callable[[Span], tuple[int, ...]]) -> list[Span]:
@@ -214,24 +266,24 @@ def _it(match: re.Match[str]) -> tuple[int, int]:
     return start, end - match.string.endswith(".", start, end)
 
 
-def _urls(text: str) -> Iterator[Span]:
-    for match in _URL.finditer(text):
+def _urls(text: str, low: int, high: int) -> Iterator[Span]:
+    for match in _URL.finditer(text, low, high):
         url = match.group().rstrip(".,;:!?'*_-")
         while url.endswith((")", "]")) and url.count(url[-1]) > url.count({")": "(", "]": "["}[url[-1]]):
             url = url[:-1].rstrip(".,;:!?'")
         yield Span(match.start(), match.start() + len(url), "URL")
 
 
-def _phones(text: str) -> Iterator[Span]:
+def _phones(text: str, low: int, high: int) -> Iterator[Span]:
     for expression in (_PHONE, _CUED_PHONE):
-        for match in expression.finditer(text):
+        for match in expression.finditer(text, low, high):
             start, end = _it(match)
             if 7 <= sum(map(str.isdigit, text[start:end])) <= 15:
                 yield Span(start, end, "PHONE")
 
 
-def _ibans(text: str) -> Iterator[Span]:
-    for match in _IBAN_START.finditer(text):
+def _ibans(text: str, low: int, high: int) -> Iterator[Span]:
+    for match in _IBAN_START.finditer(text, low, high):
         end = _iban_end(text, match.start(), _IBAN_LENGTH.get(match.group()[:2], 0))
         if end and _mod_97(text[match.start() : end].replace(" ", "")) == 1:
             yield Span(match.start(), end, "IBAN")
@@ -255,8 +307,10 @@ def _mod_97(iban: str) -> int:
     return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97
 
 
-def _companies(text: str) -> Iterator[Span]:
-    for match in _COMPANY.finditer(text):
+def _companies(text: str, low: int, high: int) -> Iterator[Span]:
+    if not _LEGAL_FORM.search(text, low, high):
+        return
+    for match in _COMPANY.finditer(text, low, high):
         start, end = match.span()
         if not match.group().endswith(_ABBREVIATED):
             end -= match.group().endswith(".")
@@ -264,6 +318,3 @@ def _companies(text: str) -> Iterator[Span]:
             start = lead.end()
         if len(text[start:end].split()) > 1:
             yield Span(start, end, "ORG")
-
-
-_FINDERS: tuple[Callable[[str], Iterator[Span]], ...] = (_urls, _phones, _ibans, _companies)

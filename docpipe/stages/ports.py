@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from docpipe.models import Warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,4 +61,22 @@ class NerEngine(Protocol):
 
     def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
         """The spans of each text, in the order of the texts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an engine has to say of its work since it was asked last."""
+
+    warnings: tuple[Warn, ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """What the work cost, stored as `Document.extras["entities"]`: requests, tokens, money."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """An NER engine that can tell what it dropped, and what it cost."""
+
+    def report(self) -> Report:
+        """What there is to tell since the last call; asked once after each document."""
         ...

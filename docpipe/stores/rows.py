@@ -114,6 +114,7 @@ def mention_of(row: Mapping[str, Any]) -> Mention:
         score=row["score"],
         source=row["source"],
         chunk=row["chunk"],
+        value=row["value"],
     )
 
 

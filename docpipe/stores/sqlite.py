@@ -48,6 +48,7 @@ def _schema() -> str:
 
 _ADDED = {
     "docpipe_entities": {"merges": "text"},
+    "docpipe_mentions": {"value": "text"},
     "docpipe_relations": {"verb": "text", "count": "integer"},
 }
 """Columns of `sqlite_schema.sql` that a store made by an earlier docpipe has not."""

@@ -161,6 +161,7 @@ create table if not exists docpipe_mentions (
     score real not null,
     source text not null,
     chunk integer not null,
+    value text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );

@@ -63,7 +63,7 @@ PAGES = (
 )
 CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12]), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))
 MENTIONS = (
-    Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 70.5, 100.0, 84.0), 0.75, "spacy:x", 0),
+    Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 70.5, 100.0, 84.0), 0.75, "spacy:x", 0, "a value"),
     Mention(1, "5 €", "MONEY", 28, 31, 2, None, 1.0, "pattern", 1),
 )
 ENTITIES = (

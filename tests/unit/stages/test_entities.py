@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Line, Mention, Method, Page
 from docpipe.stages.chunk import ChunkOptions, split_text
-from docpipe.stages.entities import EntityOptions, find_mentions, flattened, layout_breaks
+from docpipe.stages.entities import EntityOptions, find_mentions, layout_breaks
+from docpipe.stages.gazetteer import Gazetteer
 from docpipe.stages.ports import Span
 
 
@@ -68,7 +69,9 @@ def test_a_mention_carries_its_place_source_and_score() -> None:
     output = find_mentions(text, pages, [Chunk(0, 0, 24, 7, 7)], engine=WordList(Ann_Lee="PERSON"))
     assert output.mentions == (
         Mention(0, "Ann Lee", "PERSON", 3, 10, 7, (30.0, 10.0, 100.0, 20.0), 0.5, "words:1", 0),
-        Mention(1, "2024-03-14", "DATE", 14, 24, 7, (140.0, 10.0, 240.0, 20.0), 1.0, "pattern", 0),
+        Mention(
+            1, "2024-03-14", "DATE", 14, 24, 7, (140.0, 10.0, 240.0, 20.0), 1.0, "pattern", 0, "2024-03-14"
+        ),
     )
 
 
@@ -80,10 +83,6 @@ def test_a_name_over_a_line_end_is_found_as_it_stands() -> None:
 def test_a_name_does_not_run_over_a_blank_line() -> None:
     text = "Ann\n\nLee"
     assert named(mentions_of(text, Answers([Span(0, 8, "PERSON")]))) == [("Ann", "PERSON")]
-
-
-def test_flattening_keeps_every_offset() -> None:
-    assert flattened("a\nb\tc\n\nd\r\ne") == "a b c\n\nd  e"
 
 
 def test_overlapping_chunks_count_a_mention_once_in_the_last_chunk_that_reaches_it() -> None:
@@ -127,6 +126,24 @@ def test_overlaps_are_settled_by_the_stated_rules(
     text: str, words: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     assert named(mentions_of(text, WordList(**words))) == expected
+
+
+def test_a_name_of_the_projects_list_wins_over_the_engines() -> None:
+    text = "by Acme\nHoldings on 14 March 2024, see acme@acme.org"
+    options = EntityOptions(gazetteer=Gazetteer([("Acme Holdings", "BRAND"), ("acme", "BRAND")]))
+    mentions = mentions_of(text, WordList(by_Acme_Holdings_on="PERSON"), options=options)
+    assert [(m.text, m.label, m.source) for m in mentions] == [
+        ("Acme\nHoldings", "BRAND", "gazetteer"),
+        ("14 March 2024", "DATE", "pattern"),
+        ("acme@acme.org", "EMAIL", "pattern"),
+    ]
+
+
+def test_a_name_on_a_chunk_border_is_found_whole_and_once() -> None:
+    text = "one two three four Ann Lee five six"
+    chunks = [Chunk(0, 0, 22, 1, 1), Chunk(1, 23, 35, 1, 1)]
+    mentions = find_mentions(text, [], chunks, engine=WordList(Ann_Lee="PERSON")).mentions or ()
+    assert [(mention.text, mention.chunk) for mention in mentions] == [("Ann Lee", 0)]
 
 
 def test_labels_and_patterns_can_be_chosen() -> None:

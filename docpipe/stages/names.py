@@ -1,0 +1,200 @@
+"""What an engine's names need before they are mentions: clean edges, no role words, one label per name.
+
+The rules and word lists were chosen on the open halves of the sets that `benchmarks/entities.py` names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from docpipe.stages.ports import Span
+
+NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
+"""Labels of names that hold no date or amount; the name of an event or a law may."""
+
+_KINDS = NAMES | {"NORP", "PRODUCT", "WORK_OF_ART", "EVENT", "LAW"}
+
+_EDGES = " \t\r\n\"'“”‘’„«»`,;:-–—*_|@#&"
+_OPEN = {"(": ")", "[": "]", "{": "}"}
+_TAIL = re.compile(r"(?:['’]s|['’]|(?<=\w)\s+s|(?<=\.)\.)$")
+_HEADING = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})+\.?|\d{1,3}\.|\(\w{1,3}\)|[§•])\s+")
+_FIELD = re.compile(r"[^\W\d_][\w ]{0,25}:\s+(?=\S)")
+_TITLE = re.compile(r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s+(?=\S)")
+_LETTER = re.compile(r"[^\W\d_]")
+_WORDS = re.compile(r"[^\W_]+")
+
+_ROLE_WORDS = """
+    a account accounting accounts administration affiliate affiliates agency agreement amendment
+    amendments amount an and annex appendix article bank banks bill board bond bonds borrower buyer by
+    chief city class client commission committee common companies company contract contractor
+    corporation council county court customer date declarations department derivatives description
+    director directors distribution employee employer except executive exhibit financial for form fund
+    funds government guarantor holder holders in index information insured insurer invoice issuer item
+    landlord lender lenders licensee licensor management market markets media no note notes number of
+    office officer on or participant participants parties party payment plan plans portfolio portfolios
+    preferred price principal prospectus purchaser q1 q2 q3 q4 quantity reference registrant report
+    rollover rt s schedule section sections securities seller series share shareholder shareholders
+    shares state statement statements stock stockholder stockholders stocks subsidiaries subsidiary
+    subtotal supplement supplier tax tenant the to total trust trustee trustees trusts underwriter unit
+    vat vendor
+"""
+_ROLES = frozenset(_ROLE_WORDS.split())
+"""Words of contracts, filings and forms; nothing that consists of them is a name."""
+
+_CURRENCY = re.compile(r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|cent|rupee|money)")
+_LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")
+_PLACE = re.compile(
+    r"\b(?:County|River|Lake|Mountains?|Islands?|Street|Avenue|Road|Bay|Valley|Airport|Park|Bridge|Peninsula|Hills"
+    r"|Beach|Province|District|Creek|Station|Square|Boulevard)$|^(?:Lake|Mount|Cape|Gulf of|Bay of|Isle of) "
+)
+_CAPITAL = re.compile(r",? D\.? ?C\b\.?")
+_CAPITAL_CITY = "Washington"
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space, quotes, dashes, a leading "the", a final 's and unpaired brackets."""
+    while start < end:
+        inner = _trimmed_once(text, start, end)
+        if inner == (start, end):
+            break
+        start, end = inner
+    return start, end
+
+
+def _trimmed_once(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    if piece.isalnum():
+        return start, end
+    if piece[0] in _EDGES or piece.startswith("the "):
+        return start + (4 if piece.startswith("the ") else 1), end
+    if tail := _TAIL.search(piece):
+        return start, start + tail.start()
+    if piece[-1] in _EDGES:
+        return start, end - 1
+    for left, right in _OPEN.items():
+        if piece.count(left) > piece.count(right) and left in (piece[0], piece[-1]):
+            return (start + 1, end) if piece[0] == left else (start, end - 1)
+        if piece.count(right) > piece.count(left) and right in (piece[0], piece[-1]):
+            return (start, end - 1) if piece[-1] == right else (start + 1, end)
+    return start, end
+
+
+def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans by what each of them says, sorted; those that name nothing are left out.
+
+    1. Edges are trimmed; of a name also the number of a heading, a field's
+       word and colon (`Bank: `), and the titles Mr., Mrs., Ms., Dr., Prof.
+    2. A name without a letter, of role words only (`the Company`, `Board of Directors`), or an
+       organisation in small letters is none.
+    3. An amount without a currency is none.
+    4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION.
+    """
+    found = (_tidy(text, span) for span in sorted(spans, key=lambda span: (span.start, -span.end)))
+    return [span for span in found if span]
+
+
+def _tidy(text: str, span: Span) -> Span | None:
+    start, end = trim(text, span.start, span.end)
+    if span.label not in NAMES:
+        empty = start == end or (span.label == "MONEY" and not _CURRENCY.search(text, start, end))
+        return None if empty else Span(start, end, span.label, span.score)
+    if (
+        lead := _HEADING.match(text, start, end)
+        or _FIELD.match(text, start, end)
+        or (_TITLE.match(text, start, end) if span.label == "PERSON" else None)
+    ):
+        start = lead.end()
+    piece = text[start:end]
+    if not _LETTER.search(piece) or _ROLES.issuperset(_WORDS.findall(piece.lower())):
+        return None
+    if span.label == "ORG" and piece.islower():
+        return None
+    return Span(start, end, _by_form(span.label, piece), span.score)
+
+
+def _by_form(label: str, name: str) -> str:
+    if " " not in name:
+        return label
+    if _LAW.search(name):
+        return "LAW"
+    return "LOCATION" if _PLACE.search(name) else label
+
+
+def settled(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The sorted spans, of two that overlap the longer, by what the document as a whole says of their names.
+
+    1. `Washington` and `D.C.` after it are one place.
+    2. A name takes the label that most of its mentions have; with as many of each, every one keeps its own.
+    3. A first or last name of somebody called by both elsewhere is that PERSON, whatever it was taken for,
+       and is found where it was missed.
+    """
+    joined = _joined(text, spans)
+    voted = _voted(text, joined)
+    people = _people(text, voted)
+    known = [
+        replace(span, label="PERSON")
+        if span.label in _KINDS and text[span.start : span.end] in people
+        else span
+        for span in voted
+    ]
+    return sorted([*known, *_missed(text, known, people)], key=lambda span: span.start)
+
+
+def _joined(text: str, spans: Sequence[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for span in spans:
+        if joined and joined[-1].end > span.start:
+            if span.end - span.start > joined[-1].end - joined[-1].start:
+                joined[-1] = span
+            continue
+        if text[span.start : span.end] == _CAPITAL_CITY and (more := _CAPITAL.match(text, span.end)):
+            span = replace(span, end=more.end(), label="LOCATION")
+        joined.append(span)
+    return joined
+
+
+def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for span in spans:
+        if span.label in NAMES:
+            votes[text[span.start : span.end].lower()][span.label] += 1
+
+    def label(span: Span) -> str:
+        if span.label not in NAMES:
+            return span.label
+        counted = votes[text[span.start : span.end].lower()]
+        best, most = counted.most_common(1)[0]
+        return best if most > counted[span.label] else span.label
+
+    return [replace(span, label=label(span)) for span in spans]
+
+
+def _people(text: str, spans: Sequence[Span]) -> dict[str, float]:
+    """First and last names of the persons who are called by both, with the best score."""
+    scores: dict[str, float] = {}
+    for span in spans:
+        words = text[span.start : span.end].split()
+        if span.label == "PERSON" and 2 <= len(words) <= 4:
+            for word in (words[0], words[-1]):
+                if word.lower() not in _ROLES:
+                    scores[word] = max(span.score, scores.get(word, 0.0))
+    return scores
+
+
+def _missed(text: str, spans: Sequence[Span], people: dict[str, float]) -> Iterator[Span]:
+    """Last names in places that no span holds."""
+    names = {name for name in people if len(name) >= 4 and name[0].isupper()}
+    last = {text[span.start : span.end].split()[-1] for span in spans if span.label == "PERSON"}
+    if not names & last:
+        return
+    taken = iter([*spans, Span(len(text) + 1, len(text) + 1, "")])
+    span = next(taken)
+    words = "|".join(map(re.escape, sorted(names & last, key=len, reverse=True)))
+    for match in re.finditer(rf"(?<![\w&'’-])(?:{words})(?![\w&]|-\w)", text):
+        while span.end <= match.start():
+            span = next(taken)
+        if match.end() <= span.start:
+            yield Span(match.start(), match.end(), "PERSON", people[match.group()])

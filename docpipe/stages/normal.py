@@ -1,0 +1,67 @@
+"""Text as an engine reads it best, and the way back to the offsets of the text as it stands."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+_THIN = r"\u00ad\u200b-\u200d\u2060\ufeff"
+_NOISE = re.compile(
+    rf"[-\s{_THIN}\ufb00-\ufb06](?:"  # one of a set first: what lies between is skipped quickly
+    r"(?<=[^\W\d_][-\u00ad])[^\S\n]{0,3}\n[^\S\n]{0,20}(?=[a-z])"  # a word broken at the line's end
+    rf"|(?<=\s)\s+|(?<=[^\S ])|(?<=[{_THIN}\ufb00-\ufb06]))"
+)
+_SHOUTED = re.compile(r"[A-Z](?<![^\W_].)[A-Z'’&.,-]{1,40}(?:[^\S\n][A-Z0-9][A-Z0-9'’&.,-]{0,40}){2,40}")
+_LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
+_CAPITALS = re.compile(r"[A-Z]{4,}(?:['’][A-Z]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A normalised text; the lists hold where its offsets part from the original's, and by how much."""
+
+    text: str
+    starts: list[int]
+    shifts: list[int]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the original text that stands for `text[start:end]`; `start < end`."""
+        return self._shifted(start), self._shifted(end - 1) + 1
+
+    def _shifted(self, offset: int) -> int:
+        return offset + self.shifts[bisect_right(self.starts, offset) - 1]
+
+
+def normalised(text: str) -> Normal:
+    """Undo what typesetting and scanning do to words, and remember where.
+
+    Single line breaks and runs of white space become one space (a blank line stays), a word broken
+    by a hyphen at a line's end is joined, ligatures are spelled out, characters without width go.
+    In a run of three or more words in capitals, those of four letters and more keep only the first:
+    models know `Northwind Harbour`, and take `NORTHWIND HARBOUR` for anything.
+    """
+    text = _SHOUTED.sub(lambda run: _CAPITALS.sub(lambda word: word.group().capitalize(), run.group()), text)
+    pieces: list[str] = []
+    starts, shifts = [0], [0]
+    done = length = 0
+    for match in _NOISE.finditer(text):
+        better = _better(match.group())
+        pieces += (text[done : match.start()], better)
+        length += match.start() - done
+        for letter in range(1, len(better) - len(match.group()) + 1):  # of a ligature
+            starts.append(length + letter)
+            shifts.append(match.start() - length - letter)
+        length += len(better)
+        done = match.end()
+        if done - length != shifts[-1]:
+            starts.append(length)
+            shifts.append(done - length)
+    pieces.append(text[done:])
+    return Normal("".join(pieces), starts, shifts)
+
+
+def _better(noise: str) -> str:
+    if noise.isspace():
+        return "\n\n" if noise.count("\n") > 1 else " "
+    return _LIGATURES.get(noise, "")

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from docpipe.stages.dates import dates_within
+from docpipe.stages.ports import Span
+
+
+@pytest.mark.parametrize(
+    ("piece", "times"),
+    [
+        ("1998 – 2006", ["1998", "2006"]),
+        ("1991–92", ["1991–92"]),
+        ("the early 1990s", ["1990s"]),
+        ("1950s and 1960s", ["1950s", "1960s"]),
+        ("March 15, 2024", ["March 15, 2024"]),
+        ("less than two weeks", ["two weeks"]),
+        ("two months later", ["two months"]),
+        ("last year", ["last year"]),
+        ("yesterday", ["yesterday"]),
+        ("the same day", []),
+        ("weekly", []),
+        ("annual", []),
+        ("ten years old", []),
+        ("age of 36", []),
+    ],
+)
+def test_of_an_engines_date_the_times_it_names_are_kept(piece: str, times: list[str]) -> None:
+    spans = dates_within(piece, Span(0, len(piece), "DATE", 0.5))
+    assert [piece[span.start : span.end] for span in spans] == times
+
+
+def test_other_labels_stay_as_they_are() -> None:
+    span = Span(0, 4, "ORG", 0.5)
+    assert list(dates_within("1998", span)) == [span]

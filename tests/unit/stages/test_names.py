@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from docpipe.stages.names import settled, tidied, trim
+from docpipe.stages.ports import Span
+
+
+def spans_of(text: str, *words: tuple[str, str]) -> list[Span]:
+    """The words, each where it stands after the one before."""
+    spans, at = [], 0
+    for word, label in words:
+        at = text.index(word, at)
+        spans.append(Span(at, at + len(word), label, 0.5))
+        at += len(word)
+    return spans
+
+
+def named(text: str, spans: list[Span]) -> list[tuple[str, str]]:
+    return [(text[span.start : span.end], span.label) for span in spans]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (' "Jane Doe" ', "Jane Doe"),
+        ("Acme’s", "Acme"),
+        ("the Supreme Court", "Supreme Court"),
+        ("The Hague", "The Hague"),
+        ("Acme Inc.", "Acme Inc."),
+        ("(Acme", "Acme"),
+        ("Acme)", "Acme"),
+        ("Acme (UK)", "Acme (UK)"),
+        ("workers'", "workers"),
+        (" \n- ", ""),
+    ],
+)
+def test_edges_that_belong_to_no_name_are_trimmed(text: str, kept: str) -> None:
+    start, end = trim(text, 0, len(text))
+    assert text[start:end] == kept
+
+
+@pytest.mark.parametrize(
+    ("piece", "label", "expected"),
+    [
+        ("the Company", "ORG", None),
+        ("Board of Directors", "ORG", None),
+        ("4.1 Except", "ORG", None),
+        ("4.1 Acme", "ORG", "Acme"),
+        ("30 Seconds to Mars", "ORG", "30 Seconds to Mars"),
+        ("2024", "ORG", None),
+        ("the staff", "ORG", None),
+        ("Mr. Smith", "PERSON", "Smith"),
+        ("Dr. Ann Lee", "PERSON", "Ann Lee"),
+        ("Bank: Harbour Mutual Bank", "ORG", "Harbour Mutual Bank"),
+        ("VAT 20%", "MONEY", None),
+        ("Epicor s", "ORG", "Epicor"),
+        ("Equinix, Inc..", "ORG", "Equinix, Inc."),
+        ("U.S.", "LOCATION", "U.S."),
+        ("27.500 M", "MONEY", None),
+        ("five dollars", "MONEY", "five dollars"),
+    ],
+)
+def test_a_name_is_tidied_or_left_out(piece: str, label: str, expected: str | None) -> None:
+    kept = tidied(piece, [Span(0, len(piece), label)])
+    assert named(piece, kept) == ([(expected, label)] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Securities Exchange Act", "LAW"),
+        ("Internal Revenue Code", "LAW"),
+        ("Harris County", "LOCATION"),
+        ("Lake Erie", "LOCATION"),
+        ("Acme Holdings", "ORG"),
+        ("River", "ORG"),
+    ],
+)
+def test_the_form_of_a_name_can_tell_its_label(name: str, label: str) -> None:
+    assert named(name, tidied(name, [Span(0, len(name), "ORG")])) == [(name, label)]
+
+
+def test_a_name_takes_the_label_of_most_of_its_mentions() -> None:
+    text = "Acme, Acme and ACME; Zeta and Zeta"
+    spans = spans_of(text, ("Acme", "ORG"), ("Acme", "PERSON"), ("ACME", "ORG"))
+    spans += spans_of(text, ("Zeta", "ORG"))
+    spans.append(Span(30, 34, "PERSON"))
+    assert [label for _, label in named(text, settled(text, spans))] == ["ORG", "ORG", "ORG", "ORG", "PERSON"]
+
+
+def test_the_last_name_of_a_person_is_that_person_everywhere() -> None:
+    text = "Ann Whitfield left. Whitfield paid; so did Whitfield. Whitfield-Jones did not."
+    spans = spans_of(text, ("Ann Whitfield", "PERSON"), ("Whitfield", "ORG"))
+    assert named(text, settled(text, spans)) == [
+        ("Ann Whitfield", "PERSON"),
+        ("Whitfield", "PERSON"),
+        ("Whitfield", "PERSON"),
+    ]
+
+
+def test_a_role_is_nobodys_last_name() -> None:
+    text = "Ann Buyer paid. Buyer left."
+    assert named(text, settled(text, spans_of(text, ("Ann Buyer", "PERSON")))) == [("Ann Buyer", "PERSON")]
+
+
+def test_a_capital_and_its_district_are_one_place() -> None:
+    text = "to Washington, D.C. and Washington"
+    spans = spans_of(text, ("Washington", "LOCATION"), ("D.C.", "LOCATION"), ("Washington", "LOCATION"))
+    assert named(text, settled(text, spans)) == [("Washington, D.C.", "LOCATION"), ("Washington", "LOCATION")]
+
+
+def test_of_two_that_overlap_the_longer_stays() -> None:
+    text = "Ann Lee of Lee"
+    spans = [Span(0, 7, "PERSON"), Span(4, 14, "ORG")]
+    assert named(text, settled(text, spans)) == [("Lee of Lee", "ORG")]

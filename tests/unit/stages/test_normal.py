@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docpipe.stages.normal import normalised
+
+
+@pytest.mark.parametrize(
+    ("text", "better"),
+    [
+        ("Ann\nLee", "Ann Lee"),
+        ("Ann \t Lee\r\nDoe", "Ann Lee Doe"),
+        ("one\n\ntwo \n \n three", "one\n\ntwo\n\nthree"),
+        ("Micro-\nsoft and Jean-\nPaul", "Microsoft and Jean- Paul"),
+        ("soft\u00adware of\ufb01ce \u200bhere", "software office here"),
+        ("NORTHWIND HARBOUR LLC of USA", "Northwind Harbour LLC of USA"),
+        ("the IBM PC", "the IBM PC"),
+        ("2020 - 2024", "2020 - 2024"),
+    ],
+)
+def test_what_typesetting_did_is_undone(text: str, better: str) -> None:
+    assert normalised(text).text == better
+
+
+def test_a_span_leads_back_to_the_words_as_they_stand() -> None:
+    text = "The  of\ufb01ce of Micro-\nsoft  here"
+    normal = normalised(text)
+    start = normal.text.index("Microsoft")
+    low, high = normal.original(start, start + len("Microsoft"))
+    assert text[low:high] == "Micro-\nsoft"
+    start = normal.text.index("office")
+    low, high = normal.original(start, start + len("office"))
+    assert text[low:high] == "of\ufb01ce"
+
+
+@given(
+    st.lists(st.sampled_from(["Ann", "-\n", "\ufb03", "\u00ad", "  ", "\n", "\n\n", "x", " ", "IBM", "\t"]))
+)
+def test_every_letter_leads_back_to_itself(parts: list[str]) -> None:
+    text = "".join(parts)
+    normal = normalised(text)
+    places = [normal.original(at, at + 1) for at in range(len(normal.text))]
+    assert all(0 <= low < high <= len(text) for low, high in places)
+    assert places == sorted(places)
+    letters = [(normal.text[at], place) for at, place in enumerate(places) if normal.text[at] in "Anx"]
+    assert all(text[low:high] in (letter, "\ufb03") for letter, (low, high) in letters)
