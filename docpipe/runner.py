@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -76,6 +76,10 @@ class Policy:
         return wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
+def _nothing_more(_stage: str, _ref: Ref) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What every attempt of this process shares."""
@@ -89,6 +93,8 @@ class Runtime:
     """Exceptions of the host (Celery's time limit) and what they mean here."""
     passes: tuple[type[BaseException], ...] = ()
     """Exceptions that are the host's control flow and go through untouched."""
+    completed: Callable[[str, Ref], None] = _nothing_more
+    """Called after a stage is complete, by this attempt or an earlier one, with the stage's name."""
 
 
 class NothingToDoError(Exception):
@@ -138,7 +144,7 @@ def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str) -> N
         claim = _claim(runtime, spec, ref, task_id)
         if claim.outcome is Outcome.COMPLETE:
             log.info("stage_already_complete")
-            return
+            return runtime.completed(spec.name, ref)
         if claim.outcome is Outcome.POISON:
             _give_up_on_poison(runtime, spec, ref, claim)
         if claim.outcome is not Outcome.CLAIMED or claim.token is None:
@@ -146,6 +152,7 @@ def run_stage(runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str) -> N
             raise NothingToDoError(claim.outcome, claim.lease_seconds)
         with bound_contextvars(attempt=claim.attempt):
             _attempt(runtime, spec, ref, claim.token, claim.attempt)
+        return runtime.completed(spec.name, ref)
 
 
 def _claim(runtime: Runtime, spec: StageSpec, ref: Ref, task_id: str) -> Claim:

@@ -295,3 +295,27 @@ def _entity(index: int, mentions: Sequence[Mention]) -> Entity:
         return -words, -spellings[spelling], spelling.isupper(), len(spelling), spelling
 
     return Entity(index, min(spellings, key=fullness), label, tuple(mention.index for mention in mentions))
+
+
+def name_key(label: str, text: str) -> str:
+    """What two spellings of one name have in common; across documents, equal keys are one name."""
+    return _key(label, _surface(text))
+
+
+def compare(label: str, one: str, other: str) -> tuple[str, float] | None:
+    """Whether two keys (of `name_key`) with one label may name the same thing.
+
+    Returns:
+        The rule and a score 0..1, the same for either order: `spelling` (a few characters differ),
+        `initials` (given names are abbreviated) or `acronym`; None if they differ.
+    """
+    short, long = sorted(
+        (_Name(label, one, one), _Name(label, other, other)), key=lambda n: (len(n.key), n.key)
+    )
+    if _similar(short, long):
+        return "spelling", round(fuzz.ratio(short.key, long.key) / 100, 4)
+    if _has_initials_of(short, long):
+        return "initials", 0.8
+    if label != "PERSON" and len(long.words) > 1 and short.key.replace(" ", "") == long.initials:
+        return "acronym", 0.7
+    return None

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.status import StageState, StageWords
+from docpipe.stores.graph_port import GraphStore
 from docpipe.stores.statistics import Statistics
 
 
@@ -176,7 +177,7 @@ class Resumption:
     priority: int
 
 
-class Store(Protocol):
+class Store(GraphStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str

@@ -35,6 +35,7 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
+from docpipe.stores.sqlite_graph import SqliteGraph
 from docpipe.stores.statistics import Statistics, statistics_of
 
 _BUSY_SECONDS = 60.0
@@ -45,7 +46,7 @@ def _schema() -> str:
     return (files("docpipe.stores") / "sqlite_schema.sql").read_text(encoding="utf-8")
 
 
-class SqliteStore:
+class SqliteStore(SqliteGraph):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
