@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from docpipe.graph.values import Graph, GraphEdge, GraphNode, Scalar
+from docpipe.graph.values import Graph, GraphEdge, GraphNode, ProjectEntity, Scalar
 from docpipe.models import Box, Chunk, Document, Edge, Entity, Mention, Page, Relation
 
 
@@ -62,6 +62,18 @@ def mention_node(uuid: str, mention: Mention) -> GraphNode:
 def entity_node(uuid: str, entity: Entity) -> GraphNode:
     properties = _scalars(entity) | {"mentions": len(entity.mentions)}
     return GraphNode(entity_id(uuid, entity.index), "Entity", properties)
+
+
+def project_entity_node(entity: ProjectEntity) -> GraphNode:
+    properties: dict[str, Scalar] = {"name": entity.name, "label": entity.label}
+    properties |= {"documents": entity.documents, "mentions": entity.mentions}
+    return GraphNode(f"project-entity:{entity.id}", "ProjectEntity", properties)
+
+
+def same_as(entity: ProjectEntity) -> Iterator[GraphEdge]:
+    """From the entities of documents to what they are in their project."""
+    for member in entity.members:
+        yield GraphEdge(f"{member}/same-as", "SAME_AS", member, f"project-entity:{entity.id}")
 
 
 def structural_edge(uuid: str, index: int, edge: Edge) -> GraphEdge:

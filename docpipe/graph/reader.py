@@ -22,8 +22,9 @@ from docpipe.graph.values import (
     Reason,
 )
 from docpipe.models import EntityDecision, EntityMember, Ref
+from docpipe.status import COMPLETED, COMPLETED_WITH_WARNINGS
 from docpipe.stores.graph_port import Found, Ties
-from docpipe.stores.port import Part, Store
+from docpipe.stores.port import ALL_PARTS, Part, Selection, Store
 
 _NODES: tuple[tuple[Part, Callable[[str, Any], GraphNode]], ...] = (
     (Part.PAGES, build.page_node),
@@ -35,6 +36,8 @@ _EDGES: tuple[tuple[Part, Callable[[str, int, Any], GraphEdge]], ...] = (
     (Part.EDGES, build.structural_edge),
     (Part.RELATIONS, build.relation_edge),
 )
+_ALL = 1_000_000_000
+_AT_ONCE = 500
 _ORDER = [part for part, _ in (*_NODES, *_EDGES)]
 _NODE_OF, _EDGE_OF = dict(_NODES), dict(_EDGES)
 
@@ -89,6 +92,38 @@ class Graphs:
 
     def _document_node(self, ref: Ref) -> GraphNode:
         return build.document_node(self._store.load(ref, ()))
+
+    def whole(self, document_uuid: str) -> Graph:
+        """The same graph in one piece. Raises `DocumentNotFoundError`."""
+        ref, _, _ = self._place(document_uuid, None)
+        return build.graph_of(self._store.load(ref, ALL_PARTS))
+
+    def project_graph(self, project_id: str) -> Graph:
+        """The graphs of a project's completed documents, and the entities that join them: nodes of type
+        `ProjectEntity`, edges `SAME_AS`. All of it is held in memory.
+        """
+        graphs = [self.whole(uuid) for uuid in sorted(self._completed(project_id))]
+        joined = list(self._joined(project_id))
+        nodes = [node for graph in graphs for node in graph.nodes]
+        known = {node.id for node in nodes}
+        edges = [edge for graph in graphs for edge in graph.edges]
+        return Graph(
+            (*nodes, *(build.project_entity_node(each) for each in joined)),
+            (*edges, *(edge for each in joined for edge in build.same_as(each) if edge.source in known)),
+        )
+
+    def _completed(self, project_id: str) -> Iterator[str]:
+        selection = Selection(project_id=project_id, status=(COMPLETED, COMPLETED_WITH_WARNINGS))
+        yield from (each.document_uuid for each in self._store.documents(selection, limit=_ALL))
+
+    def _joined(self, project_id: str) -> Iterator[ProjectEntity]:
+        after: str | None = None
+        while True:
+            page = self.entities(project_id, limit=_AT_ONCE, after=after)
+            yield from page.items
+            if page.next is None:
+                return
+            after = page.next
 
     # --- entities of a project ------------------------------------------------------------------
 
