@@ -21,6 +21,7 @@ from docpipe.cli.monitor import metrics, monitor
 from docpipe.cli.queue import queue
 from docpipe.cli.recovery import cancel, delete, quarantine, reap, resume, retry
 from docpipe.cli.run import run
+from docpipe.cli.show import show
 from docpipe.cli.worker import worker
 from docpipe.errors import DocpipeError
 
@@ -32,7 +33,7 @@ def cli() -> None:
 
 
 for command in (
-    *(run, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command),
+    *(run, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command, show),
     *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
 ):
     cli.add_command(command)

@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "stores": WORDS | {"stores", "logs"},
     "sources": WORDS | {"sources"},
     "graph": WORDS | {"graph", "stores"},
+    "pictures": {"formats"},
     "linking": {"models", "stages", "stores"},
     "progress": WORDS | {"logs"},
     "canvas": {"models", "plan"},

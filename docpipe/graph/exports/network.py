@@ -18,8 +18,11 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     """Nodes by id, edges by their ids as keys; `type` and all properties are attributes."""
     fractions = {
         name
-        for item in (*graph.nodes, *graph.edges)
-        for name, value in item.properties.items()
+        for properties in (
+            *(node.properties for node in graph.nodes),
+            *(edge.properties for edge in graph.edges),
+        )
+        for name, value in properties.items()
         if isinstance(value, float)
     }
     network: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
