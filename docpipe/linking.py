@@ -7,7 +7,9 @@ before it looks for those of the other. Imports rapidfuzz; only `work` names thi
 
 from __future__ import annotations
 
-from docpipe.models import Ref
+from dataclasses import replace
+
+from docpipe.models import EntityName, Ref, own_key
 from docpipe.stages.linking import find_links, names_of
 from docpipe.stores.port import Part, Store
 
@@ -19,8 +21,17 @@ def link_document(store: Store, ref: Ref) -> bool:
     document = store.load(ref, _PARTS)
     names = list(names_of(ref.document_uuid, document.entities, document.mentions))
     project = document.project_id or ""
+    names = _set_apart(store, project, ref.document_uuid, names)
     if not store.put_names(ref, names):
         return False
     rivals = store.rivals(project, {block for name in names for block in name.blocks})
     store.put_links(project, find_links(names, rivals))
     return store.linked(ref)
+
+
+def _set_apart(store: Store, project: str, document_uuid: str, names: list[EntityName]) -> list[EntityName]:
+    """The names, with keys of the document's own where somebody split it from others of the same name."""
+    decisions = store.ties(project, {name.key for name in names}).decisions
+    cut = {decision.key_b for decision in decisions if not decision.same}
+    own = {name.key: own_key(name.key, document_uuid) for name in names}
+    return [replace(name, key=own[name.key], blocks=()) if own[name.key] in cut else name for name in names]

@@ -258,6 +258,11 @@ class EntityName:
     """Only names that share a block are compared."""
 
 
+def own_key(key: str, document_uuid: str) -> str:
+    """The key of a name that means another thing in this document than in others."""
+    return f"{key} @{document_uuid}"
+
+
 @dataclass(frozen=True, slots=True)
 class EntityLink:
     """A pair of keys (`key_a < key_b`) that name the same thing, says `rule` with `score` 0..1."""

@@ -256,6 +256,21 @@ begin
        and exists (select 1 from public.docpipe_entity_names where project_id = p_project and key = p_key_b);
 end $$;
 
+-- Two documents have the same name for two things: in this document the key is one of its own from now on,
+-- or no longer.
+create or replace function public.docpipe_set_apart(p_document text, p_key text, p_apart boolean) returns void
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_own text := p_key || ' @' || p_document;
+    v_project text;
+begin
+    select project_id into v_project from public.docpipe_entity_names where document_uuid = p_document limit 1;
+    perform public.docpipe_lock_project(v_project);
+    update public.docpipe_entity_names set key = case when p_apart then v_own else p_key end
+     where document_uuid = p_document and key = case when p_apart then p_key else v_own end;
+    perform public.docpipe_decide(v_project, p_key, v_own, case when p_apart then false end);
+end $$;
+
 -- Remove a document with everything that was made of it. Returns the locators of its bytes that no other
 -- document has; null if there is no such document.
 create or replace function public.docpipe_delete(p_document text) returns jsonb
@@ -331,7 +346,7 @@ begin
            and p.proname in ('docpipe_lock_project', 'docpipe_linkable', 'docpipe_put_names', 'docpipe_rivals',
                              'docpipe_put_links', 'docpipe_prune_keys', 'docpipe_linked', 'docpipe_unlinked',
                              'docpipe_ties', 'docpipe_keys', 'docpipe_members', 'docpipe_member', 'docpipe_relations_of',
-                             'docpipe_decide', 'docpipe_delete', 'docpipe_schema_version')
+                             'docpipe_decide', 'docpipe_set_apart', 'docpipe_delete', 'docpipe_schema_version')
     loop
         execute format('revoke all on function %s from public', v_name);
         for v_role in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop

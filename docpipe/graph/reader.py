@@ -21,7 +21,7 @@ from docpipe.graph.values import (
     ProjectEntity,
     Reason,
 )
-from docpipe.models import EntityDecision, EntityMember, Ref
+from docpipe.models import EntityDecision, EntityMember, Ref, own_key
 from docpipe.status import COMPLETED, COMPLETED_WITH_WARNINGS
 from docpipe.stores.graph_port import Found, Ties
 from docpipe.stores.port import ALL_PARTS, Part, Selection, Store
@@ -201,7 +201,7 @@ class Graphs:
         """Say that two entities of a project are two things; takes an earlier `merge` of the two back.
 
         Raises: as `merge`.
-            ConfigurationError: also if they are one by name: the names are equal.
+            ConfigurationError: also if they are one entity of one document.
         """
         self._decide(one, other, same=False)
         return self.entity(one)
@@ -210,10 +210,16 @@ class Graphs:
         (project, key), (elsewhere, rival) = self._key(one), self._key(other)
         if project != elsewhere:
             raise ConfigurationError(f"{one} and {other} belong to different projects.")
+        home, place = one.partition("/")[0], other.partition("/")[0]
+        if key == rival and not same:
+            if home == place:
+                raise ConfigurationError(f"{one} and {other} are one entity of one document.")
+            return self._store.set_apart(place, key, apart=True)
+        for plain, own, document in ((key, rival, place), (rival, key, home)):
+            if same and own == own_key(plain, document):
+                return self._store.set_apart(document, plain, apart=False)
         if key == rival:
-            if same:
-                return
-            raise ConfigurationError(f"{one} and {other} have the same name, {key!r}: they cannot be split.")
+            return None
         pair = (min(key, rival), max(key, rival))
         ties = self._store.ties(project, [key])
         if any((each.key_a, each.key_b) == pair and each.same != same for each in ties.decisions):

@@ -88,6 +88,12 @@ class GraphStore(Protocol):
         """Write down what was decided about a pair of keys (the smaller first), or take it back (None)."""
         ...
 
+    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
+        """Give a document's name a key of its own, `models.own_key`, with a decision that says so; or take
+        it back.
+        """
+        ...
+
     def delete(self, document_uuid: str) -> list[str] | None:
         """Remove a document with all that was made of it.
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any
 
-from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
+from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
 from docpipe.stores import rows
 from docpipe.stores import sqlite_ledger as ledger
 from docpipe.stores.graph_port import Found, Ties
@@ -146,19 +146,20 @@ class SqliteGraph(ABC):
         return [rows.found_of(row) for row in found]
 
     def decide(self, project_id: str, decision: EntityDecision | None, pair: tuple[str, str]) -> None:
-        row: rows.Row = {"project": project_id, "key_a": pair[0], "key_b": pair[1], "at": ledger.now()}
         with self._transaction() as db:
-            db.execute(
-                "delete from docpipe_entity_decisions"
-                " where project_id = :project and key_a = :key_a and key_b = :key_b",
-                row,
-            )
-            if decision is not None:
-                db.execute(
-                    "insert into docpipe_entity_decisions (project_id, key_a, key_b, same, at)"
-                    f" select :project, :key_a, :key_b, :same, :at where {_BOTH_NAMED}",
-                    row | {"same": decision.same},
-                )
+            _decide(db, project_id, pair, decision and decision.same)
+
+    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
+        own = own_key(key, document_uuid)
+        old, new = (key, own) if apart else (own, key)
+        with self._transaction() as db:
+            named = db.execute(
+                "update docpipe_entity_names set key = ? where document_uuid = ? and key = ?"
+                " returning project_id",
+                (new, document_uuid, old),
+            ).fetchall()
+            for row in named:
+                _decide(db, row["project_id"], (key, own), False if apart else None)
 
     def delete(self, document_uuid: str) -> list[str] | None:
         with self._transaction() as db:
@@ -203,6 +204,21 @@ def _put_name(db: sqlite3.Connection, ref: Ref, project: str, name: EntityName) 
         "insert into docpipe_entity_blocks (project_id, block, key) values (?, ?, ?) on conflict do nothing",
         [(project, block, name.key) for block in blocks],
     )
+
+
+def _decide(db: sqlite3.Connection, project: str, pair: tuple[str, str], same: bool | None) -> None:
+    row: rows.Row = {"project": project, "key_a": pair[0], "key_b": pair[1], "at": ledger.now(), "same": same}
+    db.execute(
+        "delete from docpipe_entity_decisions"
+        " where project_id = :project and key_a = :key_a and key_b = :key_b",
+        row,
+    )
+    if same is not None:
+        db.execute(
+            "insert into docpipe_entity_decisions (project_id, key_a, key_b, same, at)"
+            f" select :project, :key_a, :key_b, :same, :at where {_BOTH_NAMED}",
+            row,
+        )
 
 
 def _prune(db: sqlite3.Connection, project: str, keys: Iterable[str]) -> None:

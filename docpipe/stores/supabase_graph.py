@@ -98,6 +98,9 @@ class SupabaseGraph(ABC):
         same = None if decision is None else decision.same
         self._rpc("decide", p_project=project_id, p_key_a=pair[0], p_key_b=pair[1], p_same=same)
 
+    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
+        self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart)
+
     def delete(self, document_uuid: str) -> list[str] | None:
         found: list[str] | None = self._rpc("delete", p_document=document_uuid)
         return found

@@ -298,6 +298,22 @@ def test_splitting_overrides_a_link_and_merging_restores_all(store: Store) -> No
     assert (rows_of(store), clusters(store)) == (before, whole)
 
 
+def test_two_people_of_one_name_can_be_split_and_merged_again(store: Store) -> None:
+    refs = [added(store, ("PERSON", "Ann Lee")) for _ in range(3)]
+    graphs, ids = Graphs(store), [entity_id(ref.document_uuid, 0) for ref in refs]
+    before = rows_of(store)
+    graphs.split(ids[0], ids[1])
+    assert set(graphs.entity(ids[0]).members) == {ids[0], ids[2]}
+    assert link_document(store, refs[1])
+    assert graphs.entity(ids[1]).members == (ids[1],)
+    assert [reason.rule for reason in graphs.explain(ids[1]).reasons] == ["split"]
+    graphs.merge(ids[1], ids[2])
+    assert set(graphs.entity(ids[1]).members) == set(ids)
+    assert rows_of(store) == before
+    with pytest.raises(ConfigurationError, match="one document"):
+        graphs.split(ids[0], ids[0])
+
+
 def test_a_short_form_that_may_be_two_people_is_neither(store: Store) -> None:
     ids = [
         entity_id(added(store, ("PERSON", name)).document_uuid, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from docpipe import set_default_pipeline
 from docpipe.cli import cli
 from docpipe.models import Document
 from docpipe.pipeline import Pipeline
+from docpipe.stores.sqlite import SqliteStore
 from tests.unit.conftest import NewPipeline
 
 
@@ -76,3 +78,17 @@ def test_a_document_is_deleted(pipeline: Pipeline, documents: list[Document]) ->
     assert run("delete", uuid) == f"{uuid} deleted\n"
     assert CliRunner().invoke(cli, ("delete", uuid)).exit_code == 1
     assert [each.document_uuid for each in pipeline.store.documents()] == [documents[1].document_uuid]
+
+
+def test_documents_that_were_never_linked_are_linked_on_request(
+    pipeline: Pipeline, documents: list[Document]
+) -> None:
+    assert isinstance(pipeline.store, SqliteStore)
+    listed = run("entities", "list", "--project", "p")
+    with sqlite3.connect(pipeline.store.path) as db:
+        for table in ("linked", "names", "blocks", "links"):
+            db.execute(f"delete from docpipe_entity_{table}")
+    assert run("entities", "list", "--project", "p") != listed
+    assert run("entities", "link", "--project", "q") == "0 documents linked\n"
+    assert run("entities", "link") == "2 documents linked\n"
+    assert run("entities", "list", "--project", "p") == listed
