@@ -147,7 +147,7 @@ class SqliteGraph(ABC):
 
     def decide(self, project_id: str, decision: EntityDecision | None, pair: tuple[str, str]) -> None:
         with self._transaction() as db:
-            _decide(db, project_id, pair, decision and decision.same)
+            _decide(db, project_id, pair, None if decision is None else decision.same)
 
     def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
         own = own_key(key, document_uuid)
