@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
 NODE := tests/stack/node_modules
 LOCK := requirements.lock
-CODE := docpipe tests examples
+CODE := docpipe tests examples benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak lint types docs stack stack-down lock clean

@@ -31,7 +31,12 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
         ],
         "mentions": [_mention(mention) for mention in document.mentions],
         "entities": [
-            {"name": entity.name, "label": entity.label, "mentions": list(entity.mentions)}
+            {
+                "name": entity.name,
+                "label": entity.label,
+                "mentions": list(entity.mentions),
+                "merges": [asdict(merge) | {"mentions": list(merge.mentions)} for merge in entity.merges],
+            }
             for entity in document.entities
         ],
         "relations": [_relation(relation) for relation in document.relations],
@@ -87,4 +92,7 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "source": relation.source,
         "target": relation.target,
         "evidence": asdict(relation.evidence),
+        "score": relation.score,
+        "verb": relation.verb,
+        "count": relation.count,
     }

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from threading import Lock
+from typing import Any, Literal, TypeVar
 
 from docpipe.engines import load_ner, load_ocr
 from docpipe.errors import ConfigurationError, MissingExtraError
@@ -22,6 +22,8 @@ from docpipe.models import Document, StageOutput
 from docpipe.stages.ports import NerEngine, OcrEngine
 from docpipe.status import QUEUES, WORDS, Stage, StageWords, custom_words
 from docpipe.stores.port import ALL_PARTS, Part, PlannedStage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,28 @@ class Tools:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._loading = Lock()
+        self._loaded: dict[str, Any] = {}
 
-    @cached_property
+    @property
     def reader(self) -> ReaderProcess:
-        return ReaderProcess(self.options)
+        return self._once("reader", lambda: ReaderProcess(self.options))
 
-    @cached_property
+    @property
     def ocr(self) -> OcrEngine:
-        return load_ocr(self.options.ocr_engine, **self.options.ocr_options)
+        return self._once("ocr", lambda: load_ocr(self.options.ocr_engine, **self.options.ocr_options))
 
-    @cached_property
+    @property
     def ner(self) -> NerEngine:
-        return load_ner(self.options.ner_engine, **self.options.ner_options)
+        return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
+
+    def _once(self, name: str, load: Callable[[], T]) -> T:
+        """What was loaded, also where several threads ask at the same moment: models are large."""
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = load()
+            tool: T = self._loaded[name]
+            return tool
 
 
 @dataclass(frozen=True, slots=True)

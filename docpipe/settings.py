@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     max_retries: int = Field(3, ge=0)
     max_attempts: int = Field(5, ge=1)
     backoff_seconds: float = Field(2.0, gt=0)
+    outage_seconds: float = Field(600.0, ge=0)
     soft_time_limit: float = Field(1800.0, gt=0)
     hard_time_limit: float = Field(1860.0, gt=0)
 
@@ -134,6 +135,7 @@ class Settings(BaseSettings):
             max_retries=self.max_retries,
             max_attempts=self.max_attempts,
             backoff_seconds=self.backoff_seconds,
+            outage_seconds=self.outage_seconds,
             soft_time_limit=self.soft_time_limit,
             hard_time_limit=self.hard_time_limit,
         )

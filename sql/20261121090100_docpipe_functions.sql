@@ -36,19 +36,22 @@ declare
     d jsonb := p_document::jsonb;
     row public.source_documents;
     v_run integer;
+    v_own public.source_documents;                             -- its project_id has the column's own type
 begin
+    v_own := pg_catalog.jsonb_populate_record(
+        null::public.source_documents, pg_catalog.jsonb_build_object('project_id', d->'project_id'));
     insert into public.source_documents (
         document_uuid, project_id, original_file_path, original_file_name,
         file_size_bytes, content_digest, document_metadata, celery_status, initial_processing_status
     ) values (
-        d->>'document_uuid', d->>'project_id', d->>'uri', d->>'name',
+        d->>'document_uuid', v_own.project_id, d->>'uri', d->>'name',
         (d->>'size')::bigint, d->>'digest', d->'metadata', 'pending', 'pending'
     )
     on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
     returning * into row;
     if row.document_uuid is null then
         select * into strict row from public.source_documents
-         where coalesce(project_id::text, '') = coalesce(d->>'project_id', '')
+         where coalesce(project_id::text, '') = coalesce(v_own.project_id::text, '')
            and content_digest = d->>'digest'
            for update;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
@@ -579,7 +582,7 @@ language sql stable set search_path = '' as $$
     with wanted as (select p_selection::jsonb as w)
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
         select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
-               d.project_id, d.error_message, s.stage, s.error_code, d.updated_at
+               d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
           from wanted, public.source_documents d
           left join lateral (select * from public.stage_runs o
                               where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
@@ -609,7 +612,7 @@ language sql stable set search_path = '' as $$
         'status', d.celery_status,
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
-        'project_id', d.project_id,
+        'project_id', d.project_id::text,
         'task_id', d.celery_task_id,
         'warnings', coalesce((select pg_catalog.jsonb_agg(w order by s.position)
                                 from public.stage_runs s, pg_catalog.jsonb_array_elements(s.warnings) w

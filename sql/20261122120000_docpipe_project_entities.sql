@@ -33,7 +33,7 @@ create table if not exists public.docpipe_entity_links (
     project_id text not null,
     key_a text not null,
     key_b text not null,
-    rule text not null,                                        -- spelling, initials, acronym
+    rule text not null,                                        -- form, ocr, spelling, initials, acronym
     score double precision not null,
     primary key (project_id, key_a, key_b),
     check (key_a collate "C" < key_b collate "C")

@@ -111,17 +111,17 @@ def plan(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> Non
 def check(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Name whatever the database lacks and what stands in the way; exit code 1 if there is anything."""
     obstacles = database_part("takeover").plan(dsn(), _read_wishes(loosen, defaults, words)).obstacles
-    for line in obstacles:
-        click.echo(f"stands in the way: {line}")
+    lacking = []
     try:
         lacking = database_part("migrate").check(dsn())
     except ConfigurationError as error:
         if not obstacles:
             raise
-        lacking = []
-        click.echo(f"cannot be applied before that: {error}")
+        click.echo(f"cannot be applied yet: {error}")
     for line in lacking:
         click.echo(f"lacks {line}")
+    for line in obstacles:
+        click.echo(f"stands in the way: {line}")
     if obstacles:
         click.echo(f"docpipe: {len(obstacles)} things stand in the way", err=True)
     if lacking:

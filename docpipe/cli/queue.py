@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ def queue() -> None:
 
 @queue.command("import")
 @click.option("--dry-run", is_flag=True, help="Only list the rows that would be handed over.")
+@click.option("--stranded", is_flag=True, help="Also open documents that no row of the queue names.")
 @click.option("--batch", type=click.IntRange(1), default=100, show_default=True, help="Rows read at a time.")
 @click.option(
     "--root",
@@ -26,29 +28,37 @@ def queue() -> None:
     help="The folder that relative paths start from.",
 )
 @click.option("--bucket", help="The S3 bucket of rows that have a key and no bucket.")
-def import_(dry_run: bool, batch: int, root: Path | None, bucket: str | None) -> None:
+def import_(dry_run: bool, stranded: bool, batch: int, root: Path | None, bucket: str | None) -> None:
     """Submit the pending and interrupted rows to the workers, each once; may be killed and run again."""
     part = database_part("queue")
     if dry_run:
-        _list_open(part)
+        _list_open(part, stranded)
         return
     where = part.Where(root.absolute() if root else None, bucket)
-    outcomes = part.import_rows(dsn(), default_pipeline(), batch=batch, where=where, tell=_tell)
+    outcomes = part.import_rows(
+        dsn(), default_pipeline(), batch=batch, with_stranded=stranded, where=where, tell=_tell
+    )
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     click.echo(f"docpipe: {told or 'nothing to import'}", err=True)
     sys.exit(1 if outcomes["unreadable"] or outcomes["no_document"] else 0)
 
 
-def _tell(done: object) -> None:
-    row, uid, outcome, note = (getattr(done, name) for name in ("row", "document_uuid", "outcome", "note"))
-    click.echo(f"{row} {uid or '-'} {outcome}{f': {note}' if note else ''}")
+def _tell(done: Any) -> None:
+    click.echo(f"{_name(done)} {done.outcome}{f': {done.note}' if done.note else ''}")
 
 
-def _list_open(part: ModuleType) -> None:
-    rows = part.listed(dsn())
+def _name(each: Any) -> str:
+    """Row and document; one that has no row is named once."""
+    uid = each.document_uuid or "-"
+    return str(each.row) if uid in each.row else f"{each.row} {uid}"
+
+
+def _list_open(part: ModuleType, stranded: bool) -> None:
+    rows = part.listed(dsn(), with_stranded=stranded)
     for each in rows:
-        click.echo(f"{each.row} {each.document_uuid or '-'} {each.work} ({each.status})")
-    click.echo(f"docpipe: {len(rows)} rows would be handed over; nothing was changed", err=True)
+        click.echo(f"{_name(each)} {each.work} ({each.status})")
+    what = "rows and documents" if stranded else "rows"
+    click.echo(f"docpipe: {len(rows)} {what} would be handed over; nothing was changed", err=True)
 
 
 @queue.command()

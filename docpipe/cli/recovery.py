@@ -15,6 +15,8 @@ from docpipe.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDIN
 from docpipe.stores.port import Selection, Summary
 
 _EVERY = 100_000
+_REAPED = {"resume": "resumed", "poison": "quarantined"}
+"""Outcomes of the reaper as people say them; others as they are."""
 
 
 def _each(uuids: Sequence[str], act: Callable[[str], str]) -> None:
@@ -138,7 +140,7 @@ def reap(every: float | None) -> None:
     while True:
         try:
             outcomes = pipeline.reap()
-            told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+            told = ", ".join(f"{count} {_REAPED.get(each, each)}" for each, count in sorted(outcomes.items()))
             if told or not every:
                 click.echo(told or "nothing to take up", err=bool(every))
         except TransientError as error:

@@ -176,6 +176,20 @@ def dates(connection: psycopg.Connection) -> str:
     return f"update public.source_documents set {', '.join(new)};" if new else ""
 
 
+def _unsettled(connection: psycopg.Connection, table: str) -> str:
+    """A condition: an earlier `apply` has not given the row's document one of our words."""
+    if "docpipe_run" not in columns(connection, "source_documents"):
+        return ""
+    words = ", ".join(map(literal, ORDER))
+    open_ = f"docpipe_run is null and coalesce(celery_status::text, '') not in ({words})"
+    if table == "source_documents":
+        return f"and {open_}"
+    if "sourceDocumentUuid" not in columns(connection, table):
+        return ""
+    document = f't."sourceDocumentUuid" = d.document_uuid and {open_}'
+    return f"and exists (select 1 from public.source_documents d where {document})"
+
+
 def unknown_words(connection: psycopg.Connection, own: Mapping[str, str]) -> dict[str, int]:
     """`table.column: word` to how many rows have it, for words that no table knows."""
     places = (
@@ -187,12 +201,12 @@ def unknown_words(connection: psycopg.Connection, own: Mapping[str, str]) -> dic
     for table, column, place in places:
         if column not in columns(connection, table):
             continue
-        own_rows = " and docpipe_run is null" if "docpipe_run" in columns(connection, table) else ""
         known = [*MEANINGS[place], *own]
+        word, open_rows = _word(quoted(column)), _unsettled(connection, table)
         query = (
-            f"select {_word(quoted(column))}, count(*) from public.{quoted(table)}"
-            f" where {_word(quoted(column))} <> all (%s){own_rows} group by 1 order by 1"
+            f"select {word}, count(*) from public.{quoted(table)} t"
+            f" where {word} <> all (%s) {open_rows} group by 1 order by 1"
         )
-        for word, rows in connection.execute(query.encode(), (known,)):
-            found[f"{table}.{column}: {word}"] = rows
+        for unknown, rows in connection.execute(query.encode(), (known,)):
+            found[f"{table}.{column}: {unknown}"] = rows
     return found

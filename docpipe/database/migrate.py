@@ -92,7 +92,8 @@ def check(dsn: str) -> list[str]:
     """What the database lacks, one line each; empty when it is up to date.
 
     The migrations run in a transaction that is rolled back; what they would add is what is lacking, so
-    this never falls behind the files. Tables are locked for that moment, at most three seconds.
+    this never falls behind the files. Tables are locked for that moment, at most three seconds. Of a table or
+    a function that is not there at all, only that is told.
 
     Raises:
         as `apply`.
@@ -103,7 +104,21 @@ def check(dsn: str) -> list[str]:
         for migration in migrations():
             _run(connection, migration)
         after = _snapshot(connection)
-    return sorted(after - before)
+    return _told(after - before)
+
+
+_ABOUT = re.compile(r" on (\S+(?:, \S+)*)(?: to \w+)?$|^column ([^.]+)\.")
+_VERSION = re.compile(r"^function (.+) in its present version \w+$")
+
+
+def _told(lacking: set[str]) -> list[str]:
+    missing = {line.removeprefix("table ") for line in lacking if line.startswith("table ")}
+    missing |= {match[1] for line in lacking if (match := _VERSION.match(line))}
+    return sorted(
+        _VERSION.sub(r"function \1 in its present version", line)
+        for line in lacking
+        if not (about := _ABOUT.search(line)) or (about[1] or about[2]) not in missing
+    )
 
 
 def export(folder: Path) -> list[Path]:
@@ -126,7 +141,7 @@ select 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttyp
   from pg_attribute a join pg_class c on c.oid = a.attrelid
  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
 union all
-select 'index ' || indexname from pg_indexes where schemaname = 'public'
+select 'index ' || indexname || ' on ' || tablename from pg_indexes where schemaname = 'public'
 union all
 select 'function ' || oid::regprocedure::text || ' in its present version ' || md5(prosrc)
   from pg_proc where pronamespace = 'public'::regnamespace

@@ -54,15 +54,21 @@ _FILLED = {
 
 _TYPES = {
     SOURCE: {
-        "document_uuid": "S", "project_id": "S", "original_file_path": "S", "original_file_name": "S",
+        "document_uuid": "S", "project_id": "S N uuid", "original_file_path": "S", "original_file_name": "S",
         "detected_file_type": "S", "file_size_bytes": "N", "celery_task_id": "S", "error_message": "S",
         "raw_extracted_text": "S", "ocr_completed_at": "D", "content_digest": "S", "docpipe_run": "N",
         "docpipe_result_run": "N", "document_metadata": "jsonb", "created_at": "D", "updated_at": "D",
     },
     GRAPH: {"documentId": "S", "sourceDocumentUuid": "S", "name": "S", "createdAt": "D", "updatedAt": "D"},
 }  # fmt: skip
-"""Category of the type, or the type itself, of columns that may be there before docpipe."""
+"""Categories of types, or types, of columns that may be there before docpipe. A project_id is taken in the
+column's own type, so it may refer to projects of the database's own."""
 
+_NO_PROJECT = Obstacle(
+    "source_documents.project_id",
+    "it is NOT NULL, and a document that is submitted without a project has none.",
+    "Run: alter table public.source_documents alter column project_id drop not null;",
+)
 _STATUS = (
     (SOURCE, "celery_status", Place.DOCUMENT),
     (SOURCE, "initial_processing_status", Place.DOCUMENT),
@@ -100,15 +106,15 @@ def _table(connection: psycopg.Connection, table: str, defaults: Mapping[str, st
         yield from _kind(connection, table)
         yield from _row_security(connection, table)
     for column in found.values():
-        wanted = _TYPES[table].get(column.name)
-        if wanted and wanted not in {column.category, column.type}:
-            yield _clash(connection, table, column, wanted)
+        where, wanted = f"{table}.{column.name}", _TYPES[table].get(column.name)
+        if wanted and {column.category, column.type}.isdisjoint(wanted.split()):
+            yield _clash(connection, table, column, wanted.split()[0])
         if column.generated and (column.name in _TYPES[table] or column.name in _FILLED[table]):
             run = f"alter table public.{quoted(table)} alter column {quoted(column.name)} drop expression;"
-            yield Obstacle(
-                f"{table}.{column.name}", "Postgres computes it, and docpipe writes it.", f"Run: {run}"
-            )
-        if _needs_value(table, column) and f"{table}.{column.name}" not in defaults:
+            yield Obstacle(where, "Postgres computes it, and docpipe writes it.", f"Run: {run}")
+        if where == _NO_PROJECT.where and column.not_null:
+            yield _NO_PROJECT
+        elif _needs_value(table, column) and where not in defaults:
             yield _no_default(connection, table, column)
 
 
@@ -149,10 +155,8 @@ def default_change(connection: psycopg.Connection, table: str, column: str, valu
 
 
 def _clash(connection: psycopg.Connection, table: str, column: Column, wanted: str) -> Obstacle:
-    names = {"S": "text", "N": "bigint", "D": "timestamp with time zone"}
-    new = names.get(wanted, wanted)
-    where = f"{table}.{column.name}"
-    what = f"its type is {column.type}, and docpipe needs {new}."
+    new = {"S": "text", "N": "bigint", "D": "timestamp with time zone"}.get(wanted, wanted)
+    where, what = f"{table}.{column.name}", f"its type is {column.type}, and docpipe needs {new}."
     users = _users(connection, table, column.name)
     statement = f"alter table public.{quoted(table)} alter column {quoted(column.name)} type {new}"
     if users:

@@ -13,11 +13,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from docpipe.database import triggers, undo
+from docpipe.database import stranded, triggers, undo
 from docpipe.database.backfill import link_column
 from docpipe.database.connection import connected, naming
 from docpipe.database.locators import Where, locators
 from docpipe.database.schema import QUEUE_TABLE, accepted, columns, literal, one, quoted
+from docpipe.database.stranded import row_name
 from docpipe.database.words import QUEUE, Work
 from docpipe.errors import ConfigurationError, PermanentError
 from docpipe.models import Failure, Ref
@@ -34,7 +35,7 @@ _SEAL = "docpipe_sealed"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one row of the queue."""
+    """What became of one row of the queue, or of one document that was stranded without one."""
 
     row: str
     document_uuid: str | None
@@ -46,7 +47,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open row of the queue."""
+    """An open row of the queue, or an open document without one."""
 
     row: str
     status: str
@@ -61,9 +62,13 @@ def _required(connection: psycopg.Connection) -> tuple[str, str]:
         raise ConfigurationError(f"There is no table {QUEUE_TABLE} here: nothing to import, nothing to seal.")
     if link is None or not {"id", "status"} <= found.keys():
         raise ConfigurationError(f"{QUEUE_TABLE} has no id, no status, or nothing that names a document.")
+    _require_docpipe(connection)
+    return link
+
+
+def _require_docpipe(connection: psycopg.Connection) -> None:
     if not columns(connection, "docpipe_queue_imports"):
         raise ConfigurationError("docpipe's tables are not here yet. Run: docpipe db apply")
-    return link
 
 
 def _open_query(link: tuple[str, str], condition: str) -> bytes:
@@ -82,10 +87,28 @@ def open_rows(connection: psycopg.Connection, limit: int = 1_000_000) -> list[Op
     return [Open(row, status, QUEUE[status.strip().lower()], uid) for row, status, uid in rows]
 
 
-def listed(dsn: str) -> list[Open]:
-    """As `open_rows`, over a connection of its own. Raises `StoreUnavailableError`, `ConfigurationError`."""
+def stranded_documents(connection: psycopg.Connection, limit: int = 1_000_000) -> list[Open]:
+    """Open documents that no open row names, as if they had one."""
+    _require_docpipe(connection)
+    return [
+        Open(row_name(uid), status, Work.STRANDED, uid) for uid, status in stranded.found(connection, limit)
+    ]
+
+
+Rows = Callable[[psycopg.Connection, int], list[Open]]
+
+
+def _wanted(connection: psycopg.Connection, with_stranded: bool) -> list[Rows]:
+    """What to import, in this order. A queue that is gone is missed unless only the stranded are wanted."""
+    if with_stranded and not columns(connection, QUEUE_TABLE):
+        return [stranded_documents]
+    return [open_rows, stranded_documents] if with_stranded else [open_rows]
+
+
+def listed(dsn: str, *, with_stranded: bool = False) -> list[Open]:
+    """What `import_rows` would submit. Raises `StoreUnavailableError`, `ConfigurationError`."""
     with connected(dsn, QUEUE_TABLE) as connection:
-        return open_rows(connection)
+        return [row for rows in _wanted(connection, with_stranded) for row in rows(connection, 1_000_000)]
 
 
 def unknown_statuses(connection: psycopg.Connection) -> dict[str, int]:
@@ -100,6 +123,7 @@ def import_rows(
     pipeline: Pipeline,
     *,
     batch: int = 100,
+    with_stranded: bool = False,
     where: Where = Where(),  # noqa: B008 - frozen
     tell: Callable[[Imported], None] = lambda _: None,
 ) -> Counter[str]:
@@ -110,6 +134,7 @@ def import_rows(
 
     Args:
         batch: rows read at a time.
+        with_stranded: also the documents that are open and that no open row names.
         where: what the rows leave out about where the bytes are.
         tell: called for each row when it is done with.
 
@@ -122,26 +147,34 @@ def import_rows(
     """
     outcomes: Counter[str] = Counter()
     with connected(dsn, QUEUE_TABLE) as connection:
-        _refuse_unready(connection)
+        wanted = _wanted(connection, with_stranded)
+        _refuse_unready(connection, queue=open_rows in wanted)
         if not one(connection, "select pg_try_advisory_lock(%s)", _IMPORT_LOCK):
             raise ConfigurationError("Another `docpipe queue import` is at work.")
         _publish_left(connection, pipeline)
-        while rows := open_rows(connection, batch):
-            for row in rows:
-                done = _import_one(connection, pipeline, row, where)
+        for rows in wanted:
+            for done in _import(connection, pipeline, rows, batch, where):
                 outcomes[done.outcome] += 1
                 tell(done)
     return outcomes
 
 
-def _refuse_unready(connection: psycopg.Connection) -> None:
-    _required(connection)
+def _import(
+    connection: psycopg.Connection, pipeline: Pipeline, rows: Rows, batch: int, where: Where
+) -> Iterator[Imported]:
+    while found := rows(connection, batch):
+        for row in found:
+            yield _import_one(connection, pipeline, row, where)
+
+
+def _refuse_unready(connection: psycopg.Connection, *, queue: bool = True) -> None:
+    _require_docpipe(connection)
     working = [each.name for each in triggers.find(connection) if each.works and each.enabled]
     if working:
         raise ConfigurationError(
             f"Triggers still move the old queue: {', '.join(working)}. Run: docpipe db triggers --disable"
         )
-    if unknown := unknown_statuses(connection):
+    if queue and (unknown := unknown_statuses(connection)):
         raise ConfigurationError(
             f"Rows of {QUEUE_TABLE} have a status that docpipe does not know: {', '.join(unknown)}."
             " Give them one of pending, processing, completed, failed or cancelled."
@@ -243,11 +276,7 @@ def _fail(pipeline: Pipeline, ref: Ref, error: PermanentError) -> None:
 
 
 def _mark(connection: psycopg.Connection, row: Open, outcome: str, note: str, word: str) -> Imported:
-    """Close the row with the first word that its column takes, and write down what became of it."""
-    column = columns(connection, QUEUE_TABLE)["status"]
-    fitting = accepted(connection, QUEUE_TABLE, column, [word, "cancelled", "completed", "failed"])
-    if not fitting:
-        raise ConfigurationError(f"{QUEUE_TABLE}.status takes none of cancelled, completed, failed.")
+    """Close the row, and write down what became of it."""
     with connection.transaction(), naming(QUEUE_TABLE):
         connection.execute(
             "insert into public.docpipe_queue_imports"
@@ -256,9 +285,19 @@ def _mark(connection: psycopg.Connection, row: Open, outcome: str, note: str, wo
             " set outcome = excluded.outcome, note = excluded.note, at = now()",
             (row.row, row.document_uuid, row.status, outcome, note),
         )
-        update = f"update {_ON} set status = {literal(fitting[0])} where id::text = %s"  # noqa: S608
-        connection.execute(update.encode(), (row.row,))
+        if row.work is not Work.STRANDED:
+            _close(connection, row, word)
     return Imported(row.row, row.document_uuid, outcome, note)
+
+
+def _close(connection: psycopg.Connection, row: Open, word: str) -> None:
+    """With the first word that the column takes."""
+    column = columns(connection, QUEUE_TABLE)["status"]
+    fitting = accepted(connection, QUEUE_TABLE, column, [word, "cancelled", "completed", "failed"])
+    if not fitting:
+        raise ConfigurationError(f"{QUEUE_TABLE}.status takes none of cancelled, completed, failed.")
+    update = f"update {_ON} set status = {literal(fitting[0])} where id::text = %s"  # noqa: S608
+    connection.execute(update.encode(), (row.row,))
 
 
 def hand_back(connection: psycopg.Connection) -> list[str]:
@@ -293,6 +332,7 @@ def seal(dsn: str) -> list[str]:
         ConfigurationError: a trigger would still write to the queue, and documents could not come in.
     """
     with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
+        _required(connection)
         _refuse_unready(connection)
         if sealed_at(connection) is not None:
             return []

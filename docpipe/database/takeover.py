@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from docpipe.database import backfill, undo
+from docpipe.database import backfill, stranded, undo
 from docpipe.database.connection import LOCK, connected, naming
 from docpipe.database.migrate import Migration, migrations
 from docpipe.database.obstacles import GRAPH, SOURCE, Change, Obstacle, default_change, find
@@ -177,7 +177,7 @@ def apply(dsn: str, wishes: Wishes = Wishes()) -> list[str]:
             _record(connection, planned, before, had_status=had_status)
             probe(connection, silent=True)
             connection.execute("notify pgrst, 'reload schema'")
-    return [step.told for step in planned.steps if not step.told.startswith("triggers o")]
+    return [*dict.fromkeys(step.told for step in planned.steps if not step.told.startswith("triggers o"))]
 
 
 _FORMER_STATUS = """update public.source_documents d set celery_status = f.celery_status
@@ -219,15 +219,18 @@ def rollback(dsn: str, *, drop_results: bool = False, dry_run: bool = False) -> 
     """
     with connected(dsn) as connection, connection.transaction(force_rollback=dry_run):
         connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        if not columns(connection, "docpipe_undo"):
+        if not columns(connection, "docpipe_undo") and not columns(connection, "docpipe_runs"):
             return Rollback((), 0)
+        _refuse_unrecorded(connection)
         _refuse_loss(connection, drop_results)
         off, on = silence(connection, TABLES)
         handed_back = hand_back(connection)
-        rows = [*off, *handed_back, *undo.recorded(connection, rows_first=True), *on]
-        last = "drop table public.docpipe_undo, public.docpipe_migrations;"
-        statements = [*rows, *undo.recorded(connection, rows_first=False), last]
-        count = {statement: _run(connection, statement) for statement in statements}
+        rows = [*off, *handed_back, stranded.hand_back(), *undo.recorded(connection, rows_first=True), *on]
+        recorded = [*rows, *undo.recorded(connection, rows_first=False)]
+        count = {statement: _run(connection, statement) for statement in recorded}
+        last = ["drop table public.docpipe_undo, public.docpipe_migrations;", *undo.functions(connection)]
+        count |= {statement: _run(connection, statement) for statement in last}
+        statements = [*recorded, *last]
         connection.execute("notify pgrst, 'reload schema'")
     return Rollback(tuple(statements), sum(count[statement] for statement in handed_back))
 
@@ -237,12 +240,18 @@ def _run(connection: psycopg.Connection, statement: str) -> int:
         return connection.execute(statement.encode()).rowcount
 
 
-def _refuse_loss(connection: psycopg.Connection, drop_results: bool) -> None:
-    if not one(connection, "select count(*) from public.docpipe_undo where step = %s", _STEP):
+def _refuse_unrecorded(connection: psycopg.Connection) -> None:
+    """Only who has seen the database without docpipe's tables knows what was there before."""
+    first = "select count(*) from public.docpipe_undo where step = %s and change = 'table docpipe_runs'"
+    if not columns(connection, "docpipe_undo") or not one(connection, first, _STEP):
         raise ConfigurationError(
-            "There is no record of what was there before docpipe: its SQL was not applied by"
-            " `docpipe db apply`. Drop its tables and columns by hand."
+            "There is no record of what was there before docpipe: its tables were not made by"
+            " `docpipe db apply` but by another tool (`supabase db push`, perhaps), which has to take them"
+            " back. Nothing was changed."
         )
+
+
+def _refuse_loss(connection: psycopg.Connection, drop_results: bool) -> None:
     in_work = one(
         connection,
         "select count(*) from public.docpipe_runs r where r.state = 'active' and not exists"

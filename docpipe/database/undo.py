@@ -120,6 +120,15 @@ def differences(before: Snapshot, after: Snapshot) -> list[Undo]:
     return undone
 
 
+def functions(connection: psycopg.Connection) -> list[str]:
+    """SQL that drops the functions of docpipe that are left: those that came by another way than `apply`."""
+    query = (
+        "select format('drop function %%s;', oid::regprocedure) from pg_proc"
+        " where pronamespace = 'public'::regnamespace and proname like %s order by 1"
+    )
+    return [row[0] for row in connection.execute(query, (r"docpipe\_%",))]
+
+
 def record(connection: psycopg.Connection, step: str, undone: list[Undo]) -> None:
     """Keep them; the time is this machine's."""
     with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from docpipe.checks import Finding
-from docpipe.database import migrate, triggers
+from docpipe.database import migrate, stranded, triggers
 from docpipe.database.connection import connected
 from docpipe.database.obstacles import find
 from docpipe.database.probe import probe
@@ -79,6 +79,9 @@ def _queue(connection: psycopg.Connection) -> Iterator[Finding]:
     yield Finding("old queue", not waiting, told if waiting else "no row is open")
     if unknown := unknown_statuses(connection):
         yield Finding("old queue", False, f"nobody knows what these statuses mean: {', '.join(unknown)}.")
+    if lost := len(stranded.found(connection)):
+        told = f"{lost} documents are open, and no row names them. Run: docpipe queue import --stranded"
+        yield Finding("old queue", False, f"{told}, or set their celery_status to cancelled.")
     sealed = sealed_at(connection)
     told = f"{QUEUE_TABLE} takes new rows. Run: docpipe queue seal"
     yield Finding(

@@ -26,6 +26,8 @@ class Work(StrEnum):
     PENDING = "pending"
     INTERRUPTED = "interrupted"
     DONE = "done"
+    STRANDED = "stranded"
+    """No row asks for it: the document is open, and the queue does not know it."""
 
 
 _OCR, _CHUNK, _ENTITIES, _GRAPH = (WORDS[stage] for stage in Stage)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
 from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader
@@ -74,6 +74,7 @@ class ImageReader:
         self.warnings: list[Warn] = []
         self._name = request.name
         self._limits = request.limits
+        self._leads_back = False
         self._file = request.stream()
         try:
             self._open()
@@ -112,6 +113,7 @@ class ImageReader:
             try:
                 self._picture.seek(frame)
             except EOFError:
+                self._leads_back = _leads_back(self._picture)
                 return frame
         raise TooManyPagesError(f"{self._name} holds more than {self._limits.max_image_frames} pictures.")
 
@@ -133,12 +135,19 @@ class ImageReader:
             _, _, dpi = _geometry(self._picture)
             upright = _shown(self._picture)
             self._warn_of_lost_part(frame)
+            self._warn_of_circle(frame, upright)
             points = upright.width * 72 / dpi[0]
             shown = _scaled(upright, _target_size(upright.size, dpi, self._limits))
             if shown is not self._picture:
                 del upright
                 self._picture = self._opened()  # which frees what was unpacked of it
         return PageImage(_blue_green_red(shown), points / shown.width)
+
+    def _warn_of_circle(self, frame: int, shown: Image.Image) -> None:
+        """A last picture with something on it that leads back to an earlier one: others may be missing."""
+        if self._leads_back and frame == self._frames - 1 and not _is_plain(shown):
+            message = "After the last picture the file names one again that came before: some may be missing."
+            self.warnings.append(Warn("content_lost", message, frame + 1))
 
     def _warn_of_lost_part(self, frame: int) -> None:
         """A JPEG decoder that runs out of data says nothing, and fills the rest with grey."""
@@ -163,6 +172,16 @@ def _pillow_errors(name: str) -> Iterator[None]:
         if "MAX_TEXT" in str(error) or "Decompressed data too large" in str(error):
             raise ExpansionLimitError(f"A text inside {name} unpacks to more than the limit.") from error
         raise CorruptDocumentError(f"{name} is a damaged picture ({error}).") from error
+
+
+def _leads_back(picture: Image.Image) -> bool:
+    """Whether the last picture names a next one, which Pillow passes over because it came before."""
+    return isinstance(picture, TiffImagePlugin.TiffImageFile) and bool(picture.tag_v2.next)
+
+
+def _is_plain(picture: Image.Image) -> bool:
+    grey = np.asarray(_as_mode(picture, "L"))
+    return int(grey.max()) - int(grey.min()) < _CONTRAST
 
 
 def _geometry(picture: Image.Image) -> tuple[float, float, tuple[float, float]]:

@@ -18,6 +18,7 @@ MARKDOWN = "text/markdown"
 TEXT = "text/plain"
 IMAGES = ("image/png", "image/jpeg", "image/tiff", "image/gif", "image/bmp", "image/webp")
 ENCRYPTED_OFFICE = "application/x-encrypted-ooxml"
+MISNAMED_HTML = "application/x-misnamed-html"
 BINARY = "application/octet-stream"
 
 KINDS = {
@@ -45,6 +46,7 @@ KINDS = {
     "image/wmf": "a Windows drawing (WMF)",
     "image/heif": "a HEIF picture",
     "image/vnd.adobe.photoshop": "a Photoshop picture",
+    MISNAMED_HTML: "a web page under another format's name, as a download that failed leaves it",
     BINARY: "binary data of an unknown kind",
 }
 
@@ -84,6 +86,7 @@ _ZIP_FOLDERS = (
     ("ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 )
 _DOCX_SUFFIXES = frozenset({".docx", ".docm", ".dotx", ".dotm"})
+_NEVER_HTML = _DOCX_SUFFIXES | {".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp", ".bmp"}
 _HEADER_NAME = re.compile(rb"([!-9;-~]{1,70})[ \t]*:")
 _MAIL_HEADERS = frozenset(
     b"from to cc subject date sender reply-to received return-path message-id mime-version content-type"
@@ -180,7 +183,8 @@ def _is_pdf(head: bytes, suffix: str) -> bool:
 
 def _text_kind(head: bytes, suffix: str) -> str:
     if found := _MARKUP_START.match(head.removeprefix(b"\xef\xbb\xbf")):
-        return "image/svg+xml" if found[1].lower() == b"svg" else HTML
+        html = MISNAMED_HTML if suffix in _NEVER_HTML else HTML
+        return "image/svg+xml" if found[1].lower() == b"svg" else html
     if suffix in {".html", ".htm", ".xhtml"} and _TAG.search(head):
         return HTML
     return MARKDOWN if suffix in {".md", ".markdown"} else TEXT

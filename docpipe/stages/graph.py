@@ -51,7 +51,7 @@ def build_graph(
     Raises:
         InconsistentGraphError: the pages, chunks and mentions do not fit each other; names the nodes.
     """
-    entities = resolve(mentions)
+    entities = resolve(mentions, text)
     relations = find_relations(text, pages, mentions, entities, options.relations)
     edges = tuple(structural_edges(pages, chunks, mentions, entities))
     faults = check_graph(text, pages, chunks, mentions, entities, relations, edges)

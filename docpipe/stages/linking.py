@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from docpipe.models import Entity, EntityLink, EntityName, Mention
-from docpipe.stages.resolution import LITERAL, compare, name_key, plain
+from docpipe.stages.spellings import LITERAL, compare, name_key, named
 
 QUANTITIES = frozenset(["MONEY", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT", "TIME"])
 """Values that are equal by chance: they stay things of their document."""
@@ -57,23 +57,17 @@ def blocks_of(label: str, key: str) -> set[str]:
     sizes = {size for length in (len(letters) - 1, len(letters)) if (size := _half(length))}
     blocks = {f"{label} ^{letters[:size]}" for size in sizes}
     blocks |= {f"{label} ${letters[-size:]}" for size in sizes}
-    words = plain(key).split()
-    if label == "PERSON" and len(words) > 1:
-        return blocks | {f"{label} {words[-1]}, {words[0][0]}"}
-    if label != "PERSON" and len(letters) <= 7:
+    name = named(label, key)
+    blocks.add(f"{label} ~{name.seen}")
+    if label == "PERSON":
+        return blocks | {f"{label} {name.words[-1]}, {name.words[0][0]}"}
+    if len(letters) <= 7:
         blocks.add(f"{label} ={letters}")
-    return blocks | _initials(label, key)
+    return blocks | ({f"{label} ={name.initials}"} if len(name.initials) > 1 else set())
 
 
 def _half(length: int) -> int:
     return max((size for size in _LETTERS if size <= length / 2), default=0)
-
-
-def _initials(label: str, key: str) -> set[str]:
-    words = key.split()
-    small = {"of", "the", "and", "for", "in", "de", "la", "du", "von", "van"}
-    initials = "".join(word[0] for word in words if word not in small)
-    return {f"{label} ={initials}"} if len(words) > 1 and label != "PERSON" and len(initials) > 1 else set()
 
 
 def find_links(names: Iterable[EntityName], rivals: Mapping[str, Iterable[str]]) -> list[EntityLink]:

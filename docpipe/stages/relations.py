@@ -1,16 +1,20 @@
-"""Typed relations between entities of one sentence, by their labels and the words between them."""
+"""Typed relations between the entities of one sentence, each with the text that says so."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from docpipe.models import Entity, Evidence, Mention, Page, Relation
 from docpipe.stages.places import page_at
+from docpipe.stages.relation_rules import PAPERS, Context, Rule, may_relate, relate
+
+CO_OCCURS = "CO_OCCURS"
+"""Two entities in one sentence, which says nothing else; only on request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,85 +22,45 @@ class RelationOptions:
     """Bounds on the pairs that are looked at.
 
     Attributes:
-        max_mentions: a sentence with more mentions than this is a list: no pairs are formed.
+        max_neighbours: a mention is paired with at most so many that follow it in its sentence, so
+            that the pairs of a sentence grow with its mentions, not with their square.
         max_distance: most characters between two mentions.
+        max_clause: most characters between a contract, case or invoice and a party, date or amount.
+        co_occurrence: whether entities that merely share a sentence are related by `CO_OCCURS`.
     """
 
-    max_mentions: int = 50
-    max_distance: int = 200
-
-
-class Rule(NamedTuple):
-    """What a pair of mentions says: the relation, whether the second mention is its source, how surely."""
-
-    type: str
-    backwards: bool
-    score: float
-
-
-class _Context(NamedTuple):
-    """The words a rule may look at."""
-
-    before: str
-    between: str
-    after: str
-
-    @property
-    def distance(self) -> int:
-        return len(self.between.split())
+    max_neighbours: int = 16
+    max_distance: int = 250
+    max_clause: int = 800
+    co_occurrence: bool = False
 
 
 _DEFAULT = RelationOptions()
 
 _SENTENCE_END = re.compile(
-    r"(?<![A-Z]\.)(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|No|vs|Jr|Sr|Co))"
-    r"(?<!\b(?:Mrs|Inc|Ltd|Sen|Rep|Gov|Gen|Col|Nos|Art))(?<!\b(?:Corp|Prof|Capt|Sept))"
-    r"[.!?][\"”’)]{0,2}\s+(?=[\"“‘(]?[A-Z0-9])|\n\s*\n"
+    r"(?<![A-Z]\.)(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|No|vs|Jr|Sr|Co|Lt))"
+    r"(?<!\b(?:Mrs|Inc|Ltd|Sen|Rep|Gov|Gen|Col|Nos|Art|Sgt|Maj|Adm|Rev|Hon))(?<!\b(?:Corp|Prof|Capt|Sept|Cmdr))"
+    r"[.!?][\"”’)]{0,2}\s+(?=[\"“‘(]?[A-Z0-9])|\n\s*\n|\n(?=\d{1,2}\.\d{1,2}\.? [A-Z])"
+)
+_AROUND = 80
+"""How many characters before and after a pair the rules may read."""
+
+_HEAD = 400
+"""A document whose first characters name a contract or an invoice is that contract or invoice."""
+_OWN = 2
+"""It has a title and a number."""
+_PAGE = 4000
+_OWED = re.compile(
+    r"\b(?:fees?|prices?|pay\w*|deposit|due|total\w*|liability|amounts?|sums?|rent|charges?|premium|salary|costs?"
+    r"|value|damages|interest|exceed)\b",
+    re.IGNORECASE,
 )
 
-_JOB = re.compile(
-    r"\b(?:president|chairman|chairwoman|chair|chief|director|secretary|minister"
-    r"|spokes(?:man|woman|person)"
-    r"|officer|leader|head|member|manager|professor|editor|analyst|officials?|attorney|lawyer|scientist"
-    r"|researcher|executive|commander|agent|senator|dean|coach|owner|founder|ceo|cfo|economist|judge"
-    r"|detective|partner|correspondent|reporter|employee|employed by|works? (?:for|at)|worked (?:for|at)"
-    r"|joined|hired by|counsel)\b",
-    re.IGNORECASE,
-)
-_AT = re.compile(r"\b(?:of|for|at|with)\b")
-_HOME = re.compile(
-    r"\b(?:born|lives?|lived|living|resid(?:es?|ed|ing|ent)|native|grew up|mayor|governor|senator|sen\.|rep\."
-    r"|king|queen|citizen|moved|home|of|in|from)\b|\b[RD]-$",
-    re.IGNORECASE,
-)
-_APART = re.compile(r"\b(?:said|says|according to|with|and)\b|[.;]")
-_INSIDE = re.compile(
-    r"\s*(?:\(|,?\s(?:in|of)\s(?:the\s)?(?:(?:\w+ern|central|nearby|rural|downtown|(?:north|south)?-?(?:east|west)"
-    r"|north|south)\s){0,3})\s*"
-)
-_LIST_BEFORE = re.compile(r"[A-Z][\w.]{1,30}, $")
-_LIST_AFTER = re.compile(r", [A-Z][\w.]{1,30}(?:,| and\b)|,? and [A-Z]")
-_KILL = re.compile(
-    r"\b(?:kill(?:ed|ing|er)?|shot|assassin\w*|murder\w*|slay\w*|slain|stabbed|death of)\b", re.IGNORECASE
-)
-_PARTY = re.compile(
-    r"\b(?:between|among|parties|party|enter(?:ed|s)? into|signed|made by|by and|conclud(?:ed|es?)|plaintiff"
-    r"|defendant|v\.|vs\.?|versus)(?!\w)",
-    re.IGNORECASE,
-)
-_DATED = re.compile(
-    r"\b(?:dated?|as of|effective|made|signed|entered|executed|filed|issued|on|of)\b", re.IGNORECASE
-)
-_WORTH = re.compile(
-    r"\b(?:total\w*|amount\w*|sum|price|fee|fees|value\w*|worth|for|of|pay\w*|due|cost\w*|rent|salary)\b",
-    re.IGNORECASE,
-)
-_VERB = re.compile(
-    r"\b(?:(?:shall|will|must|may|has|have|had|was|were|is|are)\s+(?:\w+\s+){0,2}?)?"
-    r"(?:[a-z]{3,}(?:ed|ized|ised)|pays?|owns?|owes?|buys?|bought|sells?|sold|leases?|grants?|holds?|held|leads?|led"
-    r"|gave|gives?|sent|sends?|met|meets?|sues?|made|makes?|wrote|writes?|built|builds?|won|wins?|represents?|provides?"
-    r"|delivers?|transfers?|assigns?|appoints?|acquires?|controls?|supplies)\b"
-)
+
+class _Pair(NamedTuple):
+    one: Mention
+    other: Mention
+    rule: Rule
 
 
 def find_relations(
@@ -111,24 +75,29 @@ def find_relations(
     Types: WORK_FOR (PERSON to ORG), LIVE_IN (PERSON to LOCATION), BASED_IN (ORG to LOCATION),
     LOCATED_IN (LOCATION to LOCATION), KILLED (PERSON to PERSON), PARTY_TO (PERSON or ORG to a
     contract or case), DATED (contract, case or invoice to DATE), AMOUNT_OF (MONEY to contract, case
-    or invoice); where none of them holds, RELATED_TO for persons, organisations and amounts with a
-    verb between. Each (type, source, target) comes once, with the evidence of highest score, then
-    the first; the evidence spans both mentions. Sorted by place of evidence.
-
-    The words and distances of the first five rules follow the baseline measured on CoNLL04.
+    or invoice, also where the document itself is that contract or invoice and has named it on the
+    same page); where none of them holds, RELATED_TO for persons, organisations and amounts with a
+    verb between, which it keeps; and CO_OCCURS on request. Each (type, source, target) comes once, with
+    how often it was said and the evidence of highest score, then the shortest, then the first; the
+    evidence spans both mentions. Sorted by place of evidence. Time and memory are linear in the mentions.
     """
     entity_of = {mention: entity.index for entity in entities for mention in entity.mentions}
     best: dict[tuple[str, int, int], Relation] = {}
-    for one, other, rule in _pairs(text, mentions, options):
+    ordered = sorted(mentions, key=lambda mention: mention.start)
+    for one, other, rule in chain(_said(text, ordered, options), _owed(text, ordered)):
         source, target = (other, one) if rule.backwards else (one, other)
         key = rule.type, entity_of[source.index], entity_of[target.index]
-        if key[1] != key[2] and (key not in best or best[key].score < rule.score):
-            best[key] = Relation(*key, _evidence(one, other, pages), rule.score)
+        if key[1] == key[2]:
+            continue
+        found = Relation(*key, _evidence(one, other, pages), rule.score, rule.verb)
+        known = best.get(key)
+        chosen = min((known, found), key=_worse) if known else found
+        best[key] = replace(chosen, count=known.count + 1 if known else 1)
     return tuple(sorted(best.values(), key=lambda r: (r.evidence.start, r.evidence.end, r.type)))
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """The borders of the sentences of `text`: at . ! ? before a capital or digit, and at blank lines."""
+    """The borders of the sentences of `text`: at . ! ? before a capital or digit, blank lines, clauses."""
     start = 0
     for match in _SENTENCE_END.finditer(text):
         yield start, match.end()
@@ -136,155 +105,103 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def relate(one: Mention, other: Mention, context: tuple[str, str, str]) -> Rule | None:
-    """What two mentions, in the order of the text, say about each other.
-
-    `context` is the text of their sentence before, between and after them.
-    """
-    words = _Context(*context)
-    for rule in _RULES.get((_kind(one.label), _kind(other.label)), ()):
-        if said := rule(words):
-            return said
-    return None
+def _worse(relation: Relation) -> tuple[float, int]:
+    return -relation.score, relation.evidence.end - relation.evidence.start
 
 
-def _pairs(
-    text: str, mentions: Sequence[Mention], options: RelationOptions
-) -> Iterator[tuple[Mention, Mention, Rule]]:
-    ordered = sorted(mentions, key=lambda mention: mention.start)
+def _said(text: str, ordered: Sequence[Mention], options: RelationOptions) -> Iterator[_Pair]:
     starts = [mention.start for mention in ordered]
     for start, end in sentences(text):
         inside = ordered[bisect_left(starts, start) : bisect_left(starts, end)]
-        if len(inside) > options.max_mentions:
-            continue
-        for one, other in combinations(inside, 2):
-            if 0 <= other.start - one.end <= options.max_distance:
-                context = (
-                    text[start : one.start][-80:],
-                    text[one.end : other.start],
-                    text[other.end : end][:80],
-                )
-                if rule := relate(one, other, context):
-                    yield one, other, rule
+        for position, one in enumerate(inside):
+            following = inside[position + 1 : position + 1 + options.max_neighbours]
+            for offset, other in enumerate(following):
+                if other.start - one.end > options.max_clause:
+                    break
+                if options.co_occurrence and one.label != other.label:
+                    yield _Pair(one, other, Rule(CO_OCCURS, False, 0.1))
+                if not _near(one, other, options):
+                    continue
+                context = _context(text, start, end, inside, position, position + 1 + offset)
+                if context and (rule := relate(one.label, other.label, context)):
+                    yield _Pair(one, other, rule)
+
+
+def _owed(text: str, ordered: Sequence[Mention]) -> Iterator[_Pair]:
+    """The amounts due under the contract or invoice that the document itself is."""
+    own = _own_papers(ordered)
+    last: dict[tuple[str, str], Mention] = {}
+    for mention in ordered:
+        if (name := (mention.label, mention.text.casefold())) in own:
+            last[name] = mention
+        elif mention.label == "MONEY" and _is_owed(text, mention):
+            for paper in last.values():
+                if paper.page == mention.page and mention.start - paper.end <= _PAGE:
+                    yield _Pair(paper, mention, Rule("AMOUNT_OF", True, 0.5))
+
+
+def _own_papers(ordered: Sequence[Mention]) -> list[tuple[str, str]]:
+    head = takewhile(lambda mention: mention.start < _HEAD, ordered)
+    names = dict.fromkeys(
+        (mention.label, mention.text.casefold()) for mention in head if mention.label in PAPERS
+    )
+    return list(names)[:_OWN]
+
+
+def _is_owed(text: str, amount: Mention) -> bool:
+    before, after = text[max(0, amount.start - _AROUND) : amount.start], text[amount.end : amount.end + 40]
+    owed = _OWED.search(_SENTENCE_END.split(before)[-1]) or _OWED.search(_SENTENCE_END.split(after)[0])
+    return owed is not None and any(character.isdigit() for character in amount.text)
+
+
+def _near(one: Mention, other: Mention, options: RelationOptions) -> bool:
+    clause = one.label in PAPERS or other.label in PAPERS
+    limit = options.max_clause if clause else options.max_distance
+    return 0 <= other.start - one.end <= limit and may_relate(one.label, other.label)
+
+
+def _context(
+    text: str, start: int, end: int, inside: Sequence[Mention], one: int, other: int
+) -> Context | None:
+    """The masked words around and between two mentions of a sentence; None where a table parts them."""
+    first, last = inside[one], inside[other]
+    between = _masked(text, first.end, last.start, inside[one + 1 : other])
+    if "\n" in between and "\t" in _line(text, last.start):
+        column = _column(text, first.start)
+        if column != _column(text, last.start):
+            return None
+        between = _down(between, column)
+    before = _masked(text, max(start, first.start - _AROUND), first.start, inside[max(0, one - 4) : one])
+    after = _masked(text, last.end, min(end, last.end + _AROUND), inside[other + 1 : other + 5])
+    return Context(before, between, after)
+
+
+def _masked(text: str, start: int, end: int, mentions: Sequence[Mention]) -> str:
+    pieces, place = [], start
+    for mention in mentions:
+        if place <= mention.start and mention.end <= end:
+            pieces += [text[place : mention.start], f"‹{mention.label}›"]
+            place = mention.end
+    return "".join([*pieces, text[place:end]])
+
+
+def _line(text: str, offset: int) -> str:
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", offset)
+    return text[start : len(text) if end < 0 else end]
+
+
+def _column(text: str, offset: int) -> int:
+    return text.count("\t", text.rfind("\n", 0, offset) + 1, offset)
+
+
+def _down(between: str, column: int) -> str:
+    """Of the text between two cells of one column, what stands in that column."""
+    first, *rows, last = between.split("\n")
+    cells = [row.split("\t")[column] for row in rows if row.count("\t") >= column]
+    return "\n".join([first.split("\t")[0], *cells, last.split("\t")[-1]])
 
 
 def _evidence(one: Mention, other: Mention, pages: Sequence[Page]) -> Evidence:
     start, end = min(one.start, other.start), max(one.end, other.end)
     return Evidence(start, end, pages[page_at(pages, start)].number if pages else 1)
-
-
-_PAPERS = frozenset({"CONTRACT", "CONTRACT_NUMBER", "CASE_NUMBER", "INVOICE_NUMBER"})
-
-
-def _kind(label: str) -> str:
-    return "PAPER" if label in _PAPERS else label
-
-
-# --- rules, by the labels of the two mentions in the order of the text ------------------------------
-
-
-def _killed(words: _Context) -> Rule | None:
-    if words.distance <= 12 and _KILL.search(words.between):
-        return Rule("KILLED", re.search(r"\bby\b", words.between) is not None, 0.8)
-    return None
-
-
-def _located_in(words: _Context) -> Rule | None:
-    if _INSIDE.fullmatch(words.between):
-        return Rule("LOCATED_IN", False, 0.8)
-    if words.between in ("'s ", "’s ", " 's "):
-        return Rule("LOCATED_IN", True, 0.7)
-    listed = _LIST_BEFORE.search(words.before) or _LIST_AFTER.match(words.after)
-    if words.distance <= 2 and words.between.count(",") == 1 and "and" not in words.between and not listed:
-        return Rule("LOCATED_IN", False, 0.6)
-    return None
-
-
-def _org_in_place(words: _Context) -> Rule | None:
-    if words.distance <= 5 and re.search(r"\b(?:in|of|at|based|near)\b|^\s*[,(]", words.between):
-        return Rule("BASED_IN", False, 0.7)
-    return None
-
-
-def _place_of_org(words: _Context) -> Rule | None:
-    if words.between.strip() in ("", "'s", "’s", "-based", "based", "'"):
-        return Rule("BASED_IN", True, 0.7)
-    return None
-
-
-def _person_at_org(words: _Context) -> Rule | None:
-    if words.distance <= 10 and (_JOB.search(words.between) or _AT.search(words.between)):
-        return Rule("WORK_FOR", False, 0.7)
-    return None
-
-
-def _org_of_person(words: _Context) -> Rule | None:
-    near = words.distance <= 4 or (words.distance <= 10 and _JOB.search(words.between))
-    return Rule("WORK_FOR", True, 0.6) if near and not re.search(r"\band\b", words.between) else None
-
-
-def _person_in_place(words: _Context) -> Rule | None:
-    if words.distance <= 7 and _HOME.search(words.between):
-        return Rule("LIVE_IN", False, 0.6)
-    return None
-
-
-def _place_of_person(words: _Context) -> Rule | None:
-    near = words.distance <= 3 or (words.distance <= 7 and _HOME.search(words.between))
-    return Rule("LIVE_IN", True, 0.5) if near and not _APART.search(words.between) else None
-
-
-def _paper_of_party(words: _Context) -> Rule | None:
-    return Rule("PARTY_TO", True, 0.8) if _PARTY.search(words.between) else None
-
-
-def _party_of_paper(words: _Context) -> Rule | None:
-    return Rule("PARTY_TO", False, 0.7) if _PARTY.search(words.before + words.between) else None
-
-
-def _paper_of_date(words: _Context) -> Rule | None:
-    near = words.distance <= 8 and (_DATED.search(words.between) or not re.search(r"\w", words.between))
-    return Rule("DATED", False, 0.8) if near else None
-
-
-def _date_of_paper(words: _Context) -> Rule | None:
-    near = words.distance <= 8 and _DATED.search(words.before[-20:])
-    return Rule("DATED", True, 0.6) if near else None
-
-
-def _paper_worth(words: _Context) -> Rule | None:
-    return Rule("AMOUNT_OF", True, 0.7) if _WORTH.search(words.between) else None
-
-
-def _worth_of_paper(words: _Context) -> Rule | None:
-    near = words.distance <= 10 and re.search(r"\b(?:under|for|of|in|by)\b", words.between)
-    return Rule("AMOUNT_OF", False, 0.7) if near else None
-
-
-def _related(words: _Context) -> Rule | None:
-    return Rule("RELATED_TO", False, 0.3) if _VERB.search(words.between) else None
-
-
-_Rule = Callable[[_Context], Rule | None]
-
-_RULES: dict[tuple[str, str], tuple[_Rule, ...]] = {
-    ("PERSON", "PERSON"): (_killed, _related),
-    ("LOCATION", "LOCATION"): (_located_in,),
-    ("ORG", "LOCATION"): (_org_in_place,),
-    ("LOCATION", "ORG"): (_place_of_org,),
-    ("PERSON", "ORG"): (_person_at_org, _related),
-    ("ORG", "PERSON"): (_org_of_person, _related),
-    ("PERSON", "LOCATION"): (_person_in_place,),
-    ("LOCATION", "PERSON"): (_place_of_person,),
-    ("ORG", "ORG"): (_related,),
-    ("PERSON", "MONEY"): (_related,),
-    ("ORG", "MONEY"): (_related,),
-    ("PAPER", "PERSON"): (_paper_of_party,),
-    ("PAPER", "ORG"): (_paper_of_party,),
-    ("PERSON", "PAPER"): (_party_of_paper,),
-    ("ORG", "PAPER"): (_party_of_paper,),
-    ("PAPER", "DATE"): (_paper_of_date,),
-    ("DATE", "PAPER"): (_date_of_paper,),
-    ("PAPER", "MONEY"): (_paper_worth,),
-    ("MONEY", "PAPER"): (_worth_of_paper,),
-}

@@ -20,6 +20,7 @@ from docpipe.models import (
     Failure,
     Line,
     Mention,
+    Merge,
     Method,
     Page,
     Ref,
@@ -108,16 +109,19 @@ def mention_of(row: Mapping[str, Any]) -> Mention:
 
 
 def entity_row(entity: Entity) -> Row:
-    return asdict(entity) | {"mentions": list(entity.mentions)}
+    merges = [[merge.rule, merge.score, *merge.mentions] for merge in entity.merges]
+    return asdict(entity) | {"mentions": list(entity.mentions), "merges": merges}
 
 
 def entity_of(row: Mapping[str, Any]) -> Entity:
-    return Entity(row["index"], row["name"], row["label"], tuple(row["mentions"]))
+    merges = (Merge(rule, score, (one, other)) for rule, score, one, other in row["merges"] or ())
+    return Entity(row["index"], row["name"], row["label"], tuple(row["mentions"]), tuple(merges))
 
 
 def relation_of(row: Mapping[str, Any]) -> Relation:
     evidence = Evidence(row["start_offset"], row["end_offset"], row["page"])
-    return Relation(row["type"], row["source"], row["target"], evidence, row["score"])
+    said = row["verb"] or "", row["count"] or 1
+    return Relation(row["type"], row["source"], row["target"], evidence, row["score"], *said)
 
 
 def relation_row(index: int, relation: Relation) -> Row:
@@ -130,6 +134,8 @@ def relation_row(index: int, relation: Relation) -> Row:
         "end_offset": relation.evidence.end,
         "page": relation.evidence.page,
         "score": relation.score,
+        "verb": relation.verb,
+        "count": relation.count,
     }
 
 

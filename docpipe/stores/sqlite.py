@@ -46,6 +46,39 @@ def _schema() -> str:
     return (files("docpipe.stores") / "sqlite_schema.sql").read_text(encoding="utf-8")
 
 
+_ADDED = {
+    "docpipe_entities": {"merges": "text"},
+    "docpipe_relations": {"verb": "text", "count": "integer"},
+}
+"""Columns of `sqlite_schema.sql` that a store made by an earlier docpipe has not."""
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Give a store made by an earlier docpipe the columns it lacks; one process at a time."""
+    if any(_missing_columns(connection)):
+        connection.execute("begin immediate")
+        for table, column, kind in _missing_columns(connection):
+            connection.execute(f"alter table {table} add column {column} {kind}")
+        connection.execute("commit")
+
+
+def _missing_columns(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
+    for table, columns in _ADDED.items():
+        known = {row["name"] for row in connection.execute(f"pragma table_info({table})").fetchall()}
+        yield from ((table, column, kind) for column, kind in columns.items() if column not in known)
+
+
+class _Own:
+    """A thread's connection, closed with the thread: Python warns of one that is merely forgotten."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection, self.pid = connection, os.getpid()
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():  # else it is another process's, and lives on there
+            self.connection.close()
+
+
 class SqliteStore(SqliteGraph):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
@@ -58,21 +91,23 @@ class SqliteStore(SqliteGraph):
 
     def _connection(self) -> sqlite3.Connection:
         """One connection per process and thread: SQLite's must not cross a fork."""
-        if getattr(self._local, "pid", None) != os.getpid():
-            self._local.connection = self._open()
-            self._local.pid = os.getpid()
-        connection: sqlite3.Connection = self._local.connection
-        return connection
+        own: _Own | None = getattr(self._local, "own", None)
+        if own is None or own.pid != os.getpid():
+            own = self._local.own = _Own(self._open())
+        return own.connection
 
     def _open(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
             connection.row_factory = sqlite3.Row
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = normal")
             connection.execute("pragma foreign_keys = on")
             connection.executescript(_schema())
+            _add_columns(connection)
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"The store {self.path} cannot be opened: {error}.") from error
         return connection
@@ -98,9 +133,8 @@ class SqliteStore(SqliteGraph):
             raise _translated(error, self.path) from error
 
     def close(self) -> None:
-        if getattr(self._local, "pid", None) == os.getpid():
-            self._local.connection.close()
-            del self._local.pid
+        """Close this thread's connection; those of other threads are closed as they end."""
+        self._local.own = None
 
     # --- moves ----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ JSON_COLUMNS = {
     "makes",
     "box",
     "mentions",
+    "merges",
     "words",
     "output",
     "metadata",

@@ -146,6 +146,7 @@ create table if not exists docpipe_entities (
     name text not null,
     label text not null,
     mentions text not null,
+    merges text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -161,6 +162,8 @@ create table if not exists docpipe_relations (
     end_offset integer not null,
     page integer not null,
     score real not null,
+    verb text,
+    count integer,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );

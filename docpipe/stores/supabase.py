@@ -21,6 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from docpipe.errors import (
     BugError,
+    ConfigurationError,
     DocpipeError,
     DocumentNotFoundError,
     PermissionDeniedError,
@@ -50,7 +51,7 @@ from docpipe.stores.port import (
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.supabase_graph import SupabaseGraph
 
-SCHEMA_VERSION = "20261122120000"
+SCHEMA_VERSION = "20261122130000"
 """The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -252,7 +253,7 @@ class SupabaseStore(SupabaseGraph):
         )
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
-        columns = "original_file_name,project_id,celery_status,document_metadata"
+        columns = "original_file_name,project_id::text,celery_status,document_metadata"
         document = self._one("source_documents", columns, {"document_uuid": ref.document_uuid})
         text = ",text" if Part.TEXT in parts else ""
         run = self._one("docpipe_runs", f"file_type,metadata{text}", _match(ref))
@@ -405,6 +406,12 @@ def _error_of(error: APIError) -> DocpipeError:
         return PermissionDeniedError(f"Supabase refuses the key: {message}.")
     if code in {"PGRST202", "PGRST204", "PGRST205", "42P01", "42703", "42883", "23502"}:
         return SchemaError(f"The database is not ready for docpipe: {message}.")
+    if code in {"22P02", "22003", "23503"}:
+        details = f" {error.details}" if error.details else ""
+        return ConfigurationError(
+            f"The database refuses a value: {message}.{details} A project id must be one that"
+            " source_documents.project_id takes."
+        )
     if code == "429":
         return RateLimitedError("Supabase asks for fewer requests (429).")
     server_side = code.startswith(("5", "08", "40", "53", "57", "58", "55", "PGRST0"))

@@ -10,6 +10,7 @@ from tests.acceptance.conftest import FACTS, EmbeddedRun
 
 DOCUMENT = "source document_uuid status error warnings text pages chunks mentions entities relations"
 PAGE = "number start end width height method part"
+RELATION = "type source target evidence score verb count"
 MENTION = "text label start end page bbox score"
 
 Result = dict[str, Any]
@@ -96,8 +97,8 @@ def test_the_json_has_exactly_the_keys_that_are_documented(result: Result) -> No
     assert _keys(result["pages"]) == {frozenset(PAGE.split())}
     assert _keys(result["chunks"]) == {frozenset({"index", "start", "end", "page_from", "page_to"})}
     assert _keys(result["mentions"]) == {frozenset(MENTION.split())}
-    assert _keys(result["entities"]) == {frozenset({"name", "label", "mentions"})}
-    assert _keys(result["relations"]) <= {frozenset({"type", "source", "target", "evidence"})}
+    assert _keys(result["entities"]) == {frozenset({"name", "label", "mentions", "merges"})}
+    assert _keys(result["relations"]) <= {frozenset(RELATION.split())}
     assert _keys([r["evidence"] for r in result["relations"]]) <= {frozenset({"start", "end", "page"})}
 
 

@@ -154,7 +154,7 @@ def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
             "RELATED_TO",
             f"{uuid_}/entity:0",
             f"{uuid_}/entity:1",
-            {"start": 0, "end": 32, "page": 1, "score": 0.5},
+            {"start": 0, "end": 32, "page": 1, "score": 0.5, "verb": "pays", "count": 2},
         ),
     )
 

@@ -21,6 +21,7 @@ from docpipe.models import (
     Failure,
     Line,
     Mention,
+    Merge,
     Method,
     Page,
     Ref,
@@ -55,8 +56,11 @@ MENTIONS = (
     Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 70.5, 100.0, 84.0), 0.75, "spacy:x", 0),
     Mention(1, "5 €", "MONEY", 28, 31, 2, None, 1.0, "pattern", 1),
 )
-ENTITIES = (Entity(0, "Ann", "PERSON", (0,)), Entity(1, "5 €", "MONEY", (1,)))
-RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1), 0.5),)
+ENTITIES = (
+    Entity(0, "Ann", "PERSON", (0,), (Merge("part", 0.8, (0, 0)),)),
+    Entity(1, "5 €", "MONEY", (1,)),
+)
+RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1), 0.5, "pays", 2),)
 EDGES = (Edge("PART_OF", "page:1", "document"), Edge("REFERS_TO", "mention:0", "entity:0"))
 FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
 

@@ -15,6 +15,7 @@ from docpipe.settings import Settings
 from docpipe.tasks import celery_defaults
 from tests.engines import OPTIONS
 from tests.faults import bombs
+from tests.faults.mined import ISOLATED
 
 TEXT = b"Ann met Bob in Paris on 3 May 2024.\n\nOn 4 May 2024 Carol Dunn paid USD 1,200.00 to Acme Corp.\n"
 
@@ -32,7 +33,7 @@ def armed(stage: StageSpec) -> StageSpec:
 
 def new_pipeline(settings: Settings) -> Pipeline:
     """docpipe's own pipeline, but for the bombs, the tools, and short waits."""
-    policy = replace(settings.policy(), backoff_cap_seconds=5.0, outage_seconds=60.0)
+    policy = replace(settings.policy(), backoff_cap_seconds=5.0)
     url = settings.redis_url.get_secret_value()
     app = Celery("faults", broker=url, backend=url, set_as_current=False)
     app.conf.update(celery_defaults(policy, prefix=settings.key_prefix))
@@ -42,6 +43,6 @@ def new_pipeline(settings: Settings) -> Pipeline:
         store=settings.open_store(),
         sources=settings.sources(),
         stages=tuple(map(armed, BUILT_IN)),
-        options=OPTIONS,
+        options=ISOLATED if "FAULTS_ISOLATED" in os.environ else OPTIONS,
         policy=policy,
     )

@@ -41,7 +41,7 @@ class Bomb:
 def set_off(metadata: Mapping[str, Any], stage: str, document_uuid: str) -> None:
     """Die, if it is this stage's turn."""
     told = metadata.get("bomb")
-    if told and told["stage"] == stage and _count(document_uuid, told["times"]):
+    if told and told["stage"] == stage and counted(document_uuid, told["times"]):
         _WAYS[told["way"]](document_uuid)
 
 
@@ -59,7 +59,7 @@ def release(where: Path, document_uuid: str) -> None:
     (where / f"{document_uuid}.released").touch()
 
 
-def _count(document_uuid: str, times: int) -> bool:
+def counted(document_uuid: str, times: int) -> bool:
     """One more explosion, if any is left: each is a file that only one process can make."""
     for number in range(times):
         try:
@@ -93,7 +93,7 @@ def _ignore_the_soft_limit(document_uuid: str) -> None:
             continue
 
 
-def _hold(document_uuid: str) -> None:
+def hold(document_uuid: str) -> None:
     """Work until the test releases the stage."""
     released = folder() / f"{document_uuid}.released"
     while not released.exists():
@@ -113,5 +113,5 @@ _WAYS: Mapping[str, Callable[[str], None]] = {
     "SIGKILL": _kill_self,
     "hang": lambda _: time.sleep(_LONG_SECONDS),
     "hang for good": _ignore_the_soft_limit,
-    "hold": _hold,
+    "hold": hold,
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from tests.faults import verdict
+from docpipe.pipeline import Submission
+from tests.faults import mined, verdict
 from tests.faults.field import Field, opened_pipeline
 from tests.faults.fleet import Fleet
 from tests.faults.proxy import Proxy
@@ -61,6 +64,7 @@ def battlefield(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "DOCPIPE_GRACE_SECONDS": "1",
             "DOCPIPE_REAP_SECONDS": "1",
             "DOCPIPE_BACKOFF_SECONDS": "0.3",
+            "DOCPIPE_OUTAGE_SECONDS": "60",
             "DOCPIPE_SOFT_TIME_LIMIT": "8",
             "DOCPIPE_HARD_TIME_LIMIT": "11",
             "SOFT_SHUTDOWN_SECONDS": "2",
@@ -76,12 +80,28 @@ def battlefield(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def fleet(battlefield: Field) -> Iterator[Fleet]:
     """Two workers on all queues and a reaper, under supervisors; one document has passed quietly."""
-    with Fleet(battlefield.logs, battlefield.env) as fleet:
+    with supervised(battlefield, battlefield.submit, concurrency=10) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def readers(battlefield: Field) -> Iterator[Fleet]:
+    """As `fleet`, but every document is read in a process of its own; the quiet one is a picture."""
+    battlefield.env["FAULTS_ISOLATED"] = "1"
+    with supervised(battlefield, lambda name: battlefield.show(name, mined.HARMLESS), concurrency=3) as fleet:
+        yield fleet
+
+
+@contextmanager
+def supervised(field: Field, submit: Callable[[str], Submission], concurrency: int) -> Iterator[Fleet]:
+    begin = time.monotonic()
+    with Fleet(field.logs, field.env) as fleet:
         for _ in range(2):
-            fleet.start_worker("ocr,text,entity,graph", concurrency=10)
-        fleet.start_reaper(1.0)
+            fleet.start_worker("ocr,text,entity,graph", concurrency=concurrency)
+        fleet.start_reaper(field.policy.reap_seconds)
         fleet.wait_until_ready()
-        quiet = battlefield.submit("quiet")
+        quiet = submit("quiet")
         quiet.wait(timeout=60)
-        battlefield.quiet = verdict.results(battlefield.stack.postgres.url, quiet.document_uuid)
+        field.own_seconds = time.monotonic() - begin
+        field.quiet = verdict.results(field.stack.postgres.url, quiet.document_uuid)
         yield fleet

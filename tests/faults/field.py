@@ -12,8 +12,9 @@ import redis
 
 from docpipe.models import DocumentStatus
 from docpipe.pipeline import Pipeline, Submission
+from docpipe.runner import Policy
 from docpipe.settings import read_settings
-from tests.faults import bombs, verdict
+from tests.faults import bombs, mined, verdict
 from tests.faults.armed import TEXT, new_pipeline
 from tests.faults.bombs import Bomb
 from tests.faults.proxy import Proxy
@@ -23,6 +24,23 @@ from tests.stack import Stack
 from tests.workers import wait_until
 
 FINAL_SECONDS = 150.0
+_MARGIN_SECONDS = 20.0
+
+
+def takeover_seconds(policy: Policy) -> float:
+    """Until a stage whose worker died, or whose message was lost, is sent again: at most this."""
+    return policy.lease_seconds + policy.grace_seconds + policy.reap_seconds
+
+
+def margin(own_seconds: float) -> float:
+    """Seconds that an attempt is given for its work and its turn, beyond what the failure costs.
+
+    Undisturbed, with workers that run, a document takes about one. But it is one of two dozen on two
+    cores, its workers may have to start anew, and the machine may be busy with other things: so it is
+    twice what workers took here to start and finish one document, and at least twenty seconds.
+    """
+    return max(_MARGIN_SECONDS, 2 * own_seconds)
+
 
 _OPEN = {
     "active runs": "select count(*) from docpipe_runs where state = 'active'",
@@ -43,11 +61,17 @@ class Field:
     marks: Path
     logs: Path
     quiet: Rows = field(default_factory=dict)
+    own_seconds: float = 0.0
+    """What workers took to start and to finish one document undisturbed."""
 
     def submit(self, project: str, bomb: Bomb | None = None) -> Submission:
         """The text as a document of its own project."""
         metadata = bomb.to_metadata() if bomb else {}
         return self.pipeline.submit(TEXT, name="note.txt", project_id=project, metadata=metadata)
+
+    def show(self, project: str, mine: int) -> Submission:
+        """A picture with this mine as a document of its own project."""
+        return self.pipeline.submit(mined.picture(mine), name="picture.png", project_id=project)
 
     def known(self, project: str) -> Submission:
         """The document of this project, which another process registered."""
@@ -58,12 +82,20 @@ class Field:
 
     def held(self, submission: Submission) -> None:
         """Return when the document's bomb has gone off."""
-        uuid = submission.document_uuid
-        wait_until(lambda: bombs.went_off(self.marks, uuid), f"{uuid} reaches its stage", FINAL_SECONDS)
+        self.gone_off(submission.document_uuid)
+
+    def gone_off(self, mark: str) -> None:
+        """Return when the bomb that leaves this mark has gone off."""
+        wait_until(lambda: bombs.went_off(self.marks, mark), f"{mark} goes off", FINAL_SECONDS)
 
     def release(self, submission: Submission) -> None:
         """Let a held stage go on."""
         bombs.release(self.marks, submission.document_uuid)
+
+    @property
+    def policy(self) -> Policy:
+        """By which the workers of this field work."""
+        return self.pipeline.policy
 
     def final(self, submission: Submission) -> DocumentStatus:
         """The document's status when it is final, or, if it is lost, after a long time."""
@@ -74,10 +106,16 @@ class Field:
         """As the function of this name."""
         return leftovers(self.env["REDIS_URL"], self.stack.postgres.url)
 
-    def judge(self, failure: str, stage: str, status: DocumentStatus) -> Verdict:
+    def allowed(self, deaths: int = 0, lasts: float = 0.0) -> float:
+        """Seconds from registration to the final state, where the stage's worker dies so often and the
+        failure itself takes so long: each death costs at most the lease and what the reaper needs to see it.
+        """
+        return lasts + deaths * takeover_seconds(self.policy) + (1 + deaths) * margin(self.own_seconds)
+
+    def judge(self, failure: str, stage: str, status: DocumentStatus, allowed: float) -> Verdict:
         """The verdict; raises `AssertionError` when results differ from those of the quiet run."""
         dsn = self.stack.postgres.url
-        found = verdict.judge(failure, stage, status, dsn, self.quiet)
+        found = verdict.judge(failure, stage, status, dsn, self.quiet, allowed)
         assert verdict.results(dsn, status.document_uuid) == verdict.expected(status, self.quiet)
         return found
 

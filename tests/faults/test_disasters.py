@@ -125,17 +125,20 @@ def test_a_document_at_each_stage_survives(
     held = {stage: battlefield.submit(f"{disaster.failure}-{stage}", Bomb(stage, "hold")) for stage in Stage}
     for submission in held.values():
         battlefield.held(submission)
+    begin = time.monotonic()
     with disaster.strike(battlefield, fleet):
         for submission in held.values():
             battlefield.release(submission)
+    allowed = battlefield.allowed(deaths=1, lasts=time.monotonic() - begin)
     verdicts = [
-        battlefield.judge(disaster.failure, stage, battlefield.final(submission))
+        battlefield.judge(disaster.failure, stage, battlefield.final(submission), allowed)
         for stage, submission in held.items()
     ]
     for verdict in verdicts:
         record(verdict)
     assert [(each.state, each.duplicated, each.lost) for each in verdicts] == [("completed", 0, 0)] * 4
     assert {each.attempts for each in verdicts} <= set(disaster.attempts)
+    assert [each.in_time for each in verdicts] == [True] * 4
 
 
 @pytest.mark.timeout(600)
@@ -159,7 +162,9 @@ def test_a_stage_longer_than_the_visibility_time_out_is_worked_on_once(
         for submission in held.values():
             field.release(submission)
         for stage, submission in held.items():
-            verdict = field.judge("longer than the visibility time-out", stage, field.final(submission))
+            verdict = field.judge(
+                "longer than the visibility time-out", stage, field.final(submission), field.allowed(deaths=1)
+            )
             record(verdict)
             assert (verdict.state, verdict.attempts, verdict.duplicated) == ("completed", 1, 0)
 

@@ -16,6 +16,7 @@ import pytest
 from docpipe.canvas import document_chain
 from docpipe.models import DocumentStatus, Ref
 from docpipe.pipeline import Submission
+from docpipe.runner import Policy
 from docpipe.status import WORDS, Stage
 from tests.faults.bombs import ALWAYS, Bomb
 from tests.faults.conftest import LEASE_SECONDS
@@ -42,6 +43,10 @@ class Row:
     attempts: tuple[int, ...] = (2,)
     times: int = 1
     act: Act | None = None
+    deaths: int = 1
+    """After which the stage waits for its next attempt, or for somebody to see that there is none."""
+    lasts: Callable[[Policy], float] = lambda policy: 0.0
+    """Seconds that the failure itself takes."""
 
     def final(self, stage: Stage) -> str:
         return f"{WORDS[stage].error} ({self.code})" if self.code else "completed"
@@ -78,30 +83,73 @@ def _lose_answers(field: Field, submission: Submission, stage: Stage) -> None:
         time.sleep(1.0)
 
 
+def _soft_limit(policy: Policy) -> float:
+    return policy.soft_time_limit
+
+
+def _hard_limit(policy: Policy) -> float:
+    return policy.hard_time_limit
+
+
+def _back_offs(policy: Policy) -> float:
+    """All waits of transient errors; that of one is less than a lease."""
+    return sum(policy.backoff_seconds * 2.0**number for number in range(policy.max_retries))
+
+
+def _outage(policy: Policy) -> float:
+    return OUTAGE_SECONDS
+
+
 ONCE = (1,)
 CUT_OFF = (1, 2)
 """The holder may finish as soon as the API is back; the reaper's message may come before it."""
 _AT_ONCE = 24
+
+
+def _away(how: str, way: str) -> Row:
+    failure = f"API {how}, longer than the lease"
+    return Row(failure, "hold", attempts=CUT_OFF, act=_cut_off(way), lasts=_outage)
+
+
 ROWS = [
     Row("exception", "exception", code="corrupt", attempts=ONCE),
-    Row("retries exhausted", "transient", code="source_unavailable", attempts=(4,), times=ALWAYS),
-    Row("soft time limit", "hang"),
-    Row("hard time limit", "hang for good", code="worker_lost", attempts=ONCE),
+    Row(
+        "retries exhausted",
+        "transient",
+        code="source_unavailable",
+        attempts=(4,),
+        times=ALWAYS,
+        lasts=_back_offs,
+    ),
+    Row("soft time limit", "hang", lasts=_soft_limit),
+    Row("hard time limit", "hang for good", code="worker_lost", attempts=ONCE, lasts=_hard_limit),
     Row("MemoryError", "MemoryError"),
     Row("SystemExit", "SystemExit"),
     Row("os._exit in the child", "os._exit"),
     Row("segfault of the child", "segfault"),
     Row("SIGKILL of the child (OOM)", "SIGKILL"),
-    Row("SIGKILL of every child", "SIGKILL", code="poison", attempts=(5,), times=ALWAYS),
+    Row("SIGKILL of every child", "SIGKILL", code="poison", attempts=(5,), times=ALWAYS, deaths=5),
     Row("Reject", "Reject", code="worker_lost", attempts=ONCE),
     Row("Reject, requeued", "Reject, requeue"),
     Row("Ignore", "Ignore"),
     Row("revoke(terminate=True)", "hold", act=_revoke),
-    Row("hard time limit, errback fails", "hang for good", act=_refuse_the_errback),
-    Row("API answers 500, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("500")),
-    Row("API answers 503, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("503")),
-    Row("API answers 429, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("429")),
-    Row("API is silent, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("silence")),
+    Row("hard time limit, errback fails", "hang for good", act=_refuse_the_errback, lasts=_hard_limit),
+    Row(
+        "API answers 500, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("500"), lasts=_outage
+    ),
+    Row(
+        "API answers 503, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("503"), lasts=_outage
+    ),
+    Row(
+        "API answers 429, longer than the lease", "hold", attempts=CUT_OFF, act=_cut_off("429"), lasts=_outage
+    ),
+    Row(
+        "API is silent, longer than the lease",
+        "hold",
+        attempts=CUT_OFF,
+        act=_cut_off("silence"),
+        lasts=_outage,
+    ),
     Row("API does, but its answers are lost", "hold", attempts=ONCE, act=_lose_answers),
 ]
 CASES = [(row, stage) for row in ROWS for stage in Stage]
@@ -135,9 +183,11 @@ def test_a_document_ends_in_the_named_state_whatever_befalls_its_stage(
     stage: Stage,
 ) -> None:
     status = fates[f"{row.failure}-{stage}"].result()
-    verdict = battlefield.judge(row.failure, stage, status)
+    allowed = battlefield.allowed(row.deaths, row.lasts(battlefield.policy))
+    verdict = battlefield.judge(row.failure, stage, status, allowed)
     record(verdict)
     assert (verdict.state, verdict.duplicated, verdict.lost) == (row.final(stage), 0, 0)
+    assert verdict.in_time, f"{verdict.seconds:.1f} s; {verdict.allowed:.1f} s are allowed"
     assert verdict.attempts in row.attempts
 
 
@@ -186,9 +236,11 @@ def test_a_message_redelivered_after_the_end_changes_nothing(
 def _expect_completed_once(
     field: Field, record: Callable[[Verdict], None], failure: str, stage: Stage, submission: Submission
 ) -> None:
-    verdict = field.judge(failure, stage, field.final(submission))
+    # a message that was lost is missed as a worker is
+    verdict = field.judge(failure, stage, field.final(submission), field.allowed(deaths=1))
     record(verdict)
     assert (verdict.state, verdict.attempts, verdict.duplicated, verdict.lost) == ("completed", 1, 0, 0)
+    assert verdict.in_time
 
 
 @pytest.mark.parametrize("where", ["_publish", "_send"])

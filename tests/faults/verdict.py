@@ -37,10 +37,16 @@ class Verdict:
     """The final status, and the error's code."""
     seconds: float
     """From registration to the final state."""
+    allowed: float
+    """How many seconds that may be."""
     attempts: int
     """Of the stage that was hit."""
     duplicated: int
     lost: int
+
+    @property
+    def in_time(self) -> bool:
+        return self.seconds <= self.allowed
 
     def cells(self) -> tuple[str, ...]:
         return (
@@ -48,13 +54,14 @@ class Verdict:
             self.stage,
             self.state,
             f"{self.seconds:.1f}",
+            f"{self.allowed:.1f}",
             str(self.attempts),
             str(self.duplicated),
             str(self.lost),
         )
 
 
-def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Rows) -> Verdict:
+def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Rows, allowed: float) -> Verdict:
     """The verdict on a document, compared with a quiet run of the same text."""
     code = f" ({status.error.code})" if status.error else ""
     begin, end = status.history[0][0], status.history[-1][0]
@@ -66,6 +73,7 @@ def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Row
         stage=stage,
         state=status.status + code,
         seconds=(end - begin).total_seconds(),
+        allowed=allowed,
         attempts=next((each.attempt for each in status.stages if each.stage == stage), 0),
         duplicated=beyond + sum(max(0, len(rows) - len(quiet[table])) for table, rows in found.items()),
         lost=int(not is_final(status.status)),
@@ -108,7 +116,7 @@ def _count(connection: psycopg.Connection[Any], table: str, key: str, document_u
     return int(row[0])
 
 
-HEADINGS = ("failure", "stage", "final state", "seconds", "attempts", "duplicated", "lost")
+HEADINGS = ("failure", "stage", "final state", "seconds", "allowed", "attempts", "duplicated", "lost")
 
 
 def as_table(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -100,6 +100,10 @@ def test_queues_nobody_consumes_are_wrong_each_with_its_remedy(pipeline: Pipelin
     }
 
 
+def test_a_canary_that_stays_away_is_noticed_within_a_minute() -> None:
+    assert Limits().canary_seconds < 60
+
+
 def test_looking_again_and_again_sends_one_canary_only(pipeline: Pipeline) -> None:
     for _ in range(5):
         assert not health(pipeline, limits=QUICK).ok
@@ -215,6 +219,14 @@ def hosted(redis_url: str, supabase_env: dict[str, str], tmp_path: Path) -> Iter
 
 def test_a_supabase_that_is_up_to_date_is_well(hosted: Pipeline) -> None:
     assert wrong(health(hosted, limits=UNASKED)) == {}
+
+
+def test_a_redis_that_is_stopped_is_said(hosted: Pipeline, stack: Stack) -> None:
+    assert wrong(health(hosted, limits=UNASKED)) == {}
+    stack.redis.kill()
+    found = wrong(health(hosted))
+    assert found.keys() == {"broker"}
+    assert "Start Redis" in found["broker"]
 
 
 def test_an_api_that_is_stopped_is_said(hosted: Pipeline, stack: Stack) -> None:

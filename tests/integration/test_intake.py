@@ -337,7 +337,7 @@ Start = Callable[[Path], Running]
 def killed_again_and_again(
     start: Start, feed: Callable[[int], None], pipeline: Pipeline, folder: Path, seed: int
 ) -> Running:
-    """Feed three documents, start, and kill when a random number of them has a row; 20 times.
+    """Feed three documents, start, and kill when a random number of them has a row; again and again.
 
     Returns the process that is left alive at the end, ready.
     """
@@ -355,10 +355,10 @@ def killed_again_and_again(
     return last
 
 
-EVERY_NAME = [f"{number:02}.txt" for number in range(3 * KILLS)]
+EVERY_NAME = [f"{number:03}.txt" for number in range(3 * KILLS)]
 
 
-@pytest.mark.timeout(900)  # 21 processes start, one after the other
+@pytest.mark.timeout(300 + 60 * KILLS)  # that many processes start, one after the other
 @pytest.mark.parametrize(("seed", "in_place"), [(1, False), (2, True)])
 def test_a_watcher_that_is_killed_at_random_takes_every_file_once(
     seed: int, in_place: bool, pipeline: Pipeline, inbox: Path, environment: dict[str, str], tmp_path: Path
@@ -368,7 +368,7 @@ def test_a_watcher_that_is_killed_at_random_takes_every_file_once(
         return Running(["watch", inbox, "--stable", "0", *options], environment, log)
 
     def feed(number: int) -> None:
-        (inbox / f"{number:02}.txt").write_text(f"text {number}")
+        (inbox / f"{number:03}.txt").write_text(f"text {number}")
 
     last = killed_again_and_again(start, feed, pipeline, tmp_path, seed)
     if not in_place:
@@ -580,7 +580,7 @@ def test_every_kind_of_event_message_is_understood(event: dict[str, Any], found:
     assert list(created(event)) == found
 
 
-@pytest.mark.timeout(900)  # 21 processes start, one after the other
+@pytest.mark.timeout(300 + 60 * KILLS)  # that many processes start, one after the other
 def test_a_listener_that_is_killed_at_random_takes_every_object_once(
     pipeline: Pipeline, queue: str, put: Put, aws: dict[str, str], environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -588,7 +588,7 @@ def test_a_listener_that_is_killed_at_random_takes_every_object_once(
         return Running(["s3", "listen", queue, "--project", "p"], environment | aws, log)
 
     last = killed_again_and_again(
-        start, lambda number: put(f"in/{number:02}.txt", b"text %d" % number), pipeline, tmp_path, seed=3
+        start, lambda number: put(f"in/{number:03}.txt", b"text %d" % number), pipeline, tmp_path, seed=3
     )
     last.wait_until(lambda: left(queue) == 0, "all messages are deleted")
     assert last.end() == 0

@@ -72,9 +72,15 @@ def obstacle(dsn: str, statements: str) -> str:
     ("statements", "expected"),
     [
         (
-            "alter table source_documents add column project_id int references projects (id)",
-            "source_documents.project_id: its type is integer, and docpipe needs text. Take away what depends"
-            " on it (foreign key source_documents_project_id_fkey of source_documents)",
+            "alter table source_documents add column project_id boolean;"
+            " create view flags as select project_id from source_documents",
+            "source_documents.project_id: its type is boolean, and docpipe needs text. Take away what depends"
+            " on it (view flags)",
+        ),
+        (
+            "alter table source_documents add column project_id int not null references projects (id)",
+            "source_documents.project_id: it is NOT NULL, and a document that is submitted without a project has"
+            " none. Run: alter table public.source_documents alter column project_id drop not null;",
         ),
         (
             "alter table source_documents drop constraint uuid_format;"
@@ -113,7 +119,7 @@ def obstacle(dsn: str, statements: str) -> str:
             "source_documents: the restrictive policy nobody applies to service_role",
         ),
     ],
-    ids=["project int", "uuid", "check", "enum", "short", "unknown word", "policy"],
+    ids=["project flag", "project required", "uuid", "check", "enum", "short", "unknown word", "policy"],
 )
 def test_each_obstacle_is_named(empty_database: str, statements: str, expected: str) -> None:
     try:
@@ -137,6 +143,26 @@ def test_a_default_that_names_no_row_is_refused(empty_database: str) -> None:
     with pytest.raises(ConfigurationError, match=r"project_fk_id\)=\(99\) is not present"):
         takeover.apply(empty_database, Wishes(defaults, loosen=True))
     assert schema(empty_database) == before
+
+
+def test_of_what_is_not_there_at_all_only_that_is_told(empty_database: str) -> None:
+    build(empty_database, 1)
+    lacking = migrate.check(empty_database)
+    assert "table docpipe_runs" in lacking
+    assert [line for line in lacking if "docpipe_runs" in line and line.startswith(("column", "index"))] == []
+    assert "column source_documents.docpipe_run integer" in lacking
+    assert "index source_documents_content_idx on source_documents" in lacking
+    takeover.apply(empty_database, WISHES)
+    run(
+        empty_database,
+        "drop index stage_runs_open_idx; revoke insert on docpipe_runs from service_role;"
+        " create or replace function docpipe_schema_version() returns text language sql as 'select null::text'",
+    )
+    assert migrate.check(empty_database) == [
+        "function docpipe_schema_version() in its present version",
+        "grant of insert on docpipe_runs to service_role",
+        "index stage_runs_open_idx on stage_runs",
+    ]
 
 
 def test_an_empty_database_has_no_obstacle_and_gets_everything(empty_database: str) -> None:
@@ -205,6 +231,8 @@ def test_words_of_the_readers_own_are_taken_at_their_word(empty_database: str) -
     fill(empty_database, legacy, [("a", {"initial_processing_status": "Human_Review"})])
     takeover.apply(empty_database, Wishes(WISHES.defaults, {"human_review": "completed"}, True))
     assert table(empty_database, "select celery_status from source_documents") == [("completed",)]
+    assert takeover.plan(empty_database).obstacles == ()  # and need not be said again
+    assert takeover.apply(empty_database) == []
 
 
 def test_filling_moves_nothing_of_the_old_system(legacy: Legacy, empty_database: str) -> None:
@@ -314,5 +342,34 @@ def test_the_rollback_refuses_to_lose_documents_in_work_and_results(empty_databa
 
 def test_a_database_that_was_not_taken_over_has_no_record_to_roll_back(empty_database: str) -> None:
     migrate.apply(empty_database)
-    with pytest.raises(ConfigurationError, match="no record"):
+    after = schema(empty_database)
+    with pytest.raises(ConfigurationError, match=r"There is no record of what .*supabase db push"):
         takeover.rollback(empty_database)
+    takeover.apply(empty_database)  # nothing to do, and still no record
+    with pytest.raises(ConfigurationError, match="There is no record"):
+        takeover.rollback(empty_database)
+    assert schema(empty_database) == after
+
+
+def test_the_rollback_takes_later_migrations_back_however_they_came(empty_database: str) -> None:
+    build(empty_database, 1)
+    before = schema(empty_database)
+    takeover.apply(empty_database, WISHES)
+    run(
+        empty_database,
+        "create function docpipe_of_next_year(p text) returns text language sql as 'select p';"
+        " alter table docpipe_runs add column of_next_year text;"
+        " create index runs_of_next_year on docpipe_runs (of_next_year)",
+    )
+    takeover.rollback(empty_database)
+    assert schema(empty_database) == before
+
+
+@pytest.mark.parametrize("kind", ["int references projects (id)", "uuid", "varchar"])
+def test_a_project_id_of_the_databases_own_is_taken_as_it_is(empty_database: str, kind: str) -> None:
+    build(empty_database, 1)
+    run(empty_database, f"alter table source_documents add column project_id {kind}")
+    before = schema(empty_database)
+    takeover.apply(empty_database, WISHES)
+    takeover.rollback(empty_database)
+    assert schema(empty_database) == before

@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.field import opened_pipeline
@@ -21,6 +23,7 @@ SETTINGS = {
     "DOCPIPE_GRACE_SECONDS": "5",
     "DOCPIPE_REAP_SECONDS": "3",
     "DOCPIPE_BACKOFF_SECONDS": "0.5",
+    "DOCPIPE_OUTAGE_SECONDS": "60",
     "DOCPIPE_SOFT_TIME_LIMIT": "15",
     "DOCPIPE_HARD_TIME_LIMIT": "20",
     "SOFT_SHUTDOWN_SECONDS": "2",
@@ -52,11 +55,13 @@ def run(folder: Path, seed: int, count: int, seconds: float, outage: float) -> R
         marks = {"FAULTS_FOLDER": str(folder), "DOCPIPE_UPLOADS": str(folder / "uploads")}
         env = stack.env | SETTINGS | marks | {"REDIS_URL": redis_url}
         os.environ.update(env)
+        begin = time.monotonic()
         with opened_pipeline() as pipeline, Fleet(folder, env) as fleet:
             for _ in range(WORKERS):
                 fleet.start_worker("ocr,text,entity,graph", concurrency=2)
             fleet.start_beat()
             fleet.wait_until_ready()
+            plan = replace(plan, start_seconds=time.monotonic() - begin)
             return soak(plan, stack, pipeline, Chaos(stack, fleet, seed), redis_url)
 
 

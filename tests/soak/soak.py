@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -22,7 +23,7 @@ from docpipe.status import COMPLETED, is_final
 from docpipe.stores.port import ALL_PARTS
 from docpipe.stores.sqlite import SqliteStore
 from tests.engines import OPTIONS
-from tests.faults.field import leftovers
+from tests.faults.field import leftovers, margin, takeover_seconds
 from tests.faults.watcher import Watcher
 from tests.soak.chaos import Chaos
 from tests.stack import Stack
@@ -33,6 +34,12 @@ _TIMES = """
 select d.document_uuid, d.celery_status, extract(epoch from max(h.at) - min(h.at)),
        count(*) filter (where h.status = 'completed')
   from source_documents d join docpipe_history h using (document_uuid) group by 1, 2
+"""
+_PAUSE = """
+select coalesce(extract(epoch from max(pause)), 0)
+  from (select at - lag(at) over (order by at) as pause
+          from (select at from docpipe_history where at >= %(since)s
+                union all select %(since)s::timestamptz) steps) pauses
 """
 _BEYOND = """
 select (select count(*) from source_documents) + (select count(*) from neo4j_documents)
@@ -53,6 +60,10 @@ class Report:
     leftovers: dict[str, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     calm_seconds: float = 0.0
+    longest_pause: float = 0.0
+    """Seconds in the calm in which no document took a step, though some were not final: the last ones may
+    wait for a lease to lapse, for the reaper to see it, and for workers to start."""
+    allowed_pause: float = 0.0
     struck: Counter[str] = field(default_factory=Counter)
     resubmitted: int = 0
     attempts: Counter[int] = field(default_factory=Counter)
@@ -65,6 +76,7 @@ class Report:
             and not self.duplicated
             and not self.differing
             and not self.leftovers
+            and self.longest_pause <= self.allowed_pause
         )
 
     def lines(self) -> list[str]:
@@ -80,6 +92,7 @@ class Report:
             f"time to final: longest {max(self.seconds):.1f} s,"
             f" median {statistics.median(self.seconds):.1f} s;"
             f" the last one {self.calm_seconds:.1f} s after all was well again",
+            f"longest pause in the calm: {self.longest_pause:.1f} s ({self.allowed_pause:g} s are allowed)",
             f"left in broker and ledger: {self.leftovers or 'nothing'}",
         ]
 
@@ -105,6 +118,8 @@ class Plan:
     seconds: float
     outage: float
     """Of the API, once, in the middle."""
+    start_seconds: float = 0.0
+    """What workers took to start."""
 
 
 def soak(plan: Plan, stack: Stack, pipeline: Pipeline, chaos: Chaos, redis_url: str) -> Report:
@@ -120,7 +135,10 @@ def soak(plan: Plan, stack: Stack, pipeline: Pipeline, chaos: Chaos, redis_url: 
     stack.mend()
     submitting.join()
     report.struck = chaos.struck
+    calm = datetime.now(UTC)
     report.calm_seconds = _wait_in_the_calm(stack.postgres.url, report.documents)
+    report.longest_pause = _longest_pause(stack.postgres.url, calm)
+    report.allowed_pause = takeover_seconds(pipeline.policy) + margin(plan.start_seconds)
     _look_at_the_tables(stack.postgres.url, report)
     report.differing = _differing(pipeline, uuids, plan.quiet)
     report.leftovers = _leftovers(redis_url, stack.postgres.url)
@@ -148,6 +166,12 @@ def _wait_in_the_calm(dsn: str, count: int) -> float:
         while watcher.final < count and time.monotonic() < begin + _CALM_SECONDS:
             time.sleep(0.2)
     return time.monotonic() - begin
+
+
+def _longest_pause(dsn: str, since: datetime) -> float:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ((seconds,),) = connection.execute(_PAUSE.encode(), {"since": since}).fetchall()
+    return float(seconds)
 
 
 def _look_at_the_tables(dsn: str, report: Report) -> None:

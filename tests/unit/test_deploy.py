@@ -1,19 +1,27 @@
-"""The units of deploy/ start commands that exist, as they should be started."""
+"""The units of deploy/ and the services of compose.yaml start commands that exist, as they should be."""
 
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 
 from docpipe.cli import cli
 from docpipe.status import QUEUES
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
-UNITS = sorted(DEPLOY.glob("*.service"))
+ROOT = Path(__file__).parents[2]
+UNITS = sorted((ROOT / "deploy").glob("*.service"))
 CELERY_OPTIONS = {"--hostname"}
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def settings(unit: Path) -> dict[str, str]:
@@ -21,14 +29,22 @@ def settings(unit: Path) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", unit.read_text(), re.M))
 
 
+def has_only_known_options(arguments: list[str]) -> bool:
+    """Whether the docpipe command that the first argument names knows the options of the others."""
+    command = cli.commands[arguments[0]]
+    assert isinstance(command, click.Command)
+    known = {option for parameter in command.params for option in parameter.opts} | CELERY_OPTIONS
+    return {argument for argument in arguments if argument.startswith("-")} <= known
+
+
+# --- systemd ---------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_starts_a_command_with_options_that_exist(unit: Path) -> None:
-    program, name, *arguments = settings(unit)["ExecStart"].split()
-    command = cli.commands[name]
-    known = {option for parameter in command.params for option in parameter.opts} | CELERY_OPTIONS
+    program, *arguments = settings(unit)["ExecStart"].split()
     assert program.endswith("/bin/docpipe")
-    assert isinstance(command, click.Command)
-    assert {argument for argument in arguments if argument.startswith("-")} - known == set()
+    assert has_only_known_options(arguments)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -37,8 +53,62 @@ def test_a_unit_is_started_again_for_ever_and_not_as_root(unit: Path) -> None:
     assert (found["Restart"], found["StartLimitIntervalSec"], found["User"]) == ("always", "0", "docpipe")
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd's own check")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_finds_nothing_wrong_with_a_unit(unit: Path, tmp_path: Path) -> None:
+    programs = f"{Path(sys.executable).parent}/"
+    (tmp_path / unit.name).write_text(unit.read_text().replace("/srv/docpipe/venv/bin/", programs))
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit.name)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 def test_the_worker_names_every_queue_and_stops_warmly() -> None:
-    text = (DEPLOY / "docpipe-worker@.service").read_text()
+    text = (ROOT / "deploy" / "docpipe-worker@.service").read_text()
     assert {queue for queue in QUEUES.values() if f"docpipe-worker@{queue}" in text} == set(QUEUES.values())
     # only the main process is told to stop: children that were told too would drop their work
-    assert settings(DEPLOY / "docpipe-worker@.service")["KillMode"] == "mixed"
+    assert settings(ROOT / "deploy" / "docpipe-worker@.service")["KillMode"] == "mixed"
+
+
+# --- compose ---------------------------------------------------------------------------------------
+
+
+def test_compose_starts_a_redis_that_forgets_nothing() -> None:
+    redis = SERVICES["redis"]
+    assert redis["command"] == "redis-server --appendonly yes --maxmemory-policy noeviction"
+    assert redis["volumes"] == ["redis:/data"]
+    assert "redis" in COMPOSE["volumes"]
+
+
+def test_compose_starts_one_worker_per_queue() -> None:
+    workers = [
+        shlex.split(each["command"]) for each in SERVICES.values() if "docpipe worker" in each["command"]
+    ]
+    assert [command[command.index("-Q") + 1] for command in workers] == list(QUEUES.values())
+
+
+def test_compose_starts_reaper_and_metrics_and_the_rest_on_request() -> None:
+    asked = {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each}
+    assert asked == {"beat": ["beat"], "flower": ["flower"]}
+    assert SERVICES.keys() - asked.keys() == {"redis", *QUEUES.values(), "reaper", "metrics"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_started_again_and_seen_from_this_machine_only(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in SERVICES.items() if each["command"][:8] == "docpipe "]
+)
+def test_a_service_runs_a_command_with_options_that_exist(name: str) -> None:
+    assert has_only_known_options(shlex.split(SERVICES[name]["command"])[1:])
+
+
+def test_the_image_is_built_from_what_is_there() -> None:
+    recipe = SERVICES["ocr"]["build"]["dockerfile_inline"]
+    copied = [word for line in re.findall(r"^COPY (.*)$", recipe, re.M) for word in line.split()[:-1]]
+    assert {"pyproject.toml", "sql", "docpipe"} <= set(copied)
+    assert all((ROOT / each).exists() for each in copied)
+    assert "USER docpipe" in recipe

@@ -65,11 +65,19 @@ EXPORTED = {
         {"text": "Acme", "label": "ORG", "start": 14, "end": 18, "page": 1, "bbox": None, "score": 1.0},
     ],
     "entities": [
-        {"name": "Ann", "label": "PERSON", "mentions": [0]},
-        {"name": "Acme", "label": "ORG", "mentions": [1]},
+        {"name": "Ann", "label": "PERSON", "mentions": [0], "merges": []},
+        {"name": "Acme", "label": "ORG", "mentions": [1], "merges": []},
     ],
     "relations": [
-        {"type": "WORKS_FOR", "source": 0, "target": 1, "evidence": {"start": 0, "end": 19, "page": 1}}
+        {
+            "type": "WORKS_FOR",
+            "source": 0,
+            "target": 1,
+            "evidence": {"start": 0, "end": 19, "page": 1},
+            "score": 0.8,
+            "verb": "",
+            "count": 1,
+        }
     ],
 }
 

@@ -27,15 +27,17 @@ from docpipe.plan import Options
 from tests.hostile_engines import LARGE, OFFSPRING_SECONDS
 
 ROOT = Path(__file__).parents[2]
+CHILD = str(ROOT / "docpipe" / "isolation" / "child.py")
 LIMITS = Limits(max_seconds=6.0, max_memory_bytes=400_000_000)
-ENGINE = Options(ocr_engine="tests.engines:OneLine", limits=LIMITS)
+PATIENT = replace(LIMITS, max_seconds=60.0)
+ENGINE = Options(ocr_engine="tests.engines:OneLine", limits=PATIENT)
 
 NewReader = Callable[[Options], ReaderProcess]
 
 OTHERS: set[psutil.Process] = set()
 
 
-def hostile(act: str, limits: Limits = LIMITS) -> Options:
+def hostile(act: str, limits: Limits = PATIENT) -> Options:
     return Options(ocr_engine="tests.hostile_engines:Hostile", ocr_options={"act": act}, limits=limits)
 
 
@@ -125,7 +127,7 @@ def wait_until_gone(pid: int) -> None:
 def test_the_worst_costs_the_document_and_the_next_one_is_read(
     new_reader: NewReader, bad: Path, good: Path, act: str, error: type[errors.DocpipeError], message: str
 ) -> None:
-    reader = new_reader(hostile(act))
+    reader = new_reader(hostile(act, LIMITS if error is errors.ReadingTimeoutError else PATIENT))
     assert read(reader, good).text == "Ann met Bob."
     with pytest.raises(error, match=message) as raised:
         read(reader, bad)
@@ -136,7 +138,7 @@ def test_the_worst_costs_the_document_and_the_next_one_is_read(
 @pytest.mark.parametrize("act", ["bear", "bear_and_die"])
 def test_programs_that_an_engine_started_end_with_it(new_reader: NewReader, bad: Path, act: str) -> None:
     with pytest.raises((errors.ReadingTimeoutError, errors.ReadingCrashError)):
-        read(new_reader(hostile(act)), bad)
+        read(new_reader(hostile(act, LIMITS)), bad)
     offspring = [process for process in psutil.process_iter() if OFFSPRING_SECONDS in command(process)]
     psutil.wait_procs(offspring, timeout=10)
     assert not any(process.is_running() and process.status() != "zombie" for process in offspring)
@@ -514,9 +516,7 @@ def test_a_spawned_pool_of_the_command_line_reads_and_leaves_nothing(
 
 
 def readers_running() -> set[int]:
-    readers = [
-        process for process in psutil.process_iter() if "isolation/child.py" in " ".join(command(process))
-    ]
+    readers = [process for process in psutil.process_iter() if CHILD in command(process)]
     return {process.pid for process in readers}
 
 

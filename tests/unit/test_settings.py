@@ -105,6 +105,7 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
         "MAX_RETRIES": "1",
         "MAX_ATTEMPTS": "2",
         "LEASE_SECONDS": "9",
+        "OUTAGE_SECONDS": "0",
         "UPLOADS": "s3://bucket/kept",
         "ALLOW_HTTPS": "true",
     }.items():
@@ -115,7 +116,8 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     assert (options.ner_engine, options.ner_options) == ("tests.engines:Capitals", {})
     assert (options.chunk_max, options.chunk_overlap, options.chunk_unit) == (800, 50, "tokens")
     assert options.limits == Limits(max_pages=10, max_bytes=1000)
-    assert (policy.max_retries, policy.max_attempts, policy.lease_seconds) == (1, 2, 9.0)
+    assert (policy.max_retries, policy.max_attempts) == (1, 2)
+    assert (policy.lease_seconds, policy.outage_seconds) == (9.0, 0.0)
     assert (sources.uploads, sources.keep_copies) == ("s3://bucket/kept", True)
     assert (sources.allow_https, sources.max_bytes) == (True, 1000)
 

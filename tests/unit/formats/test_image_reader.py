@@ -142,6 +142,24 @@ def test_too_many_frames_are_refused_before_they_are_counted() -> None:
         open_document(data, "a.tif", Limits(max_image_frames=4))
 
 
+def led_back(tiff: bytes) -> bytes:
+    """The file, whose last picture is followed by its first again."""
+    first = place = int.from_bytes(tiff[4:8], "little")
+    while place:
+        tags = int.from_bytes(tiff[place : place + 2], "little")
+        last = place + 2 + 12 * tags
+        place = int.from_bytes(tiff[last : last + 4], "little")
+    return tiff[:last] + first.to_bytes(4, "little") + tiff[last + 4 :]
+
+
+def test_pictures_that_go_in_a_circle_are_read_once_and_warned_about() -> None:
+    data = encoded(UPRIGHT, "TIFF", save_all=True, append_images=[UPRIGHT])
+    for pictures, warnings in ((data, []), (led_back(data), [("content_lost", 2)])):
+        with closing(open_document(pictures, "a.tif")) as reader:
+            assert [pixels(page).shape for page in reader.pages()] == [(40, 60, 3)] * 2
+            assert [(warn.code, warn.page) for warn in reader.warnings] == warnings
+
+
 @pytest.mark.parametrize("limits", [Limits(max_image_pixels=2399), Limits(max_image_side=59)])
 def test_too_large_a_picture_is_refused_by_its_header(limits: Limits) -> None:
     with pytest.raises(TooManyPixelsError, match="60 x 40"):

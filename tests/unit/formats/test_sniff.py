@@ -55,6 +55,8 @@ def ole(stream: str) -> bytes:
         (b"MM\x00*", "a", "image/tiff"),
         (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a", "image/webp"),
         (b"<!-- x -->\n<!DOCTYPE html><p>", "a.txt", "text/html"),
+        (b"<!DOCTYPE html><p>404", "a.docx", "application/x-misnamed-html"),
+        (b"<html><body>Log in", "a.PDF", "application/x-misnamed-html"),
         (b"<p>half a page</p>", "a.html", "text/html"),
         (b"<p>half a page</p>", "a.txt", "text/plain"),
         (b"<?xml version='1.0'?><svg>", "a.png", "image/svg+xml"),

@@ -19,7 +19,7 @@ MENTIONS = (
 )
 GRAPH = StageOutput(
     entities=(Entity(0, "Ann", "PERSON", (0, 2)), Entity(1, "Acme", "ORG", (1,))),
-    relations=(Relation("WORK_FOR", 0, 1, Evidence(0, 17, 1), 0.7),),
+    relations=(Relation("WORK_FOR", 0, 1, Evidence(0, 17, 1), 0.8),),
     edges=(
         Edge("PART_OF", "page:1", "document"),
         Edge("PART_OF", "page:2", "document"),

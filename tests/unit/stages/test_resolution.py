@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docpipe.models import Entity, Mention
-from docpipe.stages.resolution import plain, resolve
+from docpipe.models import Entity, Mention, Merge
+from docpipe.stages.resolution import compare, name_key, plain, resolve
 
 
 def mentions_of(*named: tuple[str, str]) -> list[Mention]:
@@ -28,6 +28,14 @@ def same(label: str, *texts: str) -> bool:
         ("PERSON", "J. H. Dearle", "John Henry Dearle"),
         ("PERSON", "Zoë Müller", "Zoe Muller"),
         ("PERSON", "Katherine Johnson", "Kathrine Johnson"),
+        ("PERSON", "Doe, John", "John Doe"),
+        ("PERSON", "Doe, Dr. John", "John Doe"),
+        ("PERSON", "Jane Doe, Esq.", "Jane Doe"),
+        ("PERSON", "Amold Bumett", "Arnold Burnett"),
+        ("ORG", "G00gle Ireland", "Google Ireland"),
+        ("ORG", "lnternational Paper", "International Paper"),
+        ("ORG", "Parliament", "the Norwegian Parliament"),
+        ("LOCATION", "Kingdom of Norway", "Norway"),
         ("ORG", "Northwind Traders Ltd.", "Northwind Traders Limited"),
         ("ORG", "The Northwind Traders, Inc.", "Northwind\nTraders"),
         ("ORG", "Northwind", "Northwind Traders Ltd"),
@@ -52,6 +60,10 @@ def test_two_forms_of_one_name_are_one_entity(label: str, one: str, other: str) 
     [
         ("PERSON", "John Doe", "Jane Doe"),
         ("PERSON", "J. Smith", "Mary Smith"),
+        ("PERSON", "Charles", "Charles II"),
+        ("ORG", "Barry University", "Barry University School of Medicine"),
+        ("ORG", "Catholic Church", "Catholic Church in the Maldives"),
+        ("LOCATION", "China", "Republic of China"),
         ("LOCATION", "Germany", "German"),
         ("LOCATION", "Kyoto Imperial Palace", "Tokyo Imperial Palace"),
         ("LOCATION", "York", "New York"),
@@ -85,8 +97,10 @@ def test_labels_keep_names_apart() -> None:
 def test_an_entity_has_the_fullest_then_commonest_spelling_and_its_mentions_in_order() -> None:
     named = [("Doe", "PERSON"), ("ACME LTD", "ORG"), ("Dr. Jane Doe", "PERSON"), ("Jane Doe", "PERSON")]
     assert resolve(mentions_of(*named, ("Jane Doe", "PERSON"), ("Acme Ltd", "ORG"))) == (
-        Entity(0, "Jane Doe", "PERSON", (0, 2, 3, 4)),
-        Entity(1, "Acme Ltd", "ORG", (1, 5)),
+        Entity(
+            0, "Jane Doe", "PERSON", (0, 2, 3, 4), (Merge("part", 0.8, (0, 3)), Merge("form", 0.98, (2, 3)))
+        ),
+        Entity(1, "Acme Ltd", "ORG", (1, 5), (Merge("form", 0.98, (1, 5)),)),
     )
 
 
@@ -139,3 +153,91 @@ def test_every_mention_belongs_to_exactly_one_entity() -> None:
     assert sorted(index for entity in resolve(mentions) for index in entity.mentions) == list(
         range(len(NAMES))
     )
+
+
+def in_text(text: str, label: str, *names: str) -> tuple[Entity, ...]:
+    """Resolve the first places of `names` in `text`."""
+    mentions, end = [], 0
+    for index, name in enumerate(names):
+        start = text.index(name, end)
+        end = start + len(name)
+        mentions.append(Mention(index, name, label, start, end, 1, None, 1.0, "test", 0))
+    return resolve(mentions, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "one", "other", "rule"),
+    [
+        ("The Latin School of Medicine (ELAM) is", "ORG", "Latin School of Medicine", "ELAM", None),
+        ("by IBM Research Labs (IBMRL) in", "ORG", "IBM Research Labs", "IBMRL", "defined"),
+        ("the Northern Police (BPP), Thai", "ORG", "Northern Police", "BPP", None),
+        ('the TRL ("Tokyo Research Laboratory") and', "ORG", "TRL", "Tokyo Research Laboratory", "defined"),
+        ("the TRL (Tokyo Research Laboratory) and", "ORG", "TRL", "Tokyo Research Laboratory", "defined"),
+        ("of Oslo, formerly known as Kristiania, and", "LOCATION", "Oslo", "Kristiania", "known as"),
+        ("Nikos Aliagas (Greek: Aliágas Níkos) is", "PERSON", "Nikos Aliagas", "Aliágas Níkos", "known as"),
+        ("of Paris (France) and", "LOCATION", "Paris", "France", None),
+        ("of Paris, Lyon and", "LOCATION", "Paris", "Lyon", None),
+    ],
+)
+def test_the_text_says_that_two_names_are_one(
+    text: str, label: str, one: str, other: str, rule: str | None
+) -> None:
+    merges = [merge.rule for entity in in_text(text, label, one, other) for merge in entity.merges]
+    assert merges == ([rule] if rule else [])
+
+
+def test_a_name_joins_through_shorter_and_shorter_forms() -> None:
+    assert same("PERSON", "Angell", "Henrik Angell", "Henrik August Angell")
+
+
+@pytest.mark.parametrize(
+    ("label", "one", "other", "rule"),
+    [
+        ("PERSON", "Dr. Jane Doe", "JANE DOE", "form"),
+        ("PERSON", "Amold", "Arnold", "ocr"),
+        ("PERSON", "Katherine Johnson", "Kathrine Johnson", "spelling"),
+        ("PERSON", "J. Doe", "Jane Doe", "initials"),
+        ("ORG", "IMF", "International Monetary Fund", "acronym"),
+        ("PERSON", "Doe", "Jane Doe", None),
+        ("DATE", "14 March 2024", "14 March 2025", None),
+    ],
+)
+def test_two_names_alone_are_compared_by_rule_and_score_either_way(
+    label: str, one: str, other: str, rule: str | None
+) -> None:
+    found = compare(label, one, other)
+    assert found == compare(label, other, one) == compare(label, name_key(label, one), name_key(label, other))
+    assert (found.rule if found else None) == rule
+    assert found is None or 0 < found.score <= 1
+
+
+SPELLINGS = [
+    *NAMES,
+    "Acme Ltd",
+    "ACME",
+    "Doe, Ann",
+    "Ann Doe",
+    "Ann B. Doe",
+    "I.M.F.",
+    "Lee Works (LW)",
+    "LW",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(SPELLINGS), st.sampled_from(["PERSON", "ORG", "LOCATION"])), max_size=14
+    )
+)
+def test_every_merge_keeps_its_evidence(named: list[tuple[str, str]]) -> None:
+    mentions = mentions_of(*named)
+    for entity in resolve(mentions, " (".join(name for name, _ in named)):
+        spellings = {mentions[index].text for index in entity.mentions}
+        joined = {mentions[entity.mentions[0]].text}
+        for _ in entity.merges:
+            for merge in entity.merges:
+                pair = {mentions[index].text for index in merge.mentions}
+                joined |= pair if pair & joined else set()
+        assert len(entity.merges) == len(spellings) - 1
+        assert joined == spellings

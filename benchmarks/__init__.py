@@ -1,0 +1,1 @@
+"""What docpipe is measured with: `python -m benchmarks.<name> --corpus DIR` prints Markdown tables."""

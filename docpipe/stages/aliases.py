@@ -1,0 +1,74 @@
+"""Names that the text itself says are one: `World Health Organization (WHO)`, `Oslo, formerly Kristiania`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from docpipe.models import Mention
+
+_BRACKET = re.compile(r"\s*\(\s*(?:the\s+|or\s+|hereinafter\s+(?:called\s+|the\s+)?)?[\"“”'‘’«]?\s*")
+_CLOSED = re.compile(r"\s*[\"“”'‘’»]?\s*[),;:]")
+_KNOWN_AS = re.compile(
+    r"\s*,?\s*\(?\s*(?:also|formerly|previously|originally|better|commonly|now|then)?\s*"
+    r"(?:known as|called|named|spelled|written|abbreviated(?: as| to)?|aka|a\.k\.a\.|née|formerly|previously"
+    r"|nicknamed|now)\s+(?:the\s+)?[\"“”'‘’«]?\s*",
+    re.IGNORECASE,
+)
+_IN_LANGUAGE = re.compile(r"\s*\(\s*(?:in\s+)?[A-Z][a-z]+(?:\s[A-Z]?[a-z]+)?\s*:\s*[\"“”'‘’«]?\s*")
+
+
+class Alias(NamedTuple):
+    """Two mentions (by index) the text calls one, by which rule and how surely (0..1)."""
+
+    one: int
+    other: int
+    rule: str
+    score: float
+
+
+def find_aliases(text: str, mentions: Sequence[Mention]) -> Iterator[Alias]:
+    """The neighbours among `mentions`, of one label, that the words between them call one.
+
+    Rules: `defined` (an acronym in brackets after the name it is made of, or before it) and
+    `known as` (also, formerly, now; a name in another language). Linear in the mentions.
+    """
+    for one, other in pairwise(sorted(mentions, key=lambda mention: mention.start)):
+        if one.label == other.label and 0 < other.start - one.end <= 60:
+            between, after = text[one.end : other.start], text[other.end : other.end + 4]
+            if rule := _rule(one.text, between, other.text, after):
+                yield Alias(one.index, other.index, *rule)
+
+
+def abbreviates(short: str, full: str) -> bool:
+    """Whether the letters of `short` come, in order, from `full`, the first from the start of a word.
+
+    The algorithm of Schwartz and Hearst, A simple algorithm for identifying abbreviation definitions in
+    biomedical text (2003), with case ignored.
+    """
+    letters = [c for c in short.casefold() if c.isalnum()]
+    words = full.casefold()
+    place = len(words)
+    for position in range(len(letters) - 1, -1, -1):
+        place = words.rfind(letters[position], 0, place)
+        while position == 0 and place > 0 and words[place - 1].isalnum():
+            place = words.rfind(letters[0], 0, place)
+        if place < 0:
+            return False
+    return 2 <= len(letters) <= 10 and len(short) < len(full)
+
+
+def _rule(one: str, between: str, other: str, after: str) -> tuple[str, float] | None:
+    bracket = _BRACKET.fullmatch(between) and _CLOSED.match(after)
+    if bracket and (_defines(one, other) or _defines(other, one)):
+        return "defined", 0.97
+    if _KNOWN_AS.fullmatch(between) or _IN_LANGUAGE.fullmatch(between):
+        return "known as", 0.9
+    return None
+
+
+def _defines(full: str, short: str) -> bool:
+    capitals = sum(c.isupper() for c in short)
+    return " " in full and " " not in short and capitals >= 2 and abbreviates(short, full)
