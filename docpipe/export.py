@@ -70,6 +70,8 @@ def _page(page: Page) -> dict[str, Any]:
         "width": page.width,
         "height": page.height,
         "method": page.method.value,
+        "reason": page.reason,
+        "confidence": None if page.confidence is None else round(page.confidence, 4),
         "part": page.part,
     }
 

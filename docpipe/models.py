@@ -27,6 +27,16 @@ class Method(StrEnum):
     """Text layer, and recognition for the pictures on the page."""
 
 
+class Role(StrEnum):
+    """What a line is to its page."""
+
+    BODY = "body"
+    HEADER = "header"
+    """Stands at the head of page after page."""
+    FOOTER = "footer"
+    """Stands at the foot of page after page; page numbers, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """What travels between tasks: which document, which run. Never text or bytes."""
@@ -54,12 +64,17 @@ class Warn:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text with its place on the page (None where the format has no geometry)."""
+    """One line of text with its place on the page (None where the format has no geometry).
+
+    What stands beside each other on the page (a table's cells) are lines of their own; between them
+    the text has a tab or a space, after the last of them a line end.
+    """
 
     start: int
     end: int
     box: Box | None = None
     confidence: float = 1.0
+    role: Role = Role.BODY
 
     def __reduce__(self) -> tuple[type[Line], tuple[int, int, Box | None, float]]:
         """Pickled as its values: three times as fast as a dataclass by itself, and documents have many."""

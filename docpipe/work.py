@@ -13,10 +13,11 @@ from docpipe.errors import EmptyDocumentError
 from docpipe.formats import open_document
 from docpipe.models import Method, StageOutput
 from docpipe.plan import Job, Tools
+from docpipe.stages.choice import OcrOptions
 from docpipe.stages.chunk import ChunkOptions, split_text
 from docpipe.stages.entities import find_mentions
 from docpipe.stages.graph import build_graph
-from docpipe.stages.ocr import OcrOptions, read_document
+from docpipe.stages.ocr import read_document
 
 
 def ocr(job: Job) -> StageOutput:

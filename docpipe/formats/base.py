@@ -59,6 +59,8 @@ class TextLine:
     text: str
     box: Box | None = None
     confidence: float = 1.0
+    joint: str = "\n"
+    """What parts it from the line before: a tab or a space where both stand on one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,13 @@ class RawPage:
 
     Attributes:
         width, height: points; None where the format has no page geometry.
-        lines: the text the file itself holds, in reading order.
+        lines: the text the file itself holds, in the file's order.
         image: renders the page on demand (`dpi` is a wish; the pixel limits win); None where the
             page has no picture that recognition could read.
         image_share: part 0..1 of the page's area that pictures cover.
+        hidden_text: the text is there but not shown, as recognition lays it over a scan.
+        turned: degrees (0, 90, 180, 270) to turn the page counter-clockwise so that most of `lines`
+            stand upright.
         part: the attachment the page belongs to; empty for the document itself.
     """
 
@@ -79,6 +84,8 @@ class RawPage:
     lines: tuple[TextLine, ...] = ()
     image: Callable[[int], PageImage] | None = None
     image_share: float = 0.0
+    hidden_text: bool = False
+    turned: int = 0
     part: str = ""
 
 

@@ -8,10 +8,10 @@ child process with a deadline.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pymupdf
@@ -26,7 +26,6 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.expansion import unpacked_size
-from docpipe.formats.reading_order import in_reading_order
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
 
@@ -44,10 +43,26 @@ _DAMAGE = (
     pymupdf.mupdf.FzErrorBase,
 )
 """What PyMuPDF was seen to raise for damaged files."""
-_TEXT_FLAGS = pymupdf.TEXT_MEDIABOX_CLIP  # nothing else: ligatures expand, odd white space becomes a space
+_TEXT_FLAGS = pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_PRESERVE_IMAGES
+"""Pictures for their places. Nothing else: ligatures expand, odd white space becomes a space."""
+_PICTURE = 1
+"""Type of a block that is no text."""
+_HIDDEN = 3
+"""Type of a span that is not drawn (text rendering mode 3, PDF 32000-1, 9.3.6)."""
+_SCAN_SHARE = 0.5
+"""From this part of the page on, pictures may be a scan whose text was laid over it."""
+_CELL_GAP = 1.2
+"""Times a word's height: farther apart on one line, words are cells of a table."""
+_UPRIGHT = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
+"""Where text runs to, to the degrees counter-clockwise that make it run to the right."""
 _OUT_OF_MEMORY = ("malloc", "calloc", "realloc", "out of memory")
 _METADATA = ("title", "author", "subject", "keywords", "creator", "producer", "creationDate", "modDate")
 _MAX_COMPLAINT = 500
+
+_Block = tuple[float, float, float, float, str, int, int]
+"""Box, text, number, type."""
+_Word = tuple[float, float, float, float, str, int, int, int]
+"""Box, text, and the numbers of its block, of its line there, and its own."""
 
 
 def open_reader(request: ReadRequest) -> Reader:
@@ -102,11 +117,22 @@ class PdfReader:
         shown = page.rect
         if shown.is_empty or shown.is_infinite:
             raise CorruptDocumentError(f"Page {index + 1} of {self._name} has no size.")
-        lines = in_reading_order(self._lines(page))
-        share = _image_share(page)
+        layer = page.get_textpage(flags=_TEXT_FLAGS)
+        blocks = layer.extractBLOCKS()
+        self._check_length(blocks)
+        lines, ahead = _lines(layer.extractWORDS())
+        share = _image_share(shown, page.rotation, blocks)
         if not lines and not share:
             self._warn_of_lost_content(page)
-        return RawPage(shown.width, shown.height, tuple(lines), partial(self._render, index), share)
+        return RawPage(
+            shown.width,
+            shown.height,
+            tuple(_as_shown(lines, page)),
+            partial(self._render, index),
+            share,
+            hidden_text=bool(lines) and share >= _SCAN_SHARE and _is_hidden(page),
+            turned=page.rotation if ahead > 0 or ahead == page.rotation == 0 else _degrees(page),
+        )
 
     def _check_expansion(self, page: pymupdf.Page) -> None:
         """Before MuPDF unpacks the page's content, each time anew."""
@@ -118,15 +144,10 @@ class PdfReader:
                 limit = self._limits.max_expanded_bytes
                 raise ExpansionLimitError(f"A page of {self._name} unpacks to more than {limit:,} bytes.")
 
-    def _lines(self, page: pymupdf.Page) -> list[TextLine]:
-        """Lines in the order of the page's content, boxes turned as the page is shown."""
-        layer = page.get_textpage(flags=_TEXT_FLAGS)
+    def _check_length(self, blocks: list[_Block]) -> None:
         limit = self._limits.max_page_characters
-        if len(layer.extractText()) > 2 * limit:  # before the costly form; line ends and blanks count here
+        if sum(len(block[4]) for block in blocks) > 2 * limit:  # line ends and blanks count here
             raise ExpansionLimitError(f"A page of {self._name} holds more than {limit:,} characters.")
-        blocks = layer.extractDICT()["blocks"]
-        turn = page.rotation_matrix
-        return [_line(line, turn) for block in blocks for line in block.get("lines", ()) if _text(line)]
 
     def _render(self, index: int, dpi: int) -> PageImage:
         with _mupdf_errors(f"page {index + 1} of {self._name}"):
@@ -212,20 +233,76 @@ def _metadata(document: pymupdf.Document) -> dict[str, str]:
     return {key: str(stored[key]) for key in _METADATA if stored.get(key)}
 
 
-def _text(line: dict[str, Any]) -> str:
-    return "".join(span["text"] for span in line["spans"]).strip()
+def _lines(words: list[_Word]) -> tuple[list[TextLine], int]:
+    """MuPDF's lines, parted where words stand far apart; how many more words run right than elsewhere."""
+    lines: list[TextLine] = []
+    texts: list[str] = []
+    left = top = right = bottom = end = 0.0
+    at, ahead = (-1, -1), 0
+    for x0, y0, x1, y1, text, block, line, _ in words:
+        if (block, line) == at:
+            ahead += 1 if x0 >= end else -1
+            if x0 - end < _CELL_GAP * (y1 - y0):
+                texts.append(text)
+                end = x1
+                if x0 < left:
+                    left = x0
+                if y0 < top:
+                    top = y0
+                if x1 > right:
+                    right = x1
+                if y1 > bottom:
+                    bottom = y1
+                continue
+        if texts:
+            lines.append(TextLine(" ".join(texts), (left, top, right, bottom)))
+        at, texts = (block, line), [text]
+        left, top, right, bottom, end = x0, y0, x1, y1, x1
+    if texts:
+        lines.append(TextLine(" ".join(texts), (left, top, right, bottom)))
+    return lines, ahead
 
 
-def _line(line: dict[str, Any], turn: pymupdf.Matrix) -> TextLine:
-    box = (pymupdf.Rect(line["bbox"]) * turn).normalize()
-    return TextLine(_text(line), (box.x0, box.y0, box.x1, box.y1))
+def _as_shown(lines: list[TextLine], page: pymupdf.Page) -> list[TextLine]:
+    """The lines with their boxes turned as the page is."""
+    if not page.rotation:
+        return lines
+    turn = page.rotation_matrix
+    boxes = ((pymupdf.Rect(line.box) * turn).normalize() for line in lines)
+    return [TextLine(line.text, tuple(box)) for line, box in zip(lines, boxes, strict=True)]
 
 
-def _image_share(page: pymupdf.Page) -> float:
+def _degrees(page: pymupdf.Page) -> int:
+    """How far to turn the page as it is shown, counter-clockwise, so that most of its text is upright."""
+    turn = page.rotation_matrix
+    runs: Counter[tuple[int, int]] = Counter()
+    for block in page.get_text("dict", flags=pymupdf.TEXT_MEDIABOX_CLIP)["blocks"]:
+        for line in block["lines"]:
+            x, y = line["dir"]
+            shown = round(x * turn.a + y * turn.c), round(x * turn.b + y * turn.d)
+            runs[shown] += sum(len(span["text"]) for span in line["spans"])
+    return _UPRIGHT.get(max(runs, key=runs.__getitem__, default=(1, 0)), 0)
+
+
+def _is_hidden(page: pymupdf.Page) -> bool:
+    """Whether most of the page's characters are not drawn."""
+    characters: Counter[bool] = Counter()
+    for span in page.get_texttrace():
+        characters[span["type"] == _HIDDEN] += len(span["chars"])
+    return characters[True] > characters[False]
+
+
+def _image_share(shown: pymupdf.Rect, rotation: int, blocks: list[_Block]) -> float:
     """Part of the page that pictures cover; overlaps count twice, the sum stops at 1."""
-    turn, shown = page.rotation_matrix, page.rect
-    areas = (abs((pymupdf.Rect(info["bbox"]) * turn) & shown) for info in page.get_image_info())
-    return min(1.0, float(sum(areas) / abs(shown)))
+    width, height = float(shown.width), float(shown.height)
+    if rotation % 180:
+        width, height = height, width
+    areas = (
+        max(0.0, min(x1, width) - max(x0, 0.0)) * max(0.0, min(y1, height) - max(y0, 0.0))
+        for x0, y0, x1, y1, _, _, kind in blocks
+        if kind == _PICTURE
+    )
+    return min(1.0, sum(areas) / (width * height))
 
 
 def _zoom(width: float, height: float, dpi: int, limits: Limits) -> float:

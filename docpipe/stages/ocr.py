@@ -6,8 +6,6 @@ kept with the page.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,44 +14,22 @@ from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentEr
 from docpipe.formats.base import PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, StageOutput, Warn
-from docpipe.stages.layout import Quads, reading_order
-from docpipe.stages.ports import OcrEngine
+from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
+from docpipe.stages.layout import in_reading_order, level, skew
+from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
+from docpipe.stages.running import mark_running_titles
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LINE_BREAK = "\n"
 _PAGE_BREAK = "\n\n"
-_UNMAPPED = re.compile(r"\(cid:\d+\)")
 _LOSSES = frozenset({"content_lost", "page_unreadable", "part_unreadable"})
 """Warnings of readers that something could not be read."""
+_CROOKED = 0.0175
+"""Radians (one degree): recognition loses words on pages that slope more."""
 _BLANK_CONTRAST = 16
 """Grey levels of 256: paper without a mark differs by less."""
-
-
-@dataclass(frozen=True, slots=True)
-class OcrOptions:
-    """When a page's picture is recognised, and what is worth a warning.
-
-    Attributes:
-        dpi: pages are rendered at this resolution for recognition.
-        min_confidence: a page below this mean confidence (0..1) is warned about.
-        min_characters: a text layer shorter than this, over pictures, does not count as text.
-        scan_share: part 0..1 of the page that pictures must cover for that.
-        max_garbage: part 0..1 of a text layer that may be unreadable characters.
-        picture_share: from this part 0..1 of the page on, pictures beside a good text layer are
-            recognised too; 1 turns that off.
-        force: recognise every page that has a picture, whatever its text layer.
-    """
-
-    dpi: int = 200
-    min_confidence: float = 0.6
-    min_characters: int = 50
-    scan_share: float = 0.5
-    max_garbage: float = 0.1
-    picture_share: float = 0.2
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +88,7 @@ class _Assembly:
     def _placed(self, lines: Sequence[TextLine]) -> Iterator[Line]:
         for index, line in enumerate(lines):
             if index:
-                self._append(_LINE_BREAK)
+                self._append(line.joint)
             start = self.length
             self._append(clean(line.text))
             if self.length > start:
@@ -150,7 +126,7 @@ def read_document(
         raise _why_empty(reader, document)
     return StageOutput(
         text=text,
-        pages=tuple(document.pages),
+        pages=mark_running_titles(text, document.pages),
         file_type=reader.file_type,
         metadata={clean_line(key): clean(value) for key, value in reader.metadata.items()},
         warnings=(*reader.warnings, *document.warnings),
@@ -170,86 +146,68 @@ def _why_empty(reader: Reader, document: _Assembly) -> PermanentError:
 # --- one page ---------------------------------------------------------------------------------
 
 
-def choose_method(raw: RawPage, options: OcrOptions) -> tuple[Method, str]:
-    """How to read a page, and why."""
-    characters = sum(len(line.text.strip()) for line in raw.lines)
-    if raw.image is None:
-        return Method.TEXT, "text format" if raw.width is None else "no picture to recognise"
-    if options.force:
-        return Method.OCR, "recognition was asked for"
-    if not characters:
-        return Method.OCR, "no text layer"
-    garbage = garbage_share("\n".join(line.text for line in raw.lines))
-    if garbage > options.max_garbage:
-        return Method.OCR, f"text layer unreadable: {garbage:.0%} unknown characters"
-    if characters < options.min_characters and raw.image_share >= options.scan_share:
-        return Method.OCR, f"only {characters} characters over pictures on {raw.image_share:.0%} of the page"
-    if _has_pictures_beside_text(raw, options):
-        return Method.BOTH, f"text layer, and pictures on {raw.image_share:.0%} of the page"
-    return Method.TEXT, f"text layer of {characters} characters"
-
-
-def garbage_share(text: str) -> float:
-    """Part 0..1 of the visible characters that mean nothing: private, unassigned, U+FFFD, control, cid."""
-    unmapped = len(_UNMAPPED.findall(text))
-    visible = [c for c in _UNMAPPED.sub("", text) if not c.isspace()]
-    bad = unmapped + sum(
-        c == "\ufffd" or unicodedata.category(c) in {"Co", "Cn", "Cs", "Cc"} for c in visible
-    )
-    return bad / max(1, len(visible) + unmapped)
-
-
-def _has_pictures_beside_text(raw: RawPage, options: OcrOptions) -> bool:
-    """Whether pictures cover a good part of the page but leave room for the text layer.
-
-    Text and pictures that together need more than the page lie on each other: a scan that was
-    recognised before.
-    """
-    if raw.image_share < options.picture_share or not raw.width or not raw.height:
-        return False
-    text_share = sum(_area(line.box) for line in raw.lines if line.box) / (raw.width * raw.height)
-    return raw.image_share + text_share < 1.0
-
-
 def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions) -> _Read:
     method, reason = choose_method(raw, options)
     if method is Method.TEXT or raw.image is None:
-        return _Read(method, reason, raw.lines)
+        return _Read(method, reason, _layer_in_order(raw, raw.lines))
     try:
         image = raw.image(options.dpi)
-        recognised, turned = ([], 0) if _is_blank(image.pixels) else _recognise(image, engine)
+        if _is_blank(image.pixels):
+            doubts = _layer_doubts(raw, number, options)
+            return _kept(raw, Method.TEXT, f"{reason}; the page is blank", doubts)
+        seen = _recognise(image, engine)
     except PermanentError as error:
-        return _kept(raw, method, f"{reason}; recognition failed", (_warn_failed(number, error),), error)
-    if not recognised and method is Method.OCR:
-        doubts = _doubts(_Read(method, reason), image, number, options)
-        return _kept(raw, method, f"{reason}; nothing recognised", doubts)
-    reason += f"; picture turned by {turned} degrees" if turned else ""
+        doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
+        return _kept(raw, method, f"{reason}; recognition failed", doubts, error)
+    reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
     if method is Method.BOTH:
-        beside = [line for line in recognised if not _overlaps_any(line.box, raw.lines)]
-        return _Read(method, reason, [*raw.lines, *beside])
-    read = _Read(method, reason, recognised)
-    return replace(read, warnings=_doubts(read, image, number, options))
+        beside = [line for line in seen.lines if not _overlaps_any(line.box, raw.lines)]
+        return _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]))
+    if not seen.lines:
+        doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
+        return _kept(raw, method, f"{reason}; nothing recognised", doubts)
+    read = _Read(method, reason, in_reading_order(seen.lines, seen.boxes))
+    return replace(read, warnings=_doubts(read, number, options))
+
+
+def _layer_in_order(raw: RawPage, lines: Sequence[TextLine]) -> list[TextLine]:
+    if not raw.turned or not raw.width or not raw.height:
+        return in_reading_order(lines)
+    back = (360 - raw.turned) % 360
+    width, height = (raw.width, raw.height) if back == 180 else (raw.height, raw.width)
+    boxes = [turned_box(line.box, back, width, height) for line in lines if line.box]
+    return in_reading_order(lines, boxes)
 
 
 def _kept(
-    raw: RawPage, method: Method, reason: str, doubts: tuple[Warn, ...], error: PermanentError | None = None
+    raw: RawPage,
+    method: Method,
+    reason: str,
+    doubts: tuple[Warn, ...] = (),
+    error: PermanentError | None = None,
 ) -> _Read:
     """The page without recognition: what its text layer holds, however little, is all there is."""
-    if raw.lines:
-        return _Read(Method.TEXT, f"{reason}, so the text layer was kept", raw.lines, doubts, error)
+    if any(line.text.strip() for line in raw.lines):
+        lines = _layer_in_order(raw, raw.lines)
+        return _Read(Method.TEXT, f"{reason}, so the text layer was kept", lines, doubts, error)
     return _Read(method, reason, (), doubts, error)
 
 
-def _doubts(read: _Read, image: PageImage, number: int, options: OcrOptions) -> tuple[Warn, ...]:
-    if read.confidence is None:
-        if _is_blank(image.pixels):
-            return ()
-        return (Warn("page_empty", "The page has a picture, but no text was recognised on it.", number),)
-    if read.confidence < options.min_confidence:
-        return (
-            Warn("low_confidence", f"Recognised with a mean confidence of {read.confidence:.2f}.", number),
-        )
+def _doubts(read: _Read, number: int, options: OcrOptions) -> tuple[Warn, ...]:
+    if read.confidence is not None and read.confidence < options.min_confidence:
+        message = f"Recognised with a mean confidence of {read.confidence:.2f}."
+        return (Warn("low_confidence", message, number),)
     return ()
+
+
+def _layer_doubts(raw: RawPage, number: int, options: OcrOptions) -> tuple[Warn, ...]:
+    if raw.lines and (fault := layer_fault(raw, options)):
+        return (Warn("text_unreadable", f"There was nothing better than a {fault}.", number),)
+    return ()
+
+
+def _warn_empty(number: int) -> Warn:
+    return Warn("page_empty", "The page has a picture, but no text was recognised on it.", number)
 
 
 def _warn_failed(number: int, error: PermanentError) -> Warn:
@@ -263,17 +221,39 @@ def _is_blank(pixels: NDArray[np.uint8]) -> bool:
 # --- recognition and geometry -------------------------------------------------------------------
 
 
-def _recognise(image: PageImage, engine: OcrEngine) -> tuple[list[TextLine], int]:
-    """The picture's lines in reading order with boxes on the page as shown, and the degrees it was turned."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the engine saw: lines with boxes on the page as shown, and where they stand upright and level."""
+
+    lines: list[TextLine]
+    boxes: list[Box]
+    turned: int
+
+
+def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     turned = engine.orientation(image.pixels)
     height, width = image.pixels.shape[:2]
+    found, boxes = _read_straight(turn(image.pixels, turned), engine)
     lines = []
-    for line in reading_order(engine.read(turn(image.pixels, turned))):
-        text = clean_line(line.text).strip()
-        if text:
-            box = _box_in_points(line.quads, turned, width, height, image.points_per_pixel)
-            lines.append(TextLine(text, box, line.confidence))
-    return lines, turned
+    for line in found:
+        box = _box_in_points(line.quad, turned, width, height, image.points_per_pixel)
+        lines.append(TextLine(clean_line(line.text).strip(), box, line.confidence))
+    return _Seen(lines, boxes, turned)
+
+
+def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
+    """The lines of an upright picture, and their boxes on it level; a crooked one is read again, straight."""
+    found = [line for line in engine.read(pixels) if line.text.strip()]
+    angle = skew([line.quad for line in found])
+    if abs(angle) < _CROOKED:
+        return found, level([line.quad for line in found])
+    from docpipe.stages.deskew import sloped_again, straightened  # noqa: PLC0415 - brings Pillow
+
+    straight = straightened(pixels, angle)
+    again = [line for line in engine.read(straight) if line.text.strip()]
+    after, before = straight.shape[1::-1], pixels.shape[1::-1]
+    sloped = [replace(line, quad=sloped_again(line.quad, angle, after, before)) for line in again]
+    return sloped, level([line.quad for line in again])
 
 
 def turn(pixels: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
@@ -298,23 +278,25 @@ def turn_back(x: float, y: float, degrees: int, width: float, height: float) -> 
     return x, y
 
 
-def _box_in_points(quads: Quads, degrees: int, width: int, height: int, points_per_pixel: float) -> Box:
-    corners = [turn_back(x, y, degrees, width, height) for quad in quads for x, y in quad]
-    xs, ys = zip(*corners, strict=True)
-    x0, y0, x1, y1 = (round(side * points_per_pixel, 2) for side in (min(xs), min(ys), max(xs), max(ys)))
+def turned_box(box: Box, degrees: int, width: float, height: float) -> Box:
+    """`turn_back` of a box."""
+    (x0, y0), (x1, y1) = (turn_back(x, y, degrees, width, height) for x, y in (box[:2], box[2:]))
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+def _box_in_points(quad: Quad, degrees: int, width: int, height: int, points_per_pixel: float) -> Box:
+    xs, ys = zip(*quad, strict=True)
+    box = turned_box((min(xs), min(ys), max(xs), max(ys)), degrees, width, height)
+    x0, y0, x1, y1 = (round(side * points_per_pixel, 2) for side in box)
     return x0, y0, x1, y1
-
-
-def _area(box: Box) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
 def _overlaps_any(box: Box | None, lines: Sequence[TextLine]) -> bool:
     """Whether a recognised line is one the text layer has: the others cover half of it."""
     if box is None:
         return False
-    covered = sum(_area(_common(box, line.box)) for line in lines if line.box)
-    return covered > 0.5 * _area(box)
+    covered = sum(area(_common(box, line.box)) for line in lines if line.box)
+    return covered > 0.5 * area(box)
 
 
 def _common(a: Box, b: Box) -> Box:

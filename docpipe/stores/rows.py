@@ -25,6 +25,7 @@ from docpipe.models import (
     Page,
     Ref,
     Relation,
+    Role,
     StageOutput,
     StageRun,
     Warn,
@@ -39,6 +40,15 @@ def _box(value: Any) -> Box | None:
     return None if value is None else (value[0], value[1], value[2], value[3])
 
 
+def _line_row(line: Line) -> list[Any]:
+    marked = [] if line.role is Role.BODY else [line.role.value]
+    return [line.start, line.end, line.box, line.confidence, *marked]
+
+
+def _line(start: int, end: int, box: Any, confidence: float, role: str = Role.BODY) -> Line:
+    return Line(start, end, _box(box), confidence, Role(role))
+
+
 def page_row(page: Page) -> Row:
     return {
         "number": page.number,
@@ -50,7 +60,7 @@ def page_row(page: Page) -> Row:
         "reason": page.reason,
         "confidence": page.confidence,
         "part": page.part,
-        "lines": [[line.start, line.end, line.box, line.confidence] for line in page.lines],
+        "lines": [_line_row(line) for line in page.lines],
     }
 
 
@@ -62,7 +72,7 @@ def page_of(row: Mapping[str, Any]) -> Page:
         width=row["width"],
         height=row["height"],
         method=Method(row["method"]),
-        lines=tuple(Line(start, end, _box(box), score) for start, end, box, score in row["lines"]),
+        lines=tuple(_line(*line) for line in row["lines"]),
         reason=row["reason"],
         confidence=row["confidence"],
         part=row["part"],

@@ -26,6 +26,7 @@ from docpipe.models import (
     Page,
     Ref,
     Relation,
+    Role,
     StageOutput,
     Warn,
 )
@@ -48,7 +49,16 @@ from docpipe.stores.port import (
 
 TEXT = "Ann met Bob.\n\nThey signed — 5 €."
 PAGES = (
-    Page(1, 0, 12, 612.0, 792.0, Method.TEXT, (Line(0, 12, (72.0, 70.5, 200.0, 84.0)),), "text layer"),
+    Page(
+        1,
+        0,
+        12,
+        612.0,
+        792.0,
+        Method.TEXT,
+        (Line(0, 12, (72.0, 70.5, 200.0, 84.0), role=Role.HEADER),),
+        "text layer",
+    ),
     Page(2, 14, 32, 595.0, 842.0, Method.OCR, (Line(14, 32, None, 0.5),), "no text", 0.5, "scan.pdf"),
 )
 CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12]), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))

@@ -30,7 +30,19 @@ DOCUMENT = Document(
     status="completed_with_warnings",
     name="note.pdf",
     text=TEXT,
-    pages=(Page(1, 0, 19, 595.0, 842.0, Method.OCR, (Line(0, 19, (72.0, 72.0, 200.0, 84.0), 0.9),)),),
+    pages=(
+        Page(
+            1,
+            0,
+            19,
+            595.0,
+            842.0,
+            Method.OCR,
+            (Line(0, 19, (72.0, 72.0, 200.0, 84.0), 0.9),),
+            "no text layer",
+            0.91234,
+        ),
+    ),
     chunks=(Chunk(0, 0, 19, 1, 1, TEXT),),
     mentions=(
         Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 72.004, 90.126, 84.0), 0.123456, "spacy", 0),
@@ -49,7 +61,17 @@ EXPORTED = {
     "warnings": [{"code": "low_confidence", "message": "Page 1 is hard to read.", "page": 1}],
     "text": TEXT,
     "pages": [
-        {"number": 1, "start": 0, "end": 19, "width": 595.0, "height": 842.0, "method": "ocr", "part": ""}
+        {
+            "number": 1,
+            "start": 0,
+            "end": 19,
+            "width": 595.0,
+            "height": 842.0,
+            "method": "ocr",
+            "reason": "no text layer",
+            "confidence": 0.9123,
+            "part": "",
+        }
     ],
     "chunks": [{"index": 0, "start": 0, "end": 19, "page_from": 1, "page_to": 1}],
     "mentions": [

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from docpipe.engines import load_ner, load_ocr
 from docpipe.engines.rapidocr import RapidOcrEngine
 from docpipe.errors import ConfigurationError, MissingExtraError
-from docpipe.stages.layout import reading_order
+from docpipe.formats.base import TextLine
+from docpipe.stages.layout import in_reading_order, level
 from docpipe.stages.ports import OcrEngine
 
 Pixels = NDArray[np.uint8]
@@ -40,7 +41,10 @@ def page(
 
 
 def read(engine: OcrEngine, pixels: Pixels) -> list[str]:
-    return [line.text for line in reading_order(engine.read(pixels))]
+    found = engine.read(pixels)
+    pieces = [TextLine(line.text) for line in found]
+    lines = in_reading_order(pieces, level([line.quad for line in found]))
+    return "".join(line.joint + line.text for line in lines).split("\n")[1:]
 
 
 @pytest.fixture(scope="module")

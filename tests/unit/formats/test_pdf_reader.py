@@ -35,6 +35,12 @@ def hello(page: pymupdf.Page) -> None:
     page.insert_text((40, 60), "Hello office", fontsize=20)
 
 
+def gray() -> pymupdf.Pixmap:
+    picture = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.IRect(0, 0, 30, 20))
+    picture.clear_with(230)
+    return picture
+
+
 def only_page(data: bytes) -> RawPage:
     (page,) = open_document(data, "a.pdf").pages()
     return page
@@ -71,9 +77,7 @@ def test_boxes_lie_where_the_page_shows_the_text(rotation: int, cropped: bool) -
 
 def test_hidden_text_over_a_scan_is_kept_and_the_scan_counts_as_picture() -> None:
     def draw(page: pymupdf.Page) -> None:
-        picture = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.IRect(0, 0, 30, 20))
-        picture.clear_with(230)
-        page.insert_image(pymupdf.Rect(0, 0, 300, 100), pixmap=picture, keep_proportion=False)
+        page.insert_image(pymupdf.Rect(0, 0, 300, 100), pixmap=gray(), keep_proportion=False)
         page.insert_text((40, 60), "hidden", render_mode=3)
 
     page = only_page(pdf(draw))
@@ -81,14 +85,31 @@ def test_hidden_text_over_a_scan_is_kept_and_the_scan_counts_as_picture() -> Non
     assert page.image_share == pytest.approx(0.5, abs=0.01)
 
 
-def test_two_columns_do_not_mix() -> None:
+def test_words_far_apart_on_one_line_are_cells() -> None:
     def draw(page: pymupdf.Page) -> None:
-        for row in range(8):
-            page.insert_text((10, 20 + 14 * row), f"left column text {row}")
-            page.insert_text((160, 20 + 14 * row), f"right column text {row}")
+        page.insert_text((10, 20), "Total due" + " " * 8 + "12.40")
 
-    texts = [line.text for line in only_page(pdf(draw)).lines]
-    assert texts == [f"{side} column text {row}" for side in ("left", "right") for row in range(8)]
+    assert [line.text for line in only_page(pdf(draw)).lines] == ["Total due", "12.40"]
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("drawn", [0, 90, 180, 270])
+def test_the_page_tells_how_far_to_turn_it_until_its_text_is_upright(drawn: int, rotation: int) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((150, 100), "two words", rotate=drawn)
+        page.set_rotation(rotation)
+
+    # Drawn text is turned counter-clockwise, a page clockwise.
+    assert only_page(pdf(draw)).turned == (rotation - drawn) % 360
+
+
+@pytest.mark.parametrize(("render_mode", "hidden"), [(0, False), (3, True)])
+def test_a_text_layer_that_is_not_drawn_over_a_scan_is_hidden(render_mode: int, hidden: bool) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_image(page.rect, pixmap=gray(), keep_proportion=False)
+        page.insert_text((40, 60), "over the scan", render_mode=render_mode)
+
+    assert only_page(pdf(draw)).hidden_text is hidden
 
 
 def test_pictures_are_blue_green_red_at_the_dpi_wished_for() -> None:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from docpipe.stages.layout import reading_order, skew
+from docpipe.formats.base import TextLine
+from docpipe.stages.layout import in_reading_order, level, skew
 from docpipe.stages.ports import Quad, RecognisedLine
 
 
@@ -19,8 +20,14 @@ def turned(given: RecognisedLine, degrees: float) -> RecognisedLine:
     return RecognisedLine(given.text, (a, b, c, d), given.confidence)
 
 
+def ordered(lines: list[RecognisedLine]) -> list[TextLine]:
+    pieces = [TextLine(given.text, (0, 0, 0, 0), given.confidence) for given in lines]
+    return in_reading_order(pieces, level([given.quad for given in lines]))
+
+
 def texts(lines: list[RecognisedLine]) -> list[str]:
-    return [found.text for found in reading_order(lines)]
+    """The page's text, line by line as a reader sees them."""
+    return "".join(piece.joint + piece.text for piece in ordered(lines)).split("\n")[1:]
 
 
 def column(name: str, x: float, count: int, y: float = 100) -> list[RecognisedLine]:
@@ -34,7 +41,7 @@ def names(found: list[str]) -> list[str]:
 
 
 def test_no_lines_give_no_lines() -> None:
-    assert reading_order([]) == []
+    assert in_reading_order([]) == []
 
 
 def test_lines_are_read_from_top_to_bottom_whatever_order_the_engine_gives() -> None:
@@ -62,12 +69,22 @@ def test_cells_of_one_table_row_are_joined_by_a_tab_and_rows_stay_together() -> 
     assert texts(cells[::-1]) == ["Item\tQty\tPrice", "Bolt\t12\t3.40", "Nut\t7\t1.10"]
 
 
-def test_a_joined_line_keeps_its_pieces_boxes_and_their_confidence_weighted_by_length() -> None:
-    sure, unsure = line("abc", 0, 0, width=60), line("d", 400, 0, width=20)
-    unsure = RecognisedLine("d", unsure.quad, 0.2)
-    (joined,) = reading_order([unsure, sure])
-    assert joined.quads == (sure.quad, unsure.quad)
-    assert joined.confidence == pytest.approx((3 * 1.0 + 1 * 0.2) / 4)
+def test_lines_that_stand_beside_each_other_keep_their_boxes_and_confidence() -> None:
+    lines = [TextLine("d", (400, 0, 420, 20), 0.2), TextLine("abc", (0, 0, 60, 20))]
+    assert in_reading_order(lines) == [
+        TextLine("abc", (0, 0, 60, 20)),
+        TextLine("d", (400, 0, 420, 20), 0.2, "\t"),
+    ]
+
+
+def test_lines_without_a_place_stay_as_they_are() -> None:
+    lines = [TextLine("b", (0, 50, 9, 60)), TextLine("a"), TextLine("c", (0, 0, 9, 10))]
+    assert in_reading_order(lines) == lines
+
+
+def test_boxes_given_apart_decide_the_order_and_the_lines_keep_their_own() -> None:
+    lines = [TextLine("last", (0, 0, 9, 9)), TextLine("first", (0, 50, 9, 59))]
+    assert in_reading_order(lines, [(0, 90, 9, 99), (0, 10, 9, 19)]) == lines[::-1]
 
 
 def test_two_columns_of_prose_are_read_one_after_the_other() -> None:
@@ -124,6 +141,43 @@ def test_a_sidebar_of_short_lines_is_not_taken_for_a_column() -> None:
     assert texts(page) == [f"{advisor}\t{hours}" for advisor, hours in rows]
 
 
+def test_three_narrow_columns_of_a_newspaper_under_a_headline_are_read_one_after_the_other() -> None:
+    headline = line("MAN BITES DOG", 0, 0, width=900, height=60)
+    columns = [
+        line(f"{name}{n} says the paper", x, 100 + 24 * n, width=270 - 60 * (n % 5 == 4))
+        for name, x in (("a", 0), ("b", 300), ("c", 600))
+        for n in range(12)
+    ]
+    found = [text.split()[0] for text in texts([*columns[::-1], headline])]
+    assert found == ["MAN", *(f"{name}{n}" for name in "abc" for n in range(12))]
+
+
+def test_line_numbers_do_not_hide_the_columns_of_a_transcript() -> None:
+    page = [
+        piece
+        for name, x in (("left", 0), ("right", 600))
+        for n in range(1, 13)
+        for piece in (
+            line(f"{n}", x, 30 * n, width=20),
+            line(f"{name} {n} Q. And what did you do then?", x + 60, 30 * n, width=420 - 9 * (n % 7)),
+        )
+    ]
+    found = texts(page[::-1])
+    assert [text.split("\t")[0] for text in found] == [str(n) for n in range(1, 13)] * 2
+    assert [text.split("\t")[1].split()[0] for text in found] == ["left"] * 12 + ["right"] * 12
+
+
+def test_a_band_of_few_lines_between_two_headings_still_has_the_columns_of_the_page() -> None:
+    page = [
+        *column("a", 0, 6, y=0),
+        *column("b", 450, 6, y=0),
+        line("Heading across the whole page", 0, 200, width=850),
+        *column("c", 0, 3, y=250),
+        *column("d", 450, 3, y=250),
+    ]
+    assert [text[0] for text in texts(page[::-1])] == [*"aaaaaabbbbbbHcccddd"]
+
+
 @pytest.mark.parametrize("degrees", [-3.0, 3.0, 10.0])
 def test_columns_of_a_skewed_page_are_read_as_if_it_were_level(degrees: float) -> None:
     page = [*column("left", 0, 8), *column("right", 450, 8)]
@@ -132,13 +186,13 @@ def test_columns_of_a_skewed_page_are_read_as_if_it_were_level(degrees: float) -
 
 
 def test_skew_is_the_common_angle_of_the_long_lines() -> None:
-    crooked = [turned(piece, 3.0) for piece in column("left", 0, 5)]
+    crooked = [turned(piece, 3.0).quad for piece in column("left", 0, 5)]
     assert math.degrees(skew(crooked)) == pytest.approx(3.0)
 
 
 def test_a_level_page_and_one_with_few_lines_have_no_skew() -> None:
-    assert skew(column("left", 0, 5)) == 0.0
-    assert skew([turned(piece, 3.0) for piece in column("left", 0, 3)]) == 0.0
+    assert skew([piece.quad for piece in column("left", 0, 5)]) == 0.0
+    assert skew([turned(piece, 3.0).quad for piece in column("left", 0, 3)]) == 0.0
 
 
 def test_no_line_is_lost_or_repeated_on_a_crowded_page() -> None:
@@ -147,5 +201,4 @@ def test_no_line_is_lost_or_repeated_on_a_crowded_page() -> None:
         for x in range(20)
         for y in range(10)
     ]
-    found = [quad for visual in reading_order(page) for quad in visual.quads]
-    assert sorted(found) == sorted(piece.quad for piece in page)
+    assert sorted(piece.text for piece in ordered(page)) == sorted(piece.text for piece in page)

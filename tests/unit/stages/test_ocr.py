@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,9 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import PageImage, RawPage, TextLine, TextReader
 from docpipe.models import Line, Method, Page, StageOutput, Warn
-from docpipe.stages.ocr import OcrOptions, choose_method, garbage_share, read_document, turn, turn_back
+from docpipe.stages.choice import OcrOptions, choose_method
+from docpipe.stages.language import garbage_share
+from docpipe.stages.ocr import read_document, turn, turn_back
 from docpipe.stages.ports import Quad, RecognisedLine
 
 Pixels = NDArray[np.uint8]
@@ -238,6 +241,28 @@ def test_turning_a_point_back_undoes_the_turn(degrees: int) -> None:
     assert turn_back(x + 0.5, y + 0.5, degrees, 5, 3) == (4.5, 1.5)
 
 
+def test_a_crooked_page_is_read_again_straight_and_its_boxes_lie_on_the_page_as_it_is() -> None:
+    pixels = np.full((400, 600, 3), 255, np.uint8)
+    pixels[0, 0] = 0
+    slope = math.tan(math.radians(3))
+    fall = 400 * slope
+    crooked = [
+        RecognisedLine(str(n), ((100, y), (500, y + fall), (500, y + fall + 20), (100, y + 20)), 1)
+        for n, y in enumerate((100, 140, 180, 220))
+    ]
+    engine = ScriptedEngine([crooked, [RecognisedLine("straight", quad(200, 150, 400, 170), 1)]])
+    output = read(scan(pixels), engine=engine)
+    assert output.text == "straight"
+    height, width = engine.seen[1].shape[:2]
+    assert (width, height) == pytest.approx((600 + 400 * slope, 400 + 600 * slope), abs=4)
+    assert output.pages is not None
+    box = output.pages[0].lines[0].box
+    assert box is not None
+    middle = (box[0] + box[2], box[1] + box[3])  # in pixels: two to the point
+    away_x, away_y = 300 - width / 2, 160 - height / 2
+    assert middle == pytest.approx((300 + away_x - away_y * slope, 200 + away_x * slope + away_y), abs=1)
+
+
 def test_a_page_without_a_result_is_warned_about_and_keeps_its_number() -> None:
     output = read(scan(), scan(), engine=ScriptedEngine([[], hello()]))
     assert output.text == "\n\nHello"
@@ -338,14 +363,18 @@ def test_every_line_lies_inside_its_page_and_reproduces_its_text() -> None:
 LAYER = TextLine("Page 7", (1, 2, 3, 4))
 
 
-@pytest.mark.parametrize("pixels", [None, np.full((9, 9, 3), 255, np.uint8)], ids=["picture", "blank"])
-def test_a_text_layer_is_kept_where_nothing_is_recognised(pixels: Pixels | None) -> None:
+@pytest.mark.parametrize(
+    ("pixels", "why"),
+    [(None, "nothing recognised"), (np.full((9, 9, 3), 255, np.uint8), "the page is blank")],
+    ids=["picture", "blank"],
+)
+def test_a_text_layer_is_kept_where_nothing_is_recognised(pixels: Pixels | None, why: str) -> None:
     output = read(scan(pixels, LAYER), engine=ScriptedEngine([[]]))
     assert output.pages is not None
     assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
     assert output.pages[0].lines == (Line(0, 6, LAYER.box),)
     assert output.pages[0].reason == (
-        "only 6 characters over pictures on 100% of the page; nothing recognised, so the text layer was kept"
+        f"only 6 characters over pictures on 100% of the page; {why}, so the text layer was kept"
     )
 
 
