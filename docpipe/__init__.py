@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from docpipe.default import (
         cancel,
         default_pipeline,
+        delete,
+        document_graph,
+        entity,
         get,
+        neighbours,
         process,
+        search,
         set_default_pipeline,
         submit,
         submit_many,
@@ -53,8 +58,13 @@ _HOMES = {
     "docpipe.default": (
         "cancel",
         "default_pipeline",
+        "delete",
+        "document_graph",
+        "entity",
         "get",
+        "neighbours",
         "process",
+        "search",
         "set_default_pipeline",
         "submit",
         "submit_many",
@@ -84,8 +94,14 @@ __all__ = [
     # look
     "Submission",
     "cancel",
+    "delete",
     "get",
     "health",
+    # read graphs
+    "document_graph",
+    "entity",
+    "neighbours",
+    "search",
     # wire
     "CHUNK",
     "ENTITIES",

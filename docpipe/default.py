@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docpipe.errors import DocpipeError
+    from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
     from docpipe.models import Document
     from docpipe.pipeline import Pipeline, Submission
     from docpipe.sources import SourceLike
@@ -82,6 +83,33 @@ def get(document_uuid: str) -> Document:
 def cancel(document_uuid: str) -> bool:
     """Stop a document; see `Pipeline.cancel`."""
     return default_pipeline().cancel(document_uuid)
+
+
+def delete(document_uuid: str) -> None:
+    """Remove a document with all that was made of it; see `Pipeline.delete`."""
+    default_pipeline().delete(document_uuid)
+
+
+def document_graph(document_uuid: str, *, limit: int = 1000, after: str | None = None) -> Graph:
+    """A page of a document's graph; see `Graphs.document_graph`."""
+    return default_pipeline().graphs.document_graph(document_uuid, limit=limit, after=after)
+
+
+def entity(entity_id: str) -> ProjectEntity:
+    """The thing that an entity of a document is, across its project; see `Graphs.entity`."""
+    return default_pipeline().graphs.entity(entity_id)
+
+
+def neighbours(entity_id: str, *, limit: int = 100, after: str | None = None) -> Neighbours:
+    """A page of an entity's relations, with their evidence; see `Graphs.neighbours`."""
+    return default_pipeline().graphs.neighbours(entity_id, limit=limit, after=after)
+
+
+def search(
+    text: str, *, project_id: str | None = None, limit: int = 100, after: str | None = None
+) -> Entities:
+    """A page of a project's entities that are spelt with `text`; see `Graphs.search`."""
+    return default_pipeline().graphs.search(text, project_id=project_id, limit=limit, after=after)
 
 
 def process(

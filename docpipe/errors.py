@@ -252,6 +252,13 @@ class DocumentNotFoundError(PermanentError):
     remedy = "docpipe status lists those it knows."
 
 
+class EntityNotFoundError(PermanentError):
+    """The store knows no entity with this id."""
+
+    code = "entity_not_found"
+    remedy = "docpipe entities list shows those it knows, docpipe entities link joins new ones to them."
+
+
 class CancelledError(PermanentError):
     """The document was cancelled."""
 
@@ -276,6 +283,12 @@ class BugError(DocpipeError):
 
     code = "bug"
     remedy = "The traceback is in the ledger (docpipe status UUID) and in the worker's log."
+
+
+class InconsistentGraphError(BugError):
+    """The graph of the document is not whole."""
+
+    code = "inconsistent_graph"
 
 
 def _subclasses(cls: type[DocpipeError]) -> list[type[DocpipeError]]:

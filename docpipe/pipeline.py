@@ -6,9 +6,10 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 from celery import Celery, Signature
@@ -25,9 +26,12 @@ from docpipe.errors import (
     CancelledError,
     ConfigurationError,
     DocpipeError,
+    DocumentNotFoundError,
+    MissingExtraError,
     WaitTimeoutError,
     from_code,
 )
+from docpipe.graph.reader import Graphs
 from docpipe.logs import get_logger
 from docpipe.models import Document, DocumentStatus, RangeRef, RangeRun, Ref
 from docpipe.plan import BUILT_IN, Options, StageSpec, Tools, checked
@@ -41,6 +45,7 @@ from docpipe.stores.ranges import Handover
 log = get_logger(__name__)
 
 PRIORITIES = range(10)
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class Pipeline:
             progress=progress or NoProgress(),
             translations=tasks.TRANSLATIONS,
             passes=tasks.PASSES,
+            completed=self._link_when_done,
         )
         if app is not None:
             tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
@@ -298,7 +304,15 @@ class Pipeline:
             still_waits = not begun if waiting is None else stalled.message in waiting
             if not still_waits:
                 outcomes[self._revive(app, stalled.ref, stalled.first_page)] += 1
+        self._link_missed()
         return outcomes
+
+    def _link_missed(self) -> None:
+        """Documents whose worker died after the last stage, before it linked them."""
+        try:
+            self.link_entities(seconds=_DAY)
+        except DocpipeError as error:
+            log.warning("entities_not_linked", error=str(error))
 
     def _revive(self, app: Celery, ref: Ref, first_page: int | None) -> str:
         if first_page is not None:
@@ -450,6 +464,55 @@ class Pipeline:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
         return self.store.cancel(document_uuid)
 
+    # --- graphs -----------------------------------------------------------------------------------
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """Reads graphs and the entities of projects, and keeps what people decide about them."""
+        return Graphs(self.store)
+
+    def link_entities(self, project_id: str | None = None, *, seconds: float | None = None) -> int:
+        """Join the entities of completed documents to those of their projects, where a worker died before
+        it could, or the documents are older than this docpipe.
+
+        Args:
+            project_id: only of this project (`""`: of the documents without one); None: of all.
+            seconds: only of runs that completed in the last seconds.
+
+        Returns:
+            How many documents were linked.
+
+        Raises:
+            MissingExtraError: the extra `worker` is not installed.
+        """
+        linked = 0
+        while waiting := self.store.unlinked(project_id, seconds=seconds):
+            linked += sum(link_document(self.store, ref) for ref in waiting)
+        return linked
+
+    def _link_when_done(self, stage: str, ref: Ref) -> None:
+        """After the last stage. What fails here is done later: the document is complete all the same."""
+        if stage != self.stages[-1].name:
+            return
+        try:
+            link_document(self.store, ref)
+        except DocpipeError as error:
+            log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+
+    def delete(self, document_uuid: str) -> None:
+        """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
+        that docpipe made, and its progress. A stage that works on it changes nothing any more.
+
+        Raises:
+            DocumentNotFoundError: the store knows no such document.
+        """
+        uris = self.store.delete(document_uuid)
+        if uris is None:
+            raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+        for uri in uris:
+            self.sources.discard(uri)
+        self.runtime.progress.forget(document_uuid)
+
     # --- in this process ------------------------------------------------------------------------
 
     def process(
@@ -488,6 +551,15 @@ class Pipeline:
                 time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
             except TryAgainError as again:
                 time.sleep(again.seconds)
+
+
+def link_document(store: Store, ref: Ref) -> bool:
+    """`docpipe.linking.link_document`, imported when it is needed: who only submits has no need of it."""
+    try:
+        link: Callable[[Store, Ref], bool] = import_module("docpipe.linking").link_document
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.for_module(error.name or "rapidfuzz", "worker") from error
+    return link(store, ref)
 
 
 def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class Progress(Protocol):
         self, document_uuid: str, phase: str, status: str, metadata: Mapping[str, Any] | None = None
     ) -> None: ...
 
+    def forget(self, document_uuid: str) -> None:
+        """The document is deleted."""
+        ...
+
 
 class NoProgress:
     """For runs without Redis."""
@@ -30,6 +34,9 @@ class NoProgress:
     def update_document_state(
         self, document_uuid: str, phase: str, status: str, metadata: Mapping[str, Any] | None = None
     ) -> None:
+        pass
+
+    def forget(self, document_uuid: str) -> None:
         pass
 
 
@@ -69,6 +76,13 @@ class RedisProgress:
             pipe.execute()
         except redis.RedisError as error:
             log.warning("progress_not_written", document=document_uuid, phase=phase, error=str(error))
+
+    def forget(self, document_uuid: str) -> None:
+        """Remove the hash."""
+        try:
+            self._client.delete(self._key(document_uuid))
+        except redis.RedisError as error:
+            log.warning("progress_not_forgotten", document=document_uuid, error=str(error))
 
     def read(self, document_uuid: str) -> dict[str, str]:
         """The whole hash; empty when there is none (any more)."""

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -90,6 +90,10 @@ class Policy:
         return wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
+def _nothing_more(_stage: str, _ref: Ref) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What every attempt of this process shares."""
@@ -103,6 +107,8 @@ class Runtime:
     """Exceptions of the host (Celery's time limit) and what they mean here."""
     passes: tuple[type[BaseException], ...] = ()
     """Exceptions that are the host's control flow and go through untouched."""
+    completed: Callable[[str, Ref], None] = _nothing_more
+    """Called after a stage is complete, by this attempt or an earlier one, with the stage's name."""
 
 
 class TryAgainError(Exception):
@@ -140,13 +146,11 @@ def run_stage(
         SystemExit, KeyboardInterrupt: the process was told to exit; the ledger says `retrying`.
     """
     with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
-        return _run(
-            runtime,
-            spec,
-            StageRow(runtime.store, runtime.policy.terms, ref, spec.name),
-            task_id,
-            may_split=may_split,
-        )
+        row = StageRow(runtime.store, runtime.policy.terms, ref, spec.name)
+        handover = _run(runtime, spec, row, task_id, may_split=may_split)
+        if handover is None:
+            runtime.completed(spec.name, ref)
+        return handover
 
 
 def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id: str) -> Handover | None:

@@ -13,12 +13,15 @@ from docpipe import __version__
 from docpipe.cli.database import db
 from docpipe.cli.doctor import doctor
 from docpipe.cli.documents import status, submit
+from docpipe.cli.entities import entities
+from docpipe.cli.export import export_command
 from docpipe.cli.health import health_command
 from docpipe.cli.intake import s3, watch
 from docpipe.cli.monitor import metrics, monitor
 from docpipe.cli.queue import queue
-from docpipe.cli.recovery import cancel, quarantine, reap, resume, retry
+from docpipe.cli.recovery import cancel, delete, quarantine, reap, resume, retry
 from docpipe.cli.run import run
+from docpipe.cli.show import show
 from docpipe.cli.worker import worker
 from docpipe.errors import DocpipeError
 
@@ -30,7 +33,7 @@ def cli() -> None:
 
 
 for command in (
-    *(run, submit, status, cancel, resume, retry, quarantine, reap),
+    *(run, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command, show),
     *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
 ):
     cli.add_command(command)

@@ -41,6 +41,19 @@ def cancel(uuids: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+def delete(uuids: tuple[str, ...]) -> None:
+    """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes."""
+    pipeline = default_pipeline()
+
+    def remove(uuid: str) -> str:
+        pipeline.delete(uuid)
+        return "deleted"
+
+    _each(uuids, remove)
+
+
+@click.command()
+@click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
 def resume(uuids: tuple[str, ...]) -> None:
     """Let failed or cancelled documents go on from their first incomplete stage."""
     pipeline = default_pipeline()

@@ -40,7 +40,7 @@ SourceLike = str | Path | bytes | BinaryIO
 class Place(Protocol):
     """One technology that holds bytes.
 
-    Both methods raise `SourceNotFoundError`, `SourceForbiddenError` or `SourceUnavailableError`.
+    All methods raise `SourceNotFoundError`, `SourceForbiddenError` or `SourceUnavailableError`.
     """
 
     def open(self, uri: str) -> Iterator[bytes]:
@@ -49,6 +49,10 @@ class Place(Protocol):
 
     def put(self, uri: str, data: IO[bytes]) -> None:
         """Write the bytes there; writing the same again is harmless."""
+        ...
+
+    def remove(self, uri: str) -> None:
+        """Remove the bytes there; it is harmless if there are none."""
         ...
 
 
@@ -148,6 +152,11 @@ class Sources:
         uri = f"{self.uploads.rstrip('/')}/{digest[:2]}/{digest}"
         self._place(uri).put(uri, data)
         return uri
+
+    def discard(self, uri: str) -> None:
+        """Remove a copy that docpipe made; bytes that rest anywhere else are not docpipe's, and stay."""
+        if self.uploads is not None and uri.startswith(f"{self.uploads.rstrip('/')}/"):
+            self._place(uri).remove(uri)
 
     @contextmanager
     def fetch(self, uri: str, digest: str | None, label: str) -> Iterator[Path]:

@@ -98,6 +98,9 @@ class Https:
     def put(self, uri: str, data: IO[bytes]) -> None:  # noqa: ARG002 - the Protocol's signature
         raise SourceForbiddenError(f"{uri}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
 
+    def remove(self, uri: str) -> None:
+        raise SourceForbiddenError(f"{uri}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
+
     @contextmanager
     def _answer(self, network: _CheckedNetwork, target: str) -> Iterator[httpcore.Response]:
         url = _parsed(target)

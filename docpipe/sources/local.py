@@ -42,6 +42,13 @@ class LocalFiles:
         except OSError as error:
             raise SourceUnavailableError(f"{path} cannot be written: {error.strerror}.") from error
 
+    def remove(self, uri: str) -> None:
+        path = _path(uri)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SourceUnavailableError(f"{path} cannot be removed: {error.strerror}.") from error
+
 
 def _path(uri: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))  # names need not be UTF-8

@@ -65,6 +65,13 @@ class S3:
         except (ClientError, BotoCoreError) as error:
             raise _translated(error, uri) from error
 
+    def remove(self, uri: str) -> None:
+        bucket, key = _split(uri)
+        try:
+            self._client.delete_object(Bucket=bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, uri) from error
+
 
 def _split(uri: str) -> tuple[str, str]:
     bucket, _, key = uri.partition("://")[2].partition("/")

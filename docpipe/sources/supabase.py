@@ -48,6 +48,12 @@ class SupabaseStorage:
         if answer.status_code != 200:
             raise _translated(answer, uri)
 
+    def remove(self, uri: str) -> None:
+        with _errors(uri):
+            answer = httpx.delete(self._address(uri), headers=self._headers, timeout=_TIMEOUT)
+        if answer.status_code != 200 and _reason(answer)[0] != 404:
+            raise _translated(answer, uri)
+
     def _address(self, uri: str) -> str:
         bucket, _, key = uri.partition("://")[2].partition("/")
         if not bucket or not key:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from docpipe.errors import BugError
+from docpipe.errors import InconsistentGraphError
 from docpipe.models import Chunk, Edge, Entity, Mention, Page, Relation, StageOutput
 from docpipe.stages.relations import RelationOptions, find_relations
 from docpipe.stages.resolution import resolve
@@ -49,14 +49,16 @@ def build_graph(
     REFERS_TO), checked by `check_graph`. Time and memory are linear in the document, but for sorting.
 
     Raises:
-        BugError: the pages, chunks and mentions do not fit each other.
+        InconsistentGraphError: the pages, chunks and mentions do not fit each other; names the nodes.
     """
     entities = resolve(mentions, text)
     relations = find_relations(text, pages, mentions, entities, options.relations)
     edges = tuple(structural_edges(pages, chunks, mentions, entities))
     faults = check_graph(text, pages, chunks, mentions, entities, relations, edges)
     if faults:
-        raise BugError(f"The graph is inconsistent in {len(faults)} places: {'; '.join(faults[:5])}.")
+        raise InconsistentGraphError(
+            f"The graph is inconsistent in {len(faults)} places: {'; '.join(faults[:5])}."
+        )
     return StageOutput(entities=entities, relations=relations, edges=edges)
 
 
@@ -103,10 +105,10 @@ def _wrong_places(text: str, chunks: Sequence[Chunk], mentions: Sequence[Mention
     spans = {chunk.index: (chunk.start, chunk.end) for chunk in chunks}
     for mention in mentions:
         if text[mention.start : mention.end] != mention.text:
-            yield f"mention {mention.index} does not read as the text from {mention.start} to {mention.end}"
+            yield f"mention:{mention.index} does not read as the text from {mention.start} to {mention.end}"
         start, end = spans.get(mention.chunk, (0, 0))
         if not start <= mention.start < end:
-            yield f"mention {mention.index} does not start in chunk {mention.chunk}"
+            yield f"mention:{mention.index} does not start in chunk:{mention.chunk}"
 
 
 def _wrong_edges(
@@ -127,7 +129,7 @@ def _wrong_edges(
     referring = Counter(edge.source for edge in edges if edge.type == REFERS_TO)
     for mention in mentions:
         if referring[f"mention:{mention.index}"] != 1:
-            yield f"mention {mention.index} refers to {referring[f'mention:{mention.index}']} entities"
+            yield f"mention:{mention.index} refers to {referring[f'mention:{mention.index}']} entities"
 
 
 def _nodes(
@@ -152,7 +154,7 @@ def _wrong_relations(
     for relation in relations:
         for end in (relation.source, relation.target):
             if not _holds(relation.evidence.start, relation.evidence.end, places[end]):
-                yield f"the evidence of {relation.type} does not mention entity {end}"
+                yield f"the evidence of {relation.type} does not mention entity:{end}"
 
 
 def _holds(start: int, end: int, spans: Sequence[tuple[int, int]]) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from docpipe.models import Document, DocumentStatus, Failure, RangeRef, Ref, StageOutput
 from docpipe.status import StageState, StageWords
+from docpipe.stores.graph_port import GraphStore
 from docpipe.stores.ranges import Handover, Ranges
 from docpipe.stores.statistics import Statistics
 
@@ -192,7 +193,7 @@ class Resumption:
     """Ranges of the stage to publish instead, by their first page."""
 
 
-class Store(Protocol):
+class Store(GraphStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str

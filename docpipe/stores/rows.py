@@ -13,6 +13,9 @@ from docpipe.models import (
     DocumentStatus,
     Edge,
     Entity,
+    EntityDecision,
+    EntityLink,
+    EntityMember,
     Evidence,
     Failure,
     Line,
@@ -29,6 +32,7 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
+from docpipe.stores.graph_port import Found
 from docpipe.stores.port import NewDocument, PlannedStage, Resumption, Selection, Summary
 from docpipe.stores.ranges import Handover, ReadRange
 
@@ -339,3 +343,39 @@ def status_of(row: Mapping[str, Any]) -> DocumentStatus:
         error=failed,
         warnings=tuple(warn_of(warning) for warning in row["warnings"]),
     )
+
+
+VALUE_OF: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "pages": page_of,
+    "chunks": chunk_of,
+    "mentions": mention_of,
+    "entities": entity_of,
+    "relations": relation_of,
+    "edges": edge_of,
+}
+"""By the part of a document (`port.Part`)."""
+
+
+def link_of(row: Mapping[str, Any]) -> EntityLink:
+    return EntityLink(row["key_a"], row["key_b"], row["rule"], row["score"])
+
+
+def decision_of(row: Mapping[str, Any]) -> EntityDecision:
+    return EntityDecision(row["key_a"], row["key_b"], bool(row["same"]))
+
+
+def member_of(row: Mapping[str, Any]) -> EntityMember:
+    return EntityMember(
+        document_uuid=row["document_uuid"],
+        run=row["run"],
+        index=row["index"],
+        key=row["key"],
+        name=row["name"],
+        label=row["label"],
+        spellings=row["spellings"],
+        mention_count=row["mention_count"],
+    )
+
+
+def found_of(row: Mapping[str, Any]) -> Found:
+    return Found(Ref(row["document_uuid"], row["run"]), row["index"], relation_of(row))

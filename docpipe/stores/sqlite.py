@@ -36,6 +36,7 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
+from docpipe.stores.sqlite_graph import SqliteGraph
 from docpipe.stores.statistics import Statistics, statistics_of
 
 _BUSY_SECONDS = 60.0
@@ -80,7 +81,7 @@ class _Own:
             self.connection.close()
 
 
-class SqliteStore:
+class SqliteStore(SqliteGraph):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:

@@ -205,3 +205,52 @@ create table if not exists docpipe_edges (
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
+
+create table if not exists docpipe_entity_names (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    project_id text not null,
+    key text not null,
+    name text not null,
+    label text not null,
+    spellings text not null,
+    mention_count integer not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run, "index")
+        references docpipe_entities (document_uuid, run, "index") on delete cascade
+);
+create index if not exists docpipe_entity_names_key_idx on docpipe_entity_names (project_id, key);
+
+create table if not exists docpipe_entity_blocks (
+    project_id text not null,
+    block text not null,
+    key text not null,
+    primary key (project_id, block, key)
+);
+create index if not exists docpipe_entity_blocks_key_idx on docpipe_entity_blocks (project_id, key);
+
+create table if not exists docpipe_entity_links (
+    project_id text not null,
+    key_a text not null,
+    key_b text not null check (key_a < key_b),
+    rule text not null,
+    score real not null,
+    primary key (project_id, key_a, key_b)
+);
+create index if not exists docpipe_entity_links_key_b_idx on docpipe_entity_links (project_id, key_b);
+
+create table if not exists docpipe_entity_decisions (
+    project_id text not null,
+    key_a text not null,
+    key_b text not null check (key_a < key_b),
+    same integer not null,
+    at text not null,
+    primary key (project_id, key_a, key_b)
+);
+create index if not exists docpipe_entity_decisions_key_b_idx on docpipe_entity_decisions (project_id, key_b);
+
+create table if not exists docpipe_entity_linked (
+    document_uuid text primary key references source_documents (document_uuid) on delete cascade,
+    run integer not null
+);

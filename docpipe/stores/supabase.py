@@ -49,9 +49,10 @@ from docpipe.stores.port import (
     Summary,
 )
 from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.supabase_graph import SupabaseGraph
 from docpipe.stores.supabase_ranges import SupabaseRanges, failure_json, keys, match
 
-SCHEMA_VERSION = "20261122130000"
+SCHEMA_VERSION = "20261122140000"
 """The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -63,7 +64,7 @@ _ATTEMPTS = 4
 T = TypeVar("T")
 
 
-class SupabaseStore:
+class SupabaseStore(SupabaseGraph):
     """A `Store` in a Supabase project.
 
     Args:
@@ -117,6 +118,10 @@ class SupabaseStore:
             start += len(found)
             if not found:
                 return
+
+    def _slice(self, table: str, ref: Ref, order: str, start: int, limit: int) -> list[rows.Row]:
+        query = self.client.table(table).select("*").match(match(ref)).order(order)
+        return _rows(query.range(start, start + limit - 1))
 
     # --- moves ----------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 WORDS = {"models", "errors", "status"}
 CORE = {"canvas", "tasks", "pipeline", "runner", "plan", "progress", "logs", "stores", "sources", "engines"}
-CORE |= {"broker", "checks", "isolation", "ledger"}
+CORE |= {"broker", "checks", "isolation", "ledger", "graph"}
 CORE |= WORDS | {"formats", "stages"}
 """What hosts embed. Everything else is a face of it."""
 
@@ -37,6 +37,9 @@ MAY_IMPORT = {
     "engines": {"models", "errors", "engines", "stages"},
     "stores": WORDS | {"stores", "logs"},
     "sources": WORDS | {"sources"},
+    "graph": WORDS | {"graph", "stores"},
+    "pictures": {"formats"},
+    "linking": {"models", "stages", "stores"},
     "progress": WORDS | {"logs"},
     "canvas": {"models", "plan"},
     "plan": CORE - {"canvas", "tasks", "pipeline", "runner", "ledger", "progress", "sources"},

@@ -341,7 +341,7 @@ def columns_in_sql() -> dict[str, set[str]]:
         found[table] = {
             name for name in re.findall(r'^    "?(\w+)"? ', body, re.M) if name not in _CONSTRAINTS
         }
-    for table, body in re.findall(r"alter table public\.(\w+)\n(.*?);", text, re.S):
+    for table, body in re.findall(r"alter table public\.(\w+)\s(.*?);", text, re.S):
         found[table] |= set(re.findall(r'add column if not exists "?(\w+)"? ', body))
     return found
 

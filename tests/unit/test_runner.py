@@ -36,6 +36,9 @@ class Recorder:
     ) -> None:
         self.told.append((phase, status))
 
+    def forget(self, document_uuid: str) -> None:
+        self.told.append(("deleted", document_uuid))
+
 
 def _registered(pipeline: Pipeline, file: Path, *, reprocess: bool = False) -> Ref:
     taken = pipeline.sources.take_in(file)

@@ -283,6 +283,9 @@ def test_a_host_may_bring_places_of_its_own(file: Path) -> None:
         def put(self, uri: str, data: IO[bytes]) -> None:
             raise AssertionError
 
+        def remove(self, uri: str) -> None:
+            raise AssertionError
+
     sources = Sources(places={"vault": Vault()})
     assert _fetched(sources, sources.take_in("vault://a/note.txt")) == b"vault://a/note.txt!"
     assert sources.take_in(file).name == "note.txt"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from docpipe.errors import BugError
+from docpipe.errors import InconsistentGraphError
 from docpipe.models import Chunk, Edge, Entity, Evidence, Mention, Method, Page, Relation, StageOutput
 from docpipe.stages.graph import build_graph, check_graph
 
@@ -74,19 +74,19 @@ def test_a_sound_graph_has_no_faults() -> None:
         ),
         (
             lambda m, e, r, d: (m, e, r, (*d, Edge("REFERS_TO", "mention:0", "entity:1"))),
-            "mention 0 refers to 2 entities",
+            "mention:0 refers to 2 entities",
         ),
         (
             lambda m, e, r, d: ((m[0], m[1], replace(m[2], chunk=0)), e, r, d),
-            "mention 2 does not start in chunk 0",
+            "mention:2 does not start in chunk:0",
         ),
         (
             lambda m, e, r, d: ((replace(m[0], text="Bob"), m[1], m[2]), e, r, d),
-            "mention 0 does not read as the text from 0 to 3",
+            "mention:0 does not read as the text from 0 to 3",
         ),
         (
             lambda m, e, r, d: (m, e, (replace(r[0], evidence=Evidence(0, 10, 1)),), d),
-            "the evidence of WORK_FOR does not mention entity 1",
+            "the evidence of WORK_FOR does not mention entity:1",
         ),
     ],
 )
@@ -95,5 +95,5 @@ def test_a_fault_is_named(spoil: Callable[..., Parts], fault: str) -> None:
 
 
 def test_mentions_that_do_not_fit_the_text_are_a_bug() -> None:
-    with pytest.raises(BugError, match="mention 1 does not read as the text"):
+    with pytest.raises(InconsistentGraphError, match="mention:1 does not read as the text"):
         build_graph(TEXT, PAGES, CHUNKS, (MENTIONS[0], replace(MENTIONS[1], start=12, end=16), MENTIONS[2]))

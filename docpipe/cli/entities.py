@@ -1,0 +1,114 @@
+"""`docpipe entities`: what the documents of a project name, and what people decide about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from docpipe.default import default_pipeline
+from docpipe.graph.values import Entities, Explanation, ProjectEntity
+
+_PAGE = 500
+_FILE_WIDTH = 400
+
+
+@click.group()
+def entities() -> None:
+    """The people, organisations and places of a project's documents.
+
+    ENTITY is an id as `docpipe entities list` prints it, or that of any entity of a document.
+    """
+
+
+@entities.command("list")
+@click.option("--project", "project_id", help="The project; without it, the documents that have none.")
+@click.option("--search", "text", default="", help="Only those that are spelt with this text.")
+@click.option("--label", help="Only those with this label.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The most lines.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per entity and line.")
+def list_entities(project_id: str | None, text: str, label: str | None, limit: int, as_json: bool) -> None:
+    """List a project's entities by label and name."""
+    graphs = default_pipeline().graphs
+    found = _pages(lambda after: graphs.search(text, project_id=project_id, limit=_PAGE, after=after))
+    chosen = (each for each in found if label in (None, each.label))
+    listed = [each for each, _ in zip(chosen, range(limit), strict=False)]
+    if as_json:
+        for each in listed:
+            click.echo(json.dumps(asdict(each), ensure_ascii=False))
+    else:
+        _print_table(listed)
+
+
+def _pages(read: Callable[[str | None], Entities]) -> Iterator[ProjectEntity]:
+    after: str | None = None
+    while True:
+        page = read(after)
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next
+
+
+def _print_table(listed: list[ProjectEntity]) -> None:
+    table = Table(Column("entity", no_wrap=True), "label", "name", "documents", "mentions", box=None)
+    for each in listed:
+        table.add_row(each.id, each.label, escape(each.name), str(each.documents), str(each.mentions))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    console.print(table)
+
+
+@entities.command()
+@click.argument("one", metavar="ENTITY")
+@click.argument("other", metavar="ENTITY")
+def merge(one: str, other: str) -> None:
+    """Say that two entities are one; takes an earlier split of the two back."""
+    _print_entity(default_pipeline().graphs.merge(one, other))
+
+
+@entities.command()
+@click.argument("one", metavar="ENTITY")
+@click.argument("other", metavar="ENTITY")
+def split(one: str, other: str) -> None:
+    """Say that two entities are two; takes an earlier merge of the two back."""
+    _print_entity(default_pipeline().graphs.split(one, other))
+
+
+@entities.command()
+@click.argument("entity", metavar="ENTITY")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def explain(entity: str, as_json: bool) -> None:
+    """Show what an entity is made of, and which rule or decision joins each pair of names."""
+    found = default_pipeline().graphs.explain(entity)
+    if as_json:
+        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+    else:
+        _print_explanation(found)
+
+
+def _print_entity(entity: ProjectEntity) -> None:
+    counts = f"{entity.mentions} mentions in {entity.documents} documents"
+    click.echo(f"{entity.id} {entity.label} {entity.name}: {counts}")
+
+
+def _print_explanation(found: Explanation) -> None:
+    _print_entity(found.entity)
+    for member in found.entity.members:
+        click.echo(f"  {member}")
+    for reason in found.reasons:
+        holds = "" if reason.holds else ", set aside"
+        click.echo(f"  {reason.rule} {reason.score:.2f}{holds}: {reason.name_a} | {reason.name_b}")
+
+
+@entities.command()
+@click.option("--project", "project_id", help="Only of this project.")
+def link(project_id: str | None) -> None:
+    """Join documents to their project's entities that are not yet: older ones, or where a worker died."""
+    click.echo(f"{default_pipeline().link_entities(project_id)} documents linked")

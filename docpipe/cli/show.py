@@ -1,0 +1,47 @@
+"""`docpipe show`: a document as one HTML file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from docpipe.default import default_pipeline
+from docpipe.errors import DocpipeError, MissingExtraError
+from docpipe.graph.show import to_html
+from docpipe.models import Ref
+from docpipe.pipeline import Pipeline
+
+
+@click.command()
+@click.argument("document_uuid", metavar="UUID")
+@click.option("--out", type=click.Path(path_type=Path), help="The file; standard output if not given.")
+@click.option("--no-images", is_flag=True, help="Text only: the document's bytes are not fetched.")
+def show(document_uuid: str, out: Path | None, no_images: bool) -> None:
+    """Write one HTML file that shows a document: pages, mentions, entities, relations, timeline."""
+    pipeline = default_pipeline()
+    document, status = pipeline.get(document_uuid), pipeline.status(document_uuid)
+    images = {} if no_images else _images(pipeline, Ref(document_uuid, document.run))
+    text = to_html(document, status, images)
+    if out is None:
+        click.echo(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:
+    """The pages' pictures; none, with the reason, if the bytes cannot be had any more."""
+    record = pipeline.store.source(ref)
+    try:
+        page_pictures = import_module("docpipe.pictures").page_pictures
+        with pipeline.sources.fetch(record.uri, record.digest, record.name) as path:
+            found: dict[int, str] = page_pictures(path, record.name, pipeline.runtime.tools.options.limits)
+            return found
+    except ModuleNotFoundError as error:
+        click.echo(
+            f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True
+        )
+    except DocpipeError as error:
+        click.echo(f"docpipe: text only: {error}", err=True)
+    return {}

@@ -1,0 +1,40 @@
+"""Pages as pictures for people: small JPEGs, from the document's bytes. Imports the libraries of formats."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits, PageImage
+
+DPI = 110
+_QUALITY = 70
+
+
+def page_pictures(path: Path, name: str, limits: Limits) -> dict[int, str]:
+    """Page number to a `data:` address, for pages that the format can draw.
+
+    Raises:
+        DocpipeError: as reading the document does.
+    """
+    reader = open_document(path, name, limits)
+    try:
+        pages = enumerate(reader.pages(), 1)
+        return {number: _address(page.image(DPI), page.width) for number, page in pages if page.image}
+    finally:
+        reader.close()
+
+
+def _address(image: PageImage, width: float | None) -> str:
+    picture = Image.fromarray(np.ascontiguousarray(image.pixels[:, :, ::-1]))
+    if width:  # a scan comes in the resolution it was made in
+        most = int(width / 72 * DPI)
+        picture.thumbnail((most, max(1, round(most * picture.height / picture.width))))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()

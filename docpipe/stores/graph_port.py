@@ -1,0 +1,103 @@
+"""The part of the store that reads graphs and joins the entities of a project; see `port.Store`.
+
+A project is named by its id, documents without one are those of the project `''`. A key is `EntityName.key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What joins or parts keys, either end among those asked for."""
+
+    links: tuple[EntityLink, ...]
+    decisions: tuple[EntityDecision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A relation, and where it was found."""
+
+    ref: Ref
+    index: int
+    relation: Relation
+
+
+class GraphStore(Protocol):
+    """Slices of documents, and the entities of projects."""
+
+    def slice(self, ref: Ref, part: str, *, start: int, limit: int) -> Sequence[Any]:
+        """At most `limit` values of a `port.Part` (not text, not extras), after the first `start`."""
+        ...
+
+    def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
+        """Add the names of a run to its project; false if it is not the run whose results are read."""
+        ...
+
+    def rivals(self, project_id: str, blocks: Collection[str]) -> dict[str, list[str]]:
+        """The keys in each of the blocks."""
+        ...
+
+    def put_links(self, project_id: str, links: Sequence[EntityLink]) -> None:
+        """Add links; one whose end no document names any more is left out."""
+        ...
+
+    def linked(self, ref: Ref) -> bool:
+        """Say that the run's names and links are all there; the names of the document's older runs go, and
+        what hangs on keys that no document names any more. False as for `put_names`.
+        """
+        ...
+
+    def unlinked(
+        self, project_id: str | None = None, *, seconds: float | None = None, limit: int = 100
+    ) -> list[Ref]:
+        """Results that are not linked yet: of all projects if None, completed in the last `seconds`."""
+        ...
+
+    def ties(self, project_id: str, keys: Collection[str]) -> Ties:
+        """The links and decisions that end at one of the keys."""
+        ...
+
+    def keys(self, project_id: str, *, text: str = "", after: str = "", limit: int = 100) -> list[str]:
+        """Keys in order of code points, each once, after `after`.
+
+        Args:
+            text: only those with a spelling that holds it; in lower case.
+        """
+        ...
+
+    def members(self, project_id: str, keys: Collection[str]) -> list[EntityMember]:
+        """The entities of documents that the keys stand for, by document and index."""
+        ...
+
+    def member(self, document_uuid: str, index: int) -> tuple[str, EntityMember] | None:
+        """The project and the entity `index` of a document's linked run."""
+        ...
+
+    def relations_of(self, members: Sequence[EntityMember], *, skip: int, limit: int) -> list[Found]:
+        """The relations that begin or end at one of the entities, in order, after the first `skip`."""
+        ...
+
+    def decide(self, project_id: str, decision: EntityDecision | None, pair: tuple[str, str]) -> None:
+        """Write down what was decided about a pair of keys (the smaller first), or take it back (None)."""
+        ...
+
+    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
+        """Give a document's name a key of its own, `models.own_key`, with a decision that says so; or take
+        it back.
+        """
+        ...
+
+    def delete(self, document_uuid: str) -> list[str] | None:
+        """Remove a document with all that was made of it.
+
+        Returns:
+            Locators of its bytes that no other document has; None if the store knows no such document.
+        """
+        ...

@@ -1,0 +1,148 @@
+"""`docpipe show`: one HTML file that works without anything else, opened in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from docpipe import set_default_pipeline
+from docpipe.cli import cli
+from docpipe.graph.show import to_html
+from docpipe.models import (
+    Document,
+    DocumentStatus,
+    Entity,
+    Evidence,
+    Line,
+    Mention,
+    Method,
+    Page,
+    Relation,
+    StageRun,
+)
+from tests.unit.conftest import NewPipeline
+
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+NAME = "</script><b>O'Neil</b> & \U0001f600.pdf"
+TEXT = "\U0001f600 Ann Lee <works> for Acme.\nIn </script> Bern."
+LINES = (Line(0, 27, (72.0, 72.0, 372.0, 90.0)), Line(28, 46, (72.0, 100.0, 200.0, 112.0)))
+BOX = (90.0, 72.0, 140.0, 90.0)
+DOCUMENT = Document(
+    document_uuid="u",
+    run=2,
+    status="completed",
+    name=NAME,
+    text=TEXT,
+    pages=(Page(1, 0, len(TEXT), 612.0, 792.0, Method.TEXT, LINES),),
+    mentions=(
+        Mention(0, "Ann Lee", "PERSON", 2, 9, 1, BOX, 0.9, "x", 0),
+        Mention(1, "Acme", "ORG", 22, 26, 1, (250.0, 72.0, 290.0, 90.0), 0.8, "x", 0),
+        Mention(2, "Bern", "LOCATION", 41, 45, 1, None, 0.8, "x", 0),
+    ),
+    entities=(
+        Entity(0, "Ann Lee", "PERSON", (0,)),
+        Entity(1, "Acme", "ORG", (1,)),
+        Entity(2, "Bern", "LOCATION", (2,)),
+    ),
+    relations=(Relation("WORK_FOR", 0, 1, Evidence(2, 26, 1), 0.75),),
+)
+BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+STATUS = DocumentStatus(
+    document_uuid="u",
+    run=2,
+    result_run=2,
+    status="completed",
+    graph_status="completed",
+    name=NAME,
+    project_id=None,
+    task_id=None,
+    stages=(StageRun("ocr", 0, "complete", 1, started_at=BEGAN, finished_at=BEGAN + timedelta(seconds=1.5)),),
+    history=((BEGAN, "pending", None),),
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("there is no Chromium on PATH. Run: apt-get install chromium, or: brew install chromium")
+    return found
+
+
+def opened(browser: str, file: Path, target: str = "") -> str:
+    """The page's elements after its script has run."""
+    profile = f"--user-data-dir={file.parent / 'profile'}"
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=3000",
+        profile,
+        "--dump-dom",
+    ]
+    done = subprocess.run(
+        [browser, *flags, f"{file.as_uri()}{target}"], capture_output=True, text=True, timeout=200
+    )
+    assert 'data-ready="yes"' in done.stdout, done.stderr
+    return re.sub(r'(?s)<script id="data".*?</script>', "", done.stdout)
+
+
+def test_the_page_shows_mentions_graph_and_timeline(browser: str, tmp_path: Path) -> None:
+    file = tmp_path / "show.html"
+    file.write_text(to_html(DOCUMENT, STATUS, {1: PIXEL}), encoding="utf-8")
+    shown = opened(browser, file)
+    assert re.findall(r'class="box" title="([^"]*)"', shown) == ["PERSON: Ann Lee", "ORG: Acme"]
+    assert "left: 14.7" in shown  # 90 of 612 points
+    assert shown.count('class="node"') == 2
+    assert shown.count('class="edge"') == 1
+    assert re.search(r'id="timeline">.*?ocr.*?complete.*?1\.50 s', shown, re.S)
+    assert "<b>O'Neil</b>" not in shown
+
+
+def test_a_click_on_an_edge_leads_to_its_evidence(browser: str, tmp_path: Path) -> None:
+    file = tmp_path / "show.html"
+    file.write_text(to_html(DOCUMENT, STATUS, {1: PIXEL}), encoding="utf-8")
+    shown = opened(browser, file, "#relation:0")
+    assert '<blockquote id="evidence">Ann Lee &lt;works&gt; for Acme</blockquote>' in shown
+    assert shown.count('class="evidence"') == 1
+    assert shown.count("box lit") == 2
+
+
+def test_a_page_without_a_picture_shows_its_text(browser: str, tmp_path: Path) -> None:
+    file = tmp_path / "show.html"
+    file.write_text(to_html(DOCUMENT, STATUS), encoding="utf-8")
+    shown = opened(browser, file, "#entity:2")
+    assert re.findall(r"<mark[^>]*>([^<]*)</mark>", shown) == ["Ann Lee", "Acme", "Bern"]
+    assert re.findall(r'<mark[^>]*class="lit"[^>]*>([^<]*)', shown) == ["Bern"]
+    assert "In &lt;/script&gt; " in shown
+
+
+def test_nothing_is_fetched_from_anywhere() -> None:
+    text = to_html(DOCUMENT, STATUS, {1: PIXEL})
+    assert "default-src 'none'" in text
+    assert set(re.findall(r"https?://[^\s\"'<]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert text.count("</script>") == 2
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_the_command_draws_pages_while_the_source_is_there(
+    new_pipeline: NewPipeline, examples: Path, tmp_path: Path, gone: bool
+) -> None:
+    source = shutil.copy(examples / "contract.pdf", tmp_path)
+    pipeline = new_pipeline()
+    set_default_pipeline(pipeline)
+    document = pipeline.process(source)
+    if gone:
+        Path(source).unlink()
+    out = tmp_path / "show.html"
+    done = CliRunner().invoke(cli, ["show", document.document_uuid, "--out", str(out)])
+    assert done.exit_code == 0
+    assert ("text only" in done.stderr) == gone
+    assert out.read_text().count("data:image/jpeg;base64,") == (0 if gone else len(document.pages))
