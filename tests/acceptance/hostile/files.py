@@ -230,10 +230,10 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def circle_of_pictures() -> bytes:
-    """A TIFF whose first picture, blank, is also the one after it."""
+    """A TIFF whose first picture, half of it black, is also the one after it."""
     entries = {256: 8, 257: 8, 258: 1, 259: 1, 262: 0, 273: 8, 277: 1, 278: 8, 279: 8}
     tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
-    pixels = bytes(8)
+    pixels = b"\xf0" * 8
     first = 8 + len(pixels)
     directory = struct.pack("<H", len(entries)) + tags + struct.pack("<I", first)
     return b"II*\0" + struct.pack("<I", first) + pixels + directory
