@@ -87,8 +87,8 @@ def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
 
     1. Edges are trimmed; of a name also the number of a heading, a field's
        word and colon (`Bank: `), and the titles Mr., Mrs., Ms., Dr., Prof.
-    2. A name without a letter, of role words only (`the Company`, `Board of Directors`), or an
-       organisation in small letters is none.
+    2. A name without a letter, of role words only (`the Company`, `Board of Directors`), an
+       organisation in small letters, or a person of one word in small letters is none.
     3. An amount without a currency is none.
     4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION.
     """
@@ -110,7 +110,7 @@ def _tidy(text: str, span: Span) -> Span | None:
     piece = text[start:end]
     if not _LETTER.search(piece) or _ROLES.issuperset(_WORDS.findall(piece.lower())):
         return None
-    if span.label == "ORG" and piece.islower():
+    if piece.islower() and (span.label == "ORG" or (span.label == "PERSON" and piece.isalpha())):
         return None
     return Span(start, end, _by_form(span.label, piece), span.score)
 

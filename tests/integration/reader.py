@@ -31,7 +31,7 @@ ENDLESS = {
     "docpipe s3 listen": "listening to ",
     "docpipe metrics": "metrics at ",
     "docpipe reap --every": "",
-    "celery -A docpipe.worker beat": "beat: Starting",
+    "celery -A docpipe.worker beat": "is starting",
     "celery -A docpipe.worker flower": "Registered tasks",
 }
 """Beginnings of commands that go on until they are told to stop, and what they say when they are ready."""
