@@ -106,6 +106,10 @@ class Field:
         """As the function of this name."""
         return leftovers(self.env["REDIS_URL"], self.stack.postgres.url)
 
+    def waiting(self, prefix: str) -> dict[str, int]:
+        """What is left in Redis under this prefix."""
+        return {name: count for name, count in self.leftovers().items() if name.startswith(prefix)}
+
     def allowed(self, deaths: int = 0, lasts: float = 0.0) -> float:
         """Seconds from registration to the final state, where the stage's worker dies so often and the
         failure itself takes so long: each death costs at most the lease and what the reaper needs to see it.
