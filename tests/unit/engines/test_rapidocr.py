@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,10 @@ def read(engine: OcrEngine, pixels: Pixels) -> list[str]:
     return "".join(line.joint + line.text for line in lines).split("\n")[1:]
 
 
-@pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="pip install openvino")
+
+
+@pytest.fixture(scope="module", params=[pytest.param("openvino", marks=needs_openvino), "onnxruntime"])
 def engine(request: pytest.FixtureRequest) -> OcrEngine:
     return load_ocr("rapidocr", inference=request.param)
 
@@ -114,6 +118,7 @@ def test_lines_below_the_least_score_are_left_out() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@needs_openvino
 def test_a_fork_reads_with_models_of_its_own_and_not_with_openvino(engine: OcrEngine) -> None:
     assert read(engine, page(PROSE[:1])) == [PROSE[0]]
     receive, send = os.pipe()
@@ -147,6 +152,7 @@ def test_the_engines_name_says_its_version_and_what_it_runs_on(engine: OcrEngine
     assert re.fullmatch(r"rapidocr 3\.[\d.]+ \((openvino|onnxruntime)\)", engine.name)
 
 
+@needs_openvino
 def test_openvino_is_chosen_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert RapidOcrEngine().inference == "openvino"
     without_openvino(monkeypatch)
@@ -163,6 +169,7 @@ def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "find_spec", lambda name: None)
 
 
+@needs_openvino
 def test_processes_share_the_cores_as_openvino_does_not_pin_its_threads() -> None:
     parameters = RapidOcrEngine(inference="openvino", threads=2).parameters()
     assert {name.rpartition(".")[2]: value for name, value in parameters.items() if "openvino" in name} == {
