@@ -52,7 +52,13 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
     """docpipe's error for one of Postgres's."""
     message = error.diag.message_primary or str(error)
     detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
-    detail += f" It happened in {where}." if (where := _foreign_function(error)) else ""
+    if detail.startswith(" Failing row"):  # all of it: text, and perhaps what is nobody's business
+        detail = ""
+    if where := _foreign_function(error):
+        return ConfigurationError(
+            f"{what} does not fit this database ({error.sqlstate}): {message}.{detail}"
+            f" It happened in {where}. Mend that function, or disable the trigger that calls it."
+        )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return PermissionDeniedError(f"{what} cannot be applied: {message}. Connect as the database's owner.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
