@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from docpipe.errors import ConfigurationError, DocpipeError, PermissionDeniedError, StoreUnavailableError
 
@@ -26,17 +27,28 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         PermissionDeniedError: this user may not do it.
         ConfigurationError: it does not fit the database.
     """
+    _require_readable(dsn)
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
             yield connection
     except psycopg.OperationalError as error:
         if error.sqlstate:
             raise translated(error, what) from error
-        raise StoreUnavailableError(
-            f"The database cannot be reached: {str(error).strip()}. Check SUPABASE_DB_URL."
-        ) from error
+        told = " ".join(str(error).split()).rstrip(".")
+        message = f"The database cannot be reached: {told} Check SUPABASE_DB_URL."
+        raise StoreUnavailableError(message) from error
     except psycopg.Error as error:
         raise translated(error, what) from error
+
+
+def _require_readable(dsn: str) -> None:
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            "SUPABASE_DB_URL is no address of a Postgres database."
+            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres."
+        ) from error
 
 
 @contextmanager
