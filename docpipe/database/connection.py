@@ -72,7 +72,7 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
             f" It happened in {where}. Mend that function, or disable the trigger that calls it."
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return PermissionDeniedError(f"{what} cannot be applied: {message}. Connect as the database's owner.")
+        return PermissionDeniedError(f"{what} cannot be applied: {message}.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return StoreUnavailableError(f"{what}: a table is locked by somebody else. Try again.")
     if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):

@@ -304,22 +304,20 @@ def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
             undo.Undo(f"trigger {each.name} of {each.table} {each.done}", each.undo) for each in switched
         ]
         undo.record(connection, "triggers", lines)
-        if told := complaint(probe(connection)):
+        if told := complaint(probe(connection), find(connection)):
             raise ConfigurationError(told)
     return switched
 
 
-def complaint(seen: Seen) -> str:
-    """What the probe saw that should not happen; empty if nothing did."""
+def complaint(seen: Seen, found: list[Trigger]) -> str:
+    """What the probe saw that should not happen, and which triggers may do it; empty if nothing did."""
+    dark = [f"{each.name} on {each.table}" for each in found if each.enabled and Kind.OTHER in each.kinds]
+    look = f"Look at the triggers of which docpipe cannot tell what they do: {', '.join(dark) or 'none'}."
     if seen.queue_rows:
-        return (
-            f"Something still writes to {QUEUE_TABLE}: {seen.queue_rows} rows appeared for two documents that"
-            " were tried. Look at the triggers that `docpipe db triggers` calls 'something else'."
-        )
+        what = f"{seen.queue_rows} rows appeared for two documents that were tried"
+        return f"Something still writes to {QUEUE_TABLE}: {what}. {look}"
     if seen.wrong:
-        return (
-            f"Something changes docpipe's statuses: {'; '.join(seen.wrong)}. Look at `docpipe db triggers`."
-        )
+        return f"Something changes docpipe's statuses: {'; '.join(seen.wrong)}. {look}"
     return ""
 
 

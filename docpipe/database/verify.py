@@ -63,7 +63,7 @@ def _triggers(connection: psycopg.Connection) -> Iterator[Finding]:
     if working:
         return
     try:
-        told = triggers.complaint(probe(connection))
+        told = triggers.complaint(probe(connection), triggers.find(connection))
     except DocpipeError as error:
         told = str(error)
     yield Finding(
