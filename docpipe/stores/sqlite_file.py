@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -52,10 +53,13 @@ class _Own:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.pid = connection, os.getpid()
+        # Not `__del__`: in a circle of garbage the connection's own end, with its warning, may come first.
+        weakref.finalize(self, _close, connection, self.pid)
 
-    def __del__(self) -> None:
-        if self.pid == os.getpid():  # else it is another process's, and lives on there
-            self.connection.close()
+
+def _close(connection: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():  # else it is another process's, and lives on there
+        connection.close()
 
 
 class SqliteFile:
@@ -78,12 +82,10 @@ class SqliteFile:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            connection.row_factory = sqlite3.Row
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = normal")
-            connection.execute("pragma foreign_keys = on")
-            connection.executescript(_schema())
-            _add_columns(connection)
+            with ExitStack() as undo:
+                undo.callback(connection.close)
+                _prepare(connection)
+                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"The store {self.path} cannot be opened: {error}.") from error
         return connection
@@ -111,6 +113,15 @@ class SqliteFile:
     def close(self) -> None:
         """Close this thread's connection; those of other threads are closed as they end."""
         self._local.own = None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = normal")
+    connection.execute("pragma foreign_keys = on")
+    connection.executescript(_schema())
+    _add_columns(connection)
 
 
 def _translated(error: sqlite3.OperationalError, path: Path) -> Exception:
