@@ -106,6 +106,21 @@ def test_what_no_catalogue_tells_is_told_by_a_trial(empty_database: str, stateme
     assert schema(empty_database) == before
 
 
+def test_what_is_lacking_is_told_of_the_schema_that_the_wishes_would_make(empty_database: str) -> None:
+    build(empty_database, 1)
+    run(empty_database, UUIDS)
+    with pytest.raises(ConfigurationError, match="of incompatible types: text and uuid"):
+        migrate.check(empty_database)
+    first = [change.statement for change in takeover.plan(empty_database, WISHES).changes]
+    assert "table docpipe_runs" in migrate.check(empty_database, first)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "https://abcdefgh.supabase.co"])
+def test_an_address_that_is_none_of_postgres_is_told(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="SUPABASE_DB_URL is no address of a Postgres database"):
+        takeover.plan(address)
+
+
 def test_words_among_blanks_and_no_words_are_understood(empty_database: str) -> None:
     legacy = build(empty_database, 1)
     words = {"done": "\tCompleted \n", "blank": " ", "none": None}
