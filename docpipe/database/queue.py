@@ -247,8 +247,7 @@ def _mark(connection: psycopg.Connection, row: Open, outcome: str, note: str, wo
 
 def _close(connection: psycopg.Connection, row: Open, word: str) -> None:
     """With the first word that the row takes; a CHECK may want more of one status than of another."""
-    column = columns(connection, QUEUE_TABLE)["status"]
-    fitting = accepted(connection, QUEUE_TABLE, column, [word, "cancelled", "completed", "failed"])
+    fitting = _fitting(connection, word, "cancelled", "completed", "failed")
     if not fitting:
         raise ConfigurationError(f"{QUEUE_TABLE}.status takes none of cancelled, completed, failed.")
     for each in fitting[:-1]:
@@ -256,6 +255,18 @@ def _close(connection: psycopg.Connection, row: Open, word: str) -> None:
             _set_status(connection, row, each)
             return
     _set_status(connection, row, fitting[-1])
+
+
+def _fitting(connection: psycopg.Connection, *words: str) -> list[str]:
+    """Those of the words that the status takes, each as it is spelt there: an enum may be in capitals."""
+    column = columns(connection, QUEUE_TABLE)["status"]
+    spellings = [spelt for word in words for spelt in (word, word.upper(), word.title())]
+    return accepted(connection, QUEUE_TABLE, column, dict.fromkeys(spellings))
+
+
+def _spelt(connection: psycopg.Connection, word: str) -> str | None:
+    found = _fitting(connection, word)
+    return literal(found[0]) if found else None
 
 
 def _set_status(connection: psycopg.Connection, row: Open, word: str) -> None:
@@ -272,10 +283,9 @@ def hand_back(connection: psycopg.Connection) -> list[str]:
     found = columns(connection, QUEUE_TABLE)
     if not found or not one(connection, "select 1 from public.docpipe_queue_imports limit 1"):
         return []
-    fit = accepted(connection, QUEUE_TABLE, found["status"], ["completed", "failed", "pending"])
-    done = literal("completed") if "completed" in fit else "q.status::text"
-    failed = literal("failed") if "failed" in fit else "i.former_status"
-    again = literal("pending") if "pending" in fit else "i.former_status"
+    done = _spelt(connection, "completed") or "q.status::text"
+    failed = _spelt(connection, "failed") or "i.former_status"
+    again = _spelt(connection, "pending") or "i.former_status"
     return [
         f"""update {_ON} q set status = (case
         when d.celery_status like 'completed%' then {done}

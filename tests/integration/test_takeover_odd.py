@@ -324,6 +324,9 @@ SHAPES = {
     "a CHECK over two columns": FREE
     + "alter table document_processing_queue add check (status <> 'cancelled' or last_error is not null),"
     " add check ((status = 'completed') = (processing_completed_at is not null))",
+    "an enum in capitals": "drop table document_processing_queue; create type job as enum ('PENDING', 'PROCESSING',"
+    " 'COMPLETED', 'FAILED'); create table document_processing_queue (id serial primary key, source_document_uuid"
+    " varchar, source_document_id int, status job default 'PENDING')",
     "a key of another name": FREE
     + "drop trigger queue_notify_trigger on document_processing_queue;"
     " alter table document_processing_queue rename id to queue_id",
@@ -339,13 +342,15 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_queue_of_any_shape_is_imported_sealed_and_given_back(new_world: NewWorld, shape: str) -> None:  # noqa: F811
     world = new_world(1, extra=SHAPES[shape])
-    world.documents(one=dict(WAITS), two=dict(WAITS))
+    waits = WAITS | ({"queue": "PENDING"} if "capitals" in shape else {})
+    world.documents(one=dict(waits), two=dict(waits))
     assert world.take_in() == {"submitted": 2}
+    assert world.take_in() == {}
     queue.seal(world.dsn)
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="sealed"):
-        world.legacy.queue(world.dsn, "one")
+        run(world.dsn, "insert into document_processing_queue (source_document_uuid) values ('late')")
     assert takeover.rollback(world.dsn).handed_back == 2
-    assert table(world.dsn, ROWS) == [("pending", 2)]
+    assert table(world.dsn, ROWS) == [(waits["queue"], 2)]
     assert schema(world.dsn) == world.before
 
 
