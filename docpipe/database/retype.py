@@ -84,7 +84,11 @@ select 'policy ' || p.polname
 order by 1
 """
 _FOREIGN_KEYS = """
-select n.nspname, r.relname, c.conname, pg_get_constraintdef(c.oid)
+select n.nspname, r.relname, c.conname, pg_get_constraintdef(c.oid), c.confdeltype,
+       format('%%I', (select a.attname from pg_attribute a
+                       where a.attrelid = c.conrelid and c.conkey = array[a.attnum])),
+       format('%%s d where d.%%I', c.confrelid::regclass, (select a.attname from pg_attribute a
+              where a.attrelid = c.confrelid and c.confkey = array[a.attnum]))
   from pg_constraint c
   join pg_class r on r.oid = c.conrelid join pg_namespace n on n.oid = r.relnamespace
   join pg_attribute a on a.attname = %(column)s
@@ -109,10 +113,20 @@ def _foreign_keys(connection: psycopg.Connection, table: str, column: str) -> tu
             f"foreign key {name} of {of}",
             f"alter table {quoted(schema, of)} drop constraint {quoted(name)};",
             f"alter table {quoted(schema, of)} add constraint {quoted(name)} {definition};",
+            _followed(quoted(schema, of), action, column, target),
             early=True,
         )
-        for schema, of, name, definition in found
+        for schema, of, name, definition, action, column, target in found
     )
+
+
+def _followed(of: str, action: str, column: str | None, target: str) -> str:
+    """SQL that does what the foreign key would have done when documents were deleted meanwhile."""
+    doing = {"c": f"delete from {of} f", "n": f"update {of} f set {column} = null"}.get(action)  # noqa: S608
+    if doing is None or not column:
+        return ""
+    gone = f"not exists (select 1 from {target}::text = f.{column}::text)"  # noqa: S608
+    return f"{doing} where f.{column} is not null and {gone};"
 
 
 _COLUMN_TRIGGERS = """

@@ -71,6 +71,26 @@ def test_what_stands_in_the_way_is_named_cleared_and_put_back(empty_database: st
     assert schema(empty_database) == before
 
 
+def test_the_rollback_does_what_a_foreign_key_would_have_done_meanwhile(empty_database: str) -> None:
+    legacy = build(empty_database, 1)
+    run(
+        empty_database,
+        f"alter table document_processing_queue alter source_document_id drop not null; {UUIDS}",
+    )
+    before = schema(empty_database)
+    fill(empty_database, legacy, [("kept", {"queue": "completed"}), ("deleted", {"queue": "completed"})])
+    takeover.apply(empty_database, WISHES)
+    run(
+        empty_database,
+        "set session_replication_role = replica; update document_processing_queue set source_document_id = null;"
+        f" delete from source_documents where document_uuid = '{legacy.documents['deleted']}'",
+    )
+    takeover.rollback(empty_database)
+    left = table(empty_database, "select source_document_uuid::text from document_processing_queue")
+    assert left == [(legacy.documents["kept"],)]
+    assert schema(empty_database) == before
+
+
 def test_a_partitioned_table_of_documents_is_refused_by_name(empty_database: str) -> None:
     run(
         empty_database,
