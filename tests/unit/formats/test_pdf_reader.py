@@ -19,6 +19,7 @@ from docpipe.formats import open_document
 from docpipe.formats.base import Limits, RawPage
 
 AES_256 = 5  # pymupdf.PDF_ENCRYPT_AES_256, which its type information lacks
+BUTTON, TEXT_FIELD = 1, 7  # pymupdf.PDF_WIDGET_TYPE_BUTTON and _TEXT, which it lacks too
 UNREADABLE = b"q 0 0 9 9 re W n " * 100_000
 """Clips nested deeper than MuPDF goes."""
 
@@ -115,9 +116,9 @@ def test_a_text_layer_that_is_not_drawn_over_a_scan_is_hidden(render_mode: int, 
 def filled_in(page: pymupdf.Page) -> None:
     """A field, a button, a note written on the page, and one that stands beside it."""
     field, button = pymupdf.Widget(), pymupdf.Widget()
-    field.field_type, field.rect = pymupdf.PDF_WIDGET_TYPE_TEXT, pymupdf.Rect(20, 20, 200, 40)
+    field.field_type, field.rect = TEXT_FIELD, pymupdf.Rect(20, 20, 200, 40)
     field.field_name, field.field_value = "name", "Ann Miller"
-    button.field_type, button.rect = pymupdf.PDF_WIDGET_TYPE_BUTTON, pymupdf.Rect(20, 50, 200, 70)
+    button.field_type, button.rect = BUTTON, pymupdf.Rect(20, 50, 200, 70)
     button.field_name, button.button_caption = "send", "Send the form"
     page.add_widget(field)
     page.add_widget(button)
