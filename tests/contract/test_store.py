@@ -328,7 +328,7 @@ def test_a_finish_that_the_database_refuses_halfway_changes_nothing(store: Store
     token = token_of(claim(store, ref, "chunk"))
     before = store.status(ref.document_uuid)
     bad = replace(CHUNKS[1], text=cast("str", None))
-    with pytest.raises(Exception, match="(?i)null"):
+    with pytest.raises(Exception, match=r"(?i)null"):
         store.finish(ref, "chunk", token, StageOutput(chunks=(CHUNKS[0], bad)))
     assert store.status(ref.document_uuid) == before
     assert store.load(ref, {Part.CHUNKS}).chunks == ()
