@@ -11,9 +11,10 @@ import psycopg
 import redis
 
 from docpipe.models import DocumentStatus
-from docpipe.pipeline import Pipeline, Submission
+from docpipe.pipeline import Pipeline
 from docpipe.runner import Policy
 from docpipe.settings import read_settings
+from docpipe.submission import Submission
 from tests.faults import bombs, mined, verdict
 from tests.faults.armed import TEXT, new_pipeline
 from tests.faults.bombs import Bomb

@@ -15,9 +15,9 @@ import pytest
 
 from docpipe.canvas import document_chain
 from docpipe.models import DocumentStatus, Ref
-from docpipe.pipeline import Submission
 from docpipe.runner import Policy
 from docpipe.status import WORDS, Stage
+from docpipe.submission import Submission
 from tests.faults.bombs import ALWAYS, Bomb
 from tests.faults.conftest import LEASE_SECONDS
 from tests.faults.field import Field
