@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
-from rapidocr import EngineType, RapidOCR
+from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_det.utils import ResizeImgError
 from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
 
@@ -34,7 +34,15 @@ _openvino_in: set[int] = set()
 """The processes, this one or those it was forked from, in which OpenVINO's threads were started."""
 
 
-class RapidOcrEngine(DetectAndRead[RapidOCR]):
+class _Models(Protocol):
+    """See `DetectAndRead`, of which these are the models."""
+
+    def detect(self, pixels: Pixels) -> Boxes: ...
+    def recognise(self, line: Pixels) -> tuple[str, float]: ...
+    def upside_down(self, crop: Pixels) -> float: ...
+
+
+class RapidOcrEngine(DetectAndRead[_Models]):
     """`rapidocr` >= 3.9.
 
     Args:
@@ -63,13 +71,15 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         self._run_on(_chosen(inference))
         self._threads = threads
 
-    def _load(self) -> RapidOCR:
+    def _load(self) -> _Models:
         if self.inference == "openvino":
             self._run_on(_survivor())
         models = RapidOCR(params=self.parameters())
+        if self.inference == "openvino":
+            return _on_openvino(models, self._threads)
         if self.inference == "cuda":
             _check_on_gpu(models)
-        return models
+        return _OnnxModels(models)
 
     def _run_on(self, inference: str) -> None:
         self.inference = inference
@@ -80,28 +90,44 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         return (
             _COMMON
             | {
-                "openvino": _openvino(self._threads),
+                "openvino": {},
                 "onnxruntime": _onnxruntime(self._threads),
                 "cuda": _onnxruntime(self._threads) | {"EngineConfig.onnxruntime.use_cuda": True},
             }[self.inference]
         )
 
-    def _call(self, pixels: Pixels, *, use: str) -> Any:
-        # All three flags every time: the library keeps those of one call for the next.
-        with _translated(_vendor_errors(self.inference)):
-            return self._models(pixels, use_det=use == "det", use_cls=use == "cls", use_rec=use == "rec")
-
     def _detect(self, pixels: Pixels) -> Boxes:
-        boxes = self._call(pixels, use="det").boxes
-        return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+        return self._models.detect(pixels)
 
     def _recognise(self, crop: Pixels) -> tuple[str, float]:
-        found = self._call(in_bucket(crop), use="rec")
-        return (str(found.txts[0]), float(found.scores[0])) if found.txts else ("", 0.0)
+        return self._models.recognise(in_bucket(crop))
 
     def _upside_down(self, crop: Pixels) -> float:
-        label, score = self._call(crop, use="cls").cls_res[0]
+        return self._models.upside_down(crop)
+
+
+class _OnnxModels:
+    """The models as RapidOCR runs them, on ONNX Runtime."""
+
+    def __init__(self, models: RapidOCR) -> None:
+        self._call = models
+
+    def detect(self, pixels: Pixels) -> Boxes:
+        boxes = self._used("det", pixels).boxes
+        return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+
+    def recognise(self, line: Pixels) -> tuple[str, float]:
+        found = self._used("rec", line)
+        return (str(found.txts[0]), float(found.scores[0])) if found.txts else ("", 0.0)
+
+    def upside_down(self, crop: Pixels) -> float:
+        label, score = self._used("cls", crop).cls_res[0]
         return float(score) if label == "180" else 1.0 - float(score)
+
+    def _used(self, part: str, pixels: Pixels) -> Any:
+        # All three flags every time: the library keeps those of one call for the next.
+        with _translated():
+            return self._call(pixels, use_det=part == "det", use_cls=part == "cls", use_rec=part == "rec")
 
 
 # --- inference ----------------------------------------------------------------------------------
@@ -151,13 +177,10 @@ def _onnxruntime(threads: int) -> dict[str, Any]:
     }
 
 
-def _openvino(threads: int) -> dict[str, Any]:
-    # Pinned threads of two processes meet on one core: each process takes the first one for its own.
-    return {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")} | {
-        "EngineConfig.openvino.inference_num_threads": threads,
-        "EngineConfig.openvino.num_streams": 1,
-        "EngineConfig.openvino.enable_cpu_pinning": False,
-    }
+def _on_openvino(models: RapidOCR, threads: int) -> _Models:
+    from docpipe.engines.openvino import OpenVinoModels  # noqa: PLC0415 - needs openvino
+
+    return OpenVinoModels(models.cfg, threads)
 
 
 def _check_on_gpu(models: Any) -> None:
@@ -187,18 +210,10 @@ def in_bucket(crop: Pixels) -> Pixels:
 
 
 @contextmanager
-def _translated(vendors: tuple[type[Exception], ...]) -> Iterator[None]:
+def _translated() -> Iterator[None]:
     try:
         yield
-    except vendors as error:
+    except (ResizeImgError, cv2.error, ONNXRuntimeError) as error:
         if "alloc" in str(error).lower():
             raise MemoryExhaustedError from error
         raise PermanentError(f"RapidOCR cannot read this picture ({type(error).__name__}).") from error
-
-
-def _vendor_errors(inference: str) -> tuple[type[Exception], ...]:
-    if inference != "openvino":
-        return ResizeImgError, cv2.error, ONNXRuntimeError
-    from rapidocr.inference_engine.openvino import OpenVINOError  # noqa: PLC0415 - only there with openvino
-
-    return ResizeImgError, cv2.error, OpenVINOError

@@ -24,6 +24,7 @@ needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="tess
     ("name", "options"),
     [
         ("rapidocr", {"inference": "onnxruntime"}),
+        ("rapidocr", {"inference": "openvino"}),
         pytest.param("tesseract", {}, marks=needs_tesseract),
     ],
 )
