@@ -99,15 +99,15 @@ class DetectAndRead(ABC, Generic[Models]):
         return self._loaded[1]
 
     def read(self, pixels: Pixels) -> list[RecognisedLine]:
-        """Recognise an upright picture; lines below `min_score` and blank ones are left out.
+        """Recognise an upright picture; lines below `min_score` come without their text.
 
         Raises `PermanentError` when the models refuse the picture, `MemoryExhaustedError`.
         """
         found = []
         for box in self._boxes(pixels):
             text, score = self._recognise(_line_crop(pixels, box))
-            if text.strip() and score >= self._min_score:
-                found.append(RecognisedLine(text, _quad(box), score))
+            if text.strip():
+                found.append(RecognisedLine(text if score >= self._min_score else "", _quad(box), score))
         return found
 
     def orientation(self, pixels: Pixels) -> int:

@@ -22,6 +22,7 @@ from rapidocr import EngineType
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
 from rapidocr.inference_engine.base import FileInfo, InferSession
 
+from docpipe.engines import ctc
 from docpipe.engines.detect_and_read import Boxes, Pixels
 from docpipe.errors import ConfigurationError, MemoryExhaustedError, PermanentError
 
@@ -56,15 +57,14 @@ class OpenVinoModels:
         return np.asarray(boxes, np.float32).reshape(-1, 4, 2)
 
     def recognise(self, line: Pixels) -> tuple[str, float]:
-        """Text and mean likelihood of one line, 48 pixels high (CTC: Graves et al., 2006)."""
+        """Text and mean likelihood of one line, 48 pixels high."""
         scores = _inferred(self._recogniser, line)[0]
         best = scores.argmax(axis=1)
-        read = best != 0  # the first is the blank between letters
-        read[1:] &= best[1:] != best[:-1]
-        if not read.any():
+        begins = ctc.letters(best)
+        if not begins.any():
             return "", 0.0
-        letters = best[read]
-        return "".join(self._characters[letter - 1] for letter in letters), _likelihood(scores[read])
+        space = scores[:, -1] - scores[np.arange(len(best)), best]
+        return ctc.text(best, space, self._characters), _likelihood(scores[begins])
 
     def upside_down(self, crop: Pixels) -> float:
         """How likely, 0..1, a horizontal crop at most four times as wide as high is upside down."""

@@ -20,6 +20,7 @@ from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_det.utils import ResizeImgError
 from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
 
+from docpipe.engines import ctc
 from docpipe.engines.detect_and_read import Boxes, DetectAndRead, Pixels
 from docpipe.errors import ConfigurationError, MemoryExhaustedError, MissingExtraError, PermanentError
 
@@ -30,6 +31,8 @@ _LINE_HEIGHT = 48
 """Pixels; the recogniser sees every line at this height."""
 _GREY = 127
 """What RapidOCR fills up a line with, as near as a byte comes to it."""
+_TINY = 1e-30
+"""Likelihoods below count as this: 0 has no logarithm."""
 _openvino_in: set[int] = set()
 """The processes, this one or those it was forked from, in which OpenVINO's threads were started."""
 
@@ -52,7 +55,7 @@ class RapidOcrEngine(DetectAndRead[_Models]):
         detection_pixels: the most pixels the detector sees at a time; memory grows with it
             (1.2 million is about 1280 x 940; the process takes 700 MB with OpenVINO, 500 MB with
             ONNX Runtime).
-        min_score: lines the recogniser is less sure of than this (0..1) are left out.
+        min_score: lines the recogniser is less sure of than this (0..1) count as not read.
 
     Raises:
         ConfigurationError: there is no such inference, or ONNX Runtime here cannot use a GPU.
@@ -77,9 +80,10 @@ class RapidOcrEngine(DetectAndRead[_Models]):
         models = RapidOCR(params=self.parameters())
         if self.inference == "openvino":
             return _on_openvino(models, self._threads)
+        loaded = _OnnxModels(models)
         if self.inference == "cuda":
             _check_on_gpu(models)
-        return _OnnxModels(models)
+        return loaded
 
     def _run_on(self, inference: str) -> None:
         self.inference = inference
@@ -111,14 +115,26 @@ class _OnnxModels:
 
     def __init__(self, models: RapidOCR) -> None:
         self._call = models
+        self._used("rec", np.full((_LINE_HEIGHT, _LINE_HEIGHT, 3), _GREY, np.uint8))  # which loads it
+        recogniser: Any = models.text_rec
+        self._recogniser = recogniser
+        self._characters: list[str] = recogniser.postprocess_op.character[1:]
 
     def detect(self, pixels: Pixels) -> Boxes:
         boxes = self._used("det", pixels).boxes
         return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
 
     def recognise(self, line: Pixels) -> tuple[str, float]:
-        found = self._used("rec", line)
-        return (str(found.txts[0]), float(found.scores[0])) if found.txts else ("", 0.0)
+        seen = self._recogniser.resize_norm_img(line, line.shape[1] / line.shape[0])
+        with _translated():
+            likely = self._recogniser.session(seen[np.newaxis].astype(np.float32))[0]
+        best = likely.argmax(axis=1)
+        top = likely[np.arange(len(best)), best]
+        begins = ctc.letters(best)
+        if not begins.any():
+            return "", 0.0
+        space = np.log(np.maximum(likely[:, -1], _TINY) / top)
+        return ctc.text(best, space, self._characters), float(top[begins].mean())
 
     def upside_down(self, crop: Pixels) -> float:
         label, score = self._used("cls", crop).cls_res[0]
@@ -185,8 +201,6 @@ def _on_openvino(models: RapidOCR, threads: int) -> _Models:
 
 def _check_on_gpu(models: Any) -> None:
     """ONNX Runtime falls back to the CPU in silence when CUDA's libraries are missing."""
-    blank = np.full((_LINE_HEIGHT, _LINE_HEIGHT, 3), _GREY, np.uint8)
-    models(blank, use_det=False, use_cls=False, use_rec=True)  # a model is loaded when first used
     if models.text_rec.session.session.get_providers()[:1] != [_CUDA]:
         raise ConfigurationError(
             "ONNX Runtime cannot use the GPU: CUDA or cuDNN is missing or of another version."

@@ -110,8 +110,10 @@ def test_pictures_of_extreme_shape_or_without_text_give_no_lines(
     assert (engine.orientation(blank), engine.read(blank)) == (0, [])
 
 
-def test_lines_below_the_least_score_are_left_out() -> None:
-    assert RapidOcrEngine(min_score=1.01).read(page(PROSE[:1])) == []
+def test_lines_below_the_least_score_count_as_seen_and_not_read() -> None:
+    [line] = RapidOcrEngine(min_score=1.01).read(page(PROSE[:1]))
+    assert line.text == ""
+    assert line.confidence > 0.9
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

@@ -288,6 +288,13 @@ def test_a_page_read_with_doubt_is_warned_about() -> None:
     assert output.warnings == (Warn("low_confidence", "Recognised with a mean confidence of 0.55.", 1),)
 
 
+def test_a_page_of_which_little_could_be_read_is_warned_about() -> None:
+    unread = RecognisedLine("", quad(10, 50, 110, 60), 0.2)  # as long as 20 letters
+    output = read(scan(), engine=ScriptedEngine([[*hello(), unread]]))
+    assert output.text == "Hello"
+    assert output.warnings == (Warn("low_confidence", "Recognised with a mean confidence of 0.34.", 1),)
+
+
 def test_a_page_that_fails_leaves_the_others_standing() -> None:
     output = read(scan(), scan(), engine=ScriptedEngine([PermanentError("broken"), hello()]))
     assert output.text == "\n\nHello"
