@@ -162,14 +162,14 @@ def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
         if span.label in NAMES:
             votes[text[span.start : span.end].lower()][span.label] += 1
 
-    def label(span: Span) -> str:
-        if span.label not in NAMES:
-            return span.label
-        counted = votes[text[span.start : span.end].lower()]
-        best, most = counted.most_common(1)[0]
-        return best if most > counted[span.label] else span.label
+    def voted(span: Span) -> Span:
+        counted = votes[text[span.start : span.end].lower()] if span.label in NAMES else {}
+        if len(counted) < 2:
+            return span
+        best = max(counted, key=counted.__getitem__)
+        return replace(span, label=best) if counted[best] > counted[span.label] else span
 
-    return [replace(span, label=label(span)) for span in spans]
+    return [voted(span) for span in spans]
 
 
 def _people(text: str, spans: Sequence[Span]) -> dict[str, float]:
