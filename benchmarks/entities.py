@@ -118,7 +118,7 @@ def accuracy(corpus: dict[str, list[Document]], finders: dict[str, Finder]) -> N
 def addresses(corpus: dict[str, list[Document]], engine: SpacyEngine) -> None:
     """What the exact patterns find in prose, to be looked at."""
     texts = [document.text for name in PROSE for document in corpus.get(name, ())]
-    labels = {"EMAIL", "URL", "IBAN", "PHONE"}
+    labels = {"EMAIL", "URL", "IBAN", "PHONE", "VAT_NUMBER"}
     seen = [text[s:e] for text in texts for s, e, label in mentions(engine, text) if label in labels]
     print(f"\nIn {sum(map(len, texts)) // PAGE} pages of prose, addresses found: {seen or 'none'}.")
 

@@ -121,7 +121,7 @@ def _said(text: str, ordered: Sequence[Mention], options: RelationOptions) -> It
             for offset, other in enumerate(following):
                 if other.start - one.end > options.max_clause:
                     break
-                if options.co_occurrence and one.label != other.label:
+                if options.co_occurrence:
                     yield _Pair(one, other, Rule(CO_OCCURS, False, 0.1))
                 if not _near(one, other, options):
                     continue
