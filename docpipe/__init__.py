@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
     from docpipe.runner import Policy
     from docpipe.sources import Sources
+    from docpipe.stages.normal import Normal, reading_text
     from docpipe.stores import open_store
     from docpipe.submission import Submission
     from docpipe.tasks import celery_defaults
@@ -83,6 +84,7 @@ _HOMES = {
     "docpipe.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
     "docpipe.runner": ("Policy",),
     "docpipe.sources": ("Sources",),
+    "docpipe.stages.normal": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),
     "docpipe.submission": ("Submission",),
     "docpipe.tasks": ("celery_defaults",),
@@ -124,8 +126,10 @@ __all__ = [
     "DocumentStatus",
     "Entity",
     "Mention",
+    "Normal",
     "Page",
     "Relation",
+    "reading_text",
     # errors
     "ConfigurationError",
     "DocpipeError",

@@ -50,6 +50,8 @@ class Options:
     chunk_max: int = 1500
     chunk_overlap: int = 0
     chunk_unit: Literal["characters", "tokens"] = "characters"
+    co_occurrence: bool = False
+    """Relate entities that merely share a sentence too, by `CO_OCCURS` with how often they do."""
     limits: Limits = field(default_factory=Limits)
     isolate: bool = True
     """Read documents in a process of its own; without it a hostile file can take the worker along."""

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     chunk_max: int = Field(1500, ge=100)
     chunk_overlap: int = Field(0, ge=0)
     chunk_unit: Literal["characters", "tokens"] = "characters"
+    co_occurrence: bool = False
     limits: LimitSettings = LimitSettings()
     isolate: bool = True
     log_json: bool = False
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
             chunk_max=self.chunk_max,
             chunk_overlap=self.chunk_overlap,
             chunk_unit=self.chunk_unit,
+            co_occurrence=self.co_occurrence,
             limits=self.limits.limits(),
             isolate=self.isolate,
         )

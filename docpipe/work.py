@@ -17,9 +17,10 @@ from docpipe.plan import Job, Options, Tools, Wish
 from docpipe.stages.choice import OcrOptions
 from docpipe.stages.chunk import ChunkOptions, split_text
 from docpipe.stages.entities import EntityOptions, find_mentions
-from docpipe.stages.graph import build_graph
+from docpipe.stages.graph import GraphOptions, build_graph
 from docpipe.stages.ocr import read_document, read_pages
 from docpipe.stages.ranges import cut
+from docpipe.stages.relations import RelationOptions
 
 
 def ocr(job: Job) -> StageOutput:
@@ -89,4 +90,5 @@ def entities(job: Job) -> StageOutput:
 def graph(job: Job) -> StageOutput:
     """Mentions to entities, relations and structural edges."""
     document = job.document
-    return build_graph(document.text, document.pages, document.chunks, document.mentions)
+    options = GraphOptions(RelationOptions(co_occurrence=job.tools.options.co_occurrence))
+    return build_graph(document.text, document.pages, document.chunks, document.mentions, options)

@@ -23,7 +23,7 @@ from docpipe.factory import embedded_pipeline
 from docpipe.pipeline import Pipeline
 from docpipe.settings import Settings, read_settings
 
-_SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "URL")
+_SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "VAT_NUMBER", "URL")
 _PER_LABEL = 12
 _COUNTED = {"pages": "page", "chunks": "chunk", "entities": "entity", "relations": "relation"}
 

@@ -29,6 +29,8 @@ OCR_ENGINES = {
 NER_ENGINES = {
     "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner"),
     "openai": _Entry("docpipe.engines.openai", "OpenAiEngine", "llm"),
+    "gliner": _Entry("docpipe.engines.gliner", "GlinerEngine", "gliner"),
+    "fast-gliner": _Entry("docpipe.engines.fast_gliner", "FastGlinerEngine", "fast-gliner"),
 }
 
 

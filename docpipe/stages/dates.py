@@ -16,12 +16,12 @@ _LONGER = re.compile(
 _BEFORE = re.compile(
     r"(?i)(?:(?:the|about|around|approximately|roughly|nearly|almost|over|under|up|at|more|less|fewer|than|least|to"
     r"|most|some|only|just|another|early|earlier|late|mid|middle|first|final|previous|following"
-    r"|coming|same|end|beginning|start|of|age|in|by|since|until|from|between|circa|ca\.|for|every|each"
+    r"|coming|same|rest|remaining|end|beginning|start|of|age|in|by|since|until|from|between|circa|ca\.|for|every|each"
     r"|that|these|those|all)[ -]+)+"
 )
 _AFTER = re.compile(r"(?i)\s+(?:later|earlier|ago|old|before|after|prior|period|term)$")
 _NAMES_NOTHING = re.compile(
-    r"(?i)(?:now|currently|recently|annual\w*|\w*(?:dai|week|month|quarter|year)ly"
+    r"(?i)(?:now|currently|recently|annual\w*|(?:[a-z-]+ ){0,4}\w*(?:dai|week|month|quarter|year)ly"
     r"|bi-?annual\w*|(?:recent|several|many|few|a few|winter|summer|spring|autumn|morning|evening)?\s?"
     r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|decades?|centur(?:y|ies)|seasons?|quarters?"
     r"|weekends?|mornings?|evenings?|afternoons?|time|future|present)"

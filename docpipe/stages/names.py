@@ -15,6 +15,9 @@ from docpipe.stages.ports import Span
 NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
 """Labels of names that hold no date or amount; the name of an event or a law may."""
 
+_COUNTS = frozenset({"CARDINAL", "ORDINAL"})
+"""Labels of numbers that say how many, or which in a row; the number of a clause is taken for one too."""
+
 _KINDS = NAMES | {"NORP", "PRODUCT", "WORK_OF_ART", "EVENT", "LAW"}
 
 _EDGES = " \t\r\n\"'“”‘’„«»`,;:-–—*_|@#&"
@@ -44,11 +47,14 @@ _ROLE_WORDS = """
 _ROLES = frozenset(_ROLE_WORDS.split())
 """Words of contracts, filings and forms; nothing that consists of them is a name."""
 
-_CURRENCY = re.compile(r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|cent|rupee|money)")
+_CURRENCY = re.compile(
+    r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|(?<!per )cent|rupee|money)"
+)
 _LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")
 _PLACE = re.compile(
     r"\b(?:County|River|Lake|Mountains?|Islands?|Street|Avenue|Road|Bay|Valley|Airport|Park|Bridge|Peninsula|Hills"
-    r"|Beach|Province|District|Creek|Station|Square|Boulevard)$|^(?:Lake|Mount|Cape|Gulf of|Bay of|Isle of) "
+    r"|Beach|Province|District|Creek|Station|Square|Boulevard|Drive|Lane|Row|Terrace|Crescent|Quay|Wharf)$"
+    r"|^(?:Lake|Mount|Cape|Gulf of|Bay of|Isle of|(?:Rue|Avenue|Boulevard|Place|Quai) d(?:e|u|es|e la)) "
 )
 _CAPITAL = re.compile(r",? D\.? ?C\b\.?")
 _CAPITAL_CITY = "Washington"
@@ -87,9 +93,9 @@ def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
 
     1. Edges are trimmed; of a name also the number of a heading, a field's
        word and colon (`Bank: `), and the titles Mr., Mrs., Ms., Dr., Prof.
-    2. A name without a letter, of role words only (`the Company`, `Board of Directors`), an
-       organisation in small letters, or a person of one word in small letters is none.
-    3. An amount without a currency is none.
+    2. A name without a letter, of role words only (`the Company`, `Board of Directors`, also as a
+       law or work), an organisation in small letters, or a person of one word in small letters is none.
+    3. An amount without a currency is none, and a number that only counts names nothing.
     4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION.
     """
     found = (_tidy(text, span) for span in sorted(spans, key=lambda span: (span.start, -span.end)))
@@ -98,6 +104,8 @@ def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
 
 def _tidy(text: str, span: Span) -> Span | None:
     start, end = trim(text, span.start, span.end)
+    if span.label in _COUNTS or (span.label in _KINDS and _only_roles(text[start:end])):
+        return None
     if span.label not in NAMES:
         empty = start == end or (span.label == "MONEY" and not _CURRENCY.search(text, start, end))
         return None if empty else Span(start, end, span.label, span.score)
@@ -108,11 +116,15 @@ def _tidy(text: str, span: Span) -> Span | None:
     ):
         start = lead.end()
     piece = text[start:end]
-    if not _LETTER.search(piece) or _ROLES.issuperset(_WORDS.findall(piece.lower())):
+    if not _LETTER.search(piece) or _only_roles(piece):
         return None
     if piece.islower() and (span.label == "ORG" or (span.label == "PERSON" and piece.isalpha())):
         return None
     return Span(start, end, _by_form(span.label, piece), span.score)
+
+
+def _only_roles(name: str) -> bool:
+    return _ROLES.issuperset(_WORDS.findall(name.lower()))
 
 
 def _by_form(label: str, name: str) -> str:
@@ -162,14 +174,14 @@ def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
         if span.label in NAMES:
             votes[text[span.start : span.end].lower()][span.label] += 1
 
-    def label(span: Span) -> str:
-        if span.label not in NAMES:
-            return span.label
-        counted = votes[text[span.start : span.end].lower()]
-        best, most = counted.most_common(1)[0]
-        return best if most > counted[span.label] else span.label
+    def voted(span: Span) -> Span:
+        counted = votes[text[span.start : span.end].lower()] if span.label in NAMES else {}
+        if len(counted) < 2:
+            return span
+        best = max(counted, key=counted.__getitem__)
+        return replace(span, label=best) if counted[best] > counted[span.label] else span
 
-    return [replace(span, label=label(span)) for span in spans]
+    return [voted(span) for span in spans]
 
 
 def _people(text: str, spans: Sequence[Span]) -> dict[str, float]:

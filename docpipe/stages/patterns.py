@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from docpipe.stages.ports import Span
+from docpipe.stages.vat import find_vat_numbers
 
 _GAP = r"[^\S\n]{0,3}\n?[^\S\n]{0,3}"
 _BREAK = r"(?:[^\S\n]{1,3}\n?[^\S\n]{0,3}|\n[^\S\n]{0,3})"
@@ -157,7 +158,9 @@ _AGREEMENT = re.compile(
     r"|(?<=This )(?:[A-Z][a-z]{2,20} ){1,5}(?:Agreement|Contract|Lease|Deed)(?![\w-])"
 )
 
-EXACT = frozenset({"EMAIL", "URL", "PHONE", "IBAN", "CASE_NUMBER", "CONTRACT_NUMBER", "INVOICE_NUMBER"})
+EXACT = frozenset(
+    {"EMAIL", "URL", "PHONE", "IBAN", "VAT_NUMBER", "CASE_NUMBER", "CONTRACT_NUMBER", "INVOICE_NUMBER"}
+)
 """Labels whose form leaves no doubt."""
 
 VALUES = frozenset({"DATE", "MONEY"})
@@ -207,10 +210,11 @@ _LETTERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
 def find_patterns(text: str) -> list[Span]:
     """What the recognisers find in `text`, sorted by start, without overlaps; score 1.
 
-    Labels: EMAIL, URL, PHONE, IBAN (length and ISO 7064 check digits right), CASE_NUMBER,
-    CONTRACT_NUMBER, INVOICE_NUMBER (the number without the words before it), DATE, MONEY, CONTRACT
-    (a titled agreement) and ORG (a name with a company's legal form). Of two that overlap, the exact
-    label wins over DATE and MONEY, these over names, then the longer, then the earlier.
+    Labels: EMAIL, URL, PHONE, IBAN (length and ISO 7064 check digits right), VAT_NUMBER (its country's
+    check digits right), CASE_NUMBER, CONTRACT_NUMBER, INVOICE_NUMBER (the number without the words
+    before it), DATE, MONEY, CONTRACT (a titled agreement) and ORG (a name with a company's legal form).
+    Of two that overlap, the exact label wins over DATE and MONEY, these over names, then the longer,
+    then the earlier.
     """
     found = [span for start, end in _blocks(text) for span in _in_block(text, start, end)]
     return without_overlaps(found, _rank)
@@ -238,6 +242,7 @@ def _in_block(text: str, start: int, end: int) -> Iterator[Span]:
     if numbered:
         yield from _phones(text, start, end)
         yield from _ibans(text, start, end)
+        yield from find_vat_numbers(text, start, end)
 
 
 def without_overlaps(spans: list[Span], rank: Callable[[Span], tuple[int, ...]]) -> list[Span]:

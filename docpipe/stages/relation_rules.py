@@ -164,6 +164,9 @@ _worth = re.compile(
     r"|liability|exceed)\b",
     re.IGNORECASE,
 )
+_due = re.compile(r"\bdue\b", re.IGNORECASE)
+_fields = re.compile(r"\n[A-Z][\w ]{0,30}: ")
+"""Lines of a form, each a field's name, a colon and its value."""
 _verb = re.compile(
     r"(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\b(?:its|his|her) )(?<!\btheir )\b"
     r"(?:(?:shall|will|must|may|has|have|had|was|were|is|are)\s+(?:\w+\s+){0,2}?)?"
@@ -227,7 +230,7 @@ def _place_of_org(words: Context) -> Rule | None:
 
 def _person_at_org(words: Context) -> Rule | None:
     between = words.between
-    if "‹PERSON›" in _people_joined.sub("", between):
+    if "‹PERSON›" in _people_joined.sub("", between) or _other_form(between):
         return None
     beside = _article.fullmatch(between) or between in (", ", " of ", " is the ")
     if beside and _job_after.match(words.after):
@@ -238,6 +241,11 @@ def _person_at_org(words: Context) -> Rule | None:
     if near and (_job.search(between) or _works.search(between) or _at.search(between)):
         return Rule("WORK_FOR", False, 0.7)
     return None
+
+
+def _other_form(between: str) -> bool:
+    """Whether the fields of one form end between two names: what follows heads the next form."""
+    return _fields.search(between) is not None and between.endswith("\n")
 
 
 def _org_of_person(words: Context) -> Rule | None:
@@ -292,12 +300,13 @@ def _party_of_paper(words: Context) -> Rule | None:
 
 
 def _paper_of_date(words: Context) -> Rule | None:
-    near = words.distance <= 8 and (_dated.search(words.between) or not re.search(r"\w", words.between))
+    near = words.distance <= 8 and not _due.search(words.between)
+    near = near and (_dated.search(words.between) is not None or not re.search(r"\w", words.between))
     return Rule("DATED", False, 0.8) if near else None
 
 
 def _date_of_paper(words: Context) -> Rule | None:
-    near = words.distance <= 8 and _dated.search(words.before[-20:])
+    near = words.distance <= 8 and _dated.search(words.before[-20:]) and not _due.search(words.before[-20:])
     return Rule("DATED", True, 0.6) if near else None
 
 
@@ -311,7 +320,7 @@ def _worth_of_paper(words: Context) -> Rule | None:
 
 
 def _related(words: Context) -> Rule | None:
-    found = _verb.search(words.between)
+    found = None if _fields.search(words.between) else _verb.search(words.between)
     return Rule("RELATED_TO", False, 0.3, " ".join(found.group().split())) if found else None
 
 

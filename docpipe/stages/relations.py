@@ -41,12 +41,13 @@ _SENTENCE_END = re.compile(
     r"(?<![A-Z]\.)(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|No|vs|Jr|Sr|Co|Lt))"
     r"(?<!\b(?:Mrs|Inc|Ltd|Sen|Rep|Gov|Gen|Col|Nos|Art|Sgt|Maj|Adm|Rev|Hon))(?<!\b(?:Corp|Prof|Capt|Sept|Cmdr))"
     r"[.!?][\"”’)]{0,2}\s+(?=[\"“‘(]?[A-Z0-9])|\n\s*\n|\n(?=\d{1,2}\.\d{1,2}\.? [A-Z])"
+    r"|\n(?=[^\S\n]{0,8}(?:\[[ xX]?\]|[-*•–]) )"
 )
 _AROUND = 80
 """How many characters before and after a pair the rules may read."""
 
 _HEAD = 400
-"""A document whose first characters name a contract or an invoice is that contract or invoice."""
+"""A document whose first characters name an invoice is that invoice, else the contract they name."""
 _OWN = 2
 """It has a title and a number."""
 _PAGE = 4000
@@ -89,6 +90,8 @@ def find_relations(
         key = rule.type, entity_of[source.index], entity_of[target.index]
         if key[1] == key[2]:
             continue
+        if rule.type == CO_OCCURS:  # it has no direction: counted as one edge, whichever is named first
+            key = CO_OCCURS, min(key[1:]), max(key[1:])
         found = Relation(*key, _evidence(one, other, pages), rule.score, rule.verb)
         known = best.get(key)
         chosen = min((known, found), key=_worse) if known else found
@@ -97,7 +100,7 @@ def find_relations(
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """The borders of the sentences of `text`: at . ! ? before a capital or digit, blank lines, clauses."""
+    """The borders of the sentences of `text`: . ! ? before a capital or digit, blank lines, items."""
     start = 0
     for match in _SENTENCE_END.finditer(text):
         yield start, match.end()
@@ -118,7 +121,7 @@ def _said(text: str, ordered: Sequence[Mention], options: RelationOptions) -> It
             for offset, other in enumerate(following):
                 if other.start - one.end > options.max_clause:
                     break
-                if options.co_occurrence and one.label != other.label:
+                if options.co_occurrence:
                     yield _Pair(one, other, Rule(CO_OCCURS, False, 0.1))
                 if not _near(one, other, options):
                     continue
@@ -145,7 +148,8 @@ def _own_papers(ordered: Sequence[Mention]) -> list[tuple[str, str]]:
     names = dict.fromkeys(
         (mention.label, mention.text.casefold()) for mention in head if mention.label in PAPERS
     )
-    return list(names)[:_OWN]
+    invoices = [name for name in names if name[0] == "INVOICE_NUMBER"]
+    return (invoices or list(names))[:_OWN]
 
 
 def _is_owed(text: str, amount: Mention) -> bool:

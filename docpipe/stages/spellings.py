@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 LITERAL = _words(
-    "DATE TIME MONEY CARDINAL ORDINAL QUANTITY PERCENT EMAIL URL PHONE IBAN CASE_NUMBER "
+    "DATE TIME MONEY CARDINAL ORDINAL QUANTITY PERCENT EMAIL URL PHONE IBAN VAT_NUMBER CASE_NUMBER "
     "CONTRACT_NUMBER INVOICE_NUMBER"
 )
 """Labels of values: these are the same only when they read the same."""
@@ -191,7 +191,7 @@ def _value(label: str, surface: str) -> str:
     """The value in one form: dates as ISO 8601 where all parts are named, numbers without their spaces."""
     if label == "DATE":
         return _iso_date(surface) or surface.casefold()
-    if label in ("IBAN", "PHONE"):
+    if label in ("IBAN", "PHONE", "VAT_NUMBER"):
         return re.sub(r"[^\w+]", "", surface)
     return surface.replace(" ", "").casefold() if label == "MONEY" else surface.casefold()
 

@@ -17,7 +17,7 @@ from kombu import Message
 from docpipe import set_default_pipeline
 from docpipe.cli import main
 from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN, StageSpec
+from docpipe.plan import BUILT_IN, Options, StageSpec
 from docpipe.progress import Progress
 from docpipe.runner import Policy
 from docpipe.sources import Sources
@@ -43,6 +43,7 @@ def new_pipeline(tmp_path: Path) -> NewPipeline:
         policy: Policy | None = None,
         progress: Progress | None = None,
         store: Store | None = None,
+        options: Options = OPTIONS,
     ) -> Pipeline:
         folder = tmp_path / f"pipeline-{len(made)}"
         pipeline = Pipeline(
@@ -50,7 +51,7 @@ def new_pipeline(tmp_path: Path) -> NewPipeline:
             store=store or SqliteStore(folder / "docpipe.db"),
             sources=Sources(uploads=folder / "uploads"),
             stages=stages,
-            options=OPTIONS,
+            options=options,
             policy=policy or Policy(backoff_seconds=0.001),
             progress=progress,
         )

@@ -56,6 +56,7 @@ MAY_IMPORT = {
 HIDDEN = {
     "docpipe.cli.run": {"docpipe.logs"},  # only on request
     "docpipe.isolation.child": {"docpipe.errors", "docpipe.plan", "docpipe.work"},  # sys.path comes first
+    "docpipe.engines.rapidocr": {"docpipe.engines.openvino"},  # only where OpenVINO is installed
     "docpipe.stages.ocr": {"docpipe.stages.deskew"},  # only for crooked pictures: brings Pillow
     "docpipe.default": {"docpipe.factory"},  # the light module-level API
     "docpipe.stores": {"docpipe.stores.sqlite", "docpipe.stores.supabase"},  # one of the two

@@ -16,7 +16,7 @@ from docpipe.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageSpec, own_s
 from docpipe.stores.port import Part
 from docpipe.submission import Submission
 from docpipe.testing import memory_app
-from tests.engines import failing
+from tests.engines import OPTIONS, failing
 from tests.unit.conftest import NewPipeline, sent, size_of
 
 
@@ -173,6 +173,16 @@ def test_the_result_holds_everything_that_was_found(new_eager: NewPipeline, note
     ]
     assert [(entity.name, entity.mentions) for entity in document.entities] == [("Ann", (0,)), ("Bob", (1,))]
     assert document.edges != ()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_entities_that_share_a_sentence_are_related_by_setting(
+    new_pipeline: NewPipeline, note: Path, wanted: bool
+) -> None:
+    pipeline = new_pipeline(options=replace(OPTIONS, co_occurrence=wanted))
+    document = pipeline.process(note)
+    found = [(one.type, one.source, one.target, one.count) for one in document.relations]
+    assert found == [("CO_OCCURS", 0, 1, 1)] * wanted + [("RELATED_TO", 0, 1, 1)]
 
 
 def test_waiting_ends_after_the_timeout_and_says_where_the_document_is(

@@ -102,6 +102,7 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
         "CHUNK_MAX": "800",
         "CHUNK_OVERLAP": "50",
         "CHUNK_UNIT": "tokens",
+        "CO_OCCURRENCE": "true",
         "LIMITS__MAX_PAGES": "10",
         "LIMITS__MAX_BYTES": "1000",
         "MAX_RETRIES": "1",
@@ -118,6 +119,7 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     assert (options.ocr_second_engine, options.ocr_min_confidence) == ("tesseract", 0.7)
     assert (options.ner_engine, options.ner_options) == ("tests.engines:Capitals", {})
     assert (options.chunk_max, options.chunk_overlap, options.chunk_unit) == (800, 50, "tokens")
+    assert options.co_occurrence
     assert options.limits == Limits(max_pages=10, max_bytes=1000)
     assert (policy.max_retries, policy.max_attempts) == (1, 2)
     assert (policy.lease_seconds, policy.outage_seconds) == (9.0, 0.0)

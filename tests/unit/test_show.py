@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from docpipe.models import (
     Relation,
     StageRun,
 )
+from tests.browser import Tab
+from tests.browser import opened as driven
 from tests.unit.conftest import NewPipeline
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
@@ -113,6 +116,50 @@ def test_a_click_on_an_edge_leads_to_its_evidence(browser: str, tmp_path: Path) 
     assert '<blockquote id="evidence">Ann Lee &lt;works&gt; for Acme</blockquote>' in shown
     assert shown.count('class="evidence"') == 1
     assert shown.count("box lit") == 2
+
+
+@pytest.fixture
+def tab(browser: str, tmp_path: Path) -> Iterator[Tab]:
+    file = tmp_path / "driven.html"
+    file.write_text(to_html(DOCUMENT, STATUS, {1: PIXEL}), encoding="utf-8")
+    with driven(browser, file) as tab:
+        yield tab
+
+
+def view(tab: Tab) -> tuple[float, float, float]:
+    """Where the graph's drawing stands in its frame, and its scale."""
+    drawn = tab.value("document.getElementById('view').getAttribute('transform')")
+    x, y, scale = map(float, re.findall(r"-?[\d.]+(?:e-?\d+)?", drawn))
+    return x, y, scale
+
+
+def test_clicks_lead_from_graph_to_evidence_and_back(tab: Tab) -> None:
+    tab.click(".edge .hit")
+    assert tab.value("document.getElementById('evidence').textContent") == "Ann Lee <works> for Acme"
+    assert tab.value("document.querySelectorAll('.box.lit').length") == 2
+    frame = tab.value("(r => [r.left, r.top])(document.querySelector('#page-1').getBoundingClientRect())")
+    line = tab.value("(r => [r.left, r.top])(document.querySelector('.evidence').getBoundingClientRect())")
+    width = tab.value("document.querySelector('#page-1').getBoundingClientRect().width")
+    assert line[0] - frame[0] == pytest.approx(width * 72 / 612, abs=3)
+    tab.click("#page-1 .box")
+    assert tab.value("document.getElementById('selected').textContent") == "PERSON: Ann Lee"
+    assert tab.value("location.hash") == "#mention:0"
+    tab.click("#detail table:last-of-type button")
+    assert tab.value("location.hash") == "#relation:0"
+
+
+def test_the_wheel_zooms_around_the_pointer_and_dragging_pans(tab: Tab) -> None:
+    x, y, scale = view(tab)
+    left, top = tab.value("(r => [r.left, r.top])(document.getElementById('graph').getBoundingClientRect())")
+    at = (left + 150, top + 100)
+    tab.mouse("mouseWheel", *at, deltaX=0, deltaY=-200)
+    tab.value("new Promise(requestAnimationFrame)")
+    zoomed = view(tab)
+    assert zoomed[2] > scale
+    assert (150 - zoomed[0]) / zoomed[2] == pytest.approx((150 - x) / scale, abs=1)  # what lies below stays
+    assert (100 - zoomed[1]) / zoomed[2] == pytest.approx((100 - y) / scale, abs=1)
+    tab.drag((left + 8, top + 8), (60, 40))
+    assert view(tab) == pytest.approx((zoomed[0] + 60, zoomed[1] + 40, zoomed[2]))
 
 
 def test_a_page_without_a_picture_shows_its_text(browser: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,32 @@ def test_the_model_is_loaded_again_in_another_process(rulers: Path, monkeypatch:
     assert engine._loaded() is here
     monkeypatch.setattr(os, "getpid", lambda: -1)
     assert engine._loaded() is not here
+
+
+def test_words_are_learnt_up_to_a_limit_and_forgotten_after_their_text_from_there_on(
+    rulers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_WORDS_LEARNT", 3)
+    engine = SpacyEngine(str(rulers))
+    strings = engine.pipeline.vocab.strings
+    list(engine.find(["plumbum stannum Vienna ferrum"]))
+    assert "stannum" in strings
+    known = len(strings)
+    (spans,) = engine.find(["aurum argentum cuprum Vienna"])
+    assert spans == [Span(22, 28, "LOCATION")]
+    assert "argentum" not in strings
+    assert len(strings) == known
+
+
+def test_threads_that_share_an_engine_read_the_same_as_one_alone(
+    engine: SpacyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_most_words", 0)  # every batch frees its memory
+    texts = [f"Angela Merkel visited Paris on day {day} with Word{day}." for day in range(40)]
+    alone = list(engine.find(texts))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: list(engine.find(texts)), range(4)))
+    assert answers == [alone] * 4
 
 
 @pytest.mark.parametrize("model", COPIES)

@@ -21,6 +21,8 @@ from docpipe.stages.ports import Span
         ("the same day", []),
         ("weekly", []),
         ("annual", []),
+        ("last three monthly", []),
+        ("rest thirty days", ["thirty days"]),
         ("ten years old", []),
         ("age of 36", []),
     ],

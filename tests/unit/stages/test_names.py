@@ -59,6 +59,13 @@ def test_edges_that_belong_to_no_name_are_trimmed(text: str, kept: str) -> None:
         ("U.S.", "LOCATION", "U.S."),
         ("27.500 M", "MONEY", None),
         ("five dollars", "MONEY", "five dollars"),
+        ("one per cent", "MONEY", None),
+        ("fifty cents", "MONEY", "fifty cents"),
+        ("Agreement", "LAW", None),
+        ("GDPR", "LAW", "GDPR"),
+        ("3.1", "CARDINAL", None),
+        ("forty-two", "CARDINAL", None),
+        ("third", "ORDINAL", None),
     ],
 )
 def test_a_name_is_tidied_or_left_out(piece: str, label: str, expected: str | None) -> None:
@@ -75,6 +82,8 @@ def test_a_name_is_tidied_or_left_out(piece: str, label: str, expected: str | No
         ("Lake Erie", "LOCATION"),
         ("Acme Holdings", "ORG"),
         ("River", "ORG"),
+        ("Tidewater Row", "LOCATION"),
+        ("Rue des Érables", "LOCATION"),
     ],
 )
 def test_the_form_of_a_name_can_tell_its_label(name: str, label: str) -> None:

@@ -27,6 +27,13 @@ def found(text: str) -> list[tuple[str, str]]:
         ("IBAN", "IBAN DE89 3704 0044 0532 0130 00 BIC", "DE89 3704 0044 0532 0130 00"),
         ("IBAN", "GB29NWBK60161331926819", "GB29NWBK60161331926819"),
         ("IBAN", "to BE68 5390 0754 7034 ABCD", "BE68 5390 0754 7034"),
+        ("VAT_NUMBER", "VAT no. GB 980 7806 84, paid", "GB 980 7806 84"),
+        ("VAT_NUMBER", "USt-IdNr. DE136695976.", "DE136695976"),
+        ("VAT_NUMBER", "PL8567346215", "PL8567346215"),
+        ("VAT_NUMBER", "TVA FR 40 303 265 045 et", "FR 40 303 265 045"),
+        ("VAT_NUMBER", "Tax ID: IE6433435F 20 kg", "IE6433435F"),
+        ("VAT_NUMBER", "UID CHE-107.787.577 MWST", "CHE-107.787.577 MWST"),
+        ("VAT_NUMBER", "MVA: NO 995 525 828 MVA", "NO 995 525 828 MVA"),
         ("CASE_NUMBER", "Case No. 2:19-cv-01234", "2:19-cv-01234"),
         ("CASE_NUMBER", "in 1:20-cr-00045-ABC, the court", "1:20-cr-00045-ABC"),
         ("CASE_NUMBER", "Docket Number: 23-4455", "23-4455"),
@@ -70,6 +77,7 @@ def test_a_form_is_recognised_exactly(label: str, text: str, expected: str) -> N
         "Section 4.2 of page 17 lists 300 400 5600 and the ratio 3:2, version 10.11.12, item 1-2-3.",
         "The Agreement and this Contract bind the parties. An Agreement ends. Case by case, no order.",
         "GB29NWBK60161331926818 has a wrong check digit, DE89 3704 is too short.",
+        "VAT GB 980 7806 85 has a wrong check digit, flight DE 136 695 976 no cue, IT 2024, BE12, NO 1.",
         "a@b, @handle, me@localhost, user@.com, http://, www., 12/34/5678, 2024-13-45, 99 May",
     ],
 )
@@ -90,7 +98,7 @@ def test_two_companies_are_not_one() -> None:
     [
         *["a", "@", "a@", "aa@aa.aa.", "1", "1 ", "1,", "123 ", "A ", "Aa and ", "+1 ", "(1)", "Case No. A-"],
         *["http://", "http://a)", "DE89 ", "May ", "1 March", "$1,", "\n", " ", "A&", "a:b/", "12 12 "],
-        *["Tel 1234567890 ", "Of of ", "Director of "],
+        *["Tel 1234567890 ", "VAT DE 1 ", "DE1", "Of of ", "Director of "],
     ],
 )
 @pytest.mark.timeout(20)

@@ -153,12 +153,45 @@ def test_amounts_in_a_document_that_names_a_contract_late_are_not_its_amounts() 
     assert related(f"{'Some words. ' * 40}The [Lease|CONTRACT] ends.\n\nThe rent is [$5|MONEY].") == []
 
 
+def test_a_form_that_is_signed_belongs_to_the_organisation_at_its_head() -> None:
+    text = (
+        "[Acme LLC|ORG]\nName: [Ann Lee|PERSON]\nTitle: Chief Executive Officer\nDate: [May 1, 2024|DATE]\n"
+        "[Zeta Ltd.|ORG]\nName: [Bob Ray|PERSON]\nTitle: Managing Director\n"
+    )
+    assert related(text) == [("Ann Lee", "WORK_FOR", "Acme LLC"), ("Bob Ray", "WORK_FOR", "Zeta Ltd.")]
+
+
+def test_who_signs_a_letter_works_for_the_organisation_below_the_name() -> None:
+    text = "[Ann Lee|PERSON]\nSales Director\n[Acme Inc.|ORG]"
+    assert related(text) == [("Ann Lee", "WORK_FOR", "Acme Inc.")]
+
+
+def test_a_due_date_is_not_the_date_of_the_contract_beside_it() -> None:
+    assert related("Due date\t[14 July 2024|DATE]\nContract No.\t[A-1|CONTRACT_NUMBER]") == []
+    assert related("Invoice [A-1|INVOICE_NUMBER], due date [14 July 2024|DATE]") == []
+
+
+def test_items_of_a_list_say_nothing_of_each_other() -> None:
+    assert related("[ ] paid by [Acme|ORG]\n[ ] signed and sent by [Ann|PERSON]".replace("[ ]", "•")) == []
+
+
+def test_the_amounts_of_an_invoice_are_not_those_of_the_contract_it_names() -> None:
+    text = "Invoice [I-7|INVOICE_NUMBER] under contract [A-1|CONTRACT_NUMBER].\n\nTotal due: [$5.00|MONEY]\n"
+    assert related(text) == [("$5.00", "AMOUNT_OF", "I-7")]
+
+
 def test_co_occurrence_is_a_type_of_its_own_with_counts_and_only_on_request() -> None:
     text, mentions, entities = marked("[Ann|PERSON] saw [Oslo|LOCATION]. [Ann|PERSON] saw [Oslo|LOCATION].")
     assert find_relations(text, [], mentions, entities) == ()
     assert find_relations(text, [], mentions, entities, RelationOptions(co_occurrence=True)) == (
         Relation("CO_OCCURS", 0, 1, Evidence(0, 12, 1), 0.1, count=2),
     )
+
+
+def test_co_occurrence_has_no_direction() -> None:
+    plain, mentions, entities = marked("[Ann|PERSON] saw [Oslo|LOCATION]. [Oslo|LOCATION] saw [Ann|PERSON].")
+    found = find_relations(plain, [], mentions, entities, RelationOptions(co_occurrence=True))
+    assert [(one.source, one.target, one.count) for one in found] == [(0, 1, 2)]
 
 
 def test_a_mention_is_paired_with_a_bounded_number_of_followers() -> None:
