@@ -45,11 +45,13 @@ if TYPE_CHECKING:
         Relation,
     )
     from docpipe.monitoring.health import health
-    from docpipe.pipeline import Pipeline, Submission
+    from docpipe.pipeline import Pipeline
     from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
     from docpipe.runner import Policy
     from docpipe.sources import Sources
+    from docpipe.stages.normal import Normal, reading_text
     from docpipe.stores import open_store
+    from docpipe.submission import Submission
     from docpipe.tasks import celery_defaults
 
 __version__ = "0.1.0"
@@ -78,11 +80,13 @@ _HOMES = {
     ),
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
     "docpipe.monitoring.health": ("health",),
-    "docpipe.pipeline": ("Pipeline", "Submission"),
+    "docpipe.pipeline": ("Pipeline",),
     "docpipe.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
     "docpipe.runner": ("Policy",),
     "docpipe.sources": ("Sources",),
+    "docpipe.stages.normal": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),
+    "docpipe.submission": ("Submission",),
     "docpipe.tasks": ("celery_defaults",),
 }
 
@@ -122,8 +126,10 @@ __all__ = [
     "DocumentStatus",
     "Entity",
     "Mention",
+    "Normal",
     "Page",
     "Relation",
+    "reading_text",
     # errors
     "ConfigurationError",
     "DocpipeError",

@@ -47,6 +47,10 @@ class QueueDepth:
     """Of the unacknowledged: held by a worker until their time comes."""
 
 
+def _said(error: Exception) -> str:
+    return str(error).rstrip(".")
+
+
 def active_queues(app: Celery, seconds: float) -> dict[str, list[Any]]:
     """What each worker consumes, of those that answer within `seconds`.
 
@@ -135,7 +139,7 @@ class Broker:
         try:
             yield
         except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
 
     # --- what waits -----------------------------------------------------------------------------
 
@@ -177,7 +181,7 @@ class Broker:
             if found == fingerprint.encode():
                 self._redis.expire(key, _SILENCE_SECONDS)
         except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
         return found.decode() if isinstance(found, bytes) else fingerprint
 
     def _config(self, name: str) -> str | None:
@@ -188,7 +192,7 @@ class Broker:
         except redis.ResponseError:  # managed services forbid CONFIG
             return None
         except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
         return {str(key): str(value) for key, value in found.items()}.get(name)
 
     def close(self) -> None:
@@ -206,7 +210,7 @@ class Broker:
         try:
             return int(self._redis.llen(key))
         except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
 
     def _refs(self, key: str) -> Iterator[Ref | RangeRef]:
         assert self._redis is not None
@@ -216,7 +220,7 @@ class Broker:
                 start += len(found)
                 yield from (ref for ref in map(ref_of, found) if ref is not None)
         except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {error}.") from error
+            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
 
 
 def _taken(value: bytes) -> tuple[str, bool]:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from docpipe.errors import DocpipeError
     from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
     from docpipe.models import Document
-    from docpipe.pipeline import Pipeline, Submission
+    from docpipe.pipeline import Pipeline
     from docpipe.sources import SourceLike
+    from docpipe.submission import Submission
 
 _lock = threading.Lock()
 _pipelines: dict[str, Pipeline] = {}

@@ -68,7 +68,7 @@ class PermissionDeniedError(ConfigurationError):
     """The database key may not do this."""
 
     code = "permission_denied"
-    remedy = "Use the service key (SUPABASE_SECRET_KEY), and run: docpipe db apply."
+    remedy = "Use the service key (SUPABASE_SECRET_KEY), and run docpipe db apply as the database's owner."
 
 
 # --- may work later ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 from docpipe.errors import DocpipeError
 from docpipe.models import Document, Mention, Page, Relation
+from docpipe.stages.normal import reading_text
 
 
 def to_json(document: Document, source: str) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
                 "end": chunk.end,
                 "page_from": chunk.page_from,
                 "page_to": chunk.page_to,
+                "reading_text": reading_text(document.text[chunk.start : chunk.end]).text,
             }
             for chunk in document.chunks
         ],

@@ -7,74 +7,41 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from celery import Celery, Signature
+from celery import Celery
 from celery.signals import worker_init
-from kombu.exceptions import KombuError, OperationalError
-from redis.exceptions import RedisError
 
 from docpipe import tasks
 from docpipe.broker import Broker
-from docpipe.canvas import document_chain, range_signature
 from docpipe.checks import Finding, Subject, examine
+from docpipe.dispatch import Dispatch
 from docpipe.errors import (
-    BrokerUnavailableError,
-    CancelledError,
     ConfigurationError,
     DocpipeError,
     DocumentNotFoundError,
     MissingExtraError,
-    WaitTimeoutError,
-    from_code,
 )
 from docpipe.graph.reader import Graphs
 from docpipe.logs import get_logger
-from docpipe.models import Document, DocumentStatus, RangeRef, RangeRun, Ref
+from docpipe.models import Document, DocumentStatus, RangeRun, Ref
 from docpipe.plan import BUILT_IN, Options, StageSpec, Tools, checked
 from docpipe.progress import NoProgress, Progress
+from docpipe.recovery import Recovery
 from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
 from docpipe.sources import SourceLike, Sources, TakenIn
-from docpipe.status import CANCELLED, PENDING, StageState, is_error, is_final
+from docpipe.status import CANCELLED, PENDING, is_error
 from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
 from docpipe.stores.ranges import Handover
+from docpipe.submission import Submission, good_end, wait_for
 
 log = get_logger(__name__)
 
 PRIORITIES = range(10)
 _DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A document that was handed in. `created` is false when the same bytes were known already."""
-
-    document_uuid: str
-    task_id: str | None
-    """Celery's id of the first task; None if the message could not be published yet."""
-    created: bool
-    pipeline: Pipeline
-
-    def status(self) -> DocumentStatus:
-        """Where the document stands now."""
-        return self.pipeline.status(self.document_uuid)
-
-    def wait(self, timeout: float | None = None) -> DocumentStatus:
-        """Wait until the document is final, at most `timeout` seconds.
-
-        Raises:
-            WaitTimeoutError: it is not final yet; it goes on all the same.
-            DocpipeError: it failed; the class matches the code in the ledger, with stage and message.
-            CancelledError: it was cancelled.
-        """
-        return self.pipeline.wait(self.document_uuid, timeout)
-
-    def result(self) -> Document:
-        """The document with everything found in it so far (all of it once it is completed)."""
-        return self.pipeline.get(self.document_uuid)
 
 
 class Pipeline:
@@ -178,12 +145,12 @@ class Pipeline:
                 be reached raises nothing: the row says so (`pending`), and submitting again, or the
                 reaper, publishes it.
         """
-        app = self._app()
+        dispatch = self._dispatch
         taken = self.sources.take_in(source, name)
         registered = self._register(taken, project_id, metadata, priority or 0, reprocess)
         task_id = registered.task_id
         if registered.status == PENDING:
-            task_id = self._publish(app, registered.ref, priority or 0)
+            task_id = dispatch.begin(registered.ref, priority or 0)
         return Submission(registered.ref.document_uuid, task_id, registered.created, self)
 
     def submit_many(
@@ -204,6 +171,14 @@ class Pipeline:
     def broker(self) -> Broker:
         """What waits in this pipeline's broker."""
         return Broker(self._app())
+
+    @cached_property
+    def _dispatch(self) -> Dispatch:
+        return Dispatch(self._app(), self.store, self.stages)
+
+    @cached_property
+    def _recovery(self) -> Recovery:
+        return Recovery(self.store, self.broker, self._dispatch, self.policy)
 
     def _app(self) -> Celery:
         if self.app is None:
@@ -249,39 +224,7 @@ class Pipeline:
         Returns:
             The id of its first task; None if the broker cannot be reached: the reaper sends it later.
         """
-        return self._publish(self._app(), ref, priority)
-
-    def _publish(self, app: Celery, ref: Ref, priority: int) -> str | None:
-        """Publish the run's chain; None (and a row that says why) if the broker cannot be reached."""
-        task_id = str(uuid.uuid4())
-        first = self.stages[0].name
-        if not self.store.queue(ref, first, task_id):
-            return self.store.status(ref.document_uuid).task_id  # somebody else's message was quicker
-        return self._send(app, ref, first, task_id, priority)
-
-    def _send(self, app: Celery, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
-        """Publish the chain from `stage` on; the ledger says already that it is queued."""
-        rest = self.stages[[spec.name for spec in self.stages].index(stage) :]
-        signature = document_chain(app, rest, ref, task_id=task_id, priority=priority)
-        unreachable = self._apply(signature, ref)
-        if unreachable is not None:
-            self.store.publish_failed(ref, stage, str(unreachable))
-            return None
-        log.info("document_published", document=ref.document_uuid, run=ref.run, stage=stage, task=task_id)
-        return task_id
-
-    def _apply(self, signature: Signature[Any], ref: Ref) -> BrokerUnavailableError | None:
-        """Publish; returns why not if the broker cannot be reached."""
-        try:
-            signature.apply_async()
-        except (KombuError, OperationalError, RedisError, OSError) as error:
-            log.error("document_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
-            return BrokerUnavailableError(f"The broker cannot be reached: {error}. It is sent later.")
-        except DocpipeError:
-            # task_always_eager runs the chain here, and a failed stage raises here: the store has it
-            if not self._app().conf.task_always_eager:
-                raise
-        return None
+        return self._dispatch.begin(ref, priority)
 
     # --- take up again --------------------------------------------------------------------------
 
@@ -296,14 +239,7 @@ class Pipeline:
         Raises:
             BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
         """
-        app = self._app()
-        waiting = self.broker.waiting({stage.queue for stage in self.stages})  # before the store is read
-        outcomes: Counter[str] = Counter()
-        for stalled in self.store.stalled(grace_seconds=self.policy.grace_seconds):
-            begun = stalled.state is StageState.RUNNING
-            still_waits = not begun if waiting is None else stalled.message in waiting
-            if not still_waits:
-                outcomes[self._revive(app, stalled.ref, stalled.first_page)] += 1
+        outcomes = self._recovery.reap()
         self._link_missed()
         return outcomes
 
@@ -314,50 +250,9 @@ class Pipeline:
         except DocpipeError as error:
             log.warning("entities_not_linked", error=str(error))
 
-    def _revive(self, app: Celery, ref: Ref, first_page: int | None) -> str:
-        if first_page is not None:
-            return self._revive_range(ref, first_page)
-        task_id = str(uuid.uuid4())
-        revival = self.store.revive(
-            ref,
-            grace_seconds=self.policy.grace_seconds,
-            max_attempts=self.policy.max_attempts,
-            task_id=task_id,
-        )
-        log.warning("run_revived", document=ref.document_uuid, run=ref.run, outcome=revival.outcome)
-        if revival.outcome == "resume" and revival.stage is not None:
-            self._send(app, ref, revival.stage, task_id, revival.priority)
-        return revival.outcome
-
-    def _revive_range(self, ref: Ref, first_page: int) -> str:
-        policy = self.policy
-        revival = self.store.ranges.revive(
-            ref,
-            first_page,
-            grace_seconds=policy.grace_seconds,
-            max_attempts=policy.max_attempts,
-            at_once=policy.ranges_at_once,
-        )
-        where = {"document": ref.document_uuid, "run": ref.run, "first_page": first_page}
-        log.warning("range_revived", **where, outcome=revival.outcome)
-        if revival.handover is not None:
-            self.hand_over(ref, revival.handover)
-        return revival.outcome
-
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
         """Publish what is due of a long document. What the broker does not take is the reaper's."""
-        app, stage = self._app(), self.stages[0]
-        for number, first_page in enumerate(handover.first_pages):
-            own_id = task_id if task_id and number == 0 else str(uuid.uuid4())
-            signature = range_signature(
-                app, stage, RangeRef(ref, first_page), task_id=own_id, priority=handover.priority
-            )
-            self._apply(signature, ref)
-        if handover.complete:
-            chain = document_chain(
-                app, self.stages, ref, task_id=task_id or str(uuid.uuid4()), priority=handover.priority
-            )
-            self._apply(chain, ref)
+        self._dispatch.hand_over(ref, handover, task_id)
 
     def resume(self, document_uuid: str) -> str | None:
         """Let a failed, quarantined or cancelled document go on from its first incomplete stage, with input
@@ -366,14 +261,7 @@ class Pipeline:
         Returns:
             The id of the new first task; None if there is nothing to resume.
         """
-        app, task_id = self._app(), str(uuid.uuid4())
-        resumed = self.store.resume(document_uuid, task_id, ranges_at_once=self.policy.ranges_at_once)
-        if resumed is None:
-            return None
-        if resumed.first_pages:
-            self.hand_over(resumed.ref, Handover(resumed.first_pages, priority=resumed.priority), task_id)
-            return task_id
-        return self._send(app, resumed.ref, resumed.stage, task_id, resumed.priority)
+        return self._recovery.resume(document_uuid)
 
     def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
         """Begin a new run that keeps the results of the stages before `from_stage`.
@@ -387,17 +275,7 @@ class Pipeline:
             ConfigurationError: the pipeline has no such stage, or no run has completed the earlier ones.
             DocumentNotFoundError: the store knows no such document.
         """
-        app, task_id = self._app(), str(uuid.uuid4())
-        begun = self.store.reprocess(document_uuid, from_stage, [stage.planned for stage in self.stages])
-        if begun is None:
-            self.store.status(document_uuid)
-            names = ", ".join(stage.name for stage in self.stages)
-            raise ConfigurationError(
-                f"{document_uuid} cannot be processed again from {from_stage!r}: no run has completed the"
-                f" stages before it, or it is none of {names}."
-            )
-        self.store.queue(begun.ref, begun.stage, task_id)
-        return self._send(app, begun.ref, begun.stage, task_id, begun.priority)
+        return self._recovery.reprocess(document_uuid, from_stage)
 
     def retry_pages(self, document_uuid: str) -> str | None:
         """Begin a new run that reads again the pages that could not be read.
@@ -411,16 +289,7 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        status, task_id = self.store.status(document_uuid), str(uuid.uuid4())
-        if not status.failed_pages or not is_final(status.status):
-            return None
-        plan, at_once = [stage.planned for stage in self.stages], self.policy.ranges_at_once
-        begun = self.store.ranges.replay(document_uuid, plan, at_once)
-        if begun is None:
-            return self.reprocess(document_uuid)
-        self.store.queue(begun.ref, begun.stage, task_id)
-        self.hand_over(begun.ref, Handover(begun.first_pages, priority=begun.priority), task_id)
-        return task_id
+        return self._recovery.retry_pages(document_uuid)
 
     # --- look -----------------------------------------------------------------------------------
 
@@ -439,18 +308,7 @@ class Pipeline:
 
     def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
         """As `Submission.wait`."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = 0.05
-        while True:
-            status = self.store.status(document_uuid)
-            if is_final(status.status):
-                return _good_end(status)
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeoutError(
-                    f"{status.name} ({document_uuid}) is still {status.status} after {timeout:g} s."
-                )
-            time.sleep(pause)
-            pause = min(1.0, pause * 1.5)
+        return wait_for(self.store, document_uuid, timeout)
 
     def get(self, document_uuid: str) -> Document:
         """A document with all that was found in it: the newest completed run's results, or, while none
@@ -537,7 +395,7 @@ class Pipeline:
             registered = self._register(taken, project_id, metadata, 0, True)
         for stage in self.stages:
             self._run_in_process(stage, registered.ref)
-        _good_end(self.store.status(registered.ref.document_uuid))
+        good_end(self.store.status(registered.ref.document_uuid))
         return self.get(registered.ref.document_uuid)
 
     def _run_in_process(self, stage: StageSpec, ref: Ref) -> None:
@@ -573,15 +431,3 @@ def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def _as_it_stands(document: Document, status: DocumentStatus) -> Document:
     """The document with where it stands now, and why it failed if it did."""
     return replace(document, status=status.status, error=status.error)
-
-
-def _good_end(status: DocumentStatus) -> DocumentStatus:
-    """The status, or the error that it stands for."""
-    if status.status == CANCELLED:
-        raise CancelledError(f"{status.name} ({status.document_uuid}) was cancelled.")
-    if status.error is not None and is_error(status.status):
-        failure = status.error
-        error = from_code(failure.code, failure.message, stage=failure.stage)
-        error.document_uuid = status.document_uuid
-        raise error
-    return status

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from docpipe.errors import PermanentError
@@ -53,6 +54,17 @@ class OddError(PermanentError):
 def hold_the_lock() -> None:
     """Hang in native code without ever giving other threads, or signal handlers, a chance."""
     ctypes.PyDLL(None).sleep(3600)
+
+
+def wait_for_a_turn() -> None:
+    """Work until other programs have kept it from a processor for seven seconds."""
+    end = _kept_waiting() + 7e9
+    while _kept_waiting() < end:
+        pass
+
+
+def _kept_waiting() -> int:
+    return int(Path("/proc/self/schedstat").read_text().split()[1])
 
 
 def backtrack() -> None:
@@ -108,6 +120,7 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
 ACTS: dict[str, Callable[[], object]] = {
     "hold_the_lock": hold_the_lock,
     "backtrack": backtrack,
+    "wait_for_a_turn": wait_for_a_turn,
     "segfault": segfault,
     "abort": os.abort,
     "exit": lambda: os._exit(3),

@@ -110,10 +110,15 @@ def plan(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> Non
 @_with_wishes
 def check(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Name whatever the database lacks and what stands in the way; exit code 1 if there is anything."""
-    obstacles = database_part("takeover").plan(dsn(), _read_wishes(loosen, defaults, words)).obstacles
+    part, wishes = database_part("takeover"), _read_wishes(loosen, defaults, words)
+    planned = part.plan(dsn(), wishes)
+    obstacles = planned.obstacles
+    if not obstacles and (told := part.trial(dsn(), wishes)):
+        obstacles = (told,)
     lacking = []
     try:
-        lacking = database_part("migrate").check(dsn())
+        first = [change.statement for change in planned.changes]
+        lacking = database_part("migrate").check(dsn(), first)
     except ConfigurationError as error:
         if not obstacles:
             raise

@@ -168,7 +168,8 @@ def listen(queue: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **op
     click.echo(f"docpipe: listening to {queue}", err=True)
     if not listener.has_dead_letters:
         click.echo(
-            "docpipe: the queue has no dead-letter queue: messages that cannot be taken come back for ever.",
+            "docpipe: the queue has no dead-letter queue: a message that can never be taken is logged and"
+            f" given up after {taking.ATTEMPTS} attempts.",
             err=True,
         )
     listener.listen(stop)

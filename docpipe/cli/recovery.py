@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import click
 
 from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError, PoisonDocumentError, TransientError
+from docpipe.pipeline import Pipeline
 from docpipe.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
 from docpipe.stores.port import Selection, Summary
 
@@ -75,71 +78,89 @@ def resume(uuids: tuple[str, ...]) -> None:
 @click.option("--from-stage", metavar="STAGE", help="Begin a new run from this stage instead of resuming.")
 @click.option("--limit", type=click.IntRange(1), default=_EVERY, help="At most this many, newest first.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be retried.")
-def retry(
-    failed: bool,
-    cancelled: bool,
-    pending: bool,
-    completed: bool,
-    failed_pages: bool,
-    error_code: str | None,
-    stage: str | None,
-    project_id: str | None,
-    engine: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    from_stage: str | None,
-    limit: int,
-    dry_run: bool,
-) -> None:
+def retry(dry_run: bool, **options: Any) -> None:
     """Retry the documents that match: resume them, or process them again from a stage.
 
     With --failed-pages, read again only the pages that could not be read.
     """
-    if failed_pages and (from_stage or failed or cancelled or pending or completed or error_code):
-        raise click.UsageError(
-            "--failed-pages stands alone: it takes only --project, --since, --until, --limit."
-        )
-    if completed and not from_stage:
-        raise click.UsageError("--completed needs --from-stage: a completed run has nothing to resume.")
+    wanted = _Wanted(**options)
+    wanted.check()
     pipeline = default_pipeline()
-    errors = tuple(spec.words.error for spec in pipeline.stages)
-    chosen = [
-        *(errors if failed or error_code else ()),
-        *((CANCELLED,) if cancelled else ()),
-        *((PENDING,) if pending else ()),
-        *((COMPLETED, COMPLETED_WITH_WARNINGS) if completed else ()),
-        *((COMPLETED_WITH_WARNINGS,) if failed_pages else ()),
-    ]
-    if not chosen:
-        raise click.UsageError(
-            "Say which: --failed, --error-class, --cancelled, --pending, --completed or --failed-pages."
-        )
-    selection = Selection(
-        status=tuple(chosen),
-        error_code=error_code,
-        stage=stage,
-        project_id=project_id,
-        engine=engine,
-        since=since and since.astimezone(),
-        until=until and until.astimezone(),
-    )
-    found = pipeline.store.documents(selection, limit=limit)
-    if failed_pages:
-        found = [each for each in found if pipeline.status(each.document_uuid).failed_pages]
+    found = wanted.found(pipeline)
     if dry_run:
         _list(found)
         click.echo(f"docpipe: {len(found)} documents match; nothing was changed", err=True)
         return
+    _each([summary.document_uuid for summary in found], lambda uuid: wanted.again(pipeline, uuid))
 
-    def again(uuid: str) -> str:
-        if failed_pages:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """Which documents `retry` is to take up again, and how: its options."""
+
+    failed: bool
+    cancelled: bool
+    pending: bool
+    completed: bool
+    failed_pages: bool
+    error_code: str | None
+    stage: str | None
+    project_id: str | None
+    engine: str | None
+    since: datetime | None
+    until: datetime | None
+    from_stage: str | None
+    limit: int
+
+    def check(self) -> None:
+        """Raises `click.UsageError` for options that make no sense together."""
+        kinds = self.failed or self.cancelled or self.pending or self.completed or self.error_code
+        if self.failed_pages and (self.from_stage or kinds):
+            raise click.UsageError(
+                "--failed-pages stands alone: it takes only --project, --since, --until, --limit."
+            )
+        if self.completed and not self.from_stage:
+            raise click.UsageError("--completed needs --from-stage: a completed run has nothing to resume.")
+        if not (kinds or self.failed_pages):
+            raise click.UsageError(
+                "Say which: --failed, --error-class, --cancelled, --pending, --completed or --failed-pages."
+            )
+
+    def found(self, pipeline: Pipeline) -> list[Summary]:
+        selection = Selection(
+            status=tuple(self._statuses(pipeline)),
+            error_code=self.error_code,
+            stage=self.stage,
+            project_id=self.project_id,
+            engine=self.engine,
+            since=self.since and self.since.astimezone(),
+            until=self.until and self.until.astimezone(),
+        )
+        found = pipeline.store.documents(selection, limit=self.limit)
+        if self.failed_pages:
+            return [each for each in found if pipeline.status(each.document_uuid).failed_pages]
+        return found
+
+    def _statuses(self, pipeline: Pipeline) -> Iterator[str]:
+        if self.failed or self.error_code:
+            yield from (spec.words.error for spec in pipeline.stages)
+        if self.cancelled:
+            yield CANCELLED
+        if self.pending:
+            yield PENDING
+        if self.completed:
+            yield COMPLETED
+        if self.completed or self.failed_pages:
+            yield COMPLETED_WITH_WARNINGS
+
+    def again(self, pipeline: Pipeline, uuid: str) -> str:
+        """Do it for one document, and say what was done."""
+        if self.failed_pages:
             return "reads its failed pages again" if pipeline.retry_pages(uuid) else "has no failed pages"
-        if from_stage:
-            pipeline.reprocess(uuid, from_stage=from_stage)
-            return f"begins a new run from {from_stage}"
+        if self.from_stage:
+            pipeline.reprocess(uuid, from_stage=self.from_stage)
+            return f"begins a new run from {self.from_stage}"
         return "resumed" if pipeline.resume(uuid) else "has nothing to resume"
-
-    _each([summary.document_uuid for summary in found], again)
 
 
 def _list(found: Sequence[Summary]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import psycopg
 
-from docpipe.database.schema import QUEUE_TABLE, columns, literal, one, quoted
+from docpipe.database import queue_links
+from docpipe.database.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word
 from docpipe.database.words import LAST_STEP, MEANINGS, ORDER, STEPS, VAGUE, Place
 from docpipe.status import COMPLETED, WORDS, is_final
 
@@ -16,28 +17,13 @@ _GRAPH_STATUS = 'n."processingStatus"'
 _STATUS_COLUMNS = ("celery_status", "initial_processing_status")
 
 
-def link_column(found: Mapping[str, object]) -> tuple[str, str] | None:
-    """How a row of the queue names its document: its column, and that of source_documents."""
-    for column in ("source_document_uuid", "document_uuid"):
-        if column in found:
-            return column, "document_uuid"
-    for column in ("source_document_id", "document_id"):
-        if column in found:
-            return column, "id"
-    return None
-
-
-def _word(expression: str) -> str:
-    return f"lower(trim({expression}::text))"
-
-
 def _said(connection: psycopg.Connection) -> Iterator[str]:
     """One SELECT (document_uuid, place, word) per column that says where documents stand."""
     before = columns(connection, "source_documents")
     for name in (*_STATUS_COLUMNS, "status"):
         if name in before:
             yield (
-                f"select document_uuid, '{Place.DOCUMENT}' as place, {_word(name)} as word"
+                f"select document_uuid, '{Place.DOCUMENT}' as place, {status_word(name)} as word"
                 " from public.source_documents where docpipe_run is null"
             )
     if "raw_extracted_text" in before:
@@ -47,18 +33,17 @@ def _said(connection: psycopg.Connection) -> Iterator[str]:
         )
     if "processingStatus" in columns(connection, "neo4j_documents"):
         yield (
-            f"select d.document_uuid, '{Place.GRAPH}', {_word(_GRAPH_STATUS)}"
+            f"select d.document_uuid, '{Place.GRAPH}', {status_word(_GRAPH_STATUS)}"
             ' from public.source_documents d join public.neo4j_documents n on n."sourceDocumentUuid" ='
             " d.document_uuid where d.docpipe_run is null"
         )
     queue = columns(connection, QUEUE_TABLE)
-    link = link_column(queue)
-    if link and "status" in queue:
+    if "status" in queue and queue_links.columns_that_name(connection):
         step = "coalesce(q.processing_step::text, '')" if "processing_step" in queue else "''"
         yield (
-            f"select d.document_uuid, '{_QUEUE_PLACE}', {_word('q.status')} || ':' || {step}"
-            f" from public.source_documents d join public.{QUEUE_TABLE} q"
-            f" on q.{quoted(link[0])}::text = d.{link[1]}::text where d.docpipe_run is null"
+            f"select d.document_uuid, '{_QUEUE_PLACE}', {status_word('q.status')} || ':' || {step}"
+            f" from {queue_links.rows(connection)} q join public.source_documents d"
+            " on d.document_uuid = q.docpipe_document where d.docpipe_run is null"
         )
 
 
@@ -192,20 +177,22 @@ def _unsettled(connection: psycopg.Connection, table: str) -> str:
 
 def unknown_words(connection: psycopg.Connection, own: Mapping[str, str]) -> dict[str, int]:
     """`table.column: word` to how many rows have it, for words that no table knows."""
-    places = (
+    places: tuple[tuple[str, str, Place], ...] = (
         ("source_documents", "celery_status", Place.DOCUMENT),
         ("source_documents", "initial_processing_status", Place.DOCUMENT),
         ("neo4j_documents", "processingStatus", Place.GRAPH),
     )
+    if "initial_processing_status" not in columns(connection, "source_documents"):
+        places = (*places, ("source_documents", "status", Place.DOCUMENT))
     found: dict[str, int] = {}
     for table, column, place in places:
         if column not in columns(connection, table):
             continue
-        known = [*MEANINGS[place], *own]
-        word, open_rows = _word(quoted(column)), _unsettled(connection, table)
+        known = ["", *MEANINGS[place], *own]  # nothing said is nothing unknown
+        said, open_rows = status_word(quoted(column)), _unsettled(connection, table)
         query = (
-            f"select {word}, count(*) from public.{quoted(table)} t"
-            f" where {word} <> all (%s) {open_rows} group by 1 order by 1"
+            f"select {said}, count(*) from public.{quoted(table)} t"
+            f" where {said} <> all (%s) {open_rows} group by 1 order by 1"
         )
         for unknown, rows in connection.execute(query.encode(), (known,)):
             found[f"{table}.{column}: {unknown}"] = rows

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from docpipe.errors import ConfigurationError, DocpipeError, PermissionDeniedError, StoreUnavailableError
 
@@ -26,17 +27,28 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         PermissionDeniedError: this user may not do it.
         ConfigurationError: it does not fit the database.
     """
+    _require_readable(dsn)
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
             yield connection
     except psycopg.OperationalError as error:
         if error.sqlstate:
             raise translated(error, what) from error
-        raise StoreUnavailableError(
-            f"The database cannot be reached: {str(error).strip()}. Check SUPABASE_DB_URL."
-        ) from error
+        told = " ".join(str(error).split()).rstrip(".")
+        message = f"The database cannot be reached: {told} Check SUPABASE_DB_URL."
+        raise StoreUnavailableError(message) from error
     except psycopg.Error as error:
         raise translated(error, what) from error
+
+
+def _require_readable(dsn: str) -> None:
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            "SUPABASE_DB_URL is no address of a Postgres database."
+            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres."
+        ) from error
 
 
 @contextmanager
@@ -52,9 +64,15 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
     """docpipe's error for one of Postgres's."""
     message = error.diag.message_primary or str(error)
     detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
-    detail += f" It happened in {where}." if (where := _foreign_function(error)) else ""
+    if detail.startswith(" Failing row"):  # all of it: text, and perhaps what is nobody's business
+        detail = ""
+    if where := _foreign_function(error):
+        return ConfigurationError(
+            f"{what} does not fit this database ({error.sqlstate}): {message}.{detail}"
+            f" It happened in {where}. Mend that function, or disable the trigger that calls it."
+        )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return PermissionDeniedError(f"{what} cannot be applied: {message}. Connect as the database's owner.")
+        return PermissionDeniedError(f"{what} cannot be applied: {message}.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return StoreUnavailableError(f"{what}: a table is locked by somebody else. Try again.")
     if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):

@@ -7,6 +7,7 @@ project's `supabase/migrations/` (`docpipe db export`); applying them both ways 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -88,18 +89,23 @@ def _run(connection: psycopg.Connection, migration: Migration) -> None:
         connection.execute(sql.SQL(migration.statements))
 
 
-def check(dsn: str) -> list[str]:
+def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
     """What the database lacks, one line each; empty when it is up to date.
 
     The migrations run in a transaction that is rolled back; what they would add is what is lacking, so
     this never falls behind the files. Tables are locked for that moment, at most three seconds. Of a table or
     a function that is not there at all, only that is told.
 
+    Args:
+        first: statements that make the migrations fit; what they do is not told.
+
     Raises:
         as `apply`.
     """
     with connected(dsn) as connection, connection.transaction(force_rollback=True):
         connection.execute("set local lock_timeout = '3s'")
+        for statement in first:
+            connection.execute(statement.encode())
         before = _snapshot(connection)
         for migration in migrations():
             _run(connection, migration)

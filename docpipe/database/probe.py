@@ -1,4 +1,4 @@
-"""A document that goes all the way and leaves nothing: its transaction is rolled back.
+"""Documents that go all the way and leave nothing: their transaction is rolled back.
 
 What the catalogue cannot tell (a trigger that fails, a foreign key, a rule, a missing grant) shows here.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,10 +16,15 @@ import psycopg
 from docpipe.database.connection import naming
 from docpipe.database.schema import QUEUE_TABLE, columns, one
 from docpipe.database.silence import silence
+from docpipe.formats import READERS
 from docpipe.plan import BUILT_IN, StageSpec
 from docpipe.status import COMPLETED
 from docpipe.stores.port import NewDocument
 from docpipe.stores.rows import document_row
+
+_TEXT = {"text": "Ann met Bob.", "file_type": max(READERS, key=len)}
+"""What the first stage found: the MIME type that takes the most room."""
+_ERROR = {"code": "probe", "error_class": "Probe", "message": "It did not go well. " * 50}
 
 TABLES = ["source_documents", "neo4j_documents", QUEUE_TABLE]
 
@@ -35,7 +40,7 @@ class Seen:
 
 
 def probe(connection: psycopg.Connection, *, silent: bool = False) -> Seen:
-    """Register a document, take it through every stage as the API's role would, and roll everything back.
+    """Register documents, take them to their ends as the API's role would, and roll everything back.
 
     Args:
         silent: without the tables' triggers.
@@ -70,33 +75,56 @@ def _as_service_role(connection: psycopg.Connection) -> Iterator[None]:
 
 
 def _walk(connection: psycopg.Connection) -> Iterator[str]:
+    """One document that is completed, and one with the same name and place that fails."""
+    with _as_service_role(connection):
+        done, failed = _registered(connection), _registered(connection)
+        yield from _differs(connection, done, "pending")
+        for stage in BUILT_IN:
+            token = yield from _claimed(connection, done, stage)
+            output: dict[str, object] = {"replaces": [], **(_TEXT if stage is BUILT_IN[0] else {})}
+            _end(connection, "finish", done, stage, token, output)
+        yield from _differs(connection, done, COMPLETED)
+        token = yield from _claimed(connection, failed, BUILT_IN[0])
+        _end(connection, "fail", failed, BUILT_IN[0], token, _ERROR)
+        yield from _differs(connection, failed, BUILT_IN[0].words.error)
+        connection.execute("set constraints all immediate")  # what waits for the commit runs now
+
+
+def _end(
+    connection: psycopg.Connection,
+    how: str,
+    uid: str,
+    stage: StageSpec,
+    token: int,
+    told: Mapping[str, object],
+) -> None:
+    query = f"select public.docpipe_{how}(%s, 1, %s, %s, %s)"
+    one(connection, query, uid, stage.name, token, json.dumps(told))
+
+
+def _registered(connection: psycopg.Connection) -> str:
     uid = str(uuid.uuid4())
     document = NewDocument(
         document_uuid=uid,
         project_id=None,
         name="docpipe-probe.txt",
-        uri=f"file:///docpipe-probe/{uid}",
+        uri="file:///docpipe-probe",
         digest=uid,
         size=1,
         metadata={},
         stages=[stage.planned for stage in BUILT_IN],
     )
-    with _as_service_role(connection):
-        one(connection, "select public.docpipe_register(%s)", json.dumps(document_row(document)))
-        yield from _differs(connection, uid, "pending")
-        for stage in BUILT_IN:
-            yield from _stage(connection, uid, stage)
-        yield from _differs(connection, uid, COMPLETED)
+    one(connection, "select public.docpipe_register(%s)", json.dumps(document_row(document)))
+    return uid
 
 
-def _stage(connection: psycopg.Connection, uid: str, stage: StageSpec) -> Iterator[str]:
+def _claimed(connection: psycopg.Connection, uid: str, stage: StageSpec) -> Generator[str, None, int]:
     one(connection, "select public.docpipe_queue(%s, 1, %s, 'probe')", uid, stage.name)
     yield from _differs(connection, uid, stage.words.queued)
     claim = "select public.docpipe_claim(%s, 1, %s, 'probe', 'probe', 'probe', 60, 5)"
-    token = one(connection, claim, uid, stage.name)["token"]
+    token: int = one(connection, claim, uid, stage.name)["token"]
     yield from _differs(connection, uid, stage.words.processing)
-    output = json.dumps({"replaces": []})
-    one(connection, "select public.docpipe_finish(%s, 1, %s, %s, %s)", uid, stage.name, token, output)
+    return token
 
 
 def _differs(connection: psycopg.Connection, uid: str, expected: str) -> Iterator[str]:

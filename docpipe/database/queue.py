@@ -6,6 +6,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +14,21 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from docpipe.database import stranded, triggers, undo
-from docpipe.database.backfill import link_column
+from docpipe.database import triggers, undo
 from docpipe.database.connection import connected, naming
 from docpipe.database.locators import Where, locators
+from docpipe.database.queue_rows import (
+    Open,
+    key,
+    open_rows,
+    require_docpipe,
+    require_queue,
+    stranded_documents,
+    unknown_statuses,
+    unreadable,
+)
 from docpipe.database.schema import QUEUE_TABLE, accepted, columns, literal, one, quoted
-from docpipe.database.stranded import row_name
-from docpipe.database.words import QUEUE, Work
+from docpipe.database.words import Work
 from docpipe.errors import ConfigurationError, PermanentError
 from docpipe.models import Failure, Ref
 from docpipe.pipeline import Pipeline
@@ -45,62 +54,14 @@ class Imported:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
-    """An open row of the queue, or an open document without one."""
-
-    row: str
-    status: str
-    work: Work
-    document_uuid: str | None
-
-
-def _required(connection: psycopg.Connection) -> tuple[str, str]:
-    found = columns(connection, QUEUE_TABLE)
-    link = link_column(found)
-    if not found:
-        raise ConfigurationError(f"There is no table {QUEUE_TABLE} here: nothing to import, nothing to seal.")
-    if link is None or not {"id", "status"} <= found.keys():
-        raise ConfigurationError(f"{QUEUE_TABLE} has no id, no status, or nothing that names a document.")
-    _require_docpipe(connection)
-    return link
-
-
-def _require_docpipe(connection: psycopg.Connection) -> None:
-    if not columns(connection, "docpipe_queue_imports"):
-        raise ConfigurationError("docpipe's tables are not here yet. Run: docpipe db apply")
-
-
-def _open_query(link: tuple[str, str], condition: str) -> bytes:
-    column, named = quoted(link[0]), link[1]
-    open_words = ", ".join(literal(word) for word, work in QUEUE.items() if work is not Work.DONE)
-    return f"""
-        select q.id::text, q.status::text, d.document_uuid
-          from {_ON} q left join public.source_documents d on d.{named}::text = q.{column}::text
-         where lower(trim(q.status::text)) in ({open_words}) and {condition}
-         order by q.id limit %s""".encode()  # noqa: S608 - names and words are quoted
-
-
-def open_rows(connection: psycopg.Connection, limit: int = 1_000_000) -> list[Open]:
-    """Rows that nobody has done, those first that came first."""
-    rows = connection.execute(_open_query(_required(connection), "true"), (limit,)).fetchall()
-    return [Open(row, status, QUEUE[status.strip().lower()], uid) for row, status, uid in rows]
-
-
-def stranded_documents(connection: psycopg.Connection, limit: int = 1_000_000) -> list[Open]:
-    """Open documents that no open row names, as if they had one."""
-    _require_docpipe(connection)
-    return [
-        Open(row_name(uid), status, Work.STRANDED, uid) for uid, status in stranded.found(connection, limit)
-    ]
-
-
 Rows = Callable[[psycopg.Connection, int], list[Open]]
 
 
 def _wanted(connection: psycopg.Connection, with_stranded: bool) -> list[Rows]:
-    """What to import, in this order. A queue that is gone is missed unless only the stranded are wanted."""
-    if with_stranded and not columns(connection, QUEUE_TABLE):
+    """What to import, in this order. A queue that is gone or cannot be read is missed unless only the
+    stranded are wanted.
+    """
+    if with_stranded and unreadable(connection):
         return [stranded_documents]
     return [open_rows, stranded_documents] if with_stranded else [open_rows]
 
@@ -109,13 +70,6 @@ def listed(dsn: str, *, with_stranded: bool = False) -> list[Open]:
     """What `import_rows` would submit. Raises `StoreUnavailableError`, `ConfigurationError`."""
     with connected(dsn, QUEUE_TABLE) as connection:
         return [row for rows in _wanted(connection, with_stranded) for row in rows(connection, 1_000_000)]
-
-
-def unknown_statuses(connection: psycopg.Connection) -> dict[str, int]:
-    """Words of the queue that no table knows, with how many rows have each."""
-    _required(connection)
-    query = f"select lower(trim(status::text)), count(*) from {_ON} group by 1 order by 1"  # noqa: S608
-    return {word: rows for word, rows in connection.execute(query.encode()) if word not in QUEUE}
 
 
 def import_rows(
@@ -168,7 +122,7 @@ def _import(
 
 
 def _refuse_unready(connection: psycopg.Connection, *, queue: bool = True) -> None:
-    _require_docpipe(connection)
+    require_docpipe(connection)
     working = [each.name for each in triggers.find(connection) if each.works and each.enabled]
     if working:
         raise ConfigurationError(
@@ -176,7 +130,8 @@ def _refuse_unready(connection: psycopg.Connection, *, queue: bool = True) -> No
         )
     if queue and (unknown := unknown_statuses(connection)):
         raise ConfigurationError(
-            f"Rows of {QUEUE_TABLE} have a status that docpipe does not know: {', '.join(unknown)}."
+            f"Rows of {QUEUE_TABLE} have a status that docpipe does not know:"
+            f" {', '.join(f'{word} ({rows} rows)' for word, rows in unknown.items())}."
             " Give them one of pending, processing, completed, failed or cancelled."
         )
 
@@ -291,13 +246,25 @@ def _mark(connection: psycopg.Connection, row: Open, outcome: str, note: str, wo
 
 
 def _close(connection: psycopg.Connection, row: Open, word: str) -> None:
-    """With the first word that the column takes."""
+    """With the first word that the row takes; a CHECK may want more of one status than of another."""
     column = columns(connection, QUEUE_TABLE)["status"]
     fitting = accepted(connection, QUEUE_TABLE, column, [word, "cancelled", "completed", "failed"])
     if not fitting:
         raise ConfigurationError(f"{QUEUE_TABLE}.status takes none of cancelled, completed, failed.")
-    update = f"update {_ON} set status = {literal(fitting[0])} where id::text = %s"  # noqa: S608
+    for each in fitting[:-1]:
+        with suppress(psycopg.errors.CheckViolation), connection.transaction():
+            _set_status(connection, row, each)
+            return
+    _set_status(connection, row, fitting[-1])
+
+
+def _set_status(connection: psycopg.Connection, row: Open, word: str) -> None:
+    update = f"update {_ON} set status = {literal(word)} where {_key(connection)}::text = %s"  # noqa: S608
     connection.execute(update.encode(), (row.row,))
+
+
+def _key(connection: psycopg.Connection) -> str:
+    return quoted(key(connection) or "id")
 
 
 def hand_back(connection: psycopg.Connection) -> list[str]:
@@ -315,7 +282,7 @@ def hand_back(connection: psycopg.Connection) -> list[str]:
         when d.celery_status like 'error\\_%' or d.document_uuid is null then {failed}
         else {again} end)::{found["status"].type}
   from public.docpipe_queue_imports i left join public.source_documents d using (document_uuid)
- where q.id::text = i.queue_row;"""  # noqa: S608
+ where q.{_key(connection)}::text = i.queue_row;"""  # noqa: S608
     ]
 
 
@@ -332,11 +299,11 @@ def seal(dsn: str) -> list[str]:
         ConfigurationError: a trigger would still write to the queue, and documents could not come in.
     """
     with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
-        _required(connection)
-        _refuse_unready(connection)
+        require_queue(connection)
+        _refuse_unready(connection, queue=False)
         if sealed_at(connection) is not None:
             return []
-        changes = [*_revoked(connection), _closed()]
+        changes = [*_revoked(connection), _closed(connection)]
         for change, statement, _ in changes:
             with naming(change):
                 connection.execute(statement.encode())
@@ -347,7 +314,8 @@ def seal(dsn: str) -> list[str]:
 def unseal(dsn: str) -> list[str]:
     """Undo `seal`; returns what was run, nothing if the queue is not sealed."""
     with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
-        _required(connection)
+        require_queue(connection)
+        require_docpipe(connection)
         statements = undo.recorded(connection, rows_first=False, step="seal")
         for statement in statements:
             connection.execute(statement.encode())
@@ -361,10 +329,13 @@ def sealed_at(connection: psycopg.Connection) -> datetime | None:
     return None if found is None else found.astimezone(UTC)
 
 
-def _closed() -> tuple[str, str, str]:
+def _closed(connection: psycopg.Connection) -> tuple[str, str, str]:
+    view = one(connection, "select relkind = 'v' from pg_class where oid = to_regclass(%s)", _ON)
+    when = "instead of insert" if view else "before insert"
+    each = "row" if view else "statement"
     return (
         f"a trigger refuses new rows in {QUEUE_TABLE}",
-        f"create trigger {_SEAL} before insert on {_ON} for each statement"
+        f"create trigger {_SEAL} {when} on {_ON} for each {each}"
         " execute function public.docpipe_refuse_queue();",
         f"drop trigger {_SEAL} on {_ON};",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +45,14 @@ class Column:
     default: str | None
     identity: bool
     generated: bool
+    domain: bool
 
 
 _COLUMNS = """
 select a.attname, format_type(a.atttypid, a.atttypmod), t.typcategory,
        case when t.typname in ('varchar', 'bpchar') and a.atttypmod > 4 then a.atttypmod - 4 end,
-       a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity <> '', a.attgenerated <> ''
+       a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity <> '', a.attgenerated <> '',
+       t.typtype = 'd'
   from pg_attribute a
   join pg_type t on t.oid = a.atttypid
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -72,6 +75,11 @@ def one(connection: psycopg.Connection, query: str, *values: Any) -> Any:
 def quoted(*names: str) -> str:
     """Names as SQL writes them, joined by dots."""
     return sql.Identifier(*names).as_string()
+
+
+def status_word(expression: str) -> str:
+    """SQL of a status word for comparing: lower case, without white space around it."""
+    return f"lower(btrim({expression}::text, E' \\t\\r\\n'))"
 
 
 def literal(value: str | None) -> str:
@@ -128,10 +136,23 @@ def labels(connection: psycopg.Connection, table: str, column: str) -> list[str]
     return [row[0] for row in connection.execute(query, (table, column))]
 
 
+def taken_by_domain(connection: psycopg.Connection, column: Column, words: Iterable[str]) -> list[str]:
+    """Those of the words that the column's domain takes whole. Postgres itself tries each."""
+    query = f"select (%s::{column.type})::text = %s"
+    found = []
+    for word in dict.fromkeys(words):
+        with suppress(psycopg.errors.IntegrityError, psycopg.errors.DataError), connection.transaction():
+            if one(connection, query, word, word):
+                found.append(word)
+    return found
+
+
 def accepted(connection: psycopg.Connection, table: str, column: Column, words: Iterable[str]) -> list[str]:
     """Those of the words that the column takes: by its enum, its length and its CHECKs."""
     found = list(words)
-    if column.category == "E":
+    if column.domain:
+        found = taken_by_domain(connection, column, found)
+    elif column.category == "E":
         known = labels(connection, table, column.name)
         found = [word for word in found if word in known]
     if column.length is not None:

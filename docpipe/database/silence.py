@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import psycopg
 
-from docpipe.database.obstacles import MODES
+from docpipe.database.changes import MODES
 from docpipe.database.schema import quoted
 
 _ENABLED = """
 select c.relname, t.tgname, t.tgenabled from pg_trigger t join pg_class c on c.oid = t.tgrelid
  where c.relnamespace = 'public'::regnamespace and c.relname = any (%s)
-   and not t.tgisinternal and t.tgenabled <> 'D'
+   and c.relkind in ('r', 'p') and not t.tgisinternal and t.tgenabled <> 'D'
  order by 1, 2
 """
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from docpipe.database.backfill import link_column
-from docpipe.database.schema import QUEUE_TABLE, columns, literal, quoted
+from docpipe.database import queue_links
+from docpipe.database.schema import QUEUE_TABLE, columns, literal, status_word
 from docpipe.database.words import ORDER, QUEUE, Work
 from docpipe.status import is_final
 
@@ -34,14 +34,12 @@ def found(connection: psycopg.Connection, limit: int = 1_000_000) -> list[tuple[
 
 
 def _nothing_in_the_queue(connection: psycopg.Connection) -> str:
-    queue = columns(connection, QUEUE_TABLE)
-    link = link_column(queue)
-    if link is None or "status" not in queue:
+    if "status" not in columns(connection, QUEUE_TABLE) or not queue_links.columns_that_name(connection):
         return ""
     words = ", ".join(literal(word) for word, work in QUEUE.items() if work is not Work.DONE)
     return f"""and not exists (
-               select 1 from public.{QUEUE_TABLE} q where q.{quoted(link[0])}::text = d.{link[1]}::text
-                  and lower(trim(q.status::text)) in ({words}))"""  # noqa: S608 - names and words are quoted
+               select 1 from {queue_links.rows(connection)} q where q.docpipe_document = d.document_uuid
+                  and {status_word("q.status")} in ({words}))"""  # noqa: S608 - names and words are quoted
 
 
 def hand_back() -> str:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 
 import psycopg
 
 from docpipe.database import backfill, stranded, undo
+from docpipe.database.changes import Change, Obstacle
 from docpipe.database.connection import LOCK, connected, naming
 from docpipe.database.migrate import Migration, migrations
-from docpipe.database.obstacles import GRAPH, SOURCE, Change, Obstacle, default_change, find
+from docpipe.database.obstacles import GRAPH, SOURCE, default_change, find
 from docpipe.database.probe import TABLES, probe
 from docpipe.database.queue import hand_back
 from docpipe.database.schema import columns, one
 from docpipe.database.silence import silence
 from docpipe.database.words import ORDER
-from docpipe.errors import ConfigurationError
+from docpipe.errors import ConfigurationError, PermissionDeniedError
 
 _STEP = "apply"
 _RECORD = """create table if not exists public.docpipe_migrations
@@ -65,6 +67,8 @@ class Plan:
     obstacles: tuple[str, ...]
     changes: tuple[Change, ...]
     """Those of the steps that bring their own undoing."""
+    to_schema: int
+    """How many of the steps are about the schema; the others fill rows."""
 
     def sql(self) -> str:
         """The whole of it, to read or to run."""
@@ -82,6 +86,28 @@ def plan(dsn: str, wishes: Wishes = Wishes()) -> Plan:
         return _plan(connection, wishes)
 
 
+def trial(dsn: str, wishes: Wishes = Wishes()) -> str:
+    """What the database says to documents that are tried on the schema that `apply` would make, in a
+    transaction that is rolled back; empty if it takes them. No rows are filled, no triggers fire.
+
+    Raises:
+        PermissionDeniedError, StoreUnavailableError: it could not be tried.
+    """
+    with connected(dsn) as connection, connection.transaction(force_rollback=True):
+        connection.execute("set local lock_timeout = '3s'")
+        planned = _plan(connection, wishes)
+        try:
+            for step in planned.steps[: planned.to_schema]:
+                with naming(step.told):
+                    connection.execute(step.statements.encode())
+            probe(connection, silent=True)
+        except PermissionDeniedError:
+            raise
+        except ConfigurationError as error:
+            return str(error)
+    return ""
+
+
 def _plan(connection: psycopg.Connection, wishes: Wishes) -> Plan:
     found = find(connection, wishes.defaults)
     named = [name.partition(".") for name in wishes.defaults]
@@ -89,18 +115,20 @@ def _plan(connection: psycopg.Connection, wishes: Wishes) -> Plan:
         default_change(connection, table, name, wishes.defaults[f"{table}.{name}"])
         for table, _, name in named
     ]
-    loosened = [change for each in found for change in each.changes] if wishes.loosen else []
-    changes = [*loosened, *(change for change in defaults if change)]
+    loosened = dict.fromkeys(change for each in found for change in each.changes) if wishes.loosen else {}
+    loosening = sorted(loosened, key=lambda change: not change.early)
+    changes = [*loosening, *(change for change in defaults if change)]
     pending = _pending(connection)
-    steps = [
+    schema = [
         *(Step(change.told, change.statement) for change in changes),
         *(
             Step(migration.file_name, f"{_RECORD}\n{migration.statements}{_recorded(migration)}")
             for migration in pending
         ),
-        *_filling(connection, wishes, bool(pending)),
     ]
-    return Plan(tuple(steps), tuple(_left(connection, found, wishes)), tuple(changes))
+    filling = _filling(connection, wishes, bool(pending))
+    left = _left(connection, found, wishes)
+    return Plan((*schema, *filling), tuple(left), tuple(changes), len(schema))
 
 
 def _left(connection: psycopg.Connection, found: list[Obstacle], wishes: Wishes) -> list[str]:
@@ -110,7 +138,7 @@ def _left(connection: psycopg.Connection, found: list[Obstacle], wishes: Wishes)
         *(str(each) for each in found if not (wishes.loosen and each.changes)),
         *(
             f"{place}: {rows} rows have this word, and no table says what it means."
-            f" Say it: docpipe db apply --word {place.partition(': ')[2]}=STATUS"
+            f" Say it: docpipe db apply --word {quote(place.partition(': ')[2] + '=STATUS')}"
             for place, rows in unknown.items()
         ),
     ]
@@ -187,7 +215,7 @@ _FORMER_STATUS = """update public.source_documents d set celery_status = f.celer
 def _record(
     connection: psycopg.Connection, planned: Plan, before: undo.Snapshot, *, had_status: bool
 ) -> None:
-    own = [undo.Undo(change.told, change.undo) for change in planned.changes]
+    own = [undo.Undo(change.told, change.undo) for change in planned.changes if change.undo]
     rows = [undo.Undo(change.told, change.undo_rows, True) for change in planned.changes if change.undo_rows]
     known = set(undo.recorded(connection, rows_first=True))
     if had_status and _FORMER_STATUS not in known:

@@ -17,8 +17,8 @@ from pathlib import Path
 import psycopg
 
 from docpipe.database import undo
+from docpipe.database.changes import MODES
 from docpipe.database.connection import connected, naming
-from docpipe.database.obstacles import MODES
 from docpipe.database.probe import Seen, probe
 from docpipe.database.schema import PIPELINE_TABLES, QUEUE_TABLE, columns, quoted, stable
 from docpipe.errors import ConfigurationError
@@ -84,6 +84,7 @@ _WRITES_STATUS = tuple(
         rf"{_START}new\.{_STATUS_COLUMN}\s*=",
         rf"\binto\s+(?:strict\s+)?(?:[\w.]+\s*,\s*)*new\.{_STATUS_COLUMN}\b",
         rf"(?:\bnew\s*:=|{_START}new\s*=)[^;]*{_STATUS_COLUMN}",
+        rf"^(?=.*(?:\bnew\s*:=|{_START}new\s*=|\binto\s+new\b)).*\b\w+\.{_STATUS_COLUMN}\s*:=",
         rf"\bupdate\s+(?:{_TABLE}|{_DYNAMIC})(?:(?!\bwhere\b|;).)*?\bset\b(?:(?!\bwhere\b|;).)*?\b{_STATUS_COLUMN}\s*=",
         rf"\binsert\s+into\s+(?:{_TABLE}|{_DYNAMIC})[^;]*?\([^;)]*\b{_STATUS_COLUMN}\b",
         rf"\bmerge\s+into\s+{_TABLE}[^;]*\b{_STATUS_COLUMN}\b",
@@ -103,7 +104,7 @@ _TIMES = re.compile(
 )
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 _WRITTEN = re.compile(
-    r"\b(?:insert\s+into|update|delete\s+from|merge\s+into)\s+(?:only\s+)?(?:public\.)?(\w+)"
+    r"\b(?:insert\s+into|update|delete\s+from|merge\s+into)\s+(?:only\s+)?(?:\w+\s*\.\s*)?(\w+)"
 )
 _CALLED = re.compile(r"\b(\w+)\s*\(")
 
@@ -153,15 +154,24 @@ select p.oid, n.nspname || '.' || p.proname, p.proname,
  where n.nspname not in ('pg_catalog', 'information_schema') and p.prokind in ('f', 'p')
 """
 _TRIGGERS = """
-select c.relname, t.tgname, t.tgfoid, t.tgenabled, pg_get_triggerdef(t.oid)
+select c.relname, t.tgname, t.tgfoid, t.tgenabled, pg_get_triggerdef(t.oid),
+       t.tgfoid::regprocedure::text, c.relnamespace = 'public'::regnamespace
   from pg_trigger t join pg_class c on c.oid = t.tgrelid
- where c.relnamespace = 'public'::regnamespace and not t.tgisinternal
+ where not t.tgisinternal and t.tgparentid = 0
  order by c.relname, t.tgname
 """
-_QUEUE_VIEWS = """
-select distinct v.relname from pg_depend d join pg_rewrite r on r.oid = d.objid
-  join pg_class v on v.oid = r.ev_class
- where d.refobjid = to_regclass('public.' || quote_ident(%s)) and v.relkind = 'v'
+_VIEWS = """
+with recursive reading as (
+    select to_regclass('public.' || quote_ident(%s))::oid as oid
+    union
+    select r.ev_class from reading join pg_depend d on d.refobjid = reading.oid
+      join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+)
+select c.relname from reading join pg_class c using (oid)
+"""
+_PARTITIONS = """
+select c.relname from pg_class p, pg_partition_tree(p.oid) t join pg_class c on c.oid = t.relid
+ where p.relnamespace = 'public'::regnamespace and p.relkind = 'p' and p.relname = any (%s)
 """
 
 
@@ -170,6 +180,8 @@ class _Catalogue:
     sources: dict[int, str]
     names: dict[int, str]
     by_name: dict[str, list[int]]
+    odd_names: dict[str, list[int]]
+    """Of those, names that are no plain word."""
     of_table: dict[str, list[int]]
     """The functions of the triggers of tables that are not the pipeline's."""
 
@@ -181,6 +193,7 @@ class _Catalogue:
             yield here
             source = self.sources.get(here, "")
             called = [oid for name in _CALLED.findall(source) for oid in self.by_name.get(name, [])]
+            called += [oid for name, oids in self.odd_names.items() if f"{name}(" in source for oid in oids]
             caused = [oid for table in _WRITTEN.findall(source) for oid in self.of_table.get(table, [])]
             new = [oid for oid in dict.fromkeys([*called, *caused]) if oid not in seen]
             seen.update(new)
@@ -195,21 +208,23 @@ def _catalogue(connection: psycopg.Connection) -> _Catalogue:
         sources[oid], names[oid] = plain(source), name
         by_name.setdefault(short.lower(), []).append(oid)
     of_table: dict[str, list[int]] = {}
-    for table, _, function, mode, _ in connection.execute(_TRIGGERS):
-        if table not in PIPELINE_TABLES and mode != "D":
+    for table, _, function, mode, *_, public in connection.execute(_TRIGGERS):
+        if mode != "D" and not (public and table in PIPELINE_TABLES):
             of_table.setdefault(table.lower(), []).append(function)
-    return _Catalogue(sources, names, by_name, of_table)
+    odd_names = {name: oids for name, oids in by_name.items() if not re.fullmatch(r"\w+", name)}
+    return _Catalogue(sources, names, by_name, odd_names, of_table)
 
 
 def find(connection: psycopg.Connection) -> list[Trigger]:
     """Every trigger of the pipeline's tables, docpipe's own seal left out, by table and name."""
     catalogue = _catalogue(connection)
-    views = connection.execute(_QUEUE_VIEWS, (QUEUE_TABLE,)).fetchall()
-    queues = frozenset({QUEUE_TABLE, *(view for (view,) in views)})
+    tables = {*PIPELINE_TABLES, *_one_column(connection, _PARTITIONS, list(PIPELINE_TABLES))}
+    queues = frozenset({QUEUE_TABLE, *_one_column(connection, _VIEWS, QUEUE_TABLE)})
+    queues |= {*_one_column(connection, _PARTITIONS, [QUEUE_TABLE])}
     found = []
-    for table, name, function, mode, definition in connection.execute(_TRIGGERS):
-        own = catalogue.names.get(function, str(function))
-        if table not in PIPELINE_TABLES or own == f"public.{_SEAL_FUNCTION}":
+    for table, name, function, mode, definition, called, public in connection.execute(_TRIGGERS).fetchall():
+        own = catalogue.names.get(function, called.partition("(")[0])
+        if not public or table not in tables or own == f"public.{_SEAL_FUNCTION}":
             continue
         reached = list(catalogue.reached(function))
         text = " ; ".join([*(catalogue.sources.get(oid, "") for oid in reached), _arguments(definition)])
@@ -217,6 +232,10 @@ def find(connection: psycopg.Connection) -> list[Trigger]:
         kinds = kinds_of(text, queues)
         found.append(Trigger(table, name, own, mode != "D", mode, definition, kinds, through))
     return found
+
+
+def _one_column(connection: psycopg.Connection, query: str, argument: object) -> set[str]:
+    return {row[0] for row in connection.execute(query.encode(), (argument,))}
 
 
 def _arguments(definition: str) -> str:
@@ -285,22 +304,20 @@ def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
             undo.Undo(f"trigger {each.name} of {each.table} {each.done}", each.undo) for each in switched
         ]
         undo.record(connection, "triggers", lines)
-        if told := complaint(probe(connection)):
+        if told := complaint(probe(connection), find(connection)):
             raise ConfigurationError(told)
     return switched
 
 
-def complaint(seen: Seen) -> str:
-    """What the probe saw that should not happen; empty if nothing did."""
+def complaint(seen: Seen, found: list[Trigger]) -> str:
+    """What the probe saw that should not happen, and which triggers may do it; empty if nothing did."""
+    dark = [f"{each.name} on {each.table}" for each in found if each.enabled and Kind.OTHER in each.kinds]
+    look = f"Look at the triggers of which docpipe cannot tell what they do: {', '.join(dark) or 'none'}."
     if seen.queue_rows:
-        return (
-            f"Something still writes to {QUEUE_TABLE}: {seen.queue_rows} rows appeared for one document."
-            " Look at the triggers that `docpipe db triggers` calls 'something else', and at pg_rules."
-        )
+        what = f"{seen.queue_rows} rows appeared for two documents that were tried"
+        return f"Something still writes to {QUEUE_TABLE}: {what}. {look}"
     if seen.wrong:
-        return (
-            f"Something changes docpipe's statuses: {'; '.join(seen.wrong)}. Look at `docpipe db triggers`."
-        )
+        return f"Something changes docpipe's statuses: {'; '.join(seen.wrong)}. {look}"
     return ""
 
 

@@ -15,7 +15,8 @@ from docpipe.database import migrate, stranded, triggers
 from docpipe.database.connection import connected
 from docpipe.database.obstacles import find
 from docpipe.database.probe import probe
-from docpipe.database.queue import open_rows, sealed_at, unknown_statuses
+from docpipe.database.queue import sealed_at
+from docpipe.database.queue_rows import open_rows, unknown_statuses, unreadable
 from docpipe.database.schema import QUEUE_TABLE, columns, one
 from docpipe.errors import DocpipeError
 from docpipe.pipeline import Pipeline
@@ -62,7 +63,7 @@ def _triggers(connection: psycopg.Connection) -> Iterator[Finding]:
     if working:
         return
     try:
-        told = triggers.complaint(probe(connection))
+        told = triggers.complaint(probe(connection), triggers.find(connection))
     except DocpipeError as error:
         told = str(error)
     yield Finding(
@@ -74,11 +75,10 @@ def _queue(connection: psycopg.Connection) -> Iterator[Finding]:
     if not columns(connection, QUEUE_TABLE):
         yield Finding("old queue", True, f"there is no {QUEUE_TABLE}")
         return
-    waiting = len(open_rows(connection))
-    told = f"{waiting} rows of {QUEUE_TABLE} are open. Run: docpipe queue import"
-    yield Finding("old queue", not waiting, told if waiting else "no row is open")
-    if unknown := unknown_statuses(connection):
-        yield Finding("old queue", False, f"nobody knows what these statuses mean: {', '.join(unknown)}.")
+    if reason := unreadable(connection):
+        yield Finding("old queue", False, reason)
+    else:
+        yield from _rows_left(connection)
     if lost := len(stranded.found(connection)):
         told = f"{lost} documents are open, and no row names them. Run: docpipe queue import --stranded"
         yield Finding("old queue", False, f"{told}, or set their celery_status to cancelled.")
@@ -87,6 +87,14 @@ def _queue(connection: psycopg.Connection) -> Iterator[Finding]:
     yield Finding(
         "old queue", sealed is not None, told if sealed is None else f"sealed {sealed:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def _rows_left(connection: psycopg.Connection) -> Iterator[Finding]:
+    waiting = len(open_rows(connection))
+    told = f"{waiting} rows of {QUEUE_TABLE} are open. Run: docpipe queue import"
+    yield Finding("old queue", not waiting, told if waiting else "no row is open")
+    if unknown := unknown_statuses(connection):
+        yield Finding("old queue", False, f"nobody knows what these statuses mean: {', '.join(unknown)}.")
 
 
 @dataclass(frozen=True, slots=True)

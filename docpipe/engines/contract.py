@@ -73,7 +73,6 @@ def _middle(quad: Quad) -> float:
 
 def _check_line(line: RecognisedLine, picture: Pixels) -> None:
     height, width = picture.shape[:2]
-    assert line.text.strip(), "A line without text was returned."
     assert 0 <= line.confidence <= 1, f"The confidence {line.confidence} is not between 0 and 1."
     assert all(-1 <= x <= width + 1 and -1 <= y <= height + 1 for x, y in line.quad), (
         f"The corners {line.quad} lie outside the picture of {width} x {height} pixels."

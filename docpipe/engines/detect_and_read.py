@@ -43,6 +43,8 @@ _INK_PIXELS = 2_000_000
 """As many are searched for letters at a time, because the search takes ten times the picture's memory."""
 _SKEW = 0.05
 """A line may climb by this part of the width (3 degrees) and still lie whole in its strip."""
+_STRAIGHT = 0.04
+"""Part of a box's height by which its corners may lie beside those of an upright box."""
 _VOTERS = 12
 _inherited: list[object] = []
 """Models of the process this one was forked from. They are never freed: OpenVINO would wait for threads
@@ -97,15 +99,15 @@ class DetectAndRead(ABC, Generic[Models]):
         return self._loaded[1]
 
     def read(self, pixels: Pixels) -> list[RecognisedLine]:
-        """Recognise an upright picture; lines below `min_score` and blank ones are left out.
+        """Recognise an upright picture; lines below `min_score` come without their text.
 
         Raises `PermanentError` when the models refuse the picture, `MemoryExhaustedError`.
         """
         found = []
         for box in self._boxes(pixels):
             text, score = self._recognise(_line_crop(pixels, box))
-            if text.strip() and score >= self._min_score:
-                found.append(RecognisedLine(text, _quad(box), score))
+            if text.strip():
+                found.append(RecognisedLine(text if score >= self._min_score else "", _quad(box), score))
         return found
 
     def orientation(self, pixels: Pixels) -> int:
@@ -242,7 +244,11 @@ def _quad(box: NDArray[np.float32]) -> Quad:
 
 
 def _crop(pixels: Pixels, box: NDArray[np.float32]) -> Pixels:
-    """The box's content, its edges made straight."""
+    """The box's content, its edges made straight; as it stands where they are straight already."""
+    (left, top), (right, bottom) = box.min(axis=0).astype(int), box.max(axis=0).astype(int)
+    upright = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    if right > left and bottom > top and np.abs(box - upright).max() <= _STRAIGHT * (bottom - top):
+        return pixels[top:bottom, left:right]
     widths, heights = _sides(box[np.newaxis])
     width, height = max(1, int(widths[0])), max(1, int(heights[0]))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)

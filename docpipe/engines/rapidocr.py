@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
-from rapidocr import EngineType, RapidOCR
+from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_det.utils import ResizeImgError
 from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
 
+from docpipe.engines import ctc
 from docpipe.engines.detect_and_read import Boxes, DetectAndRead, Pixels
 from docpipe.errors import ConfigurationError, MemoryExhaustedError, MissingExtraError, PermanentError
 
@@ -30,11 +31,21 @@ _LINE_HEIGHT = 48
 """Pixels; the recogniser sees every line at this height."""
 _GREY = 127
 """What RapidOCR fills up a line with, as near as a byte comes to it."""
+_TINY = 1e-30
+"""Likelihoods below count as this: 0 has no logarithm."""
 _openvino_in: set[int] = set()
 """The processes, this one or those it was forked from, in which OpenVINO's threads were started."""
 
 
-class RapidOcrEngine(DetectAndRead[RapidOCR]):
+class _Models(Protocol):
+    """See `DetectAndRead`, of which these are the models."""
+
+    def detect(self, pixels: Pixels) -> Boxes: ...
+    def recognise(self, line: Pixels) -> tuple[str, float]: ...
+    def upside_down(self, crop: Pixels) -> float: ...
+
+
+class RapidOcrEngine(DetectAndRead[_Models]):
     """`rapidocr` >= 3.9.
 
     Args:
@@ -44,7 +55,7 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         detection_pixels: the most pixels the detector sees at a time; memory grows with it
             (1.2 million is about 1280 x 940; the process takes 700 MB with OpenVINO, 500 MB with
             ONNX Runtime).
-        min_score: lines the recogniser is less sure of than this (0..1) are left out.
+        min_score: lines the recogniser is less sure of than this (0..1) count as not read.
 
     Raises:
         ConfigurationError: there is no such inference, or ONNX Runtime here cannot use a GPU.
@@ -63,13 +74,16 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         self._run_on(_chosen(inference))
         self._threads = threads
 
-    def _load(self) -> RapidOCR:
+    def _load(self) -> _Models:
         if self.inference == "openvino":
             self._run_on(_survivor())
         models = RapidOCR(params=self.parameters())
+        if self.inference == "openvino":
+            return _on_openvino(models, self._threads)
+        loaded = _OnnxModels(models)
         if self.inference == "cuda":
             _check_on_gpu(models)
-        return models
+        return loaded
 
     def _run_on(self, inference: str) -> None:
         self.inference = inference
@@ -80,28 +94,56 @@ class RapidOcrEngine(DetectAndRead[RapidOCR]):
         return (
             _COMMON
             | {
-                "openvino": _openvino(self._threads),
+                "openvino": {},
                 "onnxruntime": _onnxruntime(self._threads),
                 "cuda": _onnxruntime(self._threads) | {"EngineConfig.onnxruntime.use_cuda": True},
             }[self.inference]
         )
 
-    def _call(self, pixels: Pixels, *, use: str) -> Any:
-        # All three flags every time: the library keeps those of one call for the next.
-        with _translated(_vendor_errors(self.inference)):
-            return self._models(pixels, use_det=use == "det", use_cls=use == "cls", use_rec=use == "rec")
-
     def _detect(self, pixels: Pixels) -> Boxes:
-        boxes = self._call(pixels, use="det").boxes
-        return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+        return self._models.detect(pixels)
 
     def _recognise(self, crop: Pixels) -> tuple[str, float]:
-        found = self._call(in_bucket(crop), use="rec")
-        return (str(found.txts[0]), float(found.scores[0])) if found.txts else ("", 0.0)
+        return self._models.recognise(in_bucket(crop))
 
     def _upside_down(self, crop: Pixels) -> float:
-        label, score = self._call(crop, use="cls").cls_res[0]
+        return self._models.upside_down(crop)
+
+
+class _OnnxModels:
+    """The models as RapidOCR runs them, on ONNX Runtime."""
+
+    def __init__(self, models: RapidOCR) -> None:
+        self._call = models
+        self._used("rec", np.full((_LINE_HEIGHT, _LINE_HEIGHT, 3), _GREY, np.uint8))  # which loads it
+        recogniser: Any = models.text_rec
+        self._recogniser = recogniser
+        self._characters: list[str] = recogniser.postprocess_op.character[1:]
+
+    def detect(self, pixels: Pixels) -> Boxes:
+        boxes = self._used("det", pixels).boxes
+        return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+
+    def recognise(self, line: Pixels) -> tuple[str, float]:
+        seen = self._recogniser.resize_norm_img(line, line.shape[1] / line.shape[0])
+        with _translated():
+            likely = self._recogniser.session(seen[np.newaxis].astype(np.float32))[0]
+        best = likely.argmax(axis=1)
+        top = likely[np.arange(len(best)), best]
+        begins = ctc.letters(best)
+        if not begins.any():
+            return "", 0.0
+        space = np.log(np.maximum(likely[:, -1], _TINY) / top)
+        return ctc.text(best, space, self._characters), float(top[begins].mean())
+
+    def upside_down(self, crop: Pixels) -> float:
+        label, score = self._used("cls", crop).cls_res[0]
         return float(score) if label == "180" else 1.0 - float(score)
+
+    def _used(self, part: str, pixels: Pixels) -> Any:
+        # All three flags every time: the library keeps those of one call for the next.
+        with _translated():
+            return self._call(pixels, use_det=part == "det", use_cls=part == "cls", use_rec=part == "rec")
 
 
 # --- inference ----------------------------------------------------------------------------------
@@ -151,19 +193,14 @@ def _onnxruntime(threads: int) -> dict[str, Any]:
     }
 
 
-def _openvino(threads: int) -> dict[str, Any]:
-    # Pinned threads of two processes meet on one core: each process takes the first one for its own.
-    return {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")} | {
-        "EngineConfig.openvino.inference_num_threads": threads,
-        "EngineConfig.openvino.num_streams": 1,
-        "EngineConfig.openvino.enable_cpu_pinning": False,
-    }
+def _on_openvino(models: RapidOCR, threads: int) -> _Models:
+    from docpipe.engines.openvino import OpenVinoModels  # noqa: PLC0415 - needs openvino
+
+    return OpenVinoModels(models.cfg, threads)
 
 
 def _check_on_gpu(models: Any) -> None:
     """ONNX Runtime falls back to the CPU in silence when CUDA's libraries are missing."""
-    blank = np.full((_LINE_HEIGHT, _LINE_HEIGHT, 3), _GREY, np.uint8)
-    models(blank, use_det=False, use_cls=False, use_rec=True)  # a model is loaded when first used
     if models.text_rec.session.session.get_providers()[:1] != [_CUDA]:
         raise ConfigurationError(
             "ONNX Runtime cannot use the GPU: CUDA or cuDNN is missing or of another version."
@@ -187,18 +224,10 @@ def in_bucket(crop: Pixels) -> Pixels:
 
 
 @contextmanager
-def _translated(vendors: tuple[type[Exception], ...]) -> Iterator[None]:
+def _translated() -> Iterator[None]:
     try:
         yield
-    except vendors as error:
+    except (ResizeImgError, cv2.error, ONNXRuntimeError) as error:
         if "alloc" in str(error).lower():
             raise MemoryExhaustedError from error
         raise PermanentError(f"RapidOCR cannot read this picture ({type(error).__name__}).") from error
-
-
-def _vendor_errors(inference: str) -> tuple[type[Exception], ...]:
-    if inference != "openvino":
-        return ResizeImgError, cv2.error, ONNXRuntimeError
-    from rapidocr.inference_engine.openvino import OpenVINOError  # noqa: PLC0415 - only there with openvino
-
-    return ResizeImgError, cv2.error, OpenVINOError

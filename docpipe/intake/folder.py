@@ -74,6 +74,8 @@ class Folder:
         moves = self.done is not None and self.failed is not None
         if moves == (self.journal is not None) or (self.done is None) != (self.failed is None):
             raise ConfigurationError("A watched folder needs either done and failed folders, or a journal.")
+        if self.path in (self.done, self.failed):
+            raise ConfigurationError(f"{self.path} would be taken in again and again: name another folder.")
 
 
 @dataclass(slots=True)
@@ -176,11 +178,9 @@ class Watcher:
             log.warning("file_not_taken", file=str(path), code=error.code, error=str(error))
             if error.retryable or isinstance(error, ConfigurationError):
                 return False
-            self._put_away(path, version, Entry(str(version), None, f"{error} ({error.code})"))
-            return True
+            return self._put_away(path, version, Entry(str(version), None, _shown(f"{error} ({error.code})")))
         log.info("file_taken", file=str(path), document=uuid)
-        self._put_away(path, version, Entry(str(version), uuid, None))
-        return True
+        return self._put_away(path, version, Entry(str(version), uuid, None))
 
     def _submit(self, path: Path, version: Version) -> str:
         folder = self._folder
@@ -203,24 +203,27 @@ class Watcher:
         relative = path.relative_to(self._folder.path)
         return {"watched_path": os.fsencode(relative).decode("utf-8", "replace")}
 
-    def _put_away(self, path: Path, version: Version, entry: Entry) -> None:
+    def _put_away(self, path: Path, version: Version, entry: Entry) -> bool:
+        """Whether the file is done with; one that cannot be moved stays, and holds up no other."""
         if self._journal:
             self._journal.note(os.fsencode(path), entry)
-            return
+            return True
         folder = self._folder.done if entry.error is None else self._folder.failed
         assert folder is not None
         try:
             target = self._moved(path, folder)
         except OSError as error:  # it stays, is recognised by its bytes next time, and moved then
-            log.error("file_not_moved", file=str(path), error=str(error))
-            raise SourceUnavailableError(f"{path} cannot be moved to {folder}: {error.strerror}.") from error
+            remedy = f"Let docpipe write to {path.parent} and {folder}, or watch with --in-place."
+            log.error("file_not_moved", file=str(path), error=str(error), remedy=remedy)
+            return False
         if entry.error is not None:
-            target.with_name(f"{target.name}.error.txt").write_text(f"{entry.error}\n", encoding="utf-8")
+            _note_beside(target, entry.error)
         found = Version.of(target.stat())
         if (found.size, found.modified_ns) != (version.size, version.modified_ns):
             target.rename(
                 _free(path)
             )  # a newer file had taken its place at the last moment: that one is next
+        return True
 
     def _moved(self, path: Path, folder: Path) -> Path:
         target = _free(folder / path.relative_to(self._folder.path))
@@ -271,6 +274,19 @@ def _opened(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise SourceRejectedError(f"{path} is not a regular file.")
     return os.fdopen(descriptor, "rb")
+
+
+def _shown(text: str) -> str:
+    """Text that can be written anywhere; names need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _note_beside(target: Path, reason: str) -> None:
+    """Write the reason into `NAME.error.txt`; it is in the log, too, so failing is no failure."""
+    try:
+        target.with_name(f"{target.name}.error.txt").write_text(f"{reason}\n", encoding="utf-8")
+    except OSError as error:  # the disk is full, or the name too long
+        log.warning("reason_not_written", file=str(target), error=str(error))
 
 
 def _free(target: Path) -> Path:

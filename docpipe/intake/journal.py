@@ -6,7 +6,7 @@ It is a memory, not the truth: without it every file is read again, and the stor
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,11 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute(_SCHEMA)
+            with ExitStack() as undo:
+                undo.callback(self._db.close)
+                self._db.execute("pragma journal_mode = wal")
+                self._db.execute(_SCHEMA)
+                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"The journal {path} cannot be opened: {error}.") from error
 

@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from docpipe.errors import ConfigurationError, DocpipeError, SourceForbiddenError, SourceUnavailableError
+from docpipe.errors import (
+    ConfigurationError,
+    DocpipeError,
+    PermanentError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceUnavailableError,
+)
 from docpipe.intake.choose import Choice
 from docpipe.intake.journal import Entry, Journal
 from docpipe.logs import get_logger
@@ -34,6 +42,8 @@ _FORBIDDEN = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatc
 _WRONG = {"NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "404"}
 _PAUSE_SECONDS = 5.0
 _BATCH = 10  # the most that SQS gives at once
+ATTEMPTS = 5
+"""How often a message that will never do is looked at when no dead-letter queue would take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ class Listener:
             self._url = queue if "://" in queue else self._client.get_queue_url(QueueName=queue)["QueueUrl"]
             found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["RedrivePolicy"])
         self.has_dead_letters = "RedrivePolicy" in found.get("Attributes", {})
-        """Whether messages that cannot be taken end somewhere; else they come back for ever."""
+        """Whether SQS puts messages aside that cannot be taken; else they are given up here."""
 
     def listen(self, stop: Event) -> None:
         """Take messages until `stop` is set; the batch at hand is finished first.
@@ -137,7 +147,10 @@ class Listener:
         """Take one batch, waiting for it at most `wait_seconds`; how many messages were done with."""
         with _translating(self._url):
             answer = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=wait_seconds
+                QueueUrl=self._url,
+                MaxNumberOfMessages=_BATCH,
+                WaitTimeSeconds=wait_seconds,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
         return sum(self._take(message) for message in answer.get("Messages", ()))
 
@@ -145,16 +158,34 @@ class Listener:
         """Delete the message once all its objects have their rows; else it comes back by itself."""
         try:
             for uri in self._named(message["Body"]):
-                uuid = self._intake.submit(self._pipeline, uri)
-                log.info("object_taken", uri=uri, document=uuid)
+                self._submit(uri)
         except DocpipeError as error:
             log.warning("object_not_taken", message=message["MessageId"], code=error.code, error=str(error))
-            return False
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("message_not_understood", message=message["MessageId"], error=str(error))
-            return False
+            never = isinstance(error, PermanentError) and not isinstance(error, SourceForbiddenError)
+            if not (never and self._gives_up(message)):
+                return False
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            log.warning("message_not_understood", message=message["MessageId"], error=repr(error))
+            if not self._gives_up(message):
+                return False
         with _translating(self._url):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return True
+
+    def _submit(self, uri: str) -> None:
+        try:
+            uuid = self._intake.submit(self._pipeline, uri)
+        except SourceNotFoundError:
+            log.warning("object_gone", uri=uri)  # deleted since: there is nothing to take
+        else:
+            log.info("object_taken", uri=uri, document=uuid)
+
+    def _gives_up(self, message: MessageTypeDef) -> bool:
+        """Whether the message has come often enough; what is in it is logged before it goes."""
+        received = int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1"))
+        if self.has_dead_letters or received < ATTEMPTS:
+            return False
+        log.error("message_given_up", message=message["MessageId"], attempts=received, body=message["Body"])
         return True
 
     def _named(self, body: str) -> list[str]:
@@ -196,6 +227,8 @@ def _translating(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(error, what) from error
+    except (AwsConnectionError, HTTPClientError) as error:
+        raise SourceUnavailableError(f"AWS cannot be reached for {what}: {error}") from error
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"{what} cannot be reached with these AWS settings: {error}.") from error
 

@@ -26,6 +26,7 @@ from docpipe.errors import (
     WorkerLostError,
 )
 from docpipe.formats.base import Limits
+from docpipe.isolation.child import BUSY_FACTOR
 from docpipe.isolation.process import Child
 from docpipe.models import StageOutput
 
@@ -47,6 +48,21 @@ class Task:
     wish: Wish | None
 
 
+class _Patience:
+    """How long the child may go on without a sign: a machine busy with other things costs no document."""
+
+    def __init__(self, child: Child, seconds: float) -> None:
+        self._child, self._seconds = child, seconds
+        self._begin, self._kept = time.monotonic(), child.kept_waiting()
+
+    def is_over(self) -> bool:
+        spent = time.monotonic() - self._begin
+        if spent <= self._seconds:
+            return False
+        own = spent - (self._child.kept_waiting() - self._kept)
+        return own > self._seconds or spent > BUSY_FACTOR * self._seconds
+
+
 class ReaderProcess:
     """The child, started when first needed and again after it was killed.
 
@@ -65,7 +81,8 @@ class ReaderProcess:
         However the call ends, nobody works on the document any more afterwards.
 
         Raises:
-            ReadingTimeoutError: no page was finished for `max_seconds`.
+            ReadingTimeoutError: no page was finished for `max_seconds`, those not counted in which other
+                programs kept the child from a processor, or for `BUSY_FACTOR` times as long.
             ReadingMemoryError: the child took more than `max_memory_bytes`.
             ReadingCrashError: native code crashed.
             WorkerLostError: somebody else killed the child (the system, short of memory).
@@ -118,7 +135,7 @@ class ReaderProcess:
         self, child: Child, task: bytes, name: str, report: Callable[[int], None]
     ) -> StageOutput | DocpipeError:
         """What the child says in the end; raises what it cannot say itself."""
-        deadline = time.monotonic() + self._limits.max_seconds
+        patience = _Patience(child, self._limits.max_seconds)
         try:
             child.send(task)
             while True:
@@ -128,13 +145,13 @@ class ReaderProcess:
                     return final
                 if kind == "page":
                     report(value)
-                    deadline = time.monotonic() + self._limits.max_seconds
-                self._check(child, name, deadline)
+                    patience = _Patience(child, self._limits.max_seconds)
+                self._check(child, name, patience)
         except (EOFError, ConnectionError):
             raise _death(child, name, self._limits) from None
 
-    def _check(self, child: Child, name: str, deadline: float) -> None:
-        if time.monotonic() > deadline:
+    def _check(self, child: Child, name: str, patience: _Patience) -> None:
+        if patience.is_over():
             raise _timeout(name, self._limits)
         if child.memory() > self._limits.max_memory_bytes:
             limit = self._limits.max_memory_bytes // 1_000_000

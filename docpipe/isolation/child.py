@@ -34,6 +34,8 @@ _ADDRESS_SPACE_FACTOR = 4
 """Memory is reserved more freely than it is used, address space more freely still. So the parent watches
 what is really used, and these are for jumps too sudden to be seen: a library that asks for more than this
 at once is refused."""
+BUSY_FACTOR = 5
+"""On a machine that is busy with other things a page may take this many times as long."""
 _ALARM_GRACE_SECONDS = 30
 _OOM_SCORE = 500
 """Of 1000: when the system runs out of memory, it ends this process before the worker."""
@@ -85,7 +87,7 @@ def _offer_to_oom_killer() -> None:
 
 def _serve(connection: Pipe, task: Task) -> None:
     """Read one document and say how it went."""
-    seconds = int(task.options.limits.max_seconds) + _ALARM_GRACE_SECONDS
+    seconds = BUSY_FACTOR * int(task.options.limits.max_seconds) + _ALARM_GRACE_SECONDS
 
     def report(page: int) -> None:
         connection.send(("page", page))

@@ -43,7 +43,9 @@ class Child:
             self._connection: Pipe = Connection(ours.detach())
             self._process = _started(theirs.fileno())
         self._statm = _opened(f"/proc/{self._process.pid}/statm")
-        self._end = weakref.finalize(self, _end, self._owner, self._process, self._connection, self._statm)
+        self._schedstat = _opened(f"/proc/{self._process.pid}/schedstat")
+        files = (self._statm, self._schedstat)
+        self._end = weakref.finalize(self, _end, self._owner, self._process, self._connection, files)
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
@@ -91,11 +93,12 @@ class Child:
 
     def memory(self) -> int:
         """Resident bytes; 0 where the system does not tell (only Linux has /proc)."""
-        try:
-            fields = os.pread(self._statm, 200, 0).split() if self._statm is not None else []
-        except OSError:
-            return 0
-        return int(fields[1]) * _PAGE_SIZE if len(fields) > 1 else 0
+        return _second_field(self._statm) * _PAGE_SIZE
+
+    def kept_waiting(self) -> float:
+        """Seconds, since it was started, that it could have run but had no processor, because others had
+        them; 0 where the system does not tell (Linux, Documentation/scheduler/sched-stats.rst)."""
+        return _second_field(self._schedstat) / 1e9
 
     def end(self) -> None:
         """Kill it; harmless when it is dead, or another process's."""
@@ -126,6 +129,14 @@ def _started(descriptor: int) -> subprocess.Popen[bytes]:
         raise WorkerLostError(f"No process to read documents can be started: {error}.") from error
 
 
+def _second_field(file: int | None) -> int:
+    try:
+        fields = os.pread(file, 200, 0).split() if file is not None else []
+    except OSError:
+        return 0
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
 def _opened(path: str) -> int | None:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -139,7 +150,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _end(owner: int, process: subprocess.Popen[bytes], connection: Pipe, statm: int | None) -> None:
+def _end(
+    owner: int, process: subprocess.Popen[bytes], connection: Pipe, files: tuple[int | None, ...]
+) -> None:
     if owner == os.getpid():
         if process.returncode is None:
             _kill_group(process)
@@ -150,5 +163,6 @@ def _end(owner: int, process: subprocess.Popen[bytes], connection: Pipe, statm: 
     connection.close()
     if process.stdout is not None:
         process.stdout.close()
-    if statm is not None:
-        os.close(statm)
+    for file in files:
+        if file is not None:
+            os.close(file)

@@ -34,14 +34,20 @@ class Normal:
 
 
 def normalised(text: str) -> Normal:
-    """Undo what typesetting and scanning do to words, and remember where.
+    """As `reading_text`, and in a run of three or more words in capitals, those of four letters and more
+    keep only the first: models know `Northwind Harbour`, and take `NORTHWIND HARBOUR` for anything.
+    """
+    calm = _SHOUTED.sub(lambda run: _CAPITALS.sub(lambda word: word.group().capitalize(), run.group()), text)
+    return reading_text(calm)
+
+
+def reading_text(text: str) -> Normal:
+    """Undo what typesetting and scanning do to words, and remember where: text to search or to embed.
 
     Single line breaks and runs of white space become one space (a blank line stays), a word broken
-    by a hyphen at a line's end is joined, ligatures are spelled out, characters without width go.
-    In a run of three or more words in capitals, those of four letters and more keep only the first:
-    models know `Northwind Harbour`, and take `NORTHWIND HARBOUR` for anything.
+    by a hyphen at a line's end is joined when it goes on with a small letter (a compound like
+    `well-known` too, when it breaks there), ligatures are spelled out, characters without width go.
     """
-    text = _SHOUTED.sub(lambda run: _CAPITALS.sub(lambda word: word.group().capitalize(), run.group()), text)
     pieces: list[str] = []
     starts, shifts = [0], [0]
     done = length = 0

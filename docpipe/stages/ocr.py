@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
@@ -19,7 +20,7 @@ from docpipe.stages.layout import in_reading_order, level, skew
 from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.stages.ranges import PAGE_BREAK
 from docpipe.stages.running import mark_running_titles
-from docpipe.stages.second_opinion import note
+from docpipe.stages.second_opinion import letters, note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,11 @@ _LOSSES = frozenset({"content_lost", "page_unreadable", "part_unreadable"})
 """Warnings of readers that something could not be read."""
 _CROOKED = 0.0175
 """Radians (one degree): recognition loses words on pages that slope more."""
+_SMALL_PRINT = 22.0
+_GOOD_PRINT = 36.0
+"""Median heights of lines in pixels: lower ones are rendered anew, to be as high as this; print of 10 points
+at 200 dpi is."""
+_MOST_ENLARGED = 2.0
 _BLANK_CONTRAST = 16
 """Grey levels of 256: paper without a mark differs by less."""
 
@@ -40,6 +46,7 @@ class _Read:
     method: Method
     reason: str
     lines: Sequence[TextLine] = ()
+    unread: Sequence[RecognisedLine] = ()
     warnings: tuple[Warn, ...] = ()
     error: PermanentError | None = None
 
@@ -47,10 +54,11 @@ class _Read:
     def confidence(self) -> float | None:
         if self.method is Method.TEXT:
             return None
-        weights = [len(line.text.strip()) for line in self.lines]
-        if not sum(weights):
+        known = [(len(line.text.strip()), line.confidence) for line in self.lines]
+        if not any(length for length, _ in known):
             return None
-        return sum(w * line.confidence for w, line in zip(weights, self.lines, strict=True)) / sum(weights)
+        known += [(letters(line), line.confidence) for line in self.unread]
+        return sum(length * sure for length, sure in known) / sum(length for length, _ in known)
 
 
 @dataclass
@@ -191,6 +199,13 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
             doubts = _layer_doubts(raw, number, options)
             return _kept(raw, Method.TEXT, f"{reason}; the page is blank", doubts)
         seen = _recognise(image, engine)
+        if (dpi := _closer(seen, options.dpi)) > options.dpi:
+            larger = raw.image(dpi)
+            if (
+                larger.pixels.size > image.pixels.size
+                and (nearer := _recognise(larger, engine)).gain > seen.gain
+            ):
+                seen, reason = nearer, f"{reason}; small print, so rendered at {dpi} dpi"
     except PermanentError as error:
         doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
         return _kept(raw, method, f"{reason}; recognition failed", doubts, error)
@@ -202,7 +217,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     if not seen.lines:
         doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
         return _kept(raw, method, f"{reason}; nothing recognised", doubts)
-    read = _Read(method, reason, in_reading_order(seen.lines, seen.boxes))
+    read = _Read(method, reason, in_reading_order(seen.lines, seen.boxes), seen.unread)
     return replace(read, warnings=_doubts(read, number, options))
 
 
@@ -225,8 +240,9 @@ def _kept(
     """The page without recognition: what its text layer holds, however little, is all there is."""
     if any(line.text.strip() for line in raw.lines):
         lines = _layer_in_order(raw, raw.lines)
-        return _Read(Method.TEXT, f"{reason}, so the text layer was kept", lines, doubts, error)
-    return _Read(method, reason, (), doubts, error)
+        reason += ", so the text layer was kept"
+        return _Read(Method.TEXT, reason, lines, warnings=doubts, error=error)
+    return _Read(method, reason, warnings=doubts, error=error)
 
 
 def _doubts(read: _Read, number: int, options: OcrOptions) -> tuple[Warn, ...]:
@@ -263,7 +279,19 @@ class _Seen:
 
     lines: list[TextLine]
     boxes: list[Box]
+    unread: list[RecognisedLine]
     turned: int
+
+    @property
+    def gain(self) -> float:
+        """How many letters are read right, by their confidence."""
+        return sum(len(line.text) * line.confidence for line in self.lines)
+
+
+def _closer(seen: _Seen, dpi: int) -> int:
+    """The resolution at which the page's lines are high enough to be read well."""
+    height = median([bottom - top for _, top, _, bottom in seen.boxes]) if seen.boxes else _GOOD_PRINT
+    return dpi if height >= _SMALL_PRINT else round(dpi * min(_MOST_ENLARGED, _GOOD_PRINT / max(1.0, height)))
 
 
 def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
@@ -271,25 +299,32 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     height, width = image.pixels.shape[:2]
     found, boxes = _read_straight(turn(image.pixels, turned), engine)
     lines = []
-    for line in found:
+    for line in _with_text(found):
         box = _box_in_points(line.quad, turned, width, height, image.points_per_pixel)
         lines.append(TextLine(clean_line(line.text).strip(), box, line.confidence))
-    return _Seen(lines, boxes, turned)
+    unread = [line for line in found if not line.text.strip()]
+    return _Seen(lines, boxes, unread, turned)
 
 
 def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
-    """The lines of an upright picture, and their boxes on it level; a crooked one is read again, straight."""
-    found = [line for line in engine.read(pixels) if line.text.strip()]
-    angle = skew([line.quad for line in found])
+    """What was seen in an upright picture, and the boxes on it level of the lines that have text; a crooked
+    one is read again, straight."""
+    found = engine.read(pixels)
+    quads = [line.quad for line in _with_text(found)]
+    angle = skew(quads)
     if abs(angle) < _CROOKED:
-        return found, level([line.quad for line in found])
+        return found, level(quads)
     from docpipe.stages.deskew import sloped_again, straightened  # noqa: PLC0415 - brings Pillow
 
     straight = straightened(pixels, angle)
-    again = [line for line in engine.read(straight) if line.text.strip()]
+    again = engine.read(straight)
     after, before = straight.shape[1::-1], pixels.shape[1::-1]
     sloped = [replace(line, quad=sloped_again(line.quad, angle, after, before)) for line in again]
-    return sloped, level([line.quad for line in again])
+    return sloped, level([line.quad for line in _with_text(again)])
+
+
+def _with_text(lines: Sequence[RecognisedLine]) -> list[RecognisedLine]:
+    return [line for line in lines if line.text.strip()]
 
 
 def turn(pixels: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:

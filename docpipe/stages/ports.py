@@ -18,7 +18,10 @@ Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tupl
 
 @dataclass(frozen=True, slots=True)
 class RecognisedLine:
-    """One line an OCR engine read, in the pixel coordinates of the image it was given."""
+    """One line an OCR engine read, in the pixel coordinates of the image it was given.
+
+    Without text it is a line that was seen and could not be read: it lowers the page's confidence.
+    """
 
     text: str
     quad: Quad

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,18 @@ class SecondOpinion:
 
 def confidence(lines: Sequence[RecognisedLine]) -> float:
     """The mean confidence 0..1 of lines, weighted by their length; 0 where nothing was read."""
-    weights = [len(line.text.strip()) for line in lines]
-    return sum(w * line.confidence for w, line in zip(weights, lines, strict=True)) / max(1, sum(weights))
+    if not any(line.text.strip() for line in lines):
+        return 0.0
+    weights = [letters(line) for line in lines]
+    return sum(w * line.confidence for w, line in zip(weights, lines, strict=True)) / sum(weights)
+
+
+def letters(line: RecognisedLine) -> int:
+    """How many it has, or may have where they could not be read: as many as are half as wide as high."""
+    if text := line.text.strip():
+        return len(text)
+    top_left, top_right, _, bottom_left = line.quad
+    return max(1, round(2 * math.dist(top_left, top_right) / max(1.0, math.dist(top_left, bottom_left))))
 
 
 def note(engine: OcrEngine) -> str:

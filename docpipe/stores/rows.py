@@ -33,7 +33,7 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.stores.graph_port import Found
-from docpipe.stores.port import NewDocument, PlannedStage, Resumption, Selection, Summary
+from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage, Resumption, Selection, Summary
 from docpipe.stores.ranges import Handover, ReadRange
 
 Row = dict[str, Any]
@@ -241,6 +241,18 @@ def range_run_of(row: Mapping[str, Any]) -> RangeRun:
         attempt=row["attempt"],
         worker=row["worker"],
         error=_failure_of(row),
+    )
+
+
+def claim_of(answer: Mapping[str, Any]) -> Claim:
+    """What `docpipe_claim` and `docpipe_claim_range` answer; each leaves out what it has no say in."""
+    return Claim(
+        Outcome(answer["outcome"]),
+        answer.get("token"),
+        answer.get("attempt", 0),
+        float(answer.get("lease_seconds", 0)),
+        answer.get("last_page"),
+        answer.get("joins", False),
     )
 
 

@@ -5,22 +5,16 @@ Each move is one `BEGIN IMMEDIATE` transaction; several processes may share the 
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from docpipe.errors import DocumentNotFoundError, SchemaError, StoreUnavailableError
+from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.status import PENDING, StageState
 from docpipe.stores import rows, sqlite_ranges, sqlite_statistics
 from docpipe.stores import sqlite_ledger as ledger
+from docpipe.stores import sqlite_recovery as recovery
 from docpipe.stores.port import (
     Claim,
     Heartbeat,
@@ -39,105 +33,14 @@ from docpipe.stores.port import (
 from docpipe.stores.sqlite_graph import SqliteGraph
 from docpipe.stores.statistics import Statistics, statistics_of
 
-_BUSY_SECONDS = 60.0
-
-
-@cache
-def _schema() -> str:
-    return (files("docpipe.stores") / "sqlite_schema.sql").read_text(encoding="utf-8")
-
-
-_ADDED = {
-    "docpipe_entities": {"merges": "text"},
-    "docpipe_mentions": {"value": "text"},
-    "docpipe_relations": {"verb": "text", "count": "integer"},
-}
-"""Columns of `sqlite_schema.sql` that a store made by an earlier docpipe has not."""
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    """Give a store made by an earlier docpipe the columns it lacks; one process at a time."""
-    if any(_missing_columns(connection)):
-        connection.execute("begin immediate")
-        for table, column, kind in _missing_columns(connection):
-            connection.execute(f"alter table {table} add column {column} {kind}")
-        connection.execute("commit")
-
-
-def _missing_columns(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
-    for table, columns in _ADDED.items():
-        known = {row["name"] for row in connection.execute(f"pragma table_info({table})").fetchall()}
-        yield from ((table, column, kind) for column, kind in columns.items() if column not in known)
-
-
-class _Own:
-    """A thread's connection, closed with the thread: Python warns of one that is merely forgotten."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection, self.pid = connection, os.getpid()
-
-    def __del__(self) -> None:
-        if self.pid == os.getpid():  # else it is another process's, and lives on there
-            self.connection.close()
-
 
 class SqliteStore(SqliteGraph):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser().resolve()
+        super().__init__(path)
         self.fingerprint = f"sqlite:///{self.path}"
         self.ranges = sqlite_ranges.SqliteRanges(self._transaction)
-        self._local = threading.local()
-
-    # --- connection -----------------------------------------------------------------------------
-
-    def _connection(self) -> sqlite3.Connection:
-        """One connection per process and thread: SQLite's must not cross a fork."""
-        own: _Own | None = getattr(self._local, "own", None)
-        if own is None or own.pid != os.getpid():
-            own = self._local.own = _Own(self._open())
-        return own.connection
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            connection.row_factory = sqlite3.Row
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = normal")
-            connection.execute("pragma foreign_keys = on")
-            connection.executescript(_schema())
-            _add_columns(connection)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailableError(f"The store {self.path} cannot be opened: {error}.") from error
-        return connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        try:
-            connection.execute("begin immediate")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("rollback")
-                raise
-            connection.execute("commit")
-        except sqlite3.OperationalError as error:
-            raise _translated(error, self.path) from error
-
-    def _rows(self, sql: str, *values: Any) -> list[rows.Row]:
-        try:
-            return [ledger.decoded(row) for row in self._connection().execute(sql, values)]
-        except sqlite3.OperationalError as error:
-            raise _translated(error, self.path) from error
-
-    def close(self) -> None:
-        """Close this thread's connection; those of other threads are closed as they end."""
-        self._local.own = None
 
     # --- moves ----------------------------------------------------------------------------------
 
@@ -152,7 +55,7 @@ class SqliteStore(SqliteGraph):
                 return Registered(ref, False, known["celery_status"], known["celery_task_id"])
             if known:
                 ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
-                ledger.supersede(db, ref.document_uuid)
+                recovery.supersede(db, ref.document_uuid)
             else:
                 ref = Ref(document.document_uuid, 1)
                 ledger.insert_document(db, document)
@@ -318,7 +221,7 @@ class SqliteStore(SqliteGraph):
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         times = {"before": ledger.now(-grace_seconds), "now": ledger.now(), "limit": limit}
         with self._transaction() as db:
-            found = db.execute(ledger.STALLED_ALL, times).fetchall()
+            found = db.execute(recovery.STALLED_ALL, times).fetchall()
         return [
             Stalled(
                 Ref(row["document_uuid"], row["run"]),
@@ -331,8 +234,8 @@ class SqliteStore(SqliteGraph):
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         with self._transaction() as db:
-            row = ledger.stalled_stage(db, ref, grace_seconds)
-            return ledger.revive(db, ref, row, max_attempts, task_id) if row else Revival("none")
+            row = recovery.stalled_stage(db, ref, grace_seconds)
+            return recovery.revive(db, ref, row, max_attempts, task_id) if row else Revival("none")
 
     def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
         with self._transaction() as db:
@@ -345,7 +248,7 @@ class SqliteStore(SqliteGraph):
             )
             if run is None:
                 return None
-            resumed = ledger.resume(db, Ref(document_uuid, run["run"]), run["priority"], task_id)
+            resumed = recovery.resume(db, Ref(document_uuid, run["run"]), run["priority"], task_id)
             due = sqlite_ranges.resume(db, resumed.ref, resumed.stage, ranges_at_once)
             return replace(resumed, first_pages=due)
 
@@ -357,10 +260,10 @@ class SqliteStore(SqliteGraph):
             return None
         kept = names[: names.index(from_stage)]
         with self._transaction() as db:
-            old = ledger.completed_before(db, document_uuid, kept)
+            old = recovery.completed_before(db, document_uuid, kept)
             if old is None:
                 return None
-            return ledger.reprocess(db, old, from_stage, kept, stages)
+            return recovery.reprocess(db, old, from_stage, kept, stages)
 
     # --- reads ----------------------------------------------------------------------------------
 
@@ -465,12 +368,6 @@ class SqliteStore(SqliteGraph):
     def check(self) -> list[str]:
         self._connection()  # opening it makes what is missing
         return []
-
-
-def _translated(error: sqlite3.OperationalError, path: Path) -> Exception:
-    if "no such" in str(error):
-        return SchemaError(f"The store {path} was made by another version of docpipe: {error}.")
-    return StoreUnavailableError(f"The store {path} cannot be used right now: {error}.")
 
 
 def _not_found(document_uuid: str) -> DocumentNotFoundError:

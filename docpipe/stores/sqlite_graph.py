@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +13,7 @@ from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName,
 from docpipe.stores import rows
 from docpipe.stores import sqlite_ledger as ledger
 from docpipe.stores.graph_port import Found, Ties
+from docpipe.stores.sqlite_file import SqliteFile
 
 _AMONG = "in (select value from json_each(?))"
 _BOTH_NAMED = " and ".join(
@@ -23,14 +22,8 @@ _BOTH_NAMED = " and ".join(
 )
 
 
-class SqliteGraph(ABC):
+class SqliteGraph(SqliteFile):
     """The part of `SqliteStore` that `GraphStore` describes."""
-
-    @abstractmethod
-    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
-
-    @abstractmethod
-    def _rows(self, sql: str, *values: Any) -> list[rows.Row]: ...
 
     def slice(self, ref: Ref, part: str, *, start: int, limit: int) -> Sequence[Any]:
         order = "number" if part == "pages" else '"index"'

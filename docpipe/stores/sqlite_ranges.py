@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores import rows
 from docpipe.stores import sqlite_ledger as ledger
+from docpipe.stores import sqlite_recovery as recovery
 from docpipe.stores.port import Claim, Heartbeat, Outcome, PlannedStage, Resumption, Revival
 from docpipe.stores.ranges import Handover, ReadRange
 
@@ -185,7 +186,7 @@ class SqliteRanges:
             if old is None or not again:
                 return None
             found = _all(db, Ref(document_uuid, old["run"]))
-            begun = ledger.reprocess(db, old, found[0]["stage"], [], stages)
+            begun = recovery.reprocess(db, old, found[0]["stage"], [], stages)
             for row in found:
                 _move(db, row, begun.ref.run, again=row["first_page"] in again)
             due = _hand_out(db, begun.ref, at_once)

@@ -37,7 +37,6 @@ from docpipe.stores.port import (
     Claim,
     Heartbeat,
     NewDocument,
-    Outcome,
     Part,
     PlannedStage,
     Registered,
@@ -157,13 +156,7 @@ class SupabaseStore(SupabaseGraph):
             p_lease_seconds=lease_seconds,
             p_max_attempts=max_attempts,
         )
-        return Claim(
-            Outcome(answer["outcome"]),
-            answer.get("token"),
-            answer.get("attempt", 0),
-            float(answer.get("lease_seconds", 0)),
-            joins=answer.get("joins", False),
-        )
+        return rows.claim_of(answer)
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(

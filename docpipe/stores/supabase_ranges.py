@@ -9,7 +9,7 @@ from typing import Any
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores import rows
-from docpipe.stores.port import Claim, Heartbeat, Outcome, PlannedStage, Resumption, Revival
+from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
 from docpipe.stores.ranges import Handover, ReadRange
 
 _TABLE = "docpipe_page_ranges"
@@ -78,13 +78,7 @@ class SupabaseRanges:
             p_lease_seconds=lease_seconds,
             p_max_attempts=max_attempts,
         )
-        return Claim(
-            Outcome(answer["outcome"]),
-            answer.get("token"),
-            answer.get("attempt", 0),
-            float(answer.get("lease_seconds", 0)),
-            answer.get("last_page"),
-        )
+        return rows.claim_of(answer)
 
     def heartbeat(self, ref: Ref, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(

@@ -95,7 +95,9 @@ def test_the_document_completed_without_warnings(name: str, result: Result) -> N
 def test_the_json_has_exactly_the_keys_that_are_documented(result: Result) -> None:
     assert set(result) == set(DOCUMENT.split())
     assert _keys(result["pages"]) == {frozenset(PAGE.split())}
-    assert _keys(result["chunks"]) == {frozenset({"index", "start", "end", "page_from", "page_to"})}
+    assert _keys(result["chunks"]) == {
+        frozenset({"index", "start", "end", "page_from", "page_to", "reading_text"})
+    }
     assert _keys(result["mentions"]) == {frozenset(MENTION.split())}
     assert _keys(result["entities"]) == {frozenset({"name", "label", "mentions", "merges"})}
     assert _keys(result["relations"]) <= {frozenset(RELATION.split())}

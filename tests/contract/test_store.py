@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -321,6 +321,18 @@ def test_an_old_token_changes_nothing(store: Store, ref: Ref) -> None:
     assert not store.fail(ref, "ocr", old, FAILURE)
     assert store.finish(ref, "ocr", current, OUTPUTS["ocr"])
     assert store.load(ref, {Part.TEXT}).text == TEXT
+
+
+def test_a_finish_that_the_database_refuses_halfway_changes_nothing(store: Store, ref: Ref) -> None:
+    run_stage(store, ref, "ocr")
+    token = token_of(claim(store, ref, "chunk"))
+    before = store.status(ref.document_uuid)
+    bad = replace(CHUNKS[1], text=cast("str", None))
+    with pytest.raises(Exception, match=r"(?i)null"):
+        store.finish(ref, "chunk", token, StageOutput(chunks=(CHUNKS[0], bad)))
+    assert store.status(ref.document_uuid) == before
+    assert store.load(ref, {Part.CHUNKS}).chunks == ()
+    assert store.finish(ref, "chunk", token, OUTPUTS["chunk"])
 
 
 def test_a_finish_repeated_with_its_own_token_is_answered_alike_and_adds_nothing(

@@ -15,16 +15,16 @@ import pytest
 
 from docpipe.canvas import document_chain
 from docpipe.models import DocumentStatus, Ref
-from docpipe.pipeline import Submission
 from docpipe.runner import Policy
 from docpipe.status import WORDS, Stage
+from docpipe.submission import Submission
 from tests.faults.bombs import ALWAYS, Bomb
 from tests.faults.conftest import LEASE_SECONDS
 from tests.faults.field import Field
 from tests.faults.fleet import Fleet
 from tests.faults.proxy import Fault
-from tests.faults.verdict import Verdict
-from tests.workers import REPOSITORY, wait_until
+from tests.faults.verdict import NO_HARM, Verdict
+from tests.workers import REPOSITORY
 
 OUTAGE_SECONDS = LEASE_SECONDS + 2.0
 """Longer than the lease, shorter than the soft time limit."""
@@ -186,7 +186,7 @@ def test_a_document_ends_in_the_named_state_whatever_befalls_its_stage(
     allowed = battlefield.allowed(row.deaths, row.lasts(battlefield.policy))
     verdict = battlefield.judge(row.failure, stage, status, allowed)
     record(verdict)
-    assert (verdict.state, verdict.duplicated, verdict.lost) == (row.final(stage), 0, 0)
+    assert (verdict.state, verdict.harm) == (row.final(stage), NO_HARM)
     assert verdict.in_time, f"{verdict.seconds:.1f} s; {verdict.allowed:.1f} s are allowed"
     assert verdict.attempts in row.attempts
 
@@ -239,7 +239,7 @@ def _expect_completed_once(
     # a message that was lost is missed as a worker is
     verdict = field.judge(failure, stage, field.final(submission), field.allowed(deaths=1))
     record(verdict)
-    assert (verdict.state, verdict.attempts, verdict.duplicated, verdict.lost) == ("completed", 1, 0, 0)
+    assert (verdict.state, verdict.attempts, verdict.harm) == ("completed", 1, NO_HARM)
     assert verdict.in_time
 
 
@@ -262,4 +262,4 @@ def test_a_host_that_dies_between_row_and_message_loses_nothing(
 
 @pytest.mark.timeout(600)
 def test_at_the_end_nothing_is_left_in_broker_and_ledger(battlefield: Field, fleet: Fleet) -> None:
-    wait_until(lambda: battlefield.leftovers() == {}, "nothing is left", 120)
+    assert battlefield.leftovers_in_the_end() == {}

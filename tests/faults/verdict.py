@@ -43,6 +43,13 @@ class Verdict:
     """Of the stage that was hit."""
     duplicated: int
     lost: int
+    differing: tuple[str, ...] = ()
+    """Tables that hold something else than they do after a quiet run."""
+
+    @property
+    def harm(self) -> tuple[int, int, tuple[str, ...]]:
+        """What stands there twice, what is lost, and what differs: `NO_HARM` when all is well."""
+        return self.duplicated, self.lost, self.differing
 
     @property
     def in_time(self) -> bool:
@@ -58,7 +65,11 @@ class Verdict:
             str(self.attempts),
             str(self.duplicated),
             str(self.lost),
+            str(len(self.differing)),
         )
+
+
+NO_HARM = (0, 0, ())
 
 
 def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Rows, allowed: float) -> Verdict:
@@ -77,6 +88,7 @@ def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Row
         attempts=next((each.attempt for each in status.stages if each.stage == stage), 0),
         duplicated=beyond + sum(max(0, len(rows) - len(quiet[table])) for table, rows in found.items()),
         lost=int(not is_final(status.status)),
+        differing=tuple(table for table, rows in _expected(status, quiet).items() if found[table] != rows),
     )
 
 
@@ -86,7 +98,7 @@ def results(dsn: str, document_uuid: str) -> Rows:
         return _results(connection, document_uuid)
 
 
-def expected(status: DocumentStatus, quiet: Rows) -> Rows:
+def _expected(status: DocumentStatus, quiet: Rows) -> Rows:
     """What the tables must hold: the quiet run's rows of each complete stage, and none of the others."""
     complete = {each.stage for each in status.stages if each.state == "complete"}
     return {
@@ -116,7 +128,17 @@ def _count(connection: psycopg.Connection[Any], table: str, key: str, document_u
     return int(row[0])
 
 
-HEADINGS = ("failure", "stage", "final state", "seconds", "allowed", "attempts", "duplicated", "lost")
+HEADINGS = (
+    "failure",
+    "stage",
+    "final state",
+    "seconds",
+    "allowed",
+    "attempts",
+    "duplicated",
+    "lost",
+    "differing",
+)
 
 
 def as_table(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -17,11 +17,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from docpipe.errors import ConfigurationError
+from docpipe.errors import ConfigurationError, SourceUnavailableError
 from docpipe.intake.choose import Choice
 from docpipe.intake.folder import Folder, Watcher
 from docpipe.intake.journal import Entry, Journal
-from docpipe.intake.s3 import Intake, Listener, Taken, created, sync
+from docpipe.intake.s3 import ATTEMPTS, Intake, Listener, Taken, created, sync
 from docpipe.models import Ref
 from docpipe.pipeline import Pipeline
 from docpipe.sources import Sources
@@ -191,6 +191,50 @@ def test_names_that_are_not_utf8_are_taken(pipeline: Pipeline, new_watcher: NewW
     for in_place in (True, False):
         new_watcher(in_place=in_place).look()
     assert len(names(pipeline)) == 1
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_names_that_are_not_utf8_may_fail_too(
+    pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path, in_place: bool
+) -> None:
+    pipeline.sources.max_bytes = 1
+    path = Path(os.fsdecode(os.fsencode(inbox) + b"/brief-\xe4.txt"))
+    path.write_text("too large")
+    assert new_watcher(in_place=in_place).look() is None
+    assert new_watcher(in_place=in_place).look() is None
+    reasons = ["too_large" in each.read_text() for each in inbox.rglob("*.error.txt")]
+    assert reasons == ([] if in_place else [True])
+
+
+def test_a_name_that_leaves_no_room_for_its_reason_is_put_away_all_the_same(
+    pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path
+) -> None:
+    pipeline.sources.max_bytes = 1
+    name = f"{'n' * 250}.txt"
+    (inbox / name).write_text("too large")
+    new_watcher().look()
+    assert files(inbox) == [f"failed/{name}"]
+
+
+def test_a_file_that_cannot_be_moved_holds_up_no_other(
+    pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        (inbox / name).write_text(name)
+    (inbox / "done").write_text("a file where the folder should be")
+    watcher = new_watcher()
+    assert watcher.look() is not None
+    assert (names(pipeline), files(inbox)) == (["a.txt", "b.txt"], ["a.txt", "b.txt", "done"])
+    (inbox / "done").unlink()
+    new_watcher().look()
+    assert (names(pipeline), files(inbox)) == (["a.txt", "b.txt"], ["done/a.txt", "done/b.txt"])
+
+
+@pytest.mark.parametrize("place", ["done", "failed"])
+def test_a_folder_is_not_its_own_end(inbox: Path, place: str) -> None:
+    places: dict[str, Any] = {"done": inbox / "done", "failed": inbox / "failed", place: inbox}
+    with pytest.raises(ConfigurationError, match="would be taken in again and again"):
+        Folder(inbox, **places)
 
 
 def test_in_place_files_stay_and_are_read_once(
@@ -545,6 +589,74 @@ def test_a_message_whose_object_cannot_be_taken_stays(pipeline: Pipeline, queue:
     assert listener.take(0) == 0
     assert (left(queue), names(pipeline)) == (2, [])
     sqs.close()
+
+
+def test_an_object_that_is_gone_does_not_come_back(
+    pipeline: Pipeline, queue: str, put: Put, bucket: str
+) -> None:
+    put("a.txt", b"Ann met Bob.")
+    put("b.txt", b"Bob met Ann.")
+    client: S3Client = boto3.Session().client("s3")
+    client.delete_object(Bucket=bucket, Key="a.txt")
+    client.close()
+    listener = Listener(pipeline, queue, Intake())
+    while left(queue):
+        listener.take(0)
+    assert names(pipeline) == ["b.txt"]
+
+
+BODIES = ["no json", "[" * 100_000, "[]", "null", '{"Records": [{"s3": {}}]}', "too large"]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_what_can_never_be_taken_is_given_up_at_last_with_all_of_it_in_the_log(
+    pipeline: Pipeline, queue: str, put: Put, body: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sqs: SQSClient = boto3.Session().client("sqs")
+    sqs.purge_queue(QueueUrl=queue)
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "0"})
+    if body == "too large":
+        pipeline.sources.max_bytes = 5
+        put("in/large.txt", b"too large")
+    else:
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
+    listener = Listener(pipeline, queue, Intake())
+    assert [listener.take(0) for _ in range(ATTEMPTS)] == [0] * (ATTEMPTS - 1) + [1]
+    assert (left(queue), names(pipeline)) == (0, [])
+    (told,) = [record for record in caplog.records if record.message == "message_given_up"]
+    assert vars(told)["body"] == body or "large.txt" in vars(told)["body"]
+    sqs.close()
+
+
+def test_a_dead_letter_queue_gets_what_can_never_be_taken(pipeline: Pipeline, queue: str) -> None:
+    sqs: SQSClient = boto3.Session().client("sqs")
+    sqs.purge_queue(QueueUrl=queue)
+    dead = sqs.create_queue(QueueName=f"dead-{queue.rpartition('/')[2]}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": ATTEMPTS + 2})
+    wanted = {"VisibilityTimeout": "0", "RedrivePolicy": policy}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=wanted)  # type: ignore[arg-type]
+    sqs.send_message(QueueUrl=queue, MessageBody="no json")
+    listener = Listener(pipeline, queue, Intake())
+    assert [listener.take(0) for _ in range(ATTEMPTS + 3)] == [0] * (ATTEMPTS + 3)
+    assert (left(queue), left(dead)) == (0, 1)
+    sqs.close()
+
+
+def test_a_service_that_is_away_is_waited_for(pipeline: Pipeline, aws: dict[str, str]) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    sqs: SQSClient = boto3.Session().client("sqs", endpoint_url=f"http://{host}:{port}")
+    sqs.create_queue(QueueName="soon-away")
+    sqs.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_MAX_ATTEMPTS", "1")
+        listener = Listener(pipeline, "soon-away", Intake())
+    server.stop()
+    with pytest.raises(SourceUnavailableError, match="AWS cannot be reached"):
+        listener.take(0)
 
 
 def test_a_queue_that_is_missing_is_said(pipeline: Pipeline, aws: dict[str, str]) -> None:

@@ -14,12 +14,13 @@ from celery import Celery
 
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
 from docpipe.models import Failure, RangeRef, Ref, StageOutput
-from docpipe.pipeline import Pipeline, Submission
+from docpipe.pipeline import Pipeline
 from docpipe.runner import Policy
 from docpipe.sources import Sources
 from docpipe.stores.port import Outcome, Selection
 from docpipe.stores.ranges import Handover
 from docpipe.stores.sqlite import SqliteStore
+from docpipe.submission import Submission
 from docpipe.tasks import celery_defaults
 from tests.engines import OPTIONS
 

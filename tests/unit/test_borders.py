@@ -22,9 +22,10 @@ FILES = {_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in FILES.items()}
 
 WORDS = {"models", "errors", "status"}
-CORE = {"canvas", "tasks", "pipeline", "runner", "plan", "progress", "logs", "stores", "sources", "engines"}
+CORE = {"canvas", "tasks", "runner", "plan", "progress", "logs", "stores", "sources", "engines"}
 CORE |= {"broker", "checks", "isolation", "ledger", "graph"}
 CORE |= WORDS | {"formats", "stages"}
+WIRING = {"dispatch", "recovery", "submission", "pipeline"}
 """What hosts embed. Everything else is a face of it."""
 
 MAY_IMPORT = {
@@ -42,16 +43,20 @@ MAY_IMPORT = {
     "linking": {"models", "stages", "stores"},
     "progress": WORDS | {"logs"},
     "canvas": {"models", "plan"},
-    "plan": CORE - {"canvas", "tasks", "pipeline", "runner", "ledger", "progress", "sources"},
+    "plan": CORE - {"canvas", "tasks", "runner", "ledger", "progress", "sources"},
     "ledger": WORDS | {"stores", "logs"},
-    "runner": CORE - {"canvas", "tasks", "pipeline"},
-    "tasks": CORE - {"pipeline"},
-    "pipeline": CORE,
+    "runner": CORE - {"canvas", "tasks"},
+    "tasks": CORE,
+    "dispatch": WORDS | {"canvas", "logs", "plan", "stores"},
+    "recovery": WORDS | {"broker", "dispatch", "logs", "runner", "stores"},
+    "submission": WORDS | {"stores"},
+    "pipeline": CORE | WIRING,
 }
 
 HIDDEN = {
     "docpipe.cli.run": {"docpipe.logs"},  # only on request
     "docpipe.isolation.child": {"docpipe.errors", "docpipe.plan", "docpipe.work"},  # sys.path comes first
+    "docpipe.engines.rapidocr": {"docpipe.engines.openvino"},  # only where OpenVINO is installed
     "docpipe.stages.ocr": {"docpipe.stages.deskew"},  # only for crooked pictures: brings Pillow
     "docpipe.default": {"docpipe.factory"},  # the light module-level API
     "docpipe.stores": {"docpipe.stores.sqlite", "docpipe.stores.supabase"},  # one of the two

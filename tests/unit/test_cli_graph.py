@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_documents_that_were_never_linked_are_linked_on_request(
 ) -> None:
     assert isinstance(pipeline.store, SqliteStore)
     listed = run("entities", "list", "--project", "p")
-    with sqlite3.connect(pipeline.store.path) as db:
+    with closing(sqlite3.connect(pipeline.store.path, isolation_level=None)) as db:
         for table in ("linked", "names", "blocks", "links"):
             db.execute(f"delete from docpipe_entity_{table}")
     assert run("entities", "list", "--project", "p") != listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.unit.conftest import NewPipeline
 
 def contents(path: Path) -> dict[str, list[Any]]:
     """All rows of all tables but the counter of tokens."""
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
         return {
             name: db.execute(f"select * from {name}").fetchall() for name in tables if "token" not in name

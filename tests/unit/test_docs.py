@@ -381,3 +381,16 @@ def test_links_lead_somewhere(page: Path) -> None:
             file = (page.parent / path).resolve() if path else page
             assert file.is_file(), target
             assert not anchor or anchor in anchors(file), target
+
+
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _TEST.search(page.read_text())], ids=relative)
+def test_tests_that_are_named_exist(page: Path) -> None:
+    missing = [
+        f"{file}::{test}"
+        for file, test in _TEST.findall(page.read_text())
+        if not re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.M)
+    ]
+    assert missing == []

@@ -10,7 +10,7 @@ from docpipe import errors
 from docpipe.errors import DocpipeError, from_code
 
 # Only docpipe's own: other tests, run before this one in the same process, make classes too.
-OURS = {cls for cls in errors._subclasses(DocpipeError) if cls.__module__ == errors.__name__}
+OURS = {cls for cls in errors._subclasses(DocpipeError) if cls.__module__.startswith("docpipe.")}
 CLASSES = sorted(OURS, key=lambda cls: cls.__name__)
 BRANCHES = (errors.TransientError, errors.PermanentError, errors.ConfigurationError, errors.BugError)
 

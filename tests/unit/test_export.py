@@ -73,7 +73,7 @@ EXPORTED = {
             "part": "",
         }
     ],
-    "chunks": [{"index": 0, "start": 0, "end": 19, "page_from": 1, "page_to": 1}],
+    "chunks": [{"index": 0, "start": 0, "end": 19, "page_from": 1, "page_to": 1, "reading_text": TEXT}],
     "mentions": [
         {
             "text": "Ann",

@@ -135,6 +135,24 @@ def test_the_worst_costs_the_document_and_the_next_one_is_read(
     assert read(reader, good).text == "Ann met Bob."
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not tell")
+def test_a_machine_busy_with_other_things_costs_no_document(
+    new_reader: NewReader, bad: Path, good: Path
+) -> None:
+    reader = new_reader(hostile("wait_for_a_turn", LIMITS))
+    read(reader, good)
+    [child] = children()
+    processor = {min(os.sched_getaffinity(0))}
+    os.sched_setaffinity(child.pid, processor)
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(busy.wait)
+            stack.callback(busy.kill)
+            os.sched_setaffinity(busy.pid, processor)
+        assert read(reader, bad).text == "Ann met Bob."
+
+
 @pytest.mark.parametrize("act", ["bear", "bear_and_die"])
 def test_programs_that_an_engine_started_end_with_it(new_reader: NewReader, bad: Path, act: str) -> None:
     with pytest.raises((errors.ReadingTimeoutError, errors.ReadingCrashError)):

@@ -12,11 +12,12 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from docpipe import errors
 from docpipe.models import DocumentStatus, Ref, StageOutput
-from docpipe.pipeline import Pipeline, Submission
+from docpipe.pipeline import Pipeline
 from docpipe.plan import BUILT_IN, Job, StageSpec
 from docpipe.runner import Policy
 from docpipe.status import Stage
 from docpipe.stores.port import Outcome
+from docpipe.submission import Submission
 from docpipe.tasks import celery_defaults, deliver, fail_if_running
 from docpipe.testing import memory_app
 from tests.engines import doing, failing

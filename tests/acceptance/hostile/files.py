@@ -78,6 +78,7 @@ def _made(canary: Path, port: int) -> Made:
         "matryoshka.eml": ("ok|error:too_deep", "", nested_mail),
         "subject.eml": ("ok|error:too_large|error:too_many_parts|error:expansion_limit", "", long_subject),
         "bomb.png": ("error:too_many_pixels", "", lambda: png_header(60_000, 60_000)),
+        "heavy.png": ("error:memory|error:timeout", "", heavy_picture),
         "circle.tif": ("error:corrupt", "", circle_of_pictures),
         "program.pdf": ("error:unsupported", "", lambda: b"\x7fELF" + bytes(5000)),
         "nothing.txt": ("error:empty", "", lambda: b""),
@@ -216,15 +217,28 @@ def long_subject() -> bytes:
 
 def png_header(width: int, height: int) -> bytes:
     """A picture of one colour that promises any number of pixels."""
+    return _png(width, height, _GRAY, b"")
 
+
+def heavy_picture() -> bytes:
+    """As many pixels as are allowed, half of them dark, in 2 MB: 1.3 GB when it is laid on white."""
+    side = 9990
+    row = b"\0" + b"\x10" * (2 * side) + b"\xf0" * (2 * side)
+    return _png(side, side, _RED_GREEN_BLUE_ALPHA, row * side)
+
+
+_GRAY, _RED_GREEN_BLUE_ALPHA = (1, 0), (8, 6)
+"""Bits of a sample, and PNG's colour type."""
+
+
+def _png(width: int, height: int, pixels: tuple[int, int], rows: bytes) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *pixels, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows, 1))
         + chunk(b"IEND", b"")
     )
 

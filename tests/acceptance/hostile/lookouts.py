@@ -38,20 +38,45 @@ def _has_news(descriptor: int) -> bool:
     return False
 
 
-@contextmanager
-def listening(port: int = 0) -> Iterator[socket.socket]:
+class Listener:
     """A port of this machine on which nobody should call; 0: any that is free."""
-    with socket.create_server(("127.0.0.1", port)) as server:
-        server.setblocking(False)
-        yield server
+
+    def __init__(self, port: int = 0) -> None:
+        self._server = socket.create_server(("127.0.0.1", port))
+        self._server.settimeout(_LOOK_SECONDS)
+        self.port: int = self._server.getsockname()[1]
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+        self.callers: list[str] = []
+        """Command lines of this process's descendants that called: other programs may use the port, too."""
+
+    def _listen(self) -> None:
+        while not self._done.is_set():
+            with contextlib.suppress(TimeoutError):
+                connection, (_, port) = self._server.accept()
+                with connection:  # the caller waits for an answer, and can be looked at
+                    self.callers += _own_process_at(port)
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._server.close()
 
 
-def called(server: socket.socket) -> bool:
-    """Whether somebody did."""
-    with contextlib.suppress(BlockingIOError):
-        server.accept()[0].close()
-        return True
-    return False
+def _own_process_at(port: int) -> list[str]:
+    """The command line of who uses this port of this machine, unless it is no descendant of this process;
+    one that is gone counts as one."""
+    for found in psutil.net_connections("tcp"):
+        if found.laddr and found.laddr.port == port and found.pid:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                caller = psutil.Process(found.pid)
+                is_own = any(each.pid == os.getpid() for each in [caller, *caller.parents()])
+                return [" ".join(caller.cmdline())] if is_own else []
+    return ["a program that is gone"]
 
 
 class Scales:

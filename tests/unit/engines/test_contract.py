@@ -24,6 +24,7 @@ needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="tess
     ("name", "options"),
     [
         ("rapidocr", {"inference": "onnxruntime"}),
+        ("rapidocr", {"inference": "openvino"}),
         pytest.param("tesseract", {}, marks=needs_tesseract),
     ],
 )
@@ -90,10 +91,6 @@ OUTSIDE = ((60.0, 36.0), (4000.0, 36.0), (4000.0, 76.0), (60.0, 76.0))
             "outside the picture of 1100 x 432 pixels",
         ),
         (broken(lambda _, lines: first_with(lines, quad=MIRRORED)), "left is not left"),
-        (
-            broken(lambda _, lines: [*lines, RecognisedLine(" ", lines[0].quad, 1)] if lines else []),
-            "without text",
-        ),
         (broken(inks), "The picture was changed"),
         (broken(lambda _, lines: lines or [RecognisedLine("?", MIRRORED, 1)]), "found on a blank page"),
     ],

@@ -19,6 +19,7 @@ from docpipe.formats import open_document
 from docpipe.formats.base import Limits, RawPage
 
 AES_256 = 5  # pymupdf.PDF_ENCRYPT_AES_256, which its type information lacks
+BUTTON, TEXT_FIELD = 1, 7  # pymupdf.PDF_WIDGET_TYPE_BUTTON and _TEXT, which it lacks too
 UNREADABLE = b"q 0 0 9 9 re W n " * 100_000
 """Clips nested deeper than MuPDF goes."""
 
@@ -110,6 +111,37 @@ def test_a_text_layer_that_is_not_drawn_over_a_scan_is_hidden(render_mode: int, 
         page.insert_text((40, 60), "over the scan", render_mode=render_mode)
 
     assert only_page(pdf(draw)).hidden_text is hidden
+
+
+def filled_in(page: pymupdf.Page) -> None:
+    """A field, a button, a note written on the page, and one that stands beside it."""
+    field, button = pymupdf.Widget(), pymupdf.Widget()
+    field.field_type, field.rect = TEXT_FIELD, pymupdf.Rect(20, 20, 200, 40)
+    field.field_name, field.field_value = "name", "Ann Miller"
+    button.field_type, button.rect = BUTTON, pymupdf.Rect(20, 50, 200, 70)
+    button.field_name, button.button_caption = "send", "Send the form"
+    page.add_widget(field)
+    page.add_widget(button)
+    page.add_freetext_annot(pymupdf.Rect(20, 80, 200, 110), "Agreed by both")
+    page.add_text_annot((20, 150), "Said in private")
+
+
+def without_appearances(data: bytes) -> bytes:
+    """The fields and notes as programs leave them that only write down what they hold."""
+    document = pymupdf.open(stream=data)
+    page = document[0]
+    for one in [*page.widgets(), *page.annots()]:
+        document.xref_set_key(one.xref, "AP", "null")
+    changed: bytes = document.tobytes()
+    return changed
+
+
+@pytest.mark.parametrize("change", [bytes, without_appearances], ids=["drawn", "only written down"])
+def test_what_is_written_into_a_form_and_on_a_page_is_read_as_the_page_shows_it(
+    change: Callable[[bytes], bytes],
+) -> None:
+    page = only_page(change(pdf(filled_in)))
+    assert sorted(line.text for line in page.lines) == ["Agreed by both", "Ann Miller", "Send the form"]
 
 
 def test_pictures_are_blue_green_red_at_the_dpi_wished_for() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docpipe.stages.normal import normalised
+from docpipe.stages.normal import normalised, reading_text
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,12 @@ from docpipe.stages.normal import normalised
 )
 def test_what_typesetting_did_is_undone(text: str, better: str) -> None:
     assert normalised(text).text == better
+
+
+def test_text_to_read_on_keeps_its_capitals() -> None:
+    assert reading_text("NORTHWIND HARBOUR LLC\nagrees to a pay-\nment.").text == (
+        "NORTHWIND HARBOUR LLC agrees to a payment."
+    )
 
 
 def test_a_span_leads_back_to_the_words_as_they_stand() -> None:

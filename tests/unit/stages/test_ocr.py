@@ -116,16 +116,40 @@ def test_a_scanned_page_is_recognised_and_its_boxes_are_in_points() -> None:
     )
 
 
-def test_the_page_is_rendered_at_the_wanted_resolution() -> None:
-    asked: list[int] = []
+def rendered(asked: list[int]) -> RawPage:
+    """100 by 50 points, at any resolution; `asked` is told which."""
 
     def render(dpi: int) -> PageImage:
         asked.append(dpi)
-        return PageImage(picture(), 0.5)
+        return PageImage(picture(100 * dpi // 72, 50 * dpi // 72), 72 / dpi)
 
-    page = RawPage(100, 50, (), render, 1.0)
-    read(page, engine=ScriptedEngine([hello()]), options=OcrOptions(dpi=123))
-    assert asked == [123]
+    return RawPage(100, 50, (), render, 1.0)
+
+
+def test_the_page_is_rendered_at_the_wanted_resolution() -> None:
+    asked: list[int] = []
+    lines = [RecognisedLine("Hello", quad(10, 20, 60, 50), 0.9)]
+    read(rendered(asked), engine=ScriptedEngine([lines]), options=OcrOptions(dpi=144))
+    assert asked == [144]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "text", "reason"),
+    [
+        (0.9, "Hello", "no text layer; small print, so rendered at 288 dpi"),
+        (0.3, "He11o", "no text layer"),
+    ],
+)
+def test_small_print_is_rendered_larger_and_the_better_reading_kept(
+    confidence: float, text: str, reason: str
+) -> None:
+    asked: list[int] = []
+    small = [RecognisedLine("He11o", quad(10, 20, 40, 30), 0.6)]
+    large = [RecognisedLine("Hello", quad(20, 40, 80, 60), confidence)]
+    output = read(rendered(asked), engine=ScriptedEngine([small, large]), options=OcrOptions(dpi=144))
+    [page] = output.pages or ()
+    assert (asked, output.text, page.reason) == ([144, 288], text, reason)
+    assert page.lines[0].box == (5.0, 10.0, 20.0, 15.0)
 
 
 def test_recognised_text_is_cleaned_and_blank_lines_are_left_out() -> None:
@@ -286,6 +310,13 @@ def test_a_blank_sheet_is_neither_recognised_nor_warned_about() -> None:
 def test_a_page_read_with_doubt_is_warned_about() -> None:
     output = read(scan(), engine=ScriptedEngine([hello(0.55)]))
     assert output.warnings == (Warn("low_confidence", "Recognised with a mean confidence of 0.55.", 1),)
+
+
+def test_a_page_of_which_little_could_be_read_is_warned_about() -> None:
+    unread = RecognisedLine("", quad(10, 50, 110, 60), 0.2)  # as long as 20 letters
+    output = read(scan(), engine=ScriptedEngine([[*hello(), unread]]))
+    assert output.text == "Hello"
+    assert output.warnings == (Warn("low_confidence", "Recognised with a mean confidence of 0.34.", 1),)
 
 
 def test_a_page_that_fails_leaves_the_others_standing() -> None:
