@@ -32,15 +32,27 @@ class Tab:
     def __init__(self, socket: Connection) -> None:
         self._socket = socket
         self._number = 0
+        self._events: list[str] = []
 
     def call(self, method: str, **parameters: Any) -> Any:
         """Send a command of the protocol, and wait for its result."""
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
-        while (answer := json.loads(self._socket.recv(timeout=_SECONDS))).get("id") != self._number:
-            pass  # events
+        while (answer := self._next()).get("id") != self._number:
+            self._events.append(answer["method"])
         assert "error" not in answer, answer
         return answer["result"]
+
+    def load(self, address: str) -> None:
+        """Go to an address, and wait until its script has run."""
+        self.call("Page.enable")
+        self._events.clear()
+        self.call("Page.navigate", url=address)
+        while "Page.loadEventFired" not in self._events:
+            self._events.append(self._next()["method"])
+
+    def _next(self) -> Any:
+        return json.loads(self._socket.recv(timeout=_SECONDS))
 
     def value(self, expression: str) -> Any:
         """The value of a JavaScript expression, awaited where it is a promise."""
@@ -80,25 +92,23 @@ class Tab:
 @contextmanager
 def opened(browser: str, file: Path) -> Iterator[Tab]:
     """The file in a browser of its own, loaded, its script run."""
-    command = [browser, *_FLAGS, f"--user-data-dir={file.parent / 'driven'}", file.as_uri()]
+    command = [browser, *_FLAGS, f"--user-data-dir={file.parent / 'driven'}", "about:blank"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = (line for line in process.stderr if _LISTENING in line)
         try:
             host = next(lines).split("ws://")[1].split("/")[0]
-            with connect(_page(host, file), max_size=None) as socket:
+            with connect(_page(host), max_size=None) as socket:
                 tab = Tab(socket)
-                tab.value(
-                    "new Promise(done => document.readyState === 'complete' ? done() : (onload = done))"
-                )
+                tab.load(file.as_uri())
                 yield tab
         finally:
             process.kill()
             process.stderr.close()
 
 
-def _page(host: str, file: Path) -> str:
-    """The socket of the tab that shows the file."""
+def _page(host: str) -> str:
+    """The socket of the one tab."""
     with urlopen(f"http://{host}/json/list", timeout=_SECONDS) as answer:
         tabs = json.load(answer)
-    return str(next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["url"] == file.as_uri()))
+    return str(next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"))

@@ -191,7 +191,7 @@ def test_co_occurrence_is_a_type_of_its_own_with_counts_and_only_on_request() ->
 def test_co_occurrence_has_no_direction() -> None:
     plain, mentions, entities = marked("[Ann|PERSON] saw [Oslo|LOCATION]. [Oslo|LOCATION] saw [Ann|PERSON].")
     found = find_relations(plain, [], mentions, entities, RelationOptions(co_occurrence=True))
-    assert [(one.source, one.target, one.count) for one in found] == [(0, 1, 2)]
+    assert [(one.source, one.target, one.count) for one in found if one.type == "CO_OCCURS"] == [(0, 1, 2)]
 
 
 def test_a_mention_is_paired_with_a_bounded_number_of_followers() -> None:
