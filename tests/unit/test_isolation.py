@@ -146,7 +146,8 @@ def test_a_machine_busy_with_other_things_costs_no_document(
     os.sched_setaffinity(child.pid, processor)
     with contextlib.ExitStack() as stack:
         for _ in range(3):
-            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            # each in a session of its own: Linux may share a processor out by session
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
             stack.callback(busy.wait)
             stack.callback(busy.kill)
             os.sched_setaffinity(busy.pid, processor)

@@ -65,7 +65,8 @@ def test_a_document_gets_its_names_from_the_model_by_options_alone(folder: Path,
     note = tmp_path / "note.txt"
     note.write_text("Ada of Acme paid $5 in Zürich.")
     options = Options(ner_engine="fast-gliner", ner_options={"model": str(folder)})
-    document = Pipeline(store=open_store("sqlite://:memory:"), options=options).process(note)
+    store = open_store(f"sqlite:///{tmp_path}/docpipe.db")
+    document = Pipeline(store=store, options=options).process(note)
     assert [(m.text, m.label, m.source) for m in document.mentions] == [
         ("Ada", "PERSON", "fast-gliner:tiny"),
         ("Acme", "ORG", "fast-gliner:tiny"),
