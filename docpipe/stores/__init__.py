@@ -14,13 +14,16 @@ def open_store(url: str, *, supabase_url: str | None = None, supabase_key: str |
         supabase_url, supabase_key: for `supabase`.
 
     Raises:
-        ConfigurationError: the name is unknown, or Supabase's address or key is missing.
+        ConfigurationError: the name is unknown, no file, or Supabase's address or key is missing.
     """
     # imported here, each only when chosen: supabase-py costs 0.6 s, which an embedded run need not pay
     if url.startswith("sqlite://"):
         from docpipe.stores.sqlite import SqliteStore  # noqa: PLC0415
 
-        return SqliteStore(url.removeprefix("sqlite://"))
+        path = url.removeprefix("sqlite://")
+        if path.strip("/") in ("", ":memory:"):  # several threads and processes open it, each anew
+            raise ConfigurationError(f"{url} names no file. Use sqlite:///path/to/file.db.")
+        return SqliteStore(path)
     if url == "supabase":
         from docpipe.stores.supabase import SupabaseStore  # noqa: PLC0415
 

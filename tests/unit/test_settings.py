@@ -86,9 +86,10 @@ def test_a_named_store_goes_before_the_address(monkeypatch: pytest.MonkeyPatch, 
     assert store.path == tmp_path / "mine.db"
 
 
-def test_an_unknown_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCPIPE_STORE", "mysql://here")
-    with pytest.raises(ConfigurationError, match="mysql://here"):
+@pytest.mark.parametrize("name", ["mysql://here", "sqlite://", "sqlite://:memory:", "sqlite:///:memory:"])
+def test_an_unknown_store_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("DOCPIPE_STORE", name)
+    with pytest.raises(ConfigurationError, match=name):
         read_settings().open_store()
 
 

@@ -225,7 +225,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
         ConfigurationError, match=r"rapidocr, rapidocr-onnxruntime, tesseract, or package\.module:attribute"
     ):
         load_ocr("ocrad")
-    with pytest.raises(ConfigurationError, match="Choose one of .*openai, spacy"):
+    with pytest.raises(ConfigurationError, match=r"Choose one of .*openai, spacy"):
         load_ner("flair")
 
 
