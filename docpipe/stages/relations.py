@@ -167,9 +167,13 @@ def _near(one: Mention, other: Mention, options: RelationOptions) -> bool:
 def _context(
     text: str, start: int, end: int, inside: Sequence[Mention], one: int, other: int
 ) -> Context | None:
-    """The masked words around and between two mentions of a sentence; None where a table parts them."""
+    """The masked words around and between two mentions of a sentence; None where a table parts them, or a
+    full stop that is one of a company's name, too.
+    """
     first, last = inside[one], inside[other]
     between = _masked(text, first.end, last.start, inside[one + 1 : other])
+    if first.label == "ORG" and first.text.endswith(".") and not between.strip(" "):
+        return None
     if "\n" in between and "\t" in _line(text, last.start):
         column = _column(text, first.start)
         if column != _column(text, last.start):

@@ -59,6 +59,8 @@ def related(text: str, options: RelationOptions | None = None) -> list[tuple[str
         ("[Acme|ORG] and [Fabrikam|ORG].", None),
         ("[Russia|LOCATION], [Japan|LOCATION], [Poland|LOCATION] and others.", None),
         ("[Oslo|LOCATION], said [Ann|PERSON].", None),
+        ("between us and [Acme Ltd.|ORG] [Ann|PERSON] signed it.", None),
+        ("[Acme Ltd.|ORG]\n[Ann|PERSON]\nDirector", ("Ann", "WORK_FOR", "Acme Ltd.")),
         ("[Ann|PERSON], an [Acme|ORG] spokeswoman.", ("Ann", "WORK_FOR", "Acme")),
         ("[Acme|ORG] sells tools, said [Ann|PERSON], a manager.", ("Ann", "WORK_FOR", "Acme")),
         (
