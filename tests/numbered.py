@@ -57,7 +57,8 @@ class Numbered:
         middles = [pixels[pixels.shape[0] // 2, int((bit + 1.5) * side), 0] for bit in range(_BITS)]
         number = sum(1 << bit for bit, grey in enumerate(middles) if grey < 128)
         _obey(Path(os.environ["PAGES_FOLDER"]), number)
-        corners = ((0.0, 0.0), (200.0, 0.0), (200.0, 20.0), (0.0, 20.0))
+        height, width = map(float, pixels.shape[:2])
+        corners = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
         return [RecognisedLine(f"On page {number} Ann Archer met Bob Butler.", corners, 0.9)]
 
     def orientation(self, pixels: NDArray[np.uint8]) -> int:
