@@ -1,4 +1,4 @@
-"""A host that dies while it submits: `python -m tests.faults.dying_host _publish|_send`."""
+"""A host that dies while it submits: `python -m tests.faults.dying_host begin|go_on`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from docpipe.pipeline import Pipeline
+from docpipe.dispatch import Dispatch
 from docpipe.settings import read_settings
 from tests.faults.armed import TEXT, new_pipeline
 
@@ -17,5 +17,5 @@ def _die(*arguments: object) -> None:
 
 if __name__ == "__main__":
     where = sys.argv[1]
-    setattr(Pipeline, where, _die)
+    setattr(Dispatch, where, _die)
     new_pipeline(read_settings()).submit(TEXT, name="note.txt", project_id=f"dying-{where}")

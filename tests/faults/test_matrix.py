@@ -243,7 +243,7 @@ def _expect_completed_once(
     assert verdict.in_time
 
 
-@pytest.mark.parametrize("where", ["_publish", "_send"])
+@pytest.mark.parametrize("where", ["begin", "go_on"])
 def test_a_host_that_dies_between_row_and_message_loses_nothing(
     fleet: Fleet, battlefield: Field, record: Callable[[Verdict], None], where: str
 ) -> None:
@@ -255,7 +255,7 @@ def test_a_host_that_dies_between_row_and_message_loses_nothing(
     )
     assert host.returncode == -signal.SIGKILL
     submission = battlefield.known(f"dying-{where}")
-    when = {"_publish": "before", "_send": "after"}[where]
+    when = {"begin": "before", "go_on": "after"}[where]
     failure = f"host dies before its message, {when} the row says so"
     _expect_completed_once(battlefield, record, failure, Stage.OCR, submission)
 
