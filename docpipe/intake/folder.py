@@ -117,7 +117,7 @@ class Watcher:
         seen = self._seen.get(path)
         if seen is None or seen.version != version:
             seen = self._seen[path] = _Seen(version, now)
-        wait = seen.since + self._folder.stable_seconds - now
+        wait = self._folder.stable_seconds - (now - seen.since)
         if wait > 0:
             return wait
         if version.size == 0:
