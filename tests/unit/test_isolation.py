@@ -390,9 +390,13 @@ def test_a_time_limit_raised_by_a_signal_ends_the_child_at_once(new_reader: NewR
 
 def test_an_interrupt_ends_the_child_at_once(new_reader: NewReader, hanging: Path) -> None:
     reader = new_reader(hostile("hold_the_lock", Limits(max_seconds=1000.0)))
-    thread, report = sending(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        read(reader, hanging, report)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
+    try:
+        thread, report = sending(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            read(reader, hanging, report)
+    finally:
+        signal.signal(signal.SIGINT, previous)
     thread.join()
     assert children() == []
 
