@@ -35,7 +35,7 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         if error.sqlstate:
             raise translated(error, what) from error
         told = " ".join(str(error).split()).rstrip(".")
-        message = f"The database cannot be reached: {told} Check SUPABASE_DB_URL."
+        message = f"The database cannot be reached: {told}. Check SUPABASE_DB_URL."
         raise StoreUnavailableError(message) from error
     except psycopg.Error as error:
         raise translated(error, what) from error

@@ -372,31 +372,32 @@ def sending(number: int) -> tuple[threading.Thread, Callable[[int], None]]:
     return thread, lambda page: reported.set()
 
 
-def test_a_time_limit_raised_by_a_signal_ends_the_child_at_once(new_reader: NewReader, hanging: Path) -> None:
-    def handler(number: int, frame: FrameType | None) -> None:
-        raise Soft
+def softly(number: int, frame: FrameType | None) -> None:
+    raise Soft
 
+
+@pytest.mark.parametrize(
+    ("number", "handler", "error"),
+    [
+        pytest.param(signal.SIGUSR1, softly, Soft, id="a time limit"),
+        pytest.param(signal.SIGINT, signal.default_int_handler, KeyboardInterrupt, id="an interrupt"),
+    ],
+)
+def test_a_signal_that_raises_ends_the_child_at_once(
+    new_reader: NewReader,
+    hanging: Path,
+    number: signal.Signals,
+    handler: Callable[[int, FrameType | None], object],
+    error: type[BaseException],
+) -> None:
     reader = new_reader(hostile("hold_the_lock", Limits(max_seconds=1000.0)))
-    previous = signal.signal(signal.SIGUSR1, handler)
+    previous = signal.signal(number, handler)  # of SIGINT, too: a shell's `&` has it ignored
     try:
-        thread, report = sending(signal.SIGUSR1)
-        with pytest.raises(Soft):
+        thread, report = sending(number)
+        with pytest.raises(error):
             read(reader, hanging, report)
     finally:
-        signal.signal(signal.SIGUSR1, previous)
-    thread.join()
-    assert children() == []
-
-
-def test_an_interrupt_ends_the_child_at_once(new_reader: NewReader, hanging: Path) -> None:
-    reader = new_reader(hostile("hold_the_lock", Limits(max_seconds=1000.0)))
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
-    try:
-        thread, report = sending(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            read(reader, hanging, report)
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous)
     thread.join()
     assert children() == []
 
