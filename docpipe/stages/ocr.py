@@ -17,6 +17,8 @@ from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, PageRange, StageOutput, Warn
 from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
 from docpipe.stages.layout import in_reading_order, level, skew
+from docpipe.stages.leaders import without_leaders
+from docpipe.stages.misread import put_right
 from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.stages.ranges import PAGE_BREAK
 from docpipe.stages.running import mark_running_titles
@@ -217,17 +219,22 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     if not seen.lines:
         doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
         return _kept(raw, method, f"{reason}; nothing recognised", doubts)
-    read = _Read(method, reason, in_reading_order(seen.lines, seen.boxes), seen.unread)
+    read = _Read(method, reason, _in_order(seen.lines, seen.boxes), seen.unread)
     return replace(read, warnings=_doubts(read, number, options))
 
 
 def _layer_in_order(raw: RawPage, lines: Sequence[TextLine]) -> list[TextLine]:
-    if not raw.turned or not raw.width or not raw.height:
+    if not raw.width or not raw.height:
         return in_reading_order(lines)
+    if not raw.turned:
+        return _in_order(lines)
     back = (360 - raw.turned) % 360
     width, height = (raw.width, raw.height) if back == 180 else (raw.height, raw.width)
-    boxes = [turned_box(line.box, back, width, height) for line in lines if line.box]
-    return in_reading_order(lines, boxes)
+    return _in_order(lines, [turned_box(line.box, back, width, height) for line in lines if line.box])
+
+
+def _in_order(lines: Sequence[TextLine], boxes: Sequence[Box] | None = None) -> list[TextLine]:
+    return without_leaders(in_reading_order(lines, boxes))
 
 
 def _kept(
@@ -303,7 +310,7 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
         box = _box_in_points(line.quad, turned, width, height, image.points_per_pixel)
         lines.append(TextLine(clean_line(line.text).strip(), box, line.confidence))
     unread = [line for line in found if not line.text.strip()]
-    return _Seen(lines, boxes, unread, turned)
+    return _Seen(put_right(lines), boxes, unread, turned)
 
 
 def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
