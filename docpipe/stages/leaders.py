@@ -11,24 +11,25 @@ from dataclasses import replace
 
 from docpipe.formats.base import TextLine
 
-_Span = tuple[int, int]
 _Row = list[TextLine]
 
 _WEIGHTS = dict.fromkeys(".·•․∙⋅", 1) | {"‥": 2, "…": 3}
 _DOTS = "".join(_WEIGHTS)
 _HINTS = ("..", ". .", "··", "· ·", "••", "• •", "…")
 """Without one of these a page has no leaders."""
-_BETWEEN = rf"(?<=[^\s{_DOTS}])[ \t]*[{_DOTS}][{_DOTS},:;' \t]*"
-"""Dots after text, with the signs that a recogniser takes some of them for."""
-_NUMBER = r"[$€£]?[ ]?\(?(?:(?:[A-Z]{1,2}-?)?\d[\d.,/-]*[)%]?|[ivxlc]{1,6}|[IVXLC]{1,6})"
+_BETWEEN = rf"(?<=[^\s{_DOTS},:;'])[,:;']{{0,2}}(?P<leader>[ \t]*[{_DOTS}][{_DOTS},:;' \t]*)"
+"""Dots after text, with the signs that a recogniser takes some of them for. It begins but once in a run, and
+numbers have an end: what a hostile page makes of it takes time in proportion."""
+_NUMBER = r"[$€£]?[ ]?\(?(?:(?:[A-Z]{1,2}-?)?\d[\d.,/-]{0,20}[)%]?|[ivxlc]{1,6}|[IVXLC]{1,6})"
 _TO_NUMBER = re.compile(rf"{_BETWEEN}(?={_NUMBER}[ ]?(?:\t|$))")
 _TO_NOTHING = re.compile(rf"{_BETWEEN}$")
-_TO_WORD = re.compile(rf"(?<=\w)[{_DOTS}]{{5,}}(?=\w)")
+_TO_WORD = re.compile(rf"(?<=\w)(?P<leader>[{_DOTS}]{{5,}})(?=\w)")
 _SURE = 5
 _LIKELY = 3
 """Dots up to a number at a row's end: as many are a leader; as many are one on a page with `_ROWS` such rows.
 Elsewhere they are an ellipsis."""
 _ROWS = 3
+_GONE = "\0"
 
 
 def without_leaders(lines: list[TextLine]) -> list[TextLine]:
@@ -41,8 +42,8 @@ def without_leaders(lines: list[TextLine]) -> list[TextLine]:
     if not any(hint in text for hint in _HINTS):
         return lines
     rows = [(row, _text(row)) for row in _rows(lines)]
-    is_list = sum(any(_found(_TO_NUMBER, text, _LIKELY)) for _, text in rows) >= _ROWS
-    return [line for row, text in rows for line in _cut(row, _leaders(text, is_list))]
+    is_list = sum(_cut(text, _TO_NUMBER, _LIKELY) != text for _, text in rows) >= _ROWS
+    return [line for row, text in rows for line in _parted(row, _without(text, is_list))]
 
 
 def _rows(lines: Sequence[TextLine]) -> Iterator[_Row]:
@@ -56,36 +57,32 @@ def _rows(lines: Sequence[TextLine]) -> Iterator[_Row]:
 
 
 def _text(row: _Row) -> str:
-    return row[0].text + "".join(line.joint + line.text for line in row[1:])
+    return "".join([line.joint + line.text for line in row])
 
 
-def _leaders(text: str, is_list: bool) -> list[_Span]:
-    """Where a row's leaders are; `is_list`: its page has many."""
-    found = [*_found(_TO_NUMBER, text, _LIKELY if is_list else _SURE), *_found(_TO_WORD, text, _SURE)]
-    return found + (list(_found(_TO_NOTHING, text, _LIKELY)) if is_list else [])
+def _without(text: str, is_list: bool) -> str:
+    """A row's text, every character of a leader replaced by `_GONE`; `is_list`: its page has many leaders."""
+    text = _cut(text, _TO_NUMBER, _LIKELY if is_list else _SURE)
+    text = _cut(text, _TO_WORD, _SURE)
+    return _cut(text, _TO_NOTHING, _LIKELY) if is_list else text
 
 
-def _found(pattern: re.Pattern[str], text: str, dots: int) -> Iterator[_Span]:
-    for match in pattern.finditer(text):
-        if sum(_WEIGHTS.get(sign, 0) for sign in match.group()) >= dots:
-            yield match.span()
+def _cut(text: str, pattern: re.Pattern[str], dots: int) -> str:
+    def gone(found: re.Match[str]) -> str:
+        leader = found["leader"]
+        if sum(_WEIGHTS.get(sign, 0) for sign in leader) < dots:
+            return found.group()
+        return found.group().removesuffix(leader) + _GONE * len(leader)
+
+    return pattern.sub(gone, text)
 
 
-def _cut(row: _Row, spans: list[_Span]) -> Iterator[TextLine]:
-    """The row's lines with a tab for each span; the first holds what the leader leads from, so it stays."""
+def _parted(row: _Row, text: str) -> Iterator[TextLine]:
+    """The row's lines with what is left of them; the first holds what the first leader leads from."""
     end = 0
     for line in row:
-        start = end + len(line.joint) if end else 0
+        start = end + len(line.joint)
         end = start + len(line.text)
-        text = _parted(line.text, [(first - start, last - start) for first, last in spans])
-        parted = any(first < start <= last for first, last in spans)
-        if text:
-            yield replace(line, text=text, joint="\t" if parted else line.joint)
-
-
-def _parted(text: str, spans: list[_Span]) -> str:
-    pieces, done = [], 0
-    for first, last in sorted(spans):
-        pieces.append(text[done : max(done, first)])
-        done = max(done, last)
-    return "\t".join(piece for piece in (*pieces, text[done:]) if piece)
+        left = "\t".join(filter(None, text[start:end].split(_GONE)))
+        if left or not line.text:
+            yield replace(line, text=left, joint="\t" if text[start - 1] == _GONE else line.joint)

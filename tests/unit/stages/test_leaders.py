@@ -44,7 +44,7 @@ def test_on_a_page_with_such_a_list_a_leader_whose_number_was_not_read_goes_too(
     [
         ("Total ........ $1,200.50", "Total\t$1,200.50"),
         ("Total…….12,50", "Total\t12,50"),
-        ("Total ..,..:.. 12", "Total\t12"),
+        ("Total: ..,..:.. 12", "Total:\t12"),
         ("Soup ..... 4.50|Fish ..... 11.00", "Soup\t4.50\tFish\t11.00"),
         ("Location.....Sec. 31, T. 12 N.", "Location\tSec. 31, T. 12 N."),
     ],
@@ -78,6 +78,11 @@ def test_the_lines_keep_their_boxes_and_confidence() -> None:
         TextLine("Report", (0, 0, 90, 10), 0.9),
         TextLine("48", (100, 0, 120, 10), 0.8, "\t"),
     ]
+
+
+def test_empty_lines_stay_where_they_are() -> None:
+    lines = [TextLine(""), TextLine("Total ....... 12", joint="\t"), TextLine("")]
+    assert without_leaders(lines) == [lines[0], TextLine("Total\t12", joint="\t"), lines[2]]
 
 
 def test_a_page_without_lines_or_dots_is_left_as_it_is() -> None:

@@ -160,6 +160,23 @@ def test_recognised_text_is_cleaned_and_blank_lines_are_left_out() -> None:
     assert read(scan(), engine=ScriptedEngine([lines])).text == "Hello\ufffd"
 
 
+def test_leaders_come_out_alike_of_a_picture_and_of_a_text_layer_and_stay_in_a_text_format() -> None:
+    row = "The annual report of the auditors and of the board ........... 48"
+    engine = ScriptedEngine([[RecognisedLine(row, quad(10, 20, 160, 40), 0.9)]])
+    layer = scan(None, TextLine(row, (5, 10, 80, 20)), share=0)
+    typed = RawPage(None, None, (TextLine(row),))
+    output = read(scan(), layer, typed, engine=engine)
+    without = "The annual report of the auditors and of the board\t48"
+    assert output.text == f"{without}\n\n{without}\n\n{row}"
+
+
+def test_digits_that_were_read_as_letters_are_put_right_in_a_picture_but_not_in_a_text_layer() -> None:
+    row = "The report ONWI-l09 of l978 on the wells and the holes that were drilled"
+    engine = ScriptedEngine([[RecognisedLine(row, quad(10, 20, 160, 40), 0.9)]])
+    output = read(scan(), scan(None, TextLine(row, (5, 10, 80, 20)), share=0), engine=engine)
+    assert output.text == f"{row.replace('l09', '109').replace('l978', '1978')}\n\n{row}"
+
+
 def test_a_page_with_a_good_text_layer_is_not_recognised() -> None:
     engine = ScriptedEngine([])
     output = read(
