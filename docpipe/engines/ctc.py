@@ -14,6 +14,9 @@ BLANK = 0
 _SPACE = math.log(0.07)
 """A space this likely beside the blank is one, where letters stand farther apart than most of the line.
 Measured: models are shy of spaces around signs and in narrow print, and spaced letters look like words."""
+_SPACE_AT_QUOTE = math.log(0.035)
+"""The same beside a single quote, which models are shyest of: they take it for an apostrophe."""
+_QUOTES = frozenset("'‘’")
 
 
 def letters(best: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -34,7 +37,11 @@ def text(best: NDArray[np.intp], space: NDArray[np.float32], characters: Sequenc
     begins = np.flatnonzero(letters(best))
     found = [characters[place - 1] for place in best[begins]]
     if len(begins) > 1:
-        for index in np.flatnonzero(_spaced(begins, (best == BLANK) & (space > _SPACE))):
+        blank = best == BLANK
+        spaced = _spaced(begins, blank & (space > _SPACE))
+        if not _QUOTES.isdisjoint(found):
+            spaced |= _beside_quotes(found) & _spaced(begins, blank & (space > _SPACE_AT_QUOTE))
+        for index in np.flatnonzero(spaced):
             found[index] += " "
     return re.sub(" {2,}", " ", "".join(found)).strip()
 
@@ -44,3 +51,10 @@ def _spaced(begins: NDArray[np.intp], likely: NDArray[np.bool_]) -> NDArray[np.b
     gaps, before = np.diff(begins), np.cumsum(likely)
     spaced: NDArray[np.bool_] = (gaps > np.median(gaps)) & (np.diff(before[begins]) > 0)
     return spaced
+
+
+def _beside_quotes(found: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each letter but the last, or the one after it, is a single quote."""
+    quotes = np.array([letter in _QUOTES for letter in found])
+    beside: NDArray[np.bool_] = quotes[:-1] | quotes[1:]
+    return beside
