@@ -16,7 +16,7 @@ _Row = list[TextLine]
 _WEIGHTS = dict.fromkeys(".·•․∙⋅", 1) | {"‥": 2, "…": 3}
 _DOTS = "".join(_WEIGHTS)
 _HINTS = ("..", ". .", "··", "· ·", "••", "• •", "…")
-"""Without one of these a page has no leaders."""
+"""Without one of these a row has no leaders."""
 _BETWEEN = rf"(?<=[^\s{_DOTS},:;'])[,:;']{{0,2}}(?P<leader>[ \t]*[{_DOTS}][{_DOTS},:;' \t]*)"
 """Dots after text, with the signs that a recogniser takes some of them for. It begins but once in a run, and
 numbers have an end: what a hostile page makes of it takes time in proportion."""
@@ -38,12 +38,15 @@ def without_leaders(lines: list[TextLine]) -> list[TextLine]:
     A leader leads to a number at the end of its row or cell, or stands between two words without a space.
     An ellipsis stays, and so do dots to write on. Lines of nothing but leaders are dropped.
     """
-    text = "\n".join([line.text for line in lines])
-    if not any(hint in text for hint in _HINTS):
+    if not _may_hold_leaders("\n".join([line.text for line in lines])):
         return lines
     rows = [(row, _text(row)) for row in _rows(lines)]
-    is_list = sum(_cut(text, _TO_NUMBER, _LIKELY) != text for _, text in rows) >= _ROWS
+    is_list = sum(_leads_to_number(text) for _, text in rows) >= _ROWS
     return [line for row, text in rows for line in _parted(row, _without(text, is_list))]
+
+
+def _may_hold_leaders(text: str) -> bool:
+    return any(hint in text for hint in _HINTS)
 
 
 def _rows(lines: Sequence[TextLine]) -> Iterator[_Row]:
@@ -60,8 +63,14 @@ def _text(row: _Row) -> str:
     return "".join([line.joint + line.text for line in row])
 
 
+def _leads_to_number(text: str) -> bool:
+    return _may_hold_leaders(text) and _cut(text, _TO_NUMBER, _LIKELY) != text
+
+
 def _without(text: str, is_list: bool) -> str:
     """A row's text, every character of a leader replaced by `_GONE`; `is_list`: its page has many leaders."""
+    if not _may_hold_leaders(text):
+        return text
     text = _cut(text, _TO_NUMBER, _LIKELY if is_list else _SURE)
     text = _cut(text, _TO_WORD, _SURE)
     return _cut(text, _TO_NOTHING, _LIKELY) if is_list else text
