@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from docpipe.stages.ports import Span
 
@@ -42,7 +41,7 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
         return
     piece = text[span.start : span.end]
     if not _LONGER.search(piece) and (years := list(_YEARS.finditer(text, span.start, span.end))):
-        yield from (replace(span, start=year.start(), end=year.end()) for year in years)
+        yield from (span._replace(start=year.start(), end=year.end()) for year in years)
         return
     if _NAMES_NOTHING.fullmatch(" ".join(piece.split())):
         return
@@ -53,4 +52,4 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
     if after := _AFTER.search(text[start:end]):
         end = start + after.start()
     if start < end and not _NAMES_NOTHING.fullmatch(" ".join(text[start:end].split())):
-        yield replace(span, start=start, end=end)
+        yield span._replace(start=start, end=end)

@@ -7,7 +7,7 @@ text is. Month names are English. A single line break may stand inside a match, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from docpipe.stages.ports import Span
 from docpipe.stages.vat import find_vat_numbers
@@ -33,6 +33,8 @@ _CUED_PHONE = re.compile(
     r"\b(?:[Tt]el(?:ephone|efon)?|TEL|[Pp]hone|PHONE|[Ff]ax|FAX|[Mm]obile|[Cc]ell)\b\.?"
     r"(?: ?(?:[Nn]o\.?|[Nn]umber))? ?:? {0,3}(?P<it>\+?\(?\d[\d ()./-]{5,22}\d)(?!\w)"
 )
+
+_DIGITS_OF_PHONE = re.compile(r"\d[\d ()./-]{6}")
 
 # --- numbers that name something ------------------------------------------------------------------
 
@@ -180,7 +182,10 @@ _CONTRACT_WORDS = (
     *("ONTRACT", "REEMENT", "EASE", "LICY", "CHASE"),
 )
 
-_NUMBERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+_Rule = tuple[str, re.Pattern[str], tuple[str, ...]]
+"""Label, expression, and words or signs of which the text then holds one."""
+
+_NUMBERED: tuple[_Rule, ...] = (
     (
         "CASE_NUMBER",
         _CASE,
@@ -199,9 +204,9 @@ _NUMBERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
     ("DATE", _YEAR_ALONE, ("1", "20")),
     ("MONEY", _MONEY, (*"$€£¥₹", "oll", "uro", "ster", "wiss", *_CURRENCY[3:-1].split("|"))),
 )
-"""What has a digit in it: label, expression, and words or signs of which the text then holds one."""
+"""What has a digit in it."""
 
-_LETTERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+_LETTERED: tuple[_Rule, ...] = (
     ("CONTRACT", _AGREEMENT, ("Agreement", "Contract", "Lease", "Deed")),
     ("EMAIL", _EMAIL, ("@",)),
 )
@@ -216,8 +221,22 @@ def find_patterns(text: str) -> list[Span]:
     Of two that overlap, the exact label wins over DATE and MONEY, these over names, then the longer,
     then the earlier.
     """
-    found = [span for start, end in _blocks(text) for span in _in_block(text, start, end)]
+    lettered, numbered = _possible(_LETTERED, text), _possible(_NUMBERED, text)
+    numbered += lettered
+    found: list[Span] = []
+    for start, end in _blocks(text):
+        has_digit = _DIGIT.search(text, start, end) is not None
+        found += _by_rules(numbered if has_digit else lettered, text, start, end)
+        if has_digit:
+            found += _by_digits(text, start, end)
+        found += _urls(text, start, end)
+        found += _companies(text, start, end)
     return without_overlaps(found, _rank)
+
+
+def _possible(rules: Iterable[_Rule], text: str) -> list[_Rule]:
+    """Every expression costs time on every character, so only those run that can find something."""
+    return [rule for rule in rules if any(map(text.__contains__, rule[2]))]
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
@@ -228,21 +247,16 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _in_block(text: str, start: int, end: int) -> Iterator[Span]:
-    """Every expression costs time on every character, so only those run that can find something."""
-    block = text[start:end]
-    numbered = _DIGIT.search(block) is not None
-    for label, expression, needed in (*_NUMBERED, *_LETTERED) if numbered else _LETTERED:
-        if any(word in block for word in needed):
-            for match in expression.finditer(text, start, end):
-                yield Span(*_it(match), label)
-    if "://" in block or "www." in block:
-        yield from _urls(text, start, end)
-    yield from _companies(text, start, end)
-    if numbered:
-        yield from _phones(text, start, end)
-        yield from _ibans(text, start, end)
-        yield from find_vat_numbers(text, start, end)
+def _by_rules(rules: list[_Rule], text: str, start: int, end: int) -> Iterator[Span]:
+    for label, expression, _ in _possible(rules, text[start:end]):
+        for match in expression.finditer(text, start, end):
+            yield Span(*_it(match), label)
+
+
+def _by_digits(text: str, start: int, end: int) -> Iterator[Span]:
+    yield from _phones(text, start, end)
+    yield from _ibans(text, start, end)
+    yield from find_vat_numbers(text, start, end)
 
 
 def without_overlaps(spans: list[Span], rank: Callable[[Span], tuple[int, ...]]) -> list[Span]:
@@ -272,6 +286,8 @@ def _it(match: re.Match[str]) -> tuple[int, int]:
 
 
 def _urls(text: str, low: int, high: int) -> Iterator[Span]:
+    if text.find("://", low, high) < 0 and text.find("www.", low, high) < 0:
+        return
     for match in _URL.finditer(text, low, high):
         url = match.group().rstrip(".,;:!?'*_-")
         while url.endswith((")", "]")) and url.count(url[-1]) > url.count({")": "(", "]": "["}[url[-1]]):
@@ -280,6 +296,8 @@ def _urls(text: str, low: int, high: int) -> Iterator[Span]:
 
 
 def _phones(text: str, low: int, high: int) -> Iterator[Span]:
+    if not _DIGITS_OF_PHONE.search(text, low, high):
+        return
     for expression in (_PHONE, _CUED_PHONE):
         for match in expression.finditer(text, low, high):
             start, end = _it(match)
