@@ -88,22 +88,30 @@ _MONTH = (
 )
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|ST|ND|RD|TH)?"
 _YEAR = r"(?:1[0-9]|20|21)\d\d"
+_WEEKDAY = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,? )?"
 _DATE = re.compile(
-    r"(?<![\w./-])(?<!\d,)(?:"
+    rf"(?<![\w./-])(?<!\d,){_WEEKDAY}(?:"
     rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
     rf"|{_DAY}(?:{_BREAK}day)?(?:{_BREAK}of)?{_IN_CELL}{_MONTH}(?:,?{_IN_CELL}{_YEAR})?"
-    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:,?{_IN_CELL}{_YEAR})"
-    rf"|{_MONTH}{_IN_CELL}{_DAY}(?!\d|[.,:]\d)"
+    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:,?{_IN_CELL}{_YEAR})"
+    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
     rf"|{_MONTH},?{_BREAK}(?:of{_BREAK})?{_YEAR}"
     r"|(?:3[01]|[12]\d|0?[1-9])\.(?:1[0-2]|0?[1-9])\.(?:1[0-9]|20|21)\d\d"
     r"|(?:3[01]|[12]\d|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])/(?:(?:1[0-9]|20|21)\d\d|\d\d)"
     r")(?!\w|/\d|-\d\d?-)"
 )
+_SINCE_1400 = r"(?:1[4-9]|20)\d\d"
+_YEAR_ENDS = r"(?![\w%]|[.,:/-]\d| (?:[a-z]{1,20}s\b))"
 _YEAR_ALONE = re.compile(
     rf"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Cc]irca|[Ff]rom|[Bb]y|[Ee]arly|[Ll]ate|[Mm]id|[Ss]ummer|[Ww]inter"
-    rf"|[Ss]pring|[Aa]utumn|[Ff]all)(?: of)?{_BREAK}(?P<it>(?:1[4-9]|20)\d\d)"
-    r"(?![\w%]|[.,:/-]\d| (?:[a-z]{1,20}s\b))"
+    rf"|[Ss]pring|[Aa]utumn|[Ff]all)(?: of)?{_BREAK}(?P<it>{_SINCE_1400}){_YEAR_ENDS}"
 )
+_FIRST_YEAR = re.compile(rf"(?<![\w.,:/$€£-])(?P<it>{_SINCE_1400})(?= [-–—] {_SINCE_1400}{_YEAR_ENDS})")
+_LAST_YEAR = re.compile(
+    rf"(?<![\w.,:/$€£-])(?:{_SINCE_1400} [-–—] |[Ff]rom {_SINCE_1400} (?:to|until|till) )"
+    rf"(?P<it>{_SINCE_1400}){_YEAR_ENDS}"
+)
+_BEFORE_CHRIST = re.compile(r"(?<![\w.,/-])\d{1,4} (?:BCE?\b|B\.C\.)")
 
 _AMOUNT = (
     r"(?:\d{1,3}(?:,\d{2,3}){1,6}(?:\.\d{1,4})?|\d{1,3}(?:\.\d{3}){1,6}(?:,\d{1,2})?"
@@ -202,6 +210,9 @@ _NUMBERED: tuple[_Rule, ...] = (
     ("INVOICE_NUMBER", _INVOICE_CODE, ("nvoice", "INVOICE")),
     ("DATE", _DATE, ("",)),
     ("DATE", _YEAR_ALONE, ("1", "20")),
+    ("DATE", _FIRST_YEAR, (" - ", " – ", " — ")),
+    ("DATE", _LAST_YEAR, (" - ", " – ", " — ", "rom ")),
+    ("DATE", _BEFORE_CHRIST, (" BC", " B.C.")),
     ("MONEY", _MONEY, (*"$€£¥₹", "oll", "uro", "ster", "wiss", *_CURRENCY[3:-1].split("|"))),
 )
 """What has a digit in it."""
