@@ -26,7 +26,8 @@ _NAMES_NOTHING = re.compile(
     r"|bi-?annual\w*|(?:recent|several|many|few|a few|winter|summer|spring|autumn|morning|evening)?\s?"
     r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|decades?|centur(?:y|ies)|seasons?|quarters?"
     r"|weekends?|mornings?|evenings?|afternoons?|time|future|present)"
-    r"|\w+( - \w+)? years? old|\d{1,2}|[a-z]+teen|\w+ seasons?|.*[°′″].*)"
+    r"|\w+( - \w+)? years? old|\d{1,2}|[a-z]+teen|\w+ seasons?|.*[°′″].*"
+    r"|\d{1,3}(?:,\d{3})+\.\d\d)"
 )
 
 
@@ -35,8 +36,8 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
 
     Years stand alone (`1998 – 2006` are two; `1991–92` and `mid-1970s` are one). Of the rest, words that
     place a time against another are cut off (`early`, `more than`, `later`, `next` before a number), and
-    what is left without a point or length of time is none: `weekly`, `the same day`, an age, a coordinate.
-    What the document's own date tells (`yesterday`, `last week`) stays.
+    what is left without a point or length of time is none: `weekly`, `the same day`, an age, a coordinate,
+    an amount. What the document's own date tells (`yesterday`, `last week`) stays.
     """
     if span.label not in ("DATE", "TIME"):
         yield span

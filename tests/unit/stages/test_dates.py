@@ -35,6 +35,7 @@ from docpipe.stages.ports import Span
         ("last 45 minutes", ["last 45 minutes"]),
         ("the eve of", []),
         ("47′N", []),
+        ("12,300.00", []),
     ],
 )
 def test_of_an_engines_date_the_times_it_names_are_kept(piece: str, times: list[str]) -> None:
