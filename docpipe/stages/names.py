@@ -6,9 +6,7 @@ The rules and word lists were chosen on the open halves of the sets that `benchm
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from docpipe.stages.ports import Span
 
@@ -22,12 +20,15 @@ _KINDS = NAMES | {"NORP", "PRODUCT", "WORK_OF_ART", "EVENT", "LAW"}
 
 _EDGES = " \t\r\n\"'“”‘’„«»`,;:-–—*_|@#&"
 _OPEN = {"(": ")", "[": "]", "{": "}"}
+_BRACKETS = frozenset("()[]{}")
 _TAIL = re.compile(r"(?:['’]s|['’]|(?<=\w)\s+s|(?<=\.)\.)$")
 _HEADING = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})+\.?|\d{1,3}\.|\(\w{1,3}\)|[§•])\s+")
 _FIELD = re.compile(r"[^\W\d_][\w ]{0,25}:\s+(?=\S)")
 _TITLE = re.compile(r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s+(?=\S)")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"[^\W_]+")
+_WORD_BEGINS = re.compile(r"(?<![\w&'’-])")
+_WORD_ENDS = re.compile(r"(?![\w&]|-\w)")
 
 _ROLE_WORDS = """
     a account accounting accounts administration affiliate affiliates agency agreement amendment
@@ -76,10 +77,12 @@ def _trimmed_once(text: str, start: int, end: int) -> tuple[int, int]:
         return start, end
     if piece[0] in _EDGES or piece.startswith("the "):
         return start + (4 if piece.startswith("the ") else 1), end
-    if tail := _TAIL.search(piece):
+    if piece[-1] in "'’s." and (tail := _TAIL.search(piece)):
         return start, start + tail.start()
     if piece[-1] in _EDGES:
         return start, end - 1
+    if piece[0] not in _BRACKETS and piece[-1] not in _BRACKETS:
+        return start, end
     for left, right in _OPEN.items():
         if piece.count(left) > piece.count(right) and left in (piece[0], piece[-1]):
             return (start + 1, end) if piece[0] == left else (start, end - 1)
@@ -116,7 +119,7 @@ def _tidy(text: str, span: Span) -> Span | None:
     ):
         start = lead.end()
     piece = text[start:end]
-    if not _LETTER.search(piece) or _only_roles(piece):
+    if not _LETTER.search(piece) or (lead and _only_roles(piece)):
         return None
     if piece.islower() and (span.label == "ORG" or (span.label == "PERSON" and piece.isalpha())):
         return None
@@ -147,7 +150,7 @@ def settled(text: str, spans: Sequence[Span]) -> list[Span]:
     voted = _voted(text, joined)
     people = _people(text, voted)
     known = [
-        replace(span, label="PERSON")
+        span._replace(label="PERSON")
         if span.label in _KINDS and text[span.start : span.end] in people
         else span
         for span in voted
@@ -163,23 +166,24 @@ def _joined(text: str, spans: Sequence[Span]) -> list[Span]:
                 joined[-1] = span
             continue
         if text[span.start : span.end] == _CAPITAL_CITY and (more := _CAPITAL.match(text, span.end)):
-            span = replace(span, end=more.end(), label="LOCATION")
+            span = span._replace(end=more.end(), label="LOCATION")
         joined.append(span)
     return joined
 
 
 def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
-    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    votes: dict[str, dict[str, int]] = {}
     for span in spans:
         if span.label in NAMES:
-            votes[text[span.start : span.end].lower()][span.label] += 1
+            counted = votes.setdefault(text[span.start : span.end].lower(), {})
+            counted[span.label] = counted.get(span.label, 0) + 1
 
     def voted(span: Span) -> Span:
         counted = votes[text[span.start : span.end].lower()] if span.label in NAMES else {}
         if len(counted) < 2:
             return span
         best = max(counted, key=counted.__getitem__)
-        return replace(span, label=best) if counted[best] > counted[span.label] else span
+        return span._replace(label=best) if counted[best] > counted[span.label] else span
 
     return [voted(span) for span in spans]
 
@@ -204,9 +208,20 @@ def _missed(text: str, spans: Sequence[Span], people: dict[str, float]) -> Itera
         return
     taken = iter([*spans, Span(len(text) + 1, len(text) + 1, "")])
     span = next(taken)
-    words = "|".join(map(re.escape, sorted(names & last, key=len, reverse=True)))
-    for match in re.finditer(rf"(?<![\w&'’-])(?:{words})(?![\w&]|-\w)", text):
-        while span.end <= match.start():
+    places = ((start, start + len(name), name) for name in names & last for start in _starts(text, name))
+    done = 0
+    for start, end, name in sorted(places, key=lambda place: (place[0], -place[1])):
+        while span.end <= start:
             span = next(taken)
-        if match.end() <= span.start:
-            yield Span(match.start(), match.end(), "PERSON", people[match.group()])
+        if done <= start and end <= span.start:
+            yield Span(start, end, "PERSON", people[name])
+        done = max(done, end)
+
+
+def _starts(text: str, name: str) -> Iterator[int]:
+    """Where the name stands as a word of its own."""
+    start = text.find(name)
+    while start >= 0:
+        if _WORD_BEGINS.match(text, start) and _WORD_ENDS.match(text, start + len(name)):
+            yield start
+        start = text.find(name, start + 1)

@@ -7,7 +7,7 @@ text is. Month names are English. A single line break may stand inside a match, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from docpipe.stages.ports import Span
 from docpipe.stages.vat import find_vat_numbers
@@ -33,6 +33,8 @@ _CUED_PHONE = re.compile(
     r"\b(?:[Tt]el(?:ephone|efon)?|TEL|[Pp]hone|PHONE|[Ff]ax|FAX|[Mm]obile|[Cc]ell)\b\.?"
     r"(?: ?(?:[Nn]o\.?|[Nn]umber))? ?:? {0,3}(?P<it>\+?\(?\d[\d ()./-]{5,22}\d)(?!\w)"
 )
+
+_DIGITS_OF_PHONE = re.compile(r"\d[\d ()./-]{6}")
 
 # --- numbers that name something ------------------------------------------------------------------
 
@@ -86,22 +88,30 @@ _MONTH = (
 )
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|ST|ND|RD|TH)?"
 _YEAR = r"(?:1[0-9]|20|21)\d\d"
+_WEEKDAY = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,? )?"
 _DATE = re.compile(
-    r"(?<![\w./-])(?<!\d,)(?:"
+    rf"(?<![\w./-])(?<!\d,){_WEEKDAY}(?:"
     rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
     rf"|{_DAY}(?:{_BREAK}day)?(?:{_BREAK}of)?{_IN_CELL}{_MONTH}(?:,?{_IN_CELL}{_YEAR})?"
-    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:,?{_IN_CELL}{_YEAR})"
-    rf"|{_MONTH}{_IN_CELL}{_DAY}(?!\d|[.,:]\d)"
+    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:,?{_IN_CELL}{_YEAR})"
+    rf"|{_MONTH}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
     rf"|{_MONTH},?{_BREAK}(?:of{_BREAK})?{_YEAR}"
     r"|(?:3[01]|[12]\d|0?[1-9])\.(?:1[0-2]|0?[1-9])\.(?:1[0-9]|20|21)\d\d"
     r"|(?:3[01]|[12]\d|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])/(?:(?:1[0-9]|20|21)\d\d|\d\d)"
     r")(?!\w|/\d|-\d\d?-)"
 )
+_SINCE_1400 = r"(?:1[4-9]|20)\d\d"
+_YEAR_ENDS = r"(?![\w%]|[.,:/-]\d| (?:[a-z]{1,20}s\b))"
 _YEAR_ALONE = re.compile(
     rf"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Cc]irca|[Ff]rom|[Bb]y|[Ee]arly|[Ll]ate|[Mm]id|[Ss]ummer|[Ww]inter"
-    rf"|[Ss]pring|[Aa]utumn|[Ff]all)(?: of)?{_BREAK}(?P<it>(?:1[4-9]|20)\d\d)"
-    r"(?![\w%]|[.,:/-]\d| (?:[a-z]{1,20}s\b))"
+    rf"|[Ss]pring|[Aa]utumn|[Ff]all)(?: of)?{_BREAK}(?P<it>{_SINCE_1400}){_YEAR_ENDS}"
 )
+_FIRST_YEAR = re.compile(rf"(?<![\w.,:/$€£-])(?P<it>{_SINCE_1400})(?= [-–—] {_SINCE_1400}{_YEAR_ENDS})")
+_LAST_YEAR = re.compile(
+    rf"(?<![\w.,:/$€£-])(?:{_SINCE_1400} [-–—] |[Ff]rom {_SINCE_1400} (?:to|until|till) )"
+    rf"(?P<it>{_SINCE_1400}){_YEAR_ENDS}"
+)
+_BEFORE_CHRIST = re.compile(r"(?<![\w.,/-])\d{1,4} (?:BCE?\b|B\.C\.)")
 
 _AMOUNT = (
     r"(?:\d{1,3}(?:,\d{2,3}){1,6}(?:\.\d{1,4})?|\d{1,3}(?:\.\d{3}){1,6}(?:,\d{1,2})?"
@@ -180,7 +190,10 @@ _CONTRACT_WORDS = (
     *("ONTRACT", "REEMENT", "EASE", "LICY", "CHASE"),
 )
 
-_NUMBERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+_Rule = tuple[str, re.Pattern[str], tuple[str, ...]]
+"""Label, expression, and words or signs of which the text then holds one."""
+
+_NUMBERED: tuple[_Rule, ...] = (
     (
         "CASE_NUMBER",
         _CASE,
@@ -197,11 +210,14 @@ _NUMBERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
     ("INVOICE_NUMBER", _INVOICE_CODE, ("nvoice", "INVOICE")),
     ("DATE", _DATE, ("",)),
     ("DATE", _YEAR_ALONE, ("1", "20")),
+    ("DATE", _FIRST_YEAR, (" - ", " – ", " — ")),
+    ("DATE", _LAST_YEAR, (" - ", " – ", " — ", "rom ")),
+    ("DATE", _BEFORE_CHRIST, (" BC", " B.C.")),
     ("MONEY", _MONEY, (*"$€£¥₹", "oll", "uro", "ster", "wiss", *_CURRENCY[3:-1].split("|"))),
 )
-"""What has a digit in it: label, expression, and words or signs of which the text then holds one."""
+"""What has a digit in it."""
 
-_LETTERED: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+_LETTERED: tuple[_Rule, ...] = (
     ("CONTRACT", _AGREEMENT, ("Agreement", "Contract", "Lease", "Deed")),
     ("EMAIL", _EMAIL, ("@",)),
 )
@@ -216,8 +232,22 @@ def find_patterns(text: str) -> list[Span]:
     Of two that overlap, the exact label wins over DATE and MONEY, these over names, then the longer,
     then the earlier.
     """
-    found = [span for start, end in _blocks(text) for span in _in_block(text, start, end)]
+    lettered, numbered = _possible(_LETTERED, text), _possible(_NUMBERED, text)
+    numbered += lettered
+    found: list[Span] = []
+    for start, end in _blocks(text):
+        has_digit = _DIGIT.search(text, start, end) is not None
+        found += _by_rules(numbered if has_digit else lettered, text, start, end)
+        if has_digit:
+            found += _by_digits(text, start, end)
+        found += _urls(text, start, end)
+        found += _companies(text, start, end)
     return without_overlaps(found, _rank)
+
+
+def _possible(rules: Iterable[_Rule], text: str) -> list[_Rule]:
+    """Every expression costs time on every character, so only those run that can find something."""
+    return [rule for rule in rules if any(map(text.__contains__, rule[2]))]
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
@@ -228,21 +258,16 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _in_block(text: str, start: int, end: int) -> Iterator[Span]:
-    """Every expression costs time on every character, so only those run that can find something."""
-    block = text[start:end]
-    numbered = _DIGIT.search(block) is not None
-    for label, expression, needed in (*_NUMBERED, *_LETTERED) if numbered else _LETTERED:
-        if any(word in block for word in needed):
-            for match in expression.finditer(text, start, end):
-                yield Span(*_it(match), label)
-    if "://" in block or "www." in block:
-        yield from _urls(text, start, end)
-    yield from _companies(text, start, end)
-    if numbered:
-        yield from _phones(text, start, end)
-        yield from _ibans(text, start, end)
-        yield from find_vat_numbers(text, start, end)
+def _by_rules(rules: list[_Rule], text: str, start: int, end: int) -> Iterator[Span]:
+    for label, expression, _ in _possible(rules, text[start:end]):
+        for match in expression.finditer(text, start, end):
+            yield Span(*_it(match), label)
+
+
+def _by_digits(text: str, start: int, end: int) -> Iterator[Span]:
+    yield from _phones(text, start, end)
+    yield from _ibans(text, start, end)
+    yield from find_vat_numbers(text, start, end)
 
 
 def without_overlaps(spans: list[Span], rank: Callable[[Span], tuple[int, ...]]) -> list[Span]:
@@ -272,6 +297,8 @@ def _it(match: re.Match[str]) -> tuple[int, int]:
 
 
 def _urls(text: str, low: int, high: int) -> Iterator[Span]:
+    if text.find("://", low, high) < 0 and text.find("www.", low, high) < 0:
+        return
     for match in _URL.finditer(text, low, high):
         url = match.group().rstrip(".,;:!?'*_-")
         while url.endswith((")", "]")) and url.count(url[-1]) > url.count({")": "(", "]": "["}[url[-1]]):
@@ -280,6 +307,8 @@ def _urls(text: str, low: int, high: int) -> Iterator[Span]:
 
 
 def _phones(text: str, low: int, high: int) -> Iterator[Span]:
+    if not _DIGITS_OF_PHONE.search(text, low, high):
+        return
     for expression in (_PHONE, _CUED_PHONE):
         for match in expression.finditer(text, low, high):
             start, end = _it(match)

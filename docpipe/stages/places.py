@@ -24,6 +24,8 @@ def locate(pages: Sequence[Page], start: int, end: int) -> tuple[int, Box | None
     if not pages:
         return 1, None
     page = pages[page_at(pages, start)]
+    if not page.lines:
+        return page.number, None
     pieces = [piece for line in _touched(page.lines, start, end) if (piece := _piece(line, start, end))]
     return page.number, _around(pieces) if pieces else None
 

@@ -131,6 +131,7 @@ _in_start = re.compile(r"(?:^|[\"“(.] ?)In (?:the )?(?:[a-z]+ )?$")
 _in_again = re.compile(r",[^.;‹]{1,50} (?:in|at|of) (?:the )?")
 _beside = re.compile(r"\b(?:and|near|off|from|or|to|than)\b")
 _list_before = re.compile(r"(?:[A-Z][\w.]{1,30}|›), $")
+_address_before = re.compile(r"\b\d{1,5}[A-Za-z]? (?:(?:[A-Z][\w.]{0,30}|‹\w+›),? ){1,4}$")
 _list_after = re.compile(r", (?:[A-Z][\w.]{1,30}|‹\w+›)(?:,| and\b)|,? and (?:[A-Z]|‹)")
 _places_listed = re.compile(r"› in (?:the )?$")
 
@@ -207,7 +208,8 @@ def _located_in(words: Context) -> Rule | None:
 def _list_of_places(words: Context) -> bool:
     if not words.between.startswith(","):
         return False
-    listed = _list_before.search(words.before) or _list_after.match(words.after)
+    before = _list_before.search(words.before) and not _address_before.search(words.before)
+    listed = before or _list_after.match(words.after)
     parallel = _places_listed.search(words.before) and words.after.startswith(" in ")
     return bool(listed or parallel)
 

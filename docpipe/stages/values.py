@@ -44,10 +44,9 @@ _SCALES = {"t": 12, "b": 9, "m": 6, "k": 3}
 
 def value_of(label: str, text: str) -> str | None:
     """The value of a DATE or MONEY mention, None where the words leave it open."""
-    text = " ".join(text.split())
     if label == "DATE":
-        return iso_date(text)
-    return amount(text) if label == "MONEY" else None
+        return iso_date(" ".join(text.split()))
+    return amount(" ".join(text.split())) if label == "MONEY" else None
 
 
 def iso_date(text: str) -> str | None:

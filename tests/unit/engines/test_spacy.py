@@ -57,6 +57,24 @@ def test_answers_come_in_the_order_of_the_texts_over_many_batches() -> None:
     assert list(engine.find([])) == []
 
 
+@pytest.mark.parametrize("profiled", [True, False])
+def test_names_are_those_of_spacys_own_reading_on_every_version_of_python(
+    engine: SpacyEngine, profiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_PROFILED", profiled)
+    texts = [
+        "Angela Merkel visited Paris in May 2004. Siemens paid her $ 5 million.",
+        "",
+        "\n \n",
+        "No name.",
+        "Paris",
+        "The United Nations met in New York City; 12 members of the Security Council voted on Tuesday.",
+    ]
+    own = [[(e.start_char, e.end_char) for e in doc.ents] for doc in engine.pipeline.pipe(texts)]
+    assert [[(span.start, span.end) for span in spans] for spans in engine.find(texts)] == own
+    assert list(map(len, own)) == [5, 0, 0, 0, 1, 5]
+
+
 def test_the_score_is_the_models_precision_for_the_label(engine: SpacyEngine) -> None:
     (spans,) = engine.find(["Angela Merkel visited Paris."])
     assert [0.8 < span.score < 1 for span in spans] == [True, True]

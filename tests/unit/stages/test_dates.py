@@ -25,11 +25,27 @@ from docpipe.stages.ports import Span
         ("rest thirty days", ["thirty days"]),
         ("ten years old", []),
         ("age of 36", []),
+        ("the mid-1970s", ["mid-1970s"]),
+        ("the mid 1970s", ["1970s"]),
+        ("mid January", ["mid January"]),
+        ("the mid-19th century", ["mid-19th century"]),
+        ("the next 23 years", ["23 years"]),
+        ("next two weeks", ["two weeks"]),
+        ("next year", ["next year"]),
+        ("last 45 minutes", ["last 45 minutes"]),
+        ("the eve of", []),
+        ("47′N", []),
+        ("12,300.00", []),
     ],
 )
 def test_of_an_engines_date_the_times_it_names_are_kept(piece: str, times: list[str]) -> None:
     spans = dates_within(piece, Span(0, len(piece), "DATE", 0.5))
     assert [piece[span.start : span.end] for span in spans] == times
+
+
+def test_last_is_a_verb_after_to_and_will() -> None:
+    text = "The call is to last 45 minutes."
+    assert list(dates_within(text, Span(15, 30, "DATE"))) == [Span(20, 30, "DATE")]
 
 
 def test_other_labels_stay_as_they_are() -> None:

@@ -53,6 +53,9 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DATE", "made on 14 March\n2024", "14 March\n2024"),
         ("DATE", "Installation\t1\tAugust 5, 2024\tyes", "August 5, 2024"),
         ("DATE", "since 2001, they", "2001"),
+        ("DATE", "On Monday, Dec. 26, he", "Monday, Dec. 26"),
+        ("DATE", "on October 25-26, 2016, an", "October 25-26, 2016"),
+        ("DATE", "in about 575 B.C. when", "575 B.C"),
         ("MONEY", "USD 1,250,000.00.", "USD 1,250,000.00"),
         ("MONEY", "for $3.5 million.", "$3.5 million"),
         ("MONEY", "EUR 12.500,00", "EUR 12.500,00"),
@@ -87,6 +90,16 @@ def test_ordinary_prose_has_no_hits(text: str) -> None:
 
 def test_an_exact_form_wins_over_a_date_inside_it() -> None:
     assert found("See https://example.org/2024-03-14/x now") == [("URL", "https://example.org/2024-03-14/x")]
+
+
+@pytest.mark.parametrize("text", ["in Uppsala 1762 – 1770.", "from 1762 to 1770.", "(1762 - 1770)"])
+def test_both_years_of_a_range_are_dates(text: str) -> None:
+    assert found(text) == [("DATE", "1762"), ("DATE", "1770")]
+
+
+@pytest.mark.parametrize("text", ["pp. 1762-1770", "2000 to 2500 parts", "1500 - 1600 pages"])
+def test_other_ranges_of_numbers_are_not(text: str) -> None:
+    assert found(text) == []
 
 
 def test_two_companies_are_not_one() -> None:

@@ -45,6 +45,10 @@ def related(text: str, options: RelationOptions | None = None) -> list[tuple[str
         ("[Oslo|LOCATION] native [Ann|PERSON] left.", ("Ann", "LIVE_IN", "Oslo")),
         ("near [Oslo|LOCATION], [Norway|LOCATION].", ("Oslo", "LOCATED_IN", "Norway")),
         (
+            "at 14 Harbour Street, [Portland|LOCATION], [Oregon|LOCATION].",
+            ("Portland", "LOCATED_IN", "Oregon"),
+        ),
+        (
             "[Pinedale|LOCATION] in rural western [New Mexico|LOCATION].",
             ("Pinedale", "LOCATED_IN", "New Mexico"),
         ),
@@ -58,6 +62,7 @@ def related(text: str, options: RelationOptions | None = None) -> list[tuple[str
         ("[Acme|ORG] acquired [Fabrikam|ORG].", ("Acme", "RELATED_TO", "Fabrikam")),
         ("[Acme|ORG] and [Fabrikam|ORG].", None),
         ("[Russia|LOCATION], [Japan|LOCATION], [Poland|LOCATION] and others.", None),
+        ("In China, [Russia|LOCATION], [Japan|LOCATION].", None),
         ("[Oslo|LOCATION], said [Ann|PERSON].", None),
         ("between us and [Acme Ltd.|ORG] [Ann|PERSON] signed it.", None),
         ("[Acme Ltd.|ORG]\n[Ann|PERSON]\nDirector", ("Ann", "WORK_FOR", "Acme Ltd.")),
