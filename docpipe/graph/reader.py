@@ -153,6 +153,8 @@ class Graphs:
         """The entities of a project one of whose spellings holds `text`, in any case."""
         _check_limit(limit)
         project, wanted = project_id or "", " ".join(text.lower().split())
+        if not _may_be_stored(project, wanted, after or ""):
+            return Entities(())
         keys = self._store.keys(project, text=wanted, after=after or "", limit=limit)
         found = self._entities(project, keys, wanted)
         return Entities(tuple(found), keys[-1] if len(keys) == limit else None)
@@ -266,7 +268,8 @@ class Graphs:
 
     def _key(self, entity_id: str) -> tuple[str, str]:
         uuid, _, index = entity_id.partition("/entity:")
-        found = self._store.member(uuid, int(index)) if re.fullmatch(_NUMBER, index) else None
+        sound = re.fullmatch(_NUMBER, index) and _may_be_stored(uuid)
+        found = self._store.member(uuid, int(index)) if sound else None
         if found is None:
             raise _unknown(entity_id)
         return found[0], found[1].key
@@ -305,6 +308,11 @@ class Graphs:
 def _check_limit(limit: int) -> None:
     if limit < 1:
         raise ConfigurationError(f"limit={limit}: a page holds one item at least.")
+
+
+def _may_be_stored(*texts: str) -> bool:
+    """No store holds NUL or half a surrogate pair, which is what bytes that are no UTF-8 come in as."""
+    return not any(re.search("[\0\ud800-\udfff]", text) for text in texts)
 
 
 def _numbers(after: str, count: int) -> tuple[int, ...]:

@@ -383,7 +383,11 @@ def test_entities_of_two_projects_cannot_be_merged(store: Store, pair: tuple[str
 
 @pytest.mark.parametrize(
     "entity",
-    ["", "nobody", "nobody/entity:0", "nobody/entity:x", "nobody/entity:²", f"nobody/entity:{10**30}"],
+    [
+        *("", "nobody", "nobody/entity:0", "nobody/entity:x", "nobody/entity:²", f"nobody/entity:{10**30}"),
+        *("\0/entity:0", "\udcff/entity:0"),
+    ],
+    ids=ascii,
 )
 def test_an_unknown_entity_is_not_found(store: Store, entity: str) -> None:
     with pytest.raises(EntityNotFoundError):
@@ -424,7 +428,7 @@ def test_a_search_finds_each_entity_once_by_any_of_its_spellings(store: Store) -
 
     assert found("SMITH", 1) == found("smith", 100)
     assert len(found("deutsche", 1)) == len(found("bank", 2)) == 1
-    assert found("nothing of it", 5) == []
+    assert found("nothing of it", 5) == found("bank\0", 5) == found("bank\udcff", 5) == []
 
 
 # --- removal ----------------------------------------------------------------------------------------
