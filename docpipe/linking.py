@@ -32,6 +32,6 @@ def link_document(store: Store, ref: Ref) -> bool:
 def _set_apart(store: Store, project: str, document_uuid: str, names: list[EntityName]) -> list[EntityName]:
     """The names, with keys of the document's own where somebody split it from others of the same name."""
     decisions = store.ties(project, {name.key for name in names}).decisions
-    cut = {decision.key_b for decision in decisions if not decision.same}
+    apart = {decision.key_b for decision in decisions}
     own = {name.key: own_key(name.key, document_uuid) for name in names}
-    return [replace(name, key=own[name.key], blocks=()) if own[name.key] in cut else name for name in names]
+    return [replace(name, key=own[name.key], blocks=()) if own[name.key] in apart else name for name in names]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from docpipe.cli.files import writing
 from docpipe.default import default_pipeline
 from docpipe.errors import MissingExtraError
 from docpipe.graph.exports import FORMATS, export
@@ -47,7 +48,8 @@ def export_command(
     if url is not None:
         _load(graph, url, None if password is None else (user, password), database)
     elif out is not None:
-        export(graph, format_, out)
+        with writing(out):
+            export(graph, format_, out)
     else:
         _print(graph, format_)
     click.echo(f"{len(graph.nodes)} nodes, {len(graph.edges)} edges", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from docpipe.cli.files import writing
 from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError, MissingExtraError
 from docpipe.graph.show import to_html
@@ -27,7 +28,8 @@ def show(document_uuid: str, out: Path | None, no_images: bool) -> None:
     if out is None:
         click.echo(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        with writing(out):
+            out.write_text(text, encoding="utf-8")
 
 
 def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:

@@ -33,6 +33,7 @@ def load(graph: Graph, url: str, *, auth: tuple[str, str] | None = None, databas
     """
     try:
         with GraphDatabase.driver(url, auth=auth) as driver:
+            driver.verify_connectivity()  # execute_query would try for half a minute
             _load(driver, graph, database)
     except (Neo4jError, DriverError, ValueError) as error:
         raise _translated(error, url) from error

@@ -38,6 +38,7 @@ _EDGES: tuple[tuple[Part, Callable[[str, int, Any], GraphEdge]], ...] = (
 )
 _ALL = 1_000_000_000
 _AT_ONCE = 500
+_NUMBER = "[0-9]{1,9}"
 _ORDER = [part for part, _ in (*_NODES, *_EDGES)]
 _NODE_OF, _EDGE_OF = dict(_NODES), dict(_EDGES)
 
@@ -62,9 +63,10 @@ class Graphs:
             limit: the most nodes and edges of this page.
 
         Raises:
-            DocumentNotFoundError: the store knows no such document.
-            ConfigurationError: `after` is not the `next` of an earlier page.
+            DocumentNotFoundError: the store knows no such document, or no longer.
+            ConfigurationError: `after` is not the `next` of an earlier page, or `limit` is below 1.
         """
+        _check_limit(limit)
         ref, position, start = self._place(document_uuid, after)
         nodes: list[GraphNode] = [] if after else [self._document_node(ref)]
         edges: list[GraphEdge] = []
@@ -82,12 +84,12 @@ class Graphs:
 
     def _place(self, document_uuid: str, after: str | None) -> tuple[Ref, int, int]:
         """The run, the part and how much of it was read; a run stays the same from page to page."""
+        status = self._store.status(document_uuid)
         if after is None:
-            status = self._store.status(document_uuid)
             return Ref(document_uuid, status.result_run or status.run), 0, 0
-        if not re.fullmatch(r"\d+\.\d+\.\d+", after):
-            raise ConfigurationError(f"after={after!r} is not the `next` of a page.")
-        run, position, start = map(int, after.split("."))
+        run, position, start = _numbers(after, 3)
+        if run > status.run or position >= len(_ORDER):
+            raise _not_a_next(after)
         return Ref(document_uuid, run), position, start
 
     def _document_node(self, ref: Ref) -> GraphNode:
@@ -125,7 +127,7 @@ class Graphs:
                 return
             after = page.next
 
-    # --- entities of a project ------------------------------------------------------------------
+    # --- entities of a project; pages: ConfigurationError as for `document_graph` ---------------
 
     def entity(self, entity_id: str) -> ProjectEntity:
         """The thing that an entity of a document is, across its project.
@@ -134,7 +136,10 @@ class Graphs:
             EntityNotFoundError: there is no such entity, or its document is not linked yet.
         """
         project, key = self._key(entity_id)
-        return self._entities(project, [key])[0]
+        found = self._entities(project, [key])
+        if not found:  # its document was deleted just now
+            raise _unknown(entity_id)
+        return found[0]
 
     def entities(
         self, project_id: str | None = None, *, limit: int = 100, after: str | None = None
@@ -146,7 +151,10 @@ class Graphs:
         self, text: str, *, project_id: str | None = None, limit: int = 100, after: str | None = None
     ) -> Entities:
         """The entities of a project one of whose spellings holds `text`, in any case."""
+        _check_limit(limit)
         project, wanted = project_id or "", " ".join(text.lower().split())
+        if not _may_be_stored(project, wanted, after or ""):
+            return Entities(())
         keys = self._store.keys(project, text=wanted, after=after or "", limit=limit)
         found = self._entities(project, keys, wanted)
         return Entities(tuple(found), keys[-1] if len(keys) == limit else None)
@@ -157,8 +165,9 @@ class Graphs:
         Raises:
             EntityNotFoundError: as for `entity`.
         """
+        _check_limit(limit)
+        (skip,) = (0,) if after is None else _numbers(after, 1)
         project, key = self._key(entity_id)
-        skip = int(after) if after else 0
         own = self._store.members(project, self._clusters(project, [key]).members(key))
         found = self._store.relations_of(own, skip=skip, limit=limit)
         following = str(skip + limit) if len(found) == limit else None
@@ -172,12 +181,13 @@ class Graphs:
             relation, uuid = each.relation, each.ref.document_uuid
             outgoing = (uuid, relation.source) in mine
             other = self._store.member(uuid, relation.target if outgoing else relation.source)
-            if other is None:
+            joined = self._entities(project, [other[1].key]) if other else []
+            if not joined:  # as in `entity`
                 continue
             yield Neighbour(
                 type=relation.type,
                 outgoing=outgoing,
-                entity=self._entities(project, [other[1].key])[0],
+                entity=joined[0],
                 document_uuid=uuid,
                 page=relation.evidence.page,
                 start=relation.evidence.start,
@@ -216,8 +226,8 @@ class Graphs:
                 raise ConfigurationError(f"{one} and {other} are one entity of one document.")
             return self._store.set_apart(place, key, apart=True)
         for plain, own, document in ((key, rival, place), (rival, key, home)):
-            if same and own == own_key(plain, document):
-                return self._store.set_apart(document, plain, apart=False)
+            if own == own_key(plain, document):
+                return self._decide_apart(project, EntityDecision(plain, own, same), document)
         if key == rival:
             return None
         pair = (min(key, rival), max(key, rival))
@@ -228,6 +238,14 @@ class Graphs:
         together = rival in self._clusters(project, [key]).members(key)
         if together != same or (linked and not same):
             self._store.decide(project, EntityDecision(*pair, same), pair)
+
+    def _decide_apart(self, project: str, decision: EntityDecision, document: str) -> None:
+        """About two of one name that were split: what else was decided about the second stays with it."""
+        known = self._store.ties(project, [decision.key_b]).decisions
+        if decision.same and len(known) == 1:
+            self._store.set_apart(document, decision.key_a, apart=False)
+        elif decision not in known:
+            self._store.decide(project, decision, (decision.key_a, decision.key_b))
 
     def explain(self, entity_id: str) -> Explanation:
         """An entity, and for every pair of names that was compared and found alike: by which rule, and
@@ -250,9 +268,10 @@ class Graphs:
 
     def _key(self, entity_id: str) -> tuple[str, str]:
         uuid, _, index = entity_id.partition("/entity:")
-        found = self._store.member(uuid, int(index)) if index.isdigit() else None
+        sound = re.fullmatch(_NUMBER, index) and _may_be_stored(uuid)
+        found = self._store.member(uuid, int(index)) if sound else None
         if found is None:
-            raise EntityNotFoundError(f"The store knows no entity {entity_id!r}.")
+            raise _unknown(entity_id)
         return found[0], found[1].key
 
     def _clusters(self, project: str, keys: Collection[str]) -> Clusters:
@@ -284,6 +303,30 @@ class Graphs:
         return [
             _entity(project, group) for group in groups if text is None or _first_key(group, text) in keys
         ]
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise ConfigurationError(f"limit={limit}: a page holds one item at least.")
+
+
+def _may_be_stored(*texts: str) -> bool:
+    """No store holds NUL or half a surrogate pair, which is what bytes that are no UTF-8 come in as."""
+    return not any(re.search("[\0\ud800-\udfff]", text) for text in texts)
+
+
+def _numbers(after: str, count: int) -> tuple[int, ...]:
+    if not re.fullmatch(r"\.".join([_NUMBER] * count), after):
+        raise _not_a_next(after)
+    return tuple(map(int, after.split(".")))
+
+
+def _not_a_next(after: str) -> ConfigurationError:
+    return ConfigurationError(f"after={after!r} is not the `next` of a page.")
+
+
+def _unknown(entity_id: str) -> EntityNotFoundError:
+    return EntityNotFoundError(f"The store knows no entity {entity_id!r}.")
 
 
 def _first_key(members: Sequence[EntityMember], text: str) -> str:

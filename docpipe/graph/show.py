@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -28,8 +29,8 @@ def to_html(document: Document, status: DocumentStatus, images: Mapping[int, str
     found = _data(document, status, images or {})
     # in a script element only `<` could end it early
     encoded = json.dumps(found, ensure_ascii=False).replace("<", "\\u003c")
-    page = _template().replace("__TITLE__", html.escape(document.name))
-    return page.replace("__DATA__", encoded)
+    values = {"__TITLE__": html.escape(document.name), "__DATA__": encoded}
+    return re.sub("|".join(values), lambda place: values[place[0]], _template())
 
 
 def _data(document: Document, status: DocumentStatus, images: Mapping[int, str]) -> dict[str, Any]:

@@ -124,8 +124,11 @@ def _wrong_edges(
             if end not in nodes:
                 yield f"the edge {edge.type} from {edge.source} to {edge.target} has no end {end}"
     expected = Counter(structural_edges(pages, chunks, mentions, entities))
-    for edge in expected - Counter(edges):
+    found = Counter(edges)
+    for edge in expected - found:
         yield f"the edge {edge.type} from {edge.source} to {edge.target} is missing"
+    for edge in found - expected:
+        yield f"the edge {edge.type} from {edge.source} to {edge.target} is one too many"
     referring = Counter(edge.source for edge in edges if edge.type == REFERS_TO)
     for mention in mentions:
         if referring[f"mention:{mention.index}"] != 1:

@@ -69,7 +69,7 @@ class SqliteGraph(SqliteFile):
                 "delete from docpipe_entity_names where document_uuid = ? and run <> ? returning key",
                 (ref.document_uuid, ref.run),
             ).fetchall()
-            _prune(db, project, (row["key"] for row in gone))
+            _prune(db, project, [row["key"] for row in gone])
             db.execute(
                 "insert into docpipe_entity_linked (document_uuid, run) values (?, ?)"
                 " on conflict (document_uuid) do update set run = excluded.run",
@@ -161,7 +161,7 @@ class SqliteGraph(SqliteFile):
             )
             if document is None:
                 return None
-            keys = db.execute(
+            named = db.execute(
                 "select key from docpipe_entity_names where document_uuid = ?", (document_uuid,)
             ).fetchall()
             uris = db.execute(
@@ -170,7 +170,7 @@ class SqliteGraph(SqliteFile):
                 (document_uuid, document_uuid),
             ).fetchall()
             db.execute("delete from source_documents where document_uuid = ?", (document_uuid,))
-            _prune(db, document["project_id"] or "", (row["key"] for row in keys))
+            _prune(db, document["project_id"] or "", [row["key"] for row in named])
             return [row["source_uri"] for row in uris]
 
 
@@ -216,9 +216,9 @@ def _decide(db: sqlite3.Connection, project: str, pair: tuple[str, str], same: b
 
 def _prune(db: sqlite3.Connection, project: str, keys: Iterable[str]) -> None:
     """Remove what hangs on those of `keys` that no document names any more."""
-    is_named = "select 1 from docpipe_entity_names where project_id = ? and key = ?"
-    gone = [key for key in set(keys) if not db.execute(is_named, (project, key)).fetchone()]
-    asked = json.dumps(gone)
+    for key in _unnamed(db, project, keys):
+        _inherit(db, project, key)
+    asked = json.dumps(_unnamed(db, project, keys))
     db.execute(
         f"delete from docpipe_entity_blocks where project_id = ? and key {_AMONG}",  # noqa: S608
         (project, asked),
@@ -228,3 +228,32 @@ def _prune(db: sqlite3.Connection, project: str, keys: Iterable[str]) -> None:
             f"delete from {table} where project_id = ? and (key_a {_AMONG} or key_b {_AMONG})",  # noqa: S608
             (project, asked, asked),
         )
+
+
+def _unnamed(db: sqlite3.Connection, project: str, keys: Iterable[str]) -> list[str]:
+    is_named = "select 1 from docpipe_entity_names where project_id = ? and key = ?"
+    return [key for key in sorted(set(keys)) if not db.execute(is_named, (project, key)).fetchone()]
+
+
+def _inherit(db: sqlite3.Connection, project: str, key: str) -> None:
+    """What somebody split from a name is the only one of that name now: it has the key, and what was decided
+    about its own.
+    """
+    heir = db.execute(
+        "select min(d.key_b) as key from docpipe_entity_decisions d join docpipe_entity_names n"
+        " on n.project_id = d.project_id and n.key = d.key_b and n.key = d.key_a || ' @' || n.document_uuid"
+        " where d.project_id = ? and d.key_a = ?",
+        (project, key),
+    ).fetchone()["key"]
+    if heir is None:
+        return
+    db.execute(
+        "update docpipe_entity_names set key = ? where project_id = ? and key = ?", (key, project, heir)
+    )
+    for tie in db.execute(
+        "delete from docpipe_entity_decisions where project_id = ? and ? in (key_a, key_b) returning *",
+        (project, heir),
+    ).fetchall():
+        other = tie["key_b"] if tie["key_a"] == heir else tie["key_a"]
+        if other != key:
+            _decide(db, project, (min(key, other), max(key, other)), tie["same"])

@@ -51,7 +51,7 @@ from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.supabase_graph import SupabaseGraph
 from docpipe.stores.supabase_ranges import SupabaseRanges, failure_json, keys, match
 
-SCHEMA_VERSION = "20261122140000"
+SCHEMA_VERSION = "20261123090000"
 """The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -397,7 +397,7 @@ def _error_of(error: APIError) -> DocpipeError:
         return PermissionDeniedError(f"Supabase refuses the key: {message}.")
     if code in {"PGRST202", "PGRST204", "PGRST205", "42P01", "42703", "42883", "23502"}:
         return SchemaError(f"The database is not ready for docpipe: {message}.")
-    if code in {"22P02", "22003", "23503"}:
+    if code in {"22P02", "22003", "22021", "23503"}:
         details = f" {error.details}" if error.details else ""
         return ConfigurationError(
             f"The database refuses a value: {message}.{details} A project id must be one that"

@@ -132,6 +132,39 @@ def test_a_graph_read_in_pages_is_the_whole_graph(store: Store, ref: Ref, limit:
     assert paged(store, ref, limit) == graph_of(store.load(ref, ALL_PARTS))
 
 
+@pytest.mark.parametrize("after", ["x", "1", "1.0.x", "1.6.0", "2.0.0", "1.0.-1", f"{10**30}.0.0", "²", ""])
+def test_an_invented_place_to_go_on_is_refused(store: Store, ref: Ref, after: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not the `next` of a page"):
+        Graphs(store).document_graph(ref.document_uuid, after=after)
+    link_document(store, ref)
+    if after != "1":
+        with pytest.raises(ConfigurationError, match="is not the `next` of a page"):
+            Graphs(store).neighbours(entity_id(ref.document_uuid, 0), after=after)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_page_without_room_is_refused(store: Store, ref: Ref, limit: int) -> None:
+    graphs = Graphs(store)
+    link_document(store, ref)
+    readers: tuple[Any, ...] = (
+        lambda: graphs.document_graph(ref.document_uuid, limit=limit),
+        lambda: graphs.entities("p", limit=limit),
+        lambda: graphs.search("a", project_id="p", limit=limit),
+        lambda: graphs.neighbours(entity_id(ref.document_uuid, 0), limit=limit),
+    )
+    for read in readers:
+        with pytest.raises(ConfigurationError, match="at least"):
+            read()
+
+
+def test_a_document_deleted_between_two_pages_is_not_taken_for_a_short_one(store: Store, ref: Ref) -> None:
+    graphs = Graphs(store)
+    following = graphs.document_graph(ref.document_uuid, limit=2).next
+    store.delete(ref.document_uuid)
+    with pytest.raises(DocumentNotFoundError):
+        graphs.document_graph(ref.document_uuid, after=following)
+
+
 def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
     uuid_ = ref.document_uuid
     graph = Graphs(store).document_graph(uuid_)
@@ -315,6 +348,21 @@ def test_two_people_of_one_name_can_be_split_and_merged_again(store: Store) -> N
         graphs.split(ids[0], ids[0])
 
 
+def test_merging_namesakes_keeps_what_was_decided_about_either(store: Store) -> None:
+    refs = [added(store, ("PERSON", name)) for name in ("Ann Lee", "Ann Lee", "Carla Gomez")]
+    graphs, ids = Graphs(store), [entity_id(ref.document_uuid, 0) for ref in refs]
+    graphs.split(ids[0], ids[1])
+    graphs.merge(ids[1], ids[2])
+    before = rows_of(store)
+    assert set(graphs.merge(ids[0], ids[1]).members) == set(ids)
+    assert link_document(store, refs[1])
+    assert set(graphs.entity(ids[0]).members) == set(ids)
+    graphs.split(ids[0], ids[1])
+    assert rows_of(store) == before
+    graphs.split(ids[0], ids[1])
+    assert rows_of(store) == before
+
+
 def test_a_short_form_that_may_be_two_people_is_neither(store: Store) -> None:
     ids = [
         entity_id(added(store, ("PERSON", name)).document_uuid, 0)
@@ -333,7 +381,14 @@ def test_entities_of_two_projects_cannot_be_merged(store: Store, pair: tuple[str
         Graphs(store).merge(pair[0], entity_id(elsewhere.document_uuid, 0))
 
 
-@pytest.mark.parametrize("entity", ["", "nobody", "nobody/entity:0", "nobody/entity:x"])
+@pytest.mark.parametrize(
+    "entity",
+    [
+        *("", "nobody", "nobody/entity:0", "nobody/entity:x", "nobody/entity:²", f"nobody/entity:{10**30}"),
+        *("\0/entity:0", "\udcff/entity:0"),
+    ],
+    ids=ascii,
+)
 def test_an_unknown_entity_is_not_found(store: Store, entity: str) -> None:
     with pytest.raises(EntityNotFoundError):
         Graphs(store).entity(entity)
@@ -373,7 +428,7 @@ def test_a_search_finds_each_entity_once_by_any_of_its_spellings(store: Store) -
 
     assert found("SMITH", 1) == found("smith", 100)
     assert len(found("deutsche", 1)) == len(found("bank", 2)) == 1
-    assert found("nothing of it", 5) == []
+    assert found("nothing of it", 5) == found("bank\0", 5) == found("bank\udcff", 5) == []
 
 
 # --- removal ----------------------------------------------------------------------------------------
@@ -392,6 +447,35 @@ def test_a_deleted_document_leaves_no_trace(store: Store) -> None:
     with pytest.raises(DocumentNotFoundError):
         store.status(bridge.document_uuid)
     assert store.delete(bridge.document_uuid) is None
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_who_was_split_from_a_deleted_namesake_has_the_name_again(store: Store, merged: bool) -> None:
+    kept, other = added(store, ("PERSON", "Ann Lee")), added(store, ("PERSON", "Ann Leigh-Smith"))
+    ids = [entity_id(ref.document_uuid, 0) for ref in (kept, other)]
+    before = rows_of(store)
+    graphs, gone = Graphs(store), added(store, ("PERSON", "Ann Lee"))
+    graphs.split(entity_id(gone.document_uuid, 0), ids[0])
+    if merged:
+        graphs.merge(*ids)
+    store.delete(gone.document_uuid)
+    if merged:
+        graphs.split(*ids)
+    assert rows_of(store) == before
+    added(store, ("PERSON", "Ann Lee"))
+    assert graphs.entity(ids[0]).documents == 2
+
+
+def test_who_was_split_has_the_name_again_when_a_new_run_no_longer_says_it(store: Store) -> None:
+    kept, again = added(store, ("PERSON", "Ann Lee")), added(store, ("PERSON", "Ann Lee"))
+    Graphs(store).split(entity_id(again.document_uuid, 0), entity_id(kept.document_uuid, 0))
+    second = store.reprocess(again.document_uuid, "ocr", [stage.planned for stage in BUILT_IN])
+    assert second is not None
+    for stage, output in named(("PERSON", "Bob Ray")).items():
+        run_stage(store, second.ref, stage, output)
+    assert link_document(store, second.ref)
+    assert rows_of(store)["decisions"] == []
+    assert store.keys("p") == ["PERSON ann lee", "PERSON bob ray"]
 
 
 def test_a_reprocessed_document_gives_what_its_new_run_names(store: Store) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from docpipe.models import (
 )
 from tests.browser import Tab
 from tests.browser import opened as driven
-from tests.unit.conftest import NewPipeline
+from tests.unit.conftest import Docpipe, NewPipeline
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 NAME = "</script><b>O'Neil</b> & \U0001f600.pdf"
@@ -178,6 +179,36 @@ def test_nothing_is_fetched_from_anywhere() -> None:
     assert text.count("</script>") == 2
 
 
+@pytest.mark.parametrize("name", ["__DATA__.pdf", "__TITLE__ __DATA__"])
+def test_a_name_is_shown_as_it_is(name: str) -> None:
+    text = to_html(replace(DOCUMENT, name=name), STATUS)
+    assert re.findall(r"<(?:title|h1)>(.*?)</", text) == [name, name]
+    assert text.count('"relations"') == 1
+
+
+def test_a_failed_document_is_shown_with_its_error(browser: str, docpipe: Docpipe, tmp_path: Path) -> None:
+    (tmp_path / "torn.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    ran = docpipe("run", "--json", tmp_path / "torn.pdf")
+    assert ran.code == 1
+    out = tmp_path / "torn.html"
+    shown = docpipe("show", ran.objects[0]["document_uuid"], "--out", out)
+    assert shown.code == 0
+    assert shown.err.startswith("docpipe: text only: The PDF engine cannot read torn.pdf")
+    page = opened(browser, out)
+    assert re.search(r'<p class="error">ocr: The PDF engine cannot read torn\.pdf [^<]+</p>', page)
+    assert "error_ocr, 0 pages, 0 mentions, 0 relations" in page
+
+
+def test_a_folder_that_is_missing_is_said_in_one_sentence(docpipe: Docpipe, note: Path) -> None:
+    uuid = docpipe("run", "--json", note).objects[0]["document_uuid"]
+    for command in (("show", uuid), ("export", uuid), ("export", uuid, "--format", "gexf")):
+        done = docpipe(*command, "--out", "missing/file")
+        assert (done.code, done.err.splitlines()[-1][:45]) == (
+            1,
+            "docpipe: missing/file cannot be written: No s",
+        )
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_the_command_draws_pages_while_the_source_is_there(
     new_pipeline: NewPipeline, examples: Path, tmp_path: Path, gone: bool
@@ -192,4 +223,4 @@ def test_the_command_draws_pages_while_the_source_is_there(
     done = CliRunner().invoke(cli, ["show", document.document_uuid, "--out", str(out)])
     assert done.exit_code == 0
     assert ("text only" in done.stderr) == gone
-    assert out.read_text().count("data:image/jpeg;base64,") == (0 if gone else len(document.pages))
+    assert out.read_text().count("data:image/webp;base64,") == (0 if gone else len(document.pages))

@@ -6,38 +6,34 @@ https://neo4j.com/docs/operations-manual/current/tools/neo4j-admin/neo4j-admin-i
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from docpipe.graph.values import Graph, Scalar
 
+_NODE = ("id:ID", ":LABEL")
+_EDGE = ("id", ":START_ID", ":END_ID", ":TYPE")
 _TYPES = {str: "", int: ":long", float: ":double", bool: ":boolean"}
 
 
 def write(graph: Graph, path: Path) -> None:
     """Write `nodes.csv` and `relationships.csv` into the folder `path`, which is made when missing."""
     path.mkdir(parents=True, exist_ok=True)
-    nodes = [({"id:ID": node.id, ":LABEL": node.type}, node.properties) for node in graph.nodes]
-    edges = [
-        (
-            {"id": edge.id, ":START_ID": edge.source, ":END_ID": edge.target, ":TYPE": edge.type},
-            edge.properties,
-        )
-        for edge in graph.edges
-    ]
-    _write(path / "nodes.csv", nodes)
-    _write(path / "relationships.csv", edges)
+    nodes = [((node.id, node.type), node.properties) for node in graph.nodes]
+    edges = [((edge.id, edge.source, edge.target, edge.type), edge.properties) for edge in graph.edges]
+    _write(path / "nodes.csv", _NODE, nodes)
+    _write(path / "relationships.csv", _EDGE, edges)
 
 
-def _write(path: Path, items: list[tuple[dict[str, str], Mapping[str, Scalar]]]) -> None:
-    columns = _columns(properties for _, properties in items)
+def _write(
+    path: Path, head: Sequence[str], rows: Sequence[tuple[Sequence[str], Mapping[str, Scalar]]]
+) -> None:
+    columns = _columns(properties for _, properties in rows)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            [*(items[0][0] if items else ()), *(f"{name}{type_}" for name, type_ in columns.items())]
-        )
-        for head, properties in items:
-            writer.writerow([*head.values(), *(_cell(properties.get(name)) for name in columns)])
+        writer.writerow([*head, *(f"{name}{type_}" for name, type_ in columns.items())])
+        for first, properties in rows:
+            writer.writerow([*first, *(_cell(properties.get(name)) for name in columns)])
 
 
 def _columns(found: Iterable[Mapping[str, Scalar]]) -> dict[str, str]:

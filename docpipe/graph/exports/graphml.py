@@ -1,4 +1,4 @@
-"""GraphML (http://graphml.graphdrawing.org), by networkx."""
+"""GraphML 1.0 (http://graphml.graphdrawing.org), by networkx; valid by its XML schema."""
 
 from __future__ import annotations
 
@@ -11,5 +11,10 @@ from docpipe.graph.values import Graph
 
 
 def write(graph: Graph, path: Path) -> None:
-    """Write the file; `start` and `end` are `start_offset` and `end_offset`."""
-    networkx.write_graphml(to_networkx(graph), path, infer_numeric_types=True, named_key_ids=True)
+    """Write the file; `start` and `end` are `start_offset` and `end_offset`, a `/` in an id is a `.`."""
+    networkx.write_graphml(to_networkx(graph, _token), path, infer_numeric_types=True)
+
+
+def _token(id_: str) -> str:
+    """GraphML's ids are XML name tokens, in which no `/` may stand."""
+    return id_.replace("/", ".")

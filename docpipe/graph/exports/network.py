@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import networkx
@@ -14,8 +14,12 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 """Characters that no XML document may hold (XML 1.0, production 2)."""
 
 
-def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
-    """Nodes by id, edges by their ids as keys; `type` and all properties are attributes."""
+def to_networkx(graph: Graph, spelt: Callable[[str], str] = str) -> networkx.MultiDiGraph[str]:
+    """Nodes by id, edges by their ids as keys; `type` and all properties are attributes.
+
+    Args:
+        spelt: an id as the format can hold it.
+    """
     fractions = {
         name
         for properties in (
@@ -27,10 +31,10 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     }
     network: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
     for node in graph.nodes:
-        network.add_node(node.id, **_attributes(node.type, node.properties, fractions))
+        network.add_node(spelt(node.id), **_attributes(node.type, node.properties, fractions))
     for edge in graph.edges:
         attributes = _attributes(edge.type, edge.properties, fractions)
-        network.add_edge(edge.source, edge.target, key=edge.id, **attributes)
+        network.add_edge(spelt(edge.source), spelt(edge.target), key=spelt(edge.id), **attributes)
     return network
 
 

@@ -69,6 +69,14 @@ def test_a_sound_graph_has_no_faults() -> None:
             "the edge MENTIONS from chunk:0 to mention:0 is missing",
         ),
         (
+            lambda m, e, r, d: (m, e, r, (*d, Edge("NEXT", "chunk:0", "chunk:1"))),
+            "the edge NEXT from chunk:0 to chunk:1 is one too many",
+        ),
+        (
+            lambda m, e, r, d: (m, e, r, (*d, Edge("MENTIONS", "chunk:1", "mention:0"))),
+            "the edge MENTIONS from chunk:1 to mention:0 is one too many",
+        ),
+        (
             lambda m, e, r, d: (m, e, r, (*d, Edge("NEXT", "chunk:1", "chunk:2"))),
             "the edge NEXT from chunk:1 to chunk:2 has no end chunk:2",
         ),
