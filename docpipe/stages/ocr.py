@@ -197,7 +197,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         image = raw.image(options.dpi)
         if _is_blank(image.pixels):
             doubts = _layer_doubts(raw, number, options)
-            return _kept(raw, Method.TEXT, f"{reason}; the page is blank", doubts)
+            return _kept(raw, number, Method.TEXT, f"{reason}; the page is blank", doubts)
         seen = _recognise(image, engine)
         if (dpi := _closer(seen, options.dpi)) > options.dpi:
             larger = raw.image(dpi)
@@ -208,7 +208,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
                 seen, reason = nearer, f"{reason}; small print, so rendered at {dpi} dpi"
     except PermanentError as error:
         doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
-        return _kept(raw, method, f"{reason}; recognition failed", doubts, error)
+        return _kept(raw, number, method, f"{reason}; recognition failed", doubts, error)
     reason += f"; {said}" if (said := note(engine)) else ""
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
     if method is Method.BOTH:
@@ -216,7 +216,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         return _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]))
     if not seen.lines:
         doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
-        return _kept(raw, method, f"{reason}; nothing recognised", doubts)
+        return _kept(raw, number, method, f"{reason}; nothing recognised", doubts)
     read = _Read(method, reason, in_reading_order(seen.lines, seen.boxes), seen.unread)
     return replace(read, warnings=_doubts(read, number, options))
 
@@ -232,16 +232,22 @@ def _layer_in_order(raw: RawPage, lines: Sequence[TextLine]) -> list[TextLine]:
 
 def _kept(
     raw: RawPage,
+    number: int,
     method: Method,
     reason: str,
     doubts: tuple[Warn, ...] = (),
     error: PermanentError | None = None,
 ) -> _Read:
-    """The page without recognition: what its text layer holds, however little, is all there is."""
+    """The page without recognition: what its text layer holds, however little, or else its form's fields."""
     if any(line.text.strip() for line in raw.lines):
         lines = _layer_in_order(raw, raw.lines)
         reason += ", so the text layer was kept"
         return _Read(Method.TEXT, reason, lines, warnings=doubts, error=error)
+    if raw.fields:
+        reason += ", so the names of its form fields are read"
+        return _Read(
+            Method.TEXT, reason, raw.fields, warnings=(*doubts, _warn_of_fields(number)), error=error
+        )
     return _Read(method, reason, warnings=doubts, error=error)
 
 
@@ -260,6 +266,10 @@ def _layer_doubts(raw: RawPage, number: int, options: OcrOptions) -> tuple[Warn,
 
 def _warn_empty(number: int) -> Warn:
     return Warn("page_empty", "The page has a picture, but no text was recognised on it.", number)
+
+
+def _warn_of_fields(number: int) -> Warn:
+    return Warn("field_names_only", "The page shows no text; the names of its form fields are read.", number)
 
 
 def _warn_failed(number: int, error: PermanentError) -> Warn:

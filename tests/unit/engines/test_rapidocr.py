@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docpipe.engines import load_ner, load_ocr
 from docpipe.engines import rapidocr as engine_module
-from docpipe.engines.openvino import settings
+from docpipe.engines.openvino.runtime import settings
 from docpipe.engines.rapidocr import RapidOcrEngine, in_bucket
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import TextLine

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -414,6 +414,18 @@ def test_a_text_layer_is_kept_where_recognition_fails() -> None:
     assert output.pages is not None
     assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
     assert [warn.code for warn in output.warnings] == ["page_failed"]
+
+
+@pytest.mark.parametrize("mark", [0, 255], ids=["something drawn", "a blank sheet"])
+def test_a_page_that_shows_no_text_is_read_by_the_names_of_its_form_fields(mark: int) -> None:
+    pixels = np.full((100, 200, 3), 255, np.uint8)
+    pixels[:20, :20] = mark
+    page = replace(scan(pixels), fields=(TextLine("signature", (1, 2, 3, 4)),))
+    output = read_document(TextReader("pdf", [page]), engine=ScriptedEngine([[]]))
+    assert output.pages is not None
+    (line,) = output.pages[0].lines
+    assert (output.text, output.pages[0].method, line.box) == ("signature", Method.TEXT, (1, 2, 3, 4))
+    assert [warn.code for warn in output.warnings][-1] == "field_names_only"
 
 
 def test_a_document_whose_content_is_lost_is_damaged_and_not_empty() -> None:
