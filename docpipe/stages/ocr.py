@@ -17,7 +17,7 @@ from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, PageRange, StageOutput, Warn
 from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
 from docpipe.stages.layout import in_reading_order, level, skew
-from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
+from docpipe.stages.ports import FindsLines, OcrEngine, Quad, RecognisedLine
 from docpipe.stages.ranges import PAGE_BREAK
 from docpipe.stages.running import mark_running_titles
 from docpipe.stages.second_opinion import letters, note
@@ -318,12 +318,20 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
 
 def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
     """What was seen in an upright picture, and the boxes on it level of the lines that have text; a crooked
-    one is read again, straight."""
+    one is made straight first, or read again where only reading it told that it is."""
+    if isinstance(engine, FindsLines) and abs(angle := skew(engine.find_lines(pixels))) >= _CROOKED:
+        return _read_straightened(pixels, angle, engine)
     found = engine.read(pixels)
     quads = [line.quad for line in _with_text(found)]
-    angle = skew(quads)
-    if abs(angle) < _CROOKED:
-        return found, level(quads)
+    if abs(angle := skew(quads)) >= _CROOKED:
+        return _read_straightened(pixels, angle, engine)
+    return found, level(quads)
+
+
+def _read_straightened(
+    pixels: NDArray[np.uint8], angle: float, engine: OcrEngine
+) -> tuple[list[RecognisedLine], list[Box]]:
+    """The same of a picture whose lines slope by `angle`."""
     from docpipe.stages.deskew import sloped_again, straightened  # noqa: PLC0415 - brings Pillow
 
     straight = straightened(pixels, angle)
