@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docpipe.errors import DocpipeError
-from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
+from docpipe.stages.ports import FindsLines, OcrEngine, Quad, RecognisedLine
 
 Pixels = NDArray[np.uint8]
 
@@ -38,7 +38,14 @@ def check(engine: OcrEngine) -> None:
     assert degrees == 0, f"An upright picture is said to be turned by {degrees} degrees."
     _check_text(lines)
     for line in lines:
-        _check_line(line, picture)
+        assert 0 <= line.confidence <= 1, f"The confidence {line.confidence} is not between 0 and 1."
+    quads = [line.quad for line in lines]
+    if isinstance(engine, FindsLines):
+        found = engine.find_lines(picture)
+        assert len(found) >= len(TEXT), f"Of {len(TEXT)} lines that are read only {len(found)} are found."
+        quads += found
+    for quad in quads:
+        _check_quad(quad, picture)
     assert engine.read(before) == lines, "The same picture was read differently the second time."
     _check_blank(engine)
     for shape in _ODD_SHAPES:
@@ -71,15 +78,14 @@ def _middle(quad: Quad) -> float:
     return sum(y for _, y in quad) / 4
 
 
-def _check_line(line: RecognisedLine, picture: Pixels) -> None:
+def _check_quad(quad: Quad, picture: Pixels) -> None:
     height, width = picture.shape[:2]
-    assert 0 <= line.confidence <= 1, f"The confidence {line.confidence} is not between 0 and 1."
-    assert all(-1 <= x <= width + 1 and -1 <= y <= height + 1 for x, y in line.quad), (
-        f"The corners {line.quad} lie outside the picture of {width} x {height} pixels."
+    assert all(-1 <= x <= width + 1 and -1 <= y <= height + 1 for x, y in quad), (
+        f"The corners {quad} lie outside the picture of {width} x {height} pixels."
     )
-    top_left, top_right, bottom_right, bottom_left = line.quad
-    assert top_left[0] < top_right[0] and bottom_left[0] < bottom_right[0], f"{line.quad}: left is not left."
-    assert top_left[1] < bottom_left[1] and top_right[1] < bottom_right[1], f"{line.quad}: top is not on top."
+    top_left, top_right, bottom_right, bottom_left = quad
+    assert top_left[0] < top_right[0] and bottom_left[0] < bottom_right[0], f"{quad}: left is not left."
+    assert top_left[1] < bottom_left[1] and top_right[1] < bottom_right[1], f"{quad}: top is not on top."
 
 
 def _check_blank(engine: OcrEngine) -> None:

@@ -110,6 +110,10 @@ class DetectAndRead(ABC, Generic[Models]):
                 found.append(RecognisedLine(text if score >= self._min_score else "", _quad(box), score))
         return found
 
+    def find_lines(self, pixels: Pixels) -> list[Quad]:
+        """See `FindsLines`; `read` of the same picture does not search again."""
+        return [_quad(box) for box in self._boxes(pixels)]
+
     def orientation(self, pixels: Pixels) -> int:
         """Degrees counter-clockwise that bring the picture upright: the longest lines vote.
 
@@ -131,7 +135,7 @@ class DetectAndRead(ABC, Generic[Models]):
         return (90 if sideways else 0) + (180 if flipped else 0)
 
     def _boxes(self, pixels: Pixels) -> Boxes:
-        """The page's boxes; `orientation` and then `read` of one picture detect only once."""
+        """The page's boxes; `orientation`, `find_lines` and `read` of one picture detect only once."""
         if self._seen is None or self._seen[0]() is not pixels:
             self._seen = (weakref.ref(pixels), self._find_boxes(pixels))
         return self._seen[1]

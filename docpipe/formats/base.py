@@ -76,6 +76,8 @@ class RawPage:
         hidden_text: the text is there but not shown, as recognition lays it over a scan.
         turned: degrees (0, 90, 180, 270) to turn the page counter-clockwise so that most of `lines`
             stand upright.
+        fields: the names of form fields of a page without `lines`; as a screen reader does, they are read
+            where the page shows nothing else.
         part: the attachment the page belongs to; empty for the document itself.
     """
 
@@ -86,6 +88,7 @@ class RawPage:
     image_share: float = 0.0
     hidden_text: bool = False
     turned: int = 0
+    fields: tuple[TextLine, ...] = ()
     part: str = ""
 
 

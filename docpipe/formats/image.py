@@ -274,6 +274,6 @@ def _target_size(size: tuple[int, int], dpi: tuple[float, float], limits: Limits
 
 def _blue_green_red(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.mode == "L":
-        return np.repeat(np.asarray(picture, dtype=np.uint8)[:, :, np.newaxis], 3, axis=2)
+        return np.stack([np.asarray(picture, dtype=np.uint8)] * 3, axis=2)
     pixels = np.asarray(_as_mode(picture, "RGB"), dtype=np.uint8)
     return np.ascontiguousarray(pixels[:, :, ::-1])

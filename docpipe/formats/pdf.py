@@ -131,6 +131,7 @@ class PdfReader:
             partial(self._render, index),
             share,
             hidden_text=bool(lines) and share >= _SCAN_SHARE and _is_hidden(page),
+            fields=() if lines else tuple(_as_shown(_field_names(page), page)),
             turned=page.rotation if ahead > 0 or ahead == page.rotation == 0 else _degrees(page),
         )
 
@@ -261,6 +262,10 @@ def _lines(words: list[_Word]) -> tuple[list[TextLine], int]:
     if texts:
         lines.append(TextLine(" ".join(texts), (left, top, right, bottom)))
     return lines, ahead
+
+
+def _field_names(page: pymupdf.Page) -> list[TextLine]:
+    return [TextLine(field.field_name, tuple(field.rect)) for field in page.widgets() if field.field_name]
 
 
 def _as_shown(lines: list[TextLine], page: pymupdf.Page) -> list[TextLine]:

@@ -19,7 +19,7 @@ from docpipe.stages.choice import OcrOptions, area, choose_method, layer_fault
 from docpipe.stages.layout import in_reading_order, level, skew
 from docpipe.stages.leaders import without_leaders
 from docpipe.stages.misread import put_right
-from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
+from docpipe.stages.ports import FindsLines, OcrEngine, Quad, RecognisedLine
 from docpipe.stages.ranges import PAGE_BREAK
 from docpipe.stages.running import mark_running_titles
 from docpipe.stages.second_opinion import letters, note
@@ -199,7 +199,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         image = raw.image(options.dpi)
         if _is_blank(image.pixels):
             doubts = _layer_doubts(raw, number, options)
-            return _kept(raw, Method.TEXT, f"{reason}; the page is blank", doubts)
+            return _kept(raw, number, Method.TEXT, f"{reason}; the page is blank", doubts)
         seen = _recognise(image, engine)
         if (dpi := _closer(seen, options.dpi)) > options.dpi:
             larger = raw.image(dpi)
@@ -210,7 +210,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
                 seen, reason = nearer, f"{reason}; small print, so rendered at {dpi} dpi"
     except PermanentError as error:
         doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
-        return _kept(raw, method, f"{reason}; recognition failed", doubts, error)
+        return _kept(raw, number, method, f"{reason}; recognition failed", doubts, error)
     reason += f"; {said}" if (said := note(engine)) else ""
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
     if method is Method.BOTH:
@@ -218,7 +218,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         return _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]))
     if not seen.lines:
         doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
-        return _kept(raw, method, f"{reason}; nothing recognised", doubts)
+        return _kept(raw, number, method, f"{reason}; nothing recognised", doubts)
     read = _Read(method, reason, _in_order(seen.lines, seen.boxes), seen.unread)
     return replace(read, warnings=_doubts(read, number, options))
 
@@ -239,16 +239,22 @@ def _in_order(lines: Sequence[TextLine], boxes: Sequence[Box] | None = None) -> 
 
 def _kept(
     raw: RawPage,
+    number: int,
     method: Method,
     reason: str,
     doubts: tuple[Warn, ...] = (),
     error: PermanentError | None = None,
 ) -> _Read:
-    """The page without recognition: what its text layer holds, however little, is all there is."""
+    """The page without recognition: what its text layer holds, however little, or else its form's fields."""
     if any(line.text.strip() for line in raw.lines):
         lines = _layer_in_order(raw, raw.lines)
         reason += ", so the text layer was kept"
         return _Read(Method.TEXT, reason, lines, warnings=doubts, error=error)
+    if raw.fields:
+        reason += ", so the names of its form fields are read"
+        return _Read(
+            Method.TEXT, reason, raw.fields, warnings=(*doubts, _warn_of_fields(number)), error=error
+        )
     return _Read(method, reason, warnings=doubts, error=error)
 
 
@@ -267,6 +273,10 @@ def _layer_doubts(raw: RawPage, number: int, options: OcrOptions) -> tuple[Warn,
 
 def _warn_empty(number: int) -> Warn:
     return Warn("page_empty", "The page has a picture, but no text was recognised on it.", number)
+
+
+def _warn_of_fields(number: int) -> Warn:
+    return Warn("field_names_only", "The page shows no text; the names of its form fields are read.", number)
 
 
 def _warn_failed(number: int, error: PermanentError) -> Warn:
@@ -315,12 +325,20 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
 
 def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
     """What was seen in an upright picture, and the boxes on it level of the lines that have text; a crooked
-    one is read again, straight."""
+    one is made straight first, or read again where only reading it told that it is."""
+    if isinstance(engine, FindsLines) and abs(angle := skew(engine.find_lines(pixels))) >= _CROOKED:
+        return _read_straightened(pixels, angle, engine)
     found = engine.read(pixels)
     quads = [line.quad for line in _with_text(found)]
-    angle = skew(quads)
-    if abs(angle) < _CROOKED:
-        return found, level(quads)
+    if abs(angle := skew(quads)) >= _CROOKED:
+        return _read_straightened(pixels, angle, engine)
+    return found, level(quads)
+
+
+def _read_straightened(
+    pixels: NDArray[np.uint8], angle: float, engine: OcrEngine
+) -> tuple[list[RecognisedLine], list[Box]]:
+    """The same of a picture whose lines slope by `angle`."""
     from docpipe.stages.deskew import sloped_again, straightened  # noqa: PLC0415 - brings Pillow
 
     straight = straightened(pixels, angle)

@@ -46,6 +46,15 @@ class OcrEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsLines(Protocol):
+    """An OCR engine that knows where lines are before it reads them. Crooked pages are then read once."""
+
+    def find_lines(self, pixels: NDArray[np.uint8]) -> list[Quad]:
+        """The lines in an upright picture, as `OcrEngine.read` takes it."""
+        ...
+
+
 class Span(NamedTuple):
     """A mention in the text an NER engine was given; `text[start:end]` is exactly the mention."""
 

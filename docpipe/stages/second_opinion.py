@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from docpipe.errors import PermanentError
-from docpipe.stages.ports import OcrEngine, RecognisedLine
+from docpipe.stages.ports import FindsLines, OcrEngine, RecognisedLine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ class SecondOpinion:
     """An `OcrEngine` that asks `second` about pictures `first` reads with less than `min_confidence`.
 
     Confidence, 0..1, is the mean over the lines weighted by their length; nothing read counts as 0. The
-    first engine decides which way up a picture is.
+    first engine decides which way up a picture is, and how crooked.
     """
 
     def __init__(self, first: OcrEngine, second: OcrEngine, *, min_confidence: float) -> None:
@@ -27,6 +27,8 @@ class SecondOpinion:
         self._first = first
         self._second = second
         self._min_confidence = min_confidence
+        if isinstance(first, FindsLines):
+            self.find_lines = first.find_lines
 
     def read(self, pixels: NDArray[np.uint8]) -> list[RecognisedLine]:
         """The surer reading; the first engine's when both are as sure, or when the second one fails.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from docpipe.engines import load_ocr
 from docpipe.engines.contract import TEXT
 from docpipe.errors import PermanentError
-from docpipe.stages.ports import OcrEngine, RecognisedLine
+from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.testing import check_ocr_engine
 
 Pixels = NDArray[np.uint8]
@@ -51,6 +51,15 @@ class Exemplary:
 
 def test_an_engine_that_keeps_the_contract_passes() -> None:
     check_ocr_engine(Exemplary())
+
+
+def test_an_engine_that_finds_fewer_lines_than_it_reads_is_told_so() -> None:
+    class ShortSighted(Exemplary):
+        def find_lines(self, pixels: Pixels) -> list[Quad]:
+            return [line.quad for line in self.read(pixels)[:2]]
+
+    with pytest.raises(AssertionError, match="Of 3 lines that are read only 2 are found"):
+        check_ocr_engine(ShortSighted())
 
 
 def broken(how: Callable[[Pixels, Lines], Lines], degrees: int = 0) -> OcrEngine:

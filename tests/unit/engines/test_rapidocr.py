@@ -1,3 +1,5 @@
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import logging
@@ -9,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
+import pymupdf
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docpipe.engines import load_ner, load_ocr
 from docpipe.engines import rapidocr as engine_module
-from docpipe.engines.openvino import settings
+from docpipe.engines.openvino.runtime import settings
 from docpipe.engines.rapidocr import RapidOcrEngine, in_bucket
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import TextLine
@@ -64,6 +67,29 @@ def test_printed_lines_are_read_with_their_places_and_confidence(engine: OcrEngi
         (x0, y0), _, (_, y1), _ = line.quad
         assert 40 <= x0 <= 65
         assert y0 <= 18 + 72 * row + 18 <= y1
+
+
+def printed(text: str) -> Pixels:
+    """The line in a typeface that has Chinese letters, too."""
+    document = pymupdf.open()
+    paper = document.new_page(width=700, height=60)
+    paper.insert_text((20, 40), text, fontsize=24, fontname="china-s")
+    drawn = paper.get_pixmap(dpi=100)
+    rows = np.frombuffer(drawn.samples, np.uint8).reshape(drawn.height, drawn.width, 3)
+    return np.ascontiguousarray(rows[:, :, ::-1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "中华人民共和国公司法第一章总则",
+        "This contract 合同 is signed.",
+        "东京都 2024 Acme Ltd.",
+    ],
+)
+def test_letters_of_all_scripts_that_the_model_knows_are_read(engine: OcrEngine, text: str) -> None:
+    found = sorted(engine.read(printed(text)), key=lambda line: line.quad[0][0])
+    assert " ".join(line.text for line in found).replace(" ", "") == text.replace(" ", "")
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])

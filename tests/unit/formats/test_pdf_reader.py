@@ -16,7 +16,8 @@ from docpipe.errors import (
     TooManyPagesError,
 )
 from docpipe.formats import open_document
-from docpipe.formats.base import Limits, RawPage
+from docpipe.formats.base import Limits, RawPage, TextLine
+from docpipe.models import Box
 
 AES_256 = 5  # pymupdf.PDF_ENCRYPT_AES_256, which its type information lacks
 BUTTON, TEXT_FIELD = 1, 7  # pymupdf.PDF_WIDGET_TYPE_BUTTON and _TEXT, which it lacks too
@@ -142,6 +143,18 @@ def test_what_is_written_into_a_form_and_on_a_page_is_read_as_the_page_shows_it(
 ) -> None:
     page = only_page(change(pdf(filled_in)))
     assert sorted(line.text for line in page.lines) == ["Agreed by both", "Ann Miller", "Send the form"]
+
+
+@pytest.mark.parametrize(("rotation", "box"), [(0, (20, 50, 200, 70)), (90, (130, 20, 150, 200))])
+def test_empty_form_fields_of_a_page_without_text_are_named(rotation: int, box: Box) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        button = pymupdf.Widget()
+        button.field_type, button.rect, button.field_name = BUTTON, pymupdf.Rect(20, 50, 200, 70), "send"
+        page.add_widget(button)
+        page.set_rotation(rotation)
+
+    page = only_page(pdf(draw))
+    assert (page.lines, page.fields) == ((), (TextLine("send", box),))
 
 
 def test_pictures_are_blue_green_red_at_the_dpi_wished_for() -> None:

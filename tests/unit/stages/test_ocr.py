@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -20,7 +20,8 @@ from docpipe.models import Line, Method, Page, StageOutput, Warn
 from docpipe.stages.choice import OcrOptions, choose_method
 from docpipe.stages.language import garbage_share
 from docpipe.stages.ocr import read_document, turn, turn_back
-from docpipe.stages.ports import Quad, RecognisedLine
+from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
+from docpipe.stages.second_opinion import SecondOpinion
 
 Pixels = NDArray[np.uint8]
 
@@ -61,9 +62,7 @@ def scan(pixels: Pixels | None = None, *lines: TextLine, share: float = 1.0) -> 
     return RawPage(width / 2, height / 2, lines, lambda dpi: PageImage(shown, 0.5), share)
 
 
-def read(
-    *pages: RawPage, engine: ScriptedEngine | None = None, options: OcrOptions | None = None
-) -> StageOutput:
+def read(*pages: RawPage, engine: OcrEngine | None = None, options: OcrOptions | None = None) -> StageOutput:
     return read_document(
         TextReader("pdf", list(pages), {"title": "T"}), engine=engine or ScriptedEngine([]), options=options
     )
@@ -282,15 +281,36 @@ def test_turning_a_point_back_undoes_the_turn(degrees: int) -> None:
     assert turn_back(x + 0.5, y + 0.5, degrees, 5, 3) == (4.5, 1.5)
 
 
-def test_a_crooked_page_is_read_again_straight_and_its_boxes_lie_on_the_page_as_it_is() -> None:
-    pixels = np.full((400, 600, 3), 255, np.uint8)
-    pixels[0, 0] = 0
-    slope = math.tan(math.radians(3))
-    fall = 400 * slope
-    crooked = [
+SLOPE = math.tan(math.radians(3))
+
+
+def sloping() -> list[RecognisedLine]:
+    fall = 400 * SLOPE
+    return [
         RecognisedLine(str(n), ((100, y), (500, y + fall), (500, y + fall + 20), (100, y + 20)), 1)
         for n, y in enumerate((100, 140, 180, 220))
     ]
+
+
+class Finder(ScriptedEngine):
+    """It knows where the lines of the page are before it reads them."""
+
+    def find_lines(self, pixels: Pixels) -> list[Quad]:
+        return [line.quad for line in sloping()]
+
+
+@pytest.mark.parametrize("second", [False, True], ids=["alone", "with a second engine"])
+def test_a_crooked_page_is_read_but_once_by_an_engine_that_finds_lines_first(second: bool) -> None:
+    engine = Finder([[RecognisedLine("straight", quad(200, 150, 400, 170), 1)]])
+    asked = SecondOpinion(engine, ScriptedEngine([]), min_confidence=0.5) if second else engine
+    assert read(scan(picture(600, 400)), engine=asked).text == "straight"
+    (seen,) = engine.seen
+    assert seen.shape[0] > 400
+
+
+def test_a_crooked_page_is_read_again_straight_and_its_boxes_lie_on_the_page_as_it_is() -> None:
+    pixels = picture(600, 400)
+    slope, crooked = SLOPE, sloping()
     engine = ScriptedEngine([crooked, [RecognisedLine("straight", quad(200, 150, 400, 170), 1)]])
     output = read(scan(pixels), engine=engine)
     assert output.text == "straight"
@@ -431,6 +451,18 @@ def test_a_text_layer_is_kept_where_recognition_fails() -> None:
     assert output.pages is not None
     assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
     assert [warn.code for warn in output.warnings] == ["page_failed"]
+
+
+@pytest.mark.parametrize("mark", [0, 255], ids=["something drawn", "a blank sheet"])
+def test_a_page_that_shows_no_text_is_read_by_the_names_of_its_form_fields(mark: int) -> None:
+    pixels = np.full((100, 200, 3), 255, np.uint8)
+    pixels[:20, :20] = mark
+    page = replace(scan(pixels), fields=(TextLine("signature", (1, 2, 3, 4)),))
+    output = read_document(TextReader("pdf", [page]), engine=ScriptedEngine([[]]))
+    assert output.pages is not None
+    (line,) = output.pages[0].lines
+    assert (output.text, output.pages[0].method, line.box) == ("signature", Method.TEXT, (1, 2, 3, 4))
+    assert [warn.code for warn in output.warnings][-1] == "field_names_only"
 
 
 def test_a_document_whose_content_is_lost_is_damaged_and_not_empty() -> None:

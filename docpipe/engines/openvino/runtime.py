@@ -1,0 +1,85 @@
+"""OpenVINO itself: one core in a process, models compiled for it, and what it says when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from openvino import Core, InferRequest, Layout, Model, Type  # type: ignore[import-untyped]
+from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped]
+from rapidocr import EngineType
+from rapidocr.inference_engine.base import FileInfo, InferSession
+
+from docpipe.errors import ConfigurationError, MemoryExhaustedError, PermanentError
+
+_BYTE = 255.0
+
+
+def read_model(folder: Path, part: Any) -> Model:
+    """The model of a part of RapidOCR's configuration.
+
+    Raises:
+        ConfigurationError: RapidOCR does not have its file at hand.
+    """
+    wanted = FileInfo(EngineType.OPENVINO, part.ocr_version, part.task_type, part.lang_type, part.model_type)
+    path = folder / Path(InferSession.get_model_url(wanted)["model_dir"]).name
+    if not path.is_file():
+        raise ConfigurationError(f"RapidOCR comes without the model {path.name}. Install another version.")
+    return _core().read_model(path)
+
+
+def taking_pictures(model: Model, mean: Any, deviation: Any) -> Model:
+    """The model, made to take one picture of bytes: rows of pixels, blue, green, red."""
+    steps = PrePostProcessor(model)
+    picture = steps.input()
+    picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+    picture.model().set_layout(Layout("NCHW"))
+    to_float = picture.preprocess().convert_element_type(Type.f32)
+    to_float.mean([_BYTE * part for part in _three(mean)]).scale([_BYTE * part for part in _three(deviation)])
+    return steps.build()
+
+
+def compiled(model: Model, threads: int) -> InferRequest:
+    """The model, ready to be used with `infer`."""
+    return _core().compile_model(model, "CPU", settings(threads)).create_infer_request()
+
+
+def infer(request: InferRequest, value: Any) -> Sequence[Any]:
+    """All outputs, as arrays. They lie in the request's memory: the next call overwrites them."""
+    with _translated():
+        request.infer([value], share_inputs=True)
+    return [tensor.data for tensor in request.output_tensors]
+
+
+def settings(threads: int) -> dict[str, Any]:
+    """OpenVINO's properties, where they are not its own defaults."""
+    # Pinned threads of two processes meet on one core: each process takes the first one for its own.
+    return {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+
+
+@cache
+def _core() -> Core:
+    """One in a process, and never freed.
+
+    On processors with AMX each has a stack of its own for signals, put in place of the one before.
+    Of two that are freed in the order they were made, the later puts back the stack that the earlier
+    has freed, and the next signal ends the process.
+    """
+    return Core()
+
+
+def _three(values: Any) -> list[float]:
+    return [float(value) for value in values] * (3 // len(values))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "alloc" in str(error).lower():
+            raise MemoryExhaustedError from error
+        raise PermanentError(f"OpenVINO cannot read this picture ({type(error).__name__}).") from error
