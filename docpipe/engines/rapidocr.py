@@ -53,7 +53,7 @@ class RapidOcrEngine(DetectAndRead[_Models]):
             `docpipe-celery[gpu]` and a GPU; `auto` is OpenVINO where that is installed, else ONNX Runtime.
         threads: per model, on the CPU; with one worker process per core, 1 is fastest.
         detection_pixels: the most pixels the detector sees at a time; memory grows with it
-            (1.2 million is about 1280 x 940; the process takes 700 MB with OpenVINO, 500 MB with
+            (1.2 million is about 1280 x 940; the process takes 650 MB with OpenVINO, 500 MB with
             ONNX Runtime).
         min_score: lines the recogniser is less sure of than this (0..1) count as not read.
 
