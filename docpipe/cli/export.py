@@ -12,7 +12,7 @@ import click
 
 from docpipe.cli.files import writing
 from docpipe.default import default_pipeline
-from docpipe.errors import MissingExtraError
+from docpipe.errors import DocumentNotFoundError, MissingExtraError
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph
 
@@ -45,6 +45,8 @@ def export_command(
         raise click.UsageError("csv writes two files: name a folder with --out.")
     graphs = default_pipeline().graphs
     graph = graphs.whole(document_uuid) if document_uuid else graphs.project_graph(project_id or "")
+    if not graph.nodes:
+        raise DocumentNotFoundError(f"Nothing to export: project {project_id!r} has no completed document.")
     if url is not None:
         _load(graph, url, None if password is None else (user, password), database)
     elif out is not None:

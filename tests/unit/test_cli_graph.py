@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from docpipe import set_default_pipeline
 from docpipe.cli import cli
+from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Document
 from docpipe.pipeline import Pipeline
 from docpipe.stores.sqlite import SqliteStore
@@ -72,6 +73,13 @@ def test_a_document_is_exported_to_a_folder(documents: list[Document], tmp_path:
 @pytest.mark.parametrize("arguments", [(), ("x", "--project", "p"), ("x", "--format", "csv")])
 def test_an_export_of_nothing_or_both_is_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert CliRunner().invoke(cli, ("export", *arguments)).exit_code == 2
+
+
+def test_a_project_without_documents_is_no_export(documents: list[Document], tmp_path: Path) -> None:
+    out = tmp_path / "graph.json"
+    with pytest.raises(DocumentNotFoundError, match="project 'typo' has no completed document"):
+        CliRunner().invoke(cli, ("export", "--project", "typo", "--out", str(out)), catch_exceptions=False)
+    assert not out.exists()
 
 
 def test_a_document_is_deleted(pipeline: Pipeline, documents: list[Document]) -> None:
