@@ -24,9 +24,6 @@ _PIPE_BYTES = 65_536
 _END_SECONDS = 2.0
 """A process that was killed, or hung up, is gone in milliseconds; where the system holds it, or it lives on,
 nobody waits longer."""
-_RETURNED = {"MALLOC_MMAP_THRESHOLD_": "4000000"}
-"""Larger pieces of memory go back to the system when they are freed (glibc, mallopt(3)). Left alone, the C
-library keeps pieces of up to 32 MB, and with every size of page the process grows, by a fifth in 20 pages."""
 _PAGE_SIZE = resource.getpagesize()
 
 if TYPE_CHECKING:
@@ -126,7 +123,6 @@ def _started(descriptor: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=_RETURNED | os.environ,
             start_new_session=True,  # Ctrl-C is for the parent, which then kills the child's group
         )
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from docpipe.stores import rows
 from docpipe.stores import sqlite_ledger as ledger
 
 _BUSY_SECONDS = 60.0
+_SWITCH_SECONDS = 0.01
 
 
 @cache
@@ -117,11 +119,27 @@ class SqliteFile:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
-    connection.execute("pragma journal_mode = wal")
+    _keep_a_log(connection)
     connection.execute("pragma synchronous = normal")
     connection.execute("pragma foreign_keys = on")
     connection.executescript(_schema())
     _add_columns(connection)
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging, from a new file's first connection on. Where several want to switch to it at once
+    SQLite fails at once for all but one, whatever timeout was set (sqlite.org/rescode.html#busy).
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+        time.sleep(_SWITCH_SECONDS)
 
 
 def _translated(error: sqlite3.OperationalError, path: Path) -> Exception:

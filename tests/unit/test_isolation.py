@@ -276,17 +276,6 @@ def test_the_child_is_kept_for_the_next_document(new_reader: NewReader, good: Pa
     assert children() == [child]
 
 
-@pytest.mark.parametrize("own", [None, "65536"], ids=["by default", "as the host says"])
-def test_the_child_gives_freed_memory_back(
-    new_reader: NewReader, good: Path, monkeypatch: pytest.MonkeyPatch, own: str | None
-) -> None:
-    if own:
-        monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", own)
-    read(new_reader(ENGINE), good)
-    [child] = children()
-    assert child.environ()["MALLOC_MMAP_THRESHOLD_"] == (own or "4000000")
-
-
 def test_a_child_that_died_while_it_waited_is_replaced(new_reader: NewReader, good: Path) -> None:
     reader = new_reader(ENGINE)
     read(reader, good)
