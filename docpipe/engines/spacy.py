@@ -58,9 +58,9 @@ COPIES = {
 _WORDS_LEARNT = 50_000
 """Words kept from text to text, about 12 MB: what is known is read faster, and memory stays flat."""
 
-_PROFILED = sys.version_info < (3, 12)
-"""spaCy's wheels for Python 3.11 are built with profiling: once the GIL is let go, as the reading of names
-does, every call of a C function takes it again, which is half of all time."""
+_GIL_IS_COSTLY = sys.version_info < (3, 12)
+"""Measured with spaCy's wheels for Python 3.11: once the GIL is let go, as the reading of names does, every
+call of a C function takes it again, which is half of all time. With those for 3.12 it is not so."""
 
 _NOT_FOR_NAMES = (
     "tagger",
@@ -229,7 +229,7 @@ def _read(nlp: Language, texts: Sequence[str]) -> Iterable[Doc]:
     """As `nlp.pipe`, and faster where the GIL is better kept and the pipeline is greedy recognition alone."""
     part = nlp.pipeline[0][1]
     if (
-        _PROFILED
+        _GIL_IS_COSTLY
         and len(nlp.pipeline) == 1
         and isinstance(part, EntityRecognizer)
         and part.cfg["beam_width"] == 1

@@ -2,7 +2,7 @@
 
 The last layer scores 18,710 letters at each step of a line, nearly all of them Chinese, and takes three
 tenths of the time. Here the common letters are scored at every step, and all of them only where none
-of the common ones is sure: at one step in forty of English and French scans. What is read is the same.
+of the common ones is sure: at one step in fifty of English and French scans. What is read is the same.
 """
 
 from __future__ import annotations

@@ -57,11 +57,11 @@ def test_answers_come_in_the_order_of_the_texts_over_many_batches() -> None:
     assert list(engine.find([])) == []
 
 
-@pytest.mark.parametrize("profiled", [True, False])
+@pytest.mark.parametrize("costly", [True, False])
 def test_names_are_those_of_spacys_own_reading_on_every_version_of_python(
-    engine: SpacyEngine, profiled: bool, monkeypatch: pytest.MonkeyPatch
+    engine: SpacyEngine, costly: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "_PROFILED", profiled)
+    monkeypatch.setattr(engine_module, "_GIL_IS_COSTLY", costly)
     texts = [
         "Angela Merkel visited Paris in May 2004. Siemens paid her $ 5 million.",
         "",
