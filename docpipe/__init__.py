@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from docpipe.monitoring.health import health
     from docpipe.pipeline import Pipeline
     from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
-    from docpipe.runner import Policy
+    from docpipe.policy import Policy
     from docpipe.sources import Sources
     from docpipe.stages.normal import Normal, reading_text
     from docpipe.stores import open_store
@@ -82,7 +82,7 @@ _HOMES = {
     "docpipe.monitoring.health": ("health",),
     "docpipe.pipeline": ("Pipeline",),
     "docpipe.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
-    "docpipe.runner": ("Policy",),
+    "docpipe.policy": ("Policy",),
     "docpipe.sources": ("Sources",),
     "docpipe.stages.normal": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from docpipe.broker import Broker, active_queues
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.plan import StageSpec
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0

@@ -29,9 +29,10 @@ from docpipe.graph.reader import Graphs
 from docpipe.logs import get_logger
 from docpipe.models import Document, DocumentStatus, RangeRun, Ref
 from docpipe.plan import BUILT_IN, Options, StageSpec, Tools, checked
+from docpipe.policy import Policy
 from docpipe.progress import NoProgress, Progress
 from docpipe.recovery import Recovery
-from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
+from docpipe.runner import NothingToDoError, Runtime, TryAgainError, run_stage
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.status import CANCELLED, PENDING, is_error
 from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store

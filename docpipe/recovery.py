@@ -11,7 +11,7 @@ from docpipe.dispatch import Dispatch
 from docpipe.errors import ConfigurationError
 from docpipe.logs import get_logger
 from docpipe.models import Ref
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.status import StageState, is_final
 from docpipe.stores.port import PlannedStage, Store
 from docpipe.stores.ranges import Handover

@@ -6,7 +6,6 @@ Workers (`tasks`) and embedded runs (`pipeline.process`) go through here, so bot
 from __future__ import annotations
 
 import logging
-import random
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -26,13 +25,15 @@ from docpipe.errors import (
     TransientError,
     WorkerLostError,
 )
-from docpipe.ledger import Heartbeats, LedgerRow, NothingToDoError, RangeRow, StageRow, Terms
+from docpipe.ledger import End, Ending, Heartbeats, LedgerRow, NothingToDoError, RangeRow, StageRow
 from docpipe.logs import get_logger
 from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.plan import Job, StageSpec, Tools, Wish
+from docpipe.policy import Policy
 from docpipe.progress import NoProgress, Progress
 from docpipe.sources import Sources
 from docpipe.stages.ranges import join
+from docpipe.stores.ledger_rules import poison
 from docpipe.stores.port import Claim, Outcome, Store
 from docpipe.stores.ranges import Handover
 
@@ -40,7 +41,6 @@ log = get_logger(__name__)
 
 __all__ = [
     "NothingToDoError",
-    "Policy",
     "Runtime",
     "TryAgainError",
     "UnrecordedError",
@@ -49,45 +49,6 @@ __all__ = [
 ]
 
 _TRACEBACK_CHARACTERS = 8_000
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How long and how often. Times in seconds."""
-
-    lease_seconds: float = 60.0
-    """A stage whose worker is silent for this long may be taken over."""
-    grace_seconds: float = 30.0
-    """How long after that, or after a message was sent, the reaper takes a run up again."""
-    reap_seconds: float = 30.0
-    """How often the reaper looks, when Celery beat calls it."""
-    max_retries: int = 3
-    """Attempts after the first, for transient errors."""
-    max_attempts: int = 5
-    """Deliveries of one stage, however they ended; one more is a poison document."""
-    backoff_seconds: float = 2.0
-    backoff_cap_seconds: float = 300.0
-    outage_seconds: float = 600.0
-    """A stage that has done its work waits this long for a store that is away, then gives the work up."""
-    soft_time_limit: float = 1800.0
-    """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
-    hard_time_limit: float = 1860.0
-    ranges_at_once: int = 8
-    """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
-
-    @property
-    def terms(self) -> Terms:
-        """What a claim is made on."""
-        return Terms(self.lease_seconds, self.max_attempts, self.ranges_at_once)
-
-    def delay(self, retries: int) -> float:
-        """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.
-
-        The jitter keeps documents that failed together from coming back together ("full jitter" halved:
-        AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
-        """
-        wait = min(self.backoff_cap_seconds, self.backoff_seconds * 2.0 ** min(retries, 60))
-        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _nothing_more(_stage: str, _ref: Ref) -> None:
@@ -146,7 +107,7 @@ def run_stage(
         SystemExit, KeyboardInterrupt: the process was told to exit; the ledger says `retrying`.
     """
     with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
-        row = StageRow(runtime.store, runtime.policy.terms, ref, spec.name)
+        row = StageRow(runtime.store, runtime.policy, ref, spec.name)
         handover = _run(runtime, spec, row, task_id, may_split=may_split)
         if handover is None:
             runtime.completed(spec.name, ref)
@@ -163,7 +124,7 @@ def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id
     with bound_contextvars(
         document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first
     ):
-        return _run(runtime, spec, RangeRow(runtime.store, runtime.policy.terms, ref, first), task_id)
+        return _run(runtime, spec, RangeRow(runtime.store, runtime.policy, ref, first), task_id)
 
 
 def _run(
@@ -257,14 +218,14 @@ def _attempt(turn: _Turn) -> Handover | None:
         if due is None:
             raise error from raised
         return due
-    if end is False:
+    if end.end is End.LATE:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
         raise NothingToDoError(Outcome.OVER)
     if output.ranges is not None:
         log.info("stage_split", ranges=len(output.ranges))
     else:
         _say(turn, "complete", seconds=round(time.monotonic() - started, 3))
-    return None if end is True else end
+    return end.due
 
 
 def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
@@ -296,7 +257,7 @@ def _joined(turn: _Turn) -> StageOutput:
     return join(((each.pages, each.output) for each in read), limit)
 
 
-def _finish(turn: _Turn, output: StageOutput) -> Handover | bool:
+def _finish(turn: _Turn, output: StageOutput) -> Ending:
     """Hand the output in. A store that is away is waited for: the work would have to be done again."""
     policy = turn.runtime.policy
     deadline = time.monotonic() + policy.outage_seconds
@@ -339,20 +300,21 @@ def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
     error.stage, error.document_uuid = turn.spec.name, turn.ref.document_uuid
     failure, policy, attempt = _failure(error, turn.spec.name), turn.runtime.policy, turn.claim.attempt
     retry_in = policy.delay(attempt - 1) if error.retryable and attempt <= policy.max_retries else None
-    end: Handover | bool
+    due: Handover | None = None
     with _telling_the_store(str(error)):
         if retry_in is None:
-            end = turn.row.fail(turn.claim.token, failure)
+            ending = turn.row.fail(turn.claim.token, failure)
+            in_time, due = ending.end is not End.LATE, ending.due
         else:
-            end = turn.row.retry(turn.token, failure, retry_in)
+            in_time = turn.row.retry(turn.token, failure, retry_in)
     details = {"code": error.code, "error": str(error), "exc_info": isinstance(error, BugError)}
-    if end is False:
+    if not in_time:
         log.warning("late_failure_ignored", **details)
         raise NothingToDoError(Outcome.OVER) from error
     _say_failure(turn, "failed" if retry_in is None else "retrying", details)
     if retry_in is not None:
         raise TryAgainError(error, retry_in) from error
-    return end if isinstance(end, Handover) else None
+    return due
 
 
 def _give_back(turn: _Turn) -> None:
@@ -372,17 +334,16 @@ def _say_failure(turn: _Turn, status: str, details: Mapping[str, Any]) -> None:
 
 
 def _give_up_on_poison(turn: _Turn) -> Handover:
-    error = PoisonDocumentError(
-        f"Stage {turn.spec.name} was started {turn.claim.attempt} times and never ended.",
-        stage=turn.spec.name,
-    )
+    pages = turn.wish.pages
+    subject = f"Stage {turn.spec.name}" if pages is None else f"Pages {pages.first} to {pages.last}"
+    error = PoisonDocumentError(poison(subject, turn.claim.attempt).message, stage=turn.spec.name)
     error.document_uuid = turn.ref.document_uuid
     log.error("stage_poison", attempts=turn.claim.attempt)
     with _telling_the_store(str(error)):
-        end = turn.row.fail(turn.claim.token, _failure(error, turn.spec.name))
-    if isinstance(end, Handover):
-        return end
-    raise error
+        ending = turn.row.fail(turn.claim.token, _failure(error, turn.spec.name))
+    if ending.due is None:
+        raise error
+    return ending.due
 
 
 def _say(turn: _Turn, status: str, **fields: float) -> None:

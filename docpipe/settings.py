@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from docpipe.errors import ConfigurationError
 from docpipe.formats.base import Limits
 from docpipe.plan import Options
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import Store

@@ -13,9 +13,9 @@ from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, 
 from docpipe.logs import get_logger
 from docpipe.models import Failure, RangeRef, Ref
 from docpipe.plan import StageSpec
+from docpipe.policy import Policy
 from docpipe.runner import (
     NothingToDoError,
-    Policy,
     Runtime,
     TryAgainError,
     UnrecordedError,

@@ -54,7 +54,7 @@ def docpipe_queued(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipelin
 def _pipeline(folder: Path, options: Options, **conf: Any) -> Iterator[Pipeline]:
     from docpipe.default import set_default_pipeline  # noqa: PLC0415
     from docpipe.pipeline import Pipeline  # noqa: PLC0415
-    from docpipe.runner import Policy  # noqa: PLC0415
+    from docpipe.policy import Policy  # noqa: PLC0415
     from docpipe.sources import Sources  # noqa: PLC0415
     from docpipe.stores.sqlite import SqliteStore  # noqa: PLC0415
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from docpipe.models import Document, DocumentStatus, Failure, RangeRef, Ref, StageOutput
 from docpipe.status import StageState, StageWords
 from docpipe.stores.graph_port import GraphStore
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.ranges import Handover, Ranges
 from docpipe.stores.statistics import Statistics
 
@@ -220,17 +221,7 @@ class Store(GraphStore, Protocol):
         """Take `queue` back: the document is `pending` again, with the reason."""
         ...
 
-    def claim(
-        self,
-        ref: Ref,
-        stage: str,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
         """Take the stage for this attempt; the attempt is counted before any work starts."""
         ...
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
+from docpipe.stores.ledger_rules import Claimant
 
 if TYPE_CHECKING:
     from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
@@ -44,17 +45,7 @@ class Ranges(Protocol):
         """Instead of `finish`: the stage's pages are to be read in ranges, with its attempts counted anew."""
         ...
 
-    def claim(
-        self,
-        ref: Ref,
-        first_page: int,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
+    def claim(self, ref: Ref, first_page: int, claimant: Claimant) -> Claim:
         """Take a range for this attempt, as `Store.claim` does a stage; one that has ended is `COMPLETE`."""
         ...
 

@@ -33,6 +33,7 @@ from docpipe.errors import (
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.status import StageState
 from docpipe.stores import rows
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import (
     Claim,
     Heartbeat,
@@ -49,7 +50,7 @@ from docpipe.stores.port import (
 )
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.supabase_graph import SupabaseGraph
-from docpipe.stores.supabase_ranges import SupabaseRanges, failure_json, keys, match
+from docpipe.stores.supabase_ranges import SupabaseRanges, asked_by, failure_json, keys, match
 
 SCHEMA_VERSION = "20261123090000"
 """The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
@@ -135,28 +136,8 @@ class SupabaseStore(SupabaseGraph):
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         return bool(self._rpc("publish_failed", **keys(ref), p_stage=stage, p_message=message))
 
-    def claim(
-        self,
-        ref: Ref,
-        stage: str,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
-        answer = self._rpc(
-            "claim",
-            **keys(ref),
-            p_stage=stage,
-            p_claim_id=claim_id,
-            p_task_id=task_id,
-            p_worker=worker,
-            p_lease_seconds=lease_seconds,
-            p_max_attempts=max_attempts,
-        )
-        return rows.claim_of(answer)
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
+        return rows.claim_of(self._rpc("claim", **keys(ref), p_stage=stage, **asked_by(claimant)))
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(

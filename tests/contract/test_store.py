@@ -32,6 +32,7 @@ from docpipe.models import (
 )
 from docpipe.plan import BUILT_IN, CHUNK, OCR, own_stage
 from docpipe.status import StageState
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import (
     ALL_PARTS,
     Claim,
@@ -104,7 +105,7 @@ def claim(store: Store, ref: Ref, stage: str, **changes: Any) -> Claim:
         "lease_seconds": 60.0,
         "max_attempts": 5,
     }
-    return store.claim(ref, stage, **(values | changes))
+    return store.claim(ref, stage, Claimant(**(values | changes)))
 
 
 def token_of(taken: Claim) -> int:

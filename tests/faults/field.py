@@ -12,7 +12,7 @@ import redis
 
 from docpipe.models import DocumentStatus
 from docpipe.pipeline import Pipeline
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.settings import read_settings
 from docpipe.submission import Submission
 from tests.faults import bombs, mined, verdict

@@ -15,7 +15,7 @@ import pytest
 
 from docpipe.canvas import document_chain
 from docpipe.models import DocumentStatus, Ref
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.status import WORDS, Stage
 from docpipe.submission import Submission
 from tests.faults.bombs import ALWAYS, Bomb

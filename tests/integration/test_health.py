@@ -17,7 +17,7 @@ import docpipe
 from docpipe.models import Failure
 from docpipe.monitoring.health import Check, Health, Level, Limits, health
 from docpipe.pipeline import Pipeline
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.sources import Sources
 from docpipe.status import QUEUES
 from docpipe.stores import open_store

@@ -15,8 +15,9 @@ from celery import Celery
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
 from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline import Pipeline
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.sources import Sources
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Outcome, Selection
 from docpipe.stores.ranges import Handover
 from docpipe.stores.sqlite import SqliteStore
@@ -80,15 +81,8 @@ def lose_messages(client: redis.Redis) -> None:
 
 
 def claim(pipeline: Pipeline, ref: Ref, stage: str, lease_seconds: float = 0.0) -> int:
-    taken = pipeline.store.claim(
-        ref,
-        stage,
-        claim_id=os.urandom(8).hex(),
-        task_id="t",
-        worker="dead:1",
-        lease_seconds=lease_seconds,
-        max_attempts=5,
-    )
+    claimant = Claimant(os.urandom(8).hex(), "t", "dead:1", lease_seconds, max_attempts=5)
+    taken = pipeline.store.claim(ref, stage, claimant)
     assert taken.outcome is Outcome.CLAIMED
     assert taken.token is not None
     return taken.token

@@ -18,8 +18,8 @@ from docpipe import set_default_pipeline
 from docpipe.cli import main
 from docpipe.pipeline import Pipeline
 from docpipe.plan import BUILT_IN, Options, StageSpec
+from docpipe.policy import Policy
 from docpipe.progress import Progress
-from docpipe.runner import Policy
 from docpipe.sources import Sources
 from docpipe.status import QUEUES
 from docpipe.stores.port import Store

@@ -23,7 +23,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 WORDS = {"models", "errors", "status"}
 CORE = {"canvas", "tasks", "runner", "plan", "progress", "logs", "stores", "sources", "engines"}
-CORE |= {"broker", "checks", "isolation", "ledger", "graph"}
+CORE |= {"broker", "checks", "isolation", "ledger", "graph", "policy"}
 CORE |= WORDS | {"formats", "stages"}
 WIRING = {"dispatch", "recovery", "submission", "pipeline"}
 """What hosts embed. Everything else is a face of it."""
@@ -44,11 +44,12 @@ MAY_IMPORT = {
     "progress": WORDS | {"logs"},
     "canvas": {"models", "plan"},
     "plan": CORE - {"canvas", "tasks", "runner", "ledger", "progress", "sources"},
-    "ledger": WORDS | {"stores", "logs"},
+    "policy": set(),
+    "ledger": WORDS | {"stores", "logs", "policy"},
     "runner": CORE - {"canvas", "tasks"},
     "tasks": CORE,
     "dispatch": WORDS | {"canvas", "logs", "plan", "stores"},
-    "recovery": WORDS | {"broker", "dispatch", "logs", "runner", "stores"},
+    "recovery": WORDS | {"broker", "dispatch", "logs", "policy", "stores"},
     "submission": WORDS | {"stores"},
     "pipeline": CORE | WIRING,
 }

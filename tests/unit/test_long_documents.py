@@ -15,7 +15,8 @@ from docpipe import errors
 from docpipe.models import PageRange, RangeRef, Ref
 from docpipe.pipeline import Pipeline
 from docpipe.plan import OCR, Job, StageSpec
-from docpipe.runner import NothingToDoError, Policy, TryAgainError, run_range, run_stage
+from docpipe.policy import Policy
+from docpipe.runner import NothingToDoError, TryAgainError, run_range, run_stage
 from docpipe.sources import Sources
 from docpipe.stores.port import NewDocument, Outcome
 from docpipe.stores.ranges import Handover

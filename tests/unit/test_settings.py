@@ -13,7 +13,7 @@ from docpipe.errors import ConfigurationError
 from docpipe.factory import new_app, new_pipeline
 from docpipe.formats.base import Limits
 from docpipe.plan import Options
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.settings import LimitSettings, Settings, read_settings
 from docpipe.stores.sqlite import SqliteStore
 from docpipe.stores.supabase import SupabaseStore

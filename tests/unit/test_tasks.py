@@ -14,8 +14,9 @@ from docpipe import errors
 from docpipe.models import DocumentStatus, Ref, StageOutput
 from docpipe.pipeline import Pipeline
 from docpipe.plan import BUILT_IN, Job, StageSpec
-from docpipe.runner import Policy
+from docpipe.policy import Policy
 from docpipe.status import Stage
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Outcome
 from docpipe.submission import Submission
 from docpipe.tasks import celery_defaults, deliver, fail_if_running
@@ -217,15 +218,8 @@ def _ref(submission: Submission) -> Ref:
 
 def _hold(pipeline: Pipeline, submission: Submission) -> int:
     """Claim the first stage, as another worker would. Gives the token."""
-    claim = pipeline.store.claim(
-        _ref(submission),
-        "ocr",
-        claim_id="theirs",
-        task_id="theirs",
-        worker="elsewhere:1",
-        lease_seconds=60,
-        max_attempts=5,
-    )
+    claimant = Claimant("theirs", "theirs", "elsewhere:1", lease_seconds=60.0, max_attempts=5)
+    claim = pipeline.store.claim(_ref(submission), "ocr", claimant)
     assert claim.outcome is Outcome.CLAIMED
     assert claim.token is not None
     return claim.token
