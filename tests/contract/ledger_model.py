@@ -285,9 +285,7 @@ class Model:
         final = rules.final_status(warned=any(stage.warned for stage in run.stages))
         self.set_status(run, final, final)
 
-    def retry(
-        self, run: ModelRun, name: str, token: int, failure: Failure, delay_seconds: float
-    ) -> bool:
+    def retry(self, run: ModelRun, name: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         stage = run.stage(name)
         if rules.retry(run.seen, run.seen_stage(stage), token) is not Move.APPLY:
             return False
@@ -420,9 +418,7 @@ class Model:
             self._mirror(run, pages.stage)
         return answer
 
-    def finish_range(
-        self, run: ModelRun, token: int, at_once: int, *, page_failed: bool
-    ) -> Handover | None:
+    def finish_range(self, run: ModelRun, token: int, at_once: int, *, page_failed: bool) -> Handover | None:
         pages = run.by_token(token)
         move = rules.finish(run.seen, pages and seen(pages), token)
         if pages is None or move is Move.LATE:

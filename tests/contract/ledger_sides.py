@@ -76,7 +76,9 @@ class Side(ABC):
         """The answer with the test's name of its token. A new token must be above all others."""
         token = answer.token
         if token is not None and token not in self._named:
-            assert all(token > other for other in self._named), f"{self.name}: token {token} is not the newest"
+            assert all(token > other for other in self._named), (
+                f"{self.name}: token {token} is not the newest"
+            )
             self._named[token] = len(self._named) + 1
             self._real[self._named[token]] = token
         seconds = round(answer.lease_seconds / HOUR) * HOUR
@@ -179,9 +181,7 @@ class PostgresSide(Side):
 
     def remove(self, document_uuid: str) -> None:
         self._db.execute("delete from source_documents where document_uuid = %s", (document_uuid,))
-        self._db.execute(
-            'delete from neo4j_documents where "sourceDocumentUuid" = %s', (document_uuid,)
-        )
+        self._db.execute('delete from neo4j_documents where "sourceDocumentUuid" = %s', (document_uuid,))
 
     def close(self) -> None:
         self._db.close()
