@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from docpipe.models import Failure
-from docpipe.status import COMPLETED, COMPLETED_WITH_WARNINGS, RunState, StageState
+from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS, RunState, StageState
 
 OPEN = frozenset({StageState.QUEUED, StageState.RUNNING, StageState.RETRYING})
 """States of a row that has not ended."""

@@ -17,10 +17,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from docpipe.models import Document, DocumentStatus, Failure, RangeRef, Ref, StageOutput
-from docpipe.status import StageState, StageWords
-from docpipe.stores.graph_port import GraphStore
+from docpipe.models.status import StageState, StageWords
+from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.ranges import Handover, Ranges
+from docpipe.stores.range_port import Handover, Ranges
 from docpipe.stores.statistics import Statistics
 
 

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from docpipe.execution.plan import CHUNK, OCR
 from docpipe.models import Failure, PageRange, Ref, StageOutput, Warn
-from docpipe.plan import CHUNK, OCR
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Claim, NewDocument, PlannedStage, Stalled
-from tests.contract.ledger_model import Model, ModelRow, ModelRun, seen
+from tests.contract.ledger_model import Model, ModelRow, ModelRun, known
 from tests.contract.ledger_sides import HOUR, Side, Snapshot, hours
 
 PLAN = [OCR.planned, CHUNK.planned]
@@ -142,8 +142,10 @@ class LedgerMachine(RuleBasedStateMachine):
             return False
         held = self.token(0, kind)
         run = self.model.runs[held.run - 1]
-        pages = run.by_token(held.token)
-        row = pages and seen(pages) if kind is int else run.seen_stage(run.stage(str(held.where)))
+        if isinstance(held.where, int):
+            row = known(run.by_token(held.token))
+        else:
+            row = run.seen_stage(run.stage(held.where))
         return rules.finish(run.seen, row, held.token) is rules.Move.APPLY
 
     def can_claim(self) -> bool:

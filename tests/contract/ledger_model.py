@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from docpipe.models import Failure, PageRange, Ref
-from docpipe.status import CANCELLED, PENDING, RunState, StageState
+from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Answer, Beat, Claimant, Move, Revive
 from docpipe.stores.port import Claim, Heartbeat, Outcome, PlannedStage, Resumption, Revival, Stalled
-from docpipe.stores.ranges import Handover
+from docpipe.stores.range_port import Handover
 
 REFUSED = {
     Answer.COMPLETE: Outcome.COMPLETE,
@@ -47,8 +47,8 @@ class ModelRow:
     error_message: str | None = None
 
     def blame(self, failure: Failure | None) -> None:
-        self.error_code = failure and failure.code
-        self.error_message = failure and failure.message
+        self.error_code = None if failure is None else failure.code
+        self.error_message = None if failure is None else failure.message
 
 
 @dataclass
@@ -118,6 +118,10 @@ def seen(row: ModelRow) -> rules.Row:
         row.lease_expires_at,
         row.queued_at,
     )
+
+
+def known(row: ModelRow | None) -> rules.Row | None:
+    return None if row is None else seen(row)
 
 
 class Model:
@@ -412,7 +416,7 @@ class Model:
 
     def heartbeat_range(self, run: ModelRun, token: int, lease_seconds: float) -> Heartbeat:
         pages = run.by_token(token)
-        beat = rules.heartbeat(run.seen, pages and seen(pages), token)
+        beat = rules.heartbeat(run.seen, known(pages), token)
         answer = self.beat(pages, beat, lease_seconds)
         if pages is not None and beat in {Beat.EXTEND, Beat.EXTEND_AND_STOP}:
             self._mirror(run, pages.stage)
@@ -420,7 +424,7 @@ class Model:
 
     def finish_range(self, run: ModelRun, token: int, at_once: int, *, page_failed: bool) -> Handover | None:
         pages = run.by_token(token)
-        move = rules.finish(run.seen, pages and seen(pages), token)
+        move = rules.finish(run.seen, known(pages), token)
         if pages is None or move is Move.LATE:
             return None
         if move is Move.REPEATED:
@@ -440,7 +444,7 @@ class Model:
 
     def fail_range(self, run: ModelRun, token: int, failure: Failure, at_once: int) -> Handover | None:
         pages = run.by_token(token)
-        move = rules.fail(run.seen, pages and seen(pages), token)
+        move = rules.fail(run.seen, known(pages), token)
         if pages is None or move is Move.LATE:
             return None
         if move is Move.REPEATED:
@@ -463,7 +467,7 @@ class Model:
         self, run: ModelRun, first_page: int, grace_seconds: float, max_attempts: int, at_once: int
     ) -> Revival:
         pages = next((each for each in run.ranges if each.first == first_page), None)
-        decision = rules.revive(run.seen, pages and seen(pages), grace_seconds, max_attempts, self.now)
+        decision = rules.revive(run.seen, known(pages), grace_seconds, max_attempts, self.now)
         if pages is None or decision is Revive.LEAVE:
             return Revival("none")
         if decision is Revive.END_CANCELLED:

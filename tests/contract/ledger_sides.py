@@ -19,8 +19,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from docpipe.stores.port import Claim, Store
-from docpipe.stores.sqlite import SqliteStore
-from docpipe.stores.supabase import SupabaseStore
+from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.supabase.store import SupabaseStore
 
 HOUR = 3600.0
 TIMES = {

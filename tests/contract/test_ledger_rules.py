@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from docpipe.database import migrate
+from docpipe.takeover import migrate
 from tests.contract.ledger_machine import LedgerMachine
 from tests.contract.ledger_sides import PostgresSide, Side, SqliteSide
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docpipe import errors
+from docpipe.execution.plan import OCR, Job
+from docpipe.execution.policy import Policy
+from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun
-from docpipe.pipeline import Pipeline
-from docpipe.plan import OCR, Job
-from docpipe.policy import Policy
-from docpipe.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import NewDocument, Outcome, Part, Store
 from tests.engines import doing

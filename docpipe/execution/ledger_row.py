@@ -1,0 +1,221 @@
+"""The ledger as one attempt sees it: the row of a stage, or of one range of its pages.
+
+Both are claimed, kept alive, finished, retried and failed; only what an end means differs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import TracebackType
+from typing import ClassVar, Protocol, Self
+
+from docpipe.errors import (
+    CancelledError,
+    ConfigurationError,
+    DocumentNotFoundError,
+    SourceChangedError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceRejectedError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+    TransientError,
+    from_code,
+)
+from docpipe.execution.logs import get_logger
+from docpipe.execution.policy import Policy
+from docpipe.models import Failure, Ref, StageOutput
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Claim, Heartbeat, Outcome, Store
+from docpipe.stores.range_port import Handover
+
+log = get_logger(__name__)
+
+_JOIN_SECONDS = 5.0
+_AGAIN_SECONDS = 1.0
+_STOPS_ALL = (
+    ConfigurationError,
+    DocumentNotFoundError,
+    SourceChangedError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceRejectedError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+)
+"""Errors that are not about the pages: every other range would meet them too."""
+
+
+class NothingToDoError(Exception):
+    """The attempt changes nothing: the run is over, superseded or held by another attempt."""
+
+    def __init__(self, outcome: Outcome, lease_seconds: float = 0.0) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+        self.lease_seconds = lease_seconds
+
+
+class End(Enum):
+    """How the ledger took the end of an attempt."""
+
+    LATE = auto()
+    """The run is over, or another attempt has the row: nothing was changed."""
+    ENDED = auto()
+    """The row has ended, and its stage with it."""
+    GOES_ON = auto()
+    """The stage goes on in ranges of pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of an attempt. `due`: of a stage that goes on, what is to be published now."""
+
+    end: End
+    due: Handover | None = None
+
+
+def _ended(done: bool) -> Ending:
+    return Ending(End.ENDED if done else End.LATE)
+
+
+def _went_on(due: Handover | None) -> Ending:
+    return Ending(End.LATE if due is None else End.GOES_ON, due)
+
+
+def worker_name() -> str:
+    """This process, as the ledger shows it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class LedgerRow(Protocol):
+    """What an attempt works on."""
+
+    kind: ClassVar[str]
+
+    @property
+    def ref(self) -> Ref: ...
+    @property
+    def first_page(self) -> int | None: ...
+    def claim(self, task_id: str) -> Claim: ...
+    def heartbeat(self, token: int) -> Heartbeat: ...
+    def finish(self, token: int, output: StageOutput) -> Ending: ...
+    def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool: ...
+    def fail(self, token: int | None, failure: Failure) -> Ending: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage of a run."""
+
+    kind: ClassVar[str] = "stage"
+    first_page: ClassVar[None] = None
+    store: Store
+    policy: Policy
+    ref: Ref
+    stage: str
+
+    def claim(self, task_id: str) -> Claim:
+        return self.store.claim(self.ref, self.stage, _claimant(task_id, self.policy))
+
+    def heartbeat(self, token: int) -> Heartbeat:
+        return self.store.heartbeat(self.ref, self.stage, token, self.policy.lease_seconds)
+
+    def finish(self, token: int, output: StageOutput) -> Ending:
+        if output.ranges is None:
+            return _ended(self.store.finish(self.ref, self.stage, token, output))
+        at_once = self.policy.ranges_at_once
+        return _went_on(self.store.ranges.split(self.ref, self.stage, token, output.ranges, at_once))
+
+    def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool:
+        return self.store.retry(self.ref, self.stage, token, failure, delay_seconds)
+
+    def fail(self, token: int | None, failure: Failure) -> Ending:
+        return _ended(self.store.fail(self.ref, self.stage, token, failure))
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRow:
+    """One range of a long document's pages."""
+
+    kind: ClassVar[str] = "range"
+    store: Store
+    policy: Policy
+    ref: Ref
+    first_page: int
+
+    def claim(self, task_id: str) -> Claim:
+        return self.store.ranges.claim(self.ref, self.first_page, _claimant(task_id, self.policy))
+
+    def heartbeat(self, token: int) -> Heartbeat:
+        return self.store.ranges.heartbeat(self.ref, token, self.policy.lease_seconds)
+
+    def finish(self, token: int, output: StageOutput) -> Ending:
+        return _went_on(self.store.ranges.finish(self.ref, token, output, self.policy.ranges_at_once))
+
+    def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool:
+        return self.store.ranges.retry(self.ref, token, failure, delay_seconds)
+
+    def fail(self, token: int | None, failure: Failure) -> Ending:
+        """Costs the pages, unless the error is one that every other range would meet."""
+        assert token is not None
+        if isinstance(from_code(failure.code, failure.message), _STOPS_ALL):
+            return _ended(self.store.ranges.fail_stage(self.ref, token, failure))
+        return _went_on(self.store.ranges.fail(self.ref, token, failure, self.policy.ranges_at_once))
+
+
+def _claimant(task_id: str, policy: Policy) -> Claimant:
+    return Claimant(
+        claim_id=uuid.uuid4().hex,
+        task_id=task_id,
+        worker=worker_name(),
+        lease_seconds=policy.lease_seconds,
+        max_attempts=policy.max_attempts,
+    )
+
+
+class Heartbeats:
+    """Extends the lease from a thread while the stage works, and remembers when it should stop."""
+
+    def __init__(self, lease_seconds: float, beat: Callable[[], Heartbeat]) -> None:
+        self._lease_seconds, self._heartbeat = lease_seconds, beat
+        self._answer = Heartbeat.OK
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="docpipe-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join(_JOIN_SECONDS)  # a heartbeat to a store that hangs is left behind
+
+    def _beat(self) -> None:
+        period = pause = self._lease_seconds / 3
+        while not self._done.wait(pause):
+            try:
+                self._answer = self._heartbeat()
+                pause = period
+            except TransientError as error:
+                log.warning("heartbeat_not_written", error=str(error))
+                pause = min(period, _AGAIN_SECONDS)  # to be back before the reaper, when the store is
+            if self._answer is not Heartbeat.OK:
+                return
+
+    def check(self) -> None:
+        """Raise if the attempt should stop: `CancelledError`, or `NothingToDoError` if the lease is lost."""
+        if self._answer is Heartbeat.CANCELLED:
+            raise CancelledError()
+        if self._answer is Heartbeat.LOST:
+            raise NothingToDoError(Outcome.BUSY)

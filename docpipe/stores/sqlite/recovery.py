@@ -1,0 +1,192 @@
+"""Runs resumed in SQLite: what stands still, and the moves `revive`, `resume` and `reprocess`.
+
+Each piece runs inside the transaction of its caller, as those of `sqlite_ledger` do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from docpipe.models import Ref
+from docpipe.models.status import PENDING, StageState
+from docpipe.stores import ledger_rules as rules
+from docpipe.stores import rows
+from docpipe.stores.port import PlannedStage, Resumption, Revival, Stalled
+from docpipe.stores.sqlite import ledger
+
+_WAITING = """
+select r.priority, r.created_at as run_created_at, s.document_uuid, s.run, s.stage, null as first_page,
+       s.state, s.attempt, s.token, s.claim_id, s.task_id, s.lease_expires_at,
+       coalesce(s.queued_at, r.created_at) as queued_at,
+       exists (select 1 from docpipe_page_ranges g
+                where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
+                  and g.state in ('queued', 'running', 'retrying')) as in_ranges
+  from docpipe_runs r join stage_runs s using (document_uuid, run)
+ where r.state = 'active' and s.state <> 'complete'
+   and s.position = (select min(o.position) from stage_runs o
+                      where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
+"""
+_WAITING_RANGES = """
+select r.priority, r.created_at as run_created_at, g.document_uuid, g.run, g.stage, g.first_page,
+       g.state, g.attempt, g.token, g.claim_id, g.task_id, g.lease_expires_at, g.queued_at, 0 as in_ranges
+  from docpipe_page_ranges g join docpipe_runs r using (document_uuid, run)
+ where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
+"""
+_WAITING_ALL = (
+    f"select * from ({_WAITING} union all {_WAITING_RANGES})"  # noqa: S608
+    " order by state = 'queued', priority, run_created_at, first_page"
+)
+
+_UNHELD = dict.fromkeys(("claim_id", "token", "queued_at"))
+"""Of a stage that a newer run inherits: the older run's claims have no say in it."""
+
+
+def stalled(db: sqlite3.Connection, grace_seconds: float) -> list[Stalled]:
+    """What may have lost its message or its worker, in the order in which it is to be resumed."""
+    found, now = db.execute(_WAITING_ALL).fetchall(), ledger.moment()
+    return [
+        Stalled(
+            Ref(row["document_uuid"], row["run"]), row["stage"], StageState(row["state"]), row["first_page"]
+        )
+        for row in found
+        if rules.is_stalled(ledger.row_of(dict(row), in_ranges=row["in_ranges"]), grace_seconds, now)
+    ]
+
+
+def revive(
+    db: sqlite3.Connection, ref: Ref, grace_seconds: float, max_attempts: int, task_id: str
+) -> Revival:
+    """Resume the run's first incomplete stage if it is stalled, or end the run."""
+    seen = ledger.see(db, ref, None)
+    raw, decision = seen.raw, rules.revive(seen.run, seen.row, grace_seconds, max_attempts, ledger.moment())
+    if decision is rules.Revive.LEAVE:
+        return Revival("none")
+    if decision is rules.Revive.END_CANCELLED:
+        ledger.end_cancelled(db, ref)
+        return Revival("cancelled")
+    if decision is rules.Revive.POISON:
+        subject = f"Stage {raw['stage']}"
+        ledger.fail(db, ref, raw, rules.poison(subject, raw["attempt"], raw["error_message"]))
+        return Revival("poison")
+    ledger.update_stage(db, ref, raw["stage"], queued_at=ledger.now())
+    if raw["position"] == 0 and raw["state"] == "queued" and raw["queued_at"] is None:
+        set_task(db, ref, task_id)
+        ledger.set_status(db, ref, raw["words"]["queued"])
+    run = ledger.run_row(db, ref)
+    assert run is not None
+    return Revival("resume", raw["stage"], run["priority"])
+
+
+def set_task(db: sqlite3.Connection, ref: Ref, task_id: str | None) -> None:
+    db.execute(
+        "update source_documents set celery_task_id = ? where document_uuid = ? and docpipe_run = ?",
+        (task_id, ref.document_uuid, ref.run),
+    )
+
+
+def newest_run(db: sqlite3.Connection, document_uuid: str) -> tuple[Ref, rows.Row | None]:
+    """The run that the document's row names."""
+    found = ledger.one(
+        db,
+        "select r.* from docpipe_runs r join source_documents d"
+        " on d.document_uuid = r.document_uuid and d.docpipe_run = r.run where r.document_uuid = ?",
+        document_uuid,
+    )
+    return Ref(document_uuid, found["run"] if found else 0), found
+
+
+def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Resumption:
+    """Let the run `ref`, which has ended, go on from its first incomplete stage."""
+    keys = (ref.document_uuid, ref.run)
+    db.execute(
+        "update docpipe_runs set state = 'active', cancel_requested = 0, finished_at = null"
+        " where document_uuid = ? and run = ?",
+        keys,
+    )
+    db.execute(
+        "update stage_runs set state = 'queued', attempt = 0, started_at = null, finished_at = null,"
+        " queued_at = null, error_code = null, error_class = null, error_message = null,"
+        " error_traceback = null where document_uuid = ? and run = ? and state <> 'complete'",
+        keys,
+    )
+    row = ledger.first_incomplete(db, ref)
+    assert row is not None
+    ledger.update_stage(db, ref, row["stage"], queued_at=ledger.now(), task_id=task_id)
+    set_task(db, ref, task_id)
+    ledger.set_status(db, ref, row["words"]["queued"])
+    return Resumption(ref, row["stage"], priority)
+
+
+def completed_before(db: sqlite3.Connection, document_uuid: str, stages: Sequence[str]) -> rows.Row | None:
+    """The newest run of the document that has completed all of `stages`."""
+    marks = ", ".join("?" * len(stages))
+    return ledger.one(
+        db,
+        f"select r.* from docpipe_runs r where r.document_uuid = ? and ? = (select count(*) from stage_runs s"  # noqa: S608
+        f" where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'complete'"
+        f" and s.stage in ({marks})) order by r.run desc limit 1",
+        document_uuid,
+        len(stages),
+        *stages,
+    )
+
+
+def reprocess(
+    db: sqlite3.Connection,
+    old: rows.Row,
+    kept: Sequence[str],
+    stages: Sequence[PlannedStage],
+) -> Resumption:
+    """Begin the document's next run on what `old` has made in the first stages, `kept`."""
+    document_uuid = old["document_uuid"]
+    newest = db.execute(
+        "select docpipe_run from source_documents where document_uuid = ?", (document_uuid,)
+    ).fetchone()[0]
+    ref = Ref(document_uuid, newest + 1)
+    supersede(db, document_uuid)
+    copy_run(db, old, ref, kept)
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    for row in rows.plan_rows(stages)[len(kept) :]:
+        ledger.insert(db, "stage_runs", keys | row)
+    db.execute(
+        "update source_documents set docpipe_run = ? where document_uuid = ?", (ref.run, document_uuid)
+    )
+    set_task(db, ref, None)
+    ledger.set_status(db, ref, PENDING)
+    return Resumption(ref, stages[len(kept)].name, old["priority"])
+
+
+def supersede(db: sqlite3.Connection, document_uuid: str) -> None:
+    """A run that is still active stands back for a newer one."""
+    db.execute(
+        "update docpipe_runs set state = 'superseded', finished_at = ?"
+        " where document_uuid = ? and state = 'active'",
+        (ledger.now(), document_uuid),
+    )
+
+
+def copy_run(db: sqlite3.Connection, old: rows.Row, ref: Ref, kept: Sequence[str]) -> None:
+    """Make run `ref` out of `old` with the stages `kept` and their results already complete."""
+    head = {key: old[key] for key in ("source_uri", "priority")}
+    if kept:
+        head |= {key: old[key] for key in ("file_type", "text", "metadata")}
+    ledger.insert(
+        db,
+        "docpipe_runs",
+        {"document_uuid": ref.document_uuid, "run": ref.run, "created_at": ledger.now()} | head,
+    )
+    for stage in kept:
+        row = ledger.stage_row(db, Ref(ref.document_uuid, old["run"]), stage)
+        assert row is not None
+        ledger.insert(db, "stage_runs", row | {"run": ref.run} | _UNHELD)
+        for table in row["makes"]:
+            _copy_rows(db, f"docpipe_{table}", old["run"], ref)
+
+
+def _copy_rows(db: sqlite3.Connection, table: str, old_run: int, ref: Ref) -> None:
+    for row in db.execute(
+        f"select * from {table} where document_uuid = ? and run = ?",  # noqa: S608
+        (ref.document_uuid, old_run),
+    ).fetchall():
+        ledger.insert(db, table, ledger.decoded(row) | {"run": ref.run})

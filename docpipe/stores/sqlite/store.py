@@ -1,0 +1,321 @@
+"""The embedded store: one SQLite file, no services. The same moves as the SQL functions in `sql/`.
+
+Each move is one `BEGIN IMMEDIATE` transaction; several processes may share the file (WAL).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from docpipe.errors import DocumentNotFoundError
+from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models.status import PENDING
+from docpipe.stores import ledger_rules as rules
+from docpipe.stores import rows
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import (
+    Claim,
+    Heartbeat,
+    NewDocument,
+    Outcome,
+    Part,
+    PlannedStage,
+    Registered,
+    Resumption,
+    Revival,
+    Selection,
+    SourceRecord,
+    Stalled,
+    Summary,
+)
+from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import ranges as sqlite_ranges
+from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.project_entities import SqliteGraph
+from docpipe.stores.statistics import Statistics, statistics_of
+
+
+class SqliteStore(SqliteGraph):
+    """A `Store` in one SQLite file; the file and its folder are made when missing."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self.fingerprint = f"sqlite:///{self.path}"
+        self.ranges = sqlite_ranges.SqliteRanges(self._transaction)
+
+    # --- moves ----------------------------------------------------------------------------------
+
+    def register(self, document: NewDocument) -> Registered:
+        with self._transaction() as db:
+            known = db.execute(
+                "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
+                (document.project_id or "", document.digest),
+            ).fetchone()
+            if known and not document.reprocess:
+                ref = Ref(known["document_uuid"], known["docpipe_run"])
+                return Registered(ref, False, known["celery_status"], known["celery_task_id"])
+            if known:
+                ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
+                recovery.supersede(db, ref.document_uuid)
+            else:
+                ref = Ref(document.document_uuid, 1)
+                ledger.insert_document(db, document)
+            ledger.insert_run(db, ref, document)
+            ledger.set_status(db, ref, PENDING)
+            return Registered(ref, True, PENDING, None)
+
+    def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, stage)
+            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
+                return False
+            ledger.update_stage(db, ref, stage, queued_at=ledger.now(), task_id=task_id)
+            recovery.set_task(db, ref, task_id)
+            ledger.set_status(db, ref, seen.raw["words"]["queued"])
+            return True
+
+    def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, stage)
+            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
+                return False
+            ledger.update_stage(db, ref, stage, queued_at=None)
+            if seen.raw["position"] == 0:  # a later stage never steps back
+                ledger.set_status(db, ref, PENDING, error=message)
+            return True
+
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
+        with self._transaction() as db:
+            seen, first = ledger.see(db, ref, stage), ledger.first_incomplete(db, ref)
+            ready, joins = first is not None and first["stage"] == stage, ledger.has_ranges(db, ref, stage)
+            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment())
+            refused = ledger.answered(db, ref, seen, answer, joins=joins)
+            if refused:
+                return refused
+            changes = ledger.taken(db, claimant, seen.raw["attempt"])
+            if not joins or seen.raw["started_at"] is None:
+                changes["started_at"] = ledger.now()
+            ledger.update_stage(db, ref, stage, **changes)
+            ledger.set_processing(db, ref, seen.raw, once=joins)
+            return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
+
+    def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, stage)
+            beat = rules.heartbeat(seen.run, seen.row, token)
+            if beat in {rules.Beat.EXTEND, rules.Beat.EXTEND_AND_STOP}:
+                ledger.update_stage(db, ref, stage, lease_expires_at=ledger.now(lease_seconds))
+            return ledger.BEATS[beat]
+
+    def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, stage)
+            move = rules.finish(seen.run, seen.row, token)
+            if move is rules.Move.APPLY:
+                self._complete(db, ref, seen.raw, output)
+            return move is not rules.Move.LATE
+
+    def _complete(self, db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
+        fields, tables = rows.run_fields(output), rows.result_rows(output)
+        for table, found in tables.items():
+            ledger.replace(db, f"docpipe_{table}", ref, found)
+        ledger.update_run(db, ref, fields)
+        ledger.update_stage(
+            db,
+            ref,
+            row["stage"],
+            state="complete",
+            finished_at=ledger.now(),
+            lease_expires_at=None,
+            makes=list(tables),
+            output=fields.get("extra"),
+            engine=fields.get("engine"),
+            warnings=fields["warnings"],
+            **ledger.failure_columns(None),
+        )
+        sqlite_ranges.put_away(db, ref, row["stage"])
+        ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
+        ledger.move_on(db, ref)
+
+    def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, stage)
+            if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
+                return False
+            ledger.update_stage(db, ref, stage, **ledger.retrying(failure, delay_seconds))
+            return True
+
+    def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, stage)
+            move = rules.fail(seen.run, seen.row, token)
+            if move is rules.Move.APPLY:
+                ledger.fail(db, ref, seen.raw, failure)
+            return move is not rules.Move.LATE
+
+    def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
+        with self._transaction() as db:
+            seen = ledger.see(db, ref, None)
+            if rules.fail_task(seen.run, seen.row, task_id) is not rules.Move.APPLY:
+                return False
+            ledger.fail(db, ref, seen.raw, failure)
+            return True
+
+    def cancel(self, document_uuid: str) -> bool:
+        with self._transaction() as db:
+            active = db.execute(
+                "select run from docpipe_runs where document_uuid = ? and state = 'active'", (document_uuid,)
+            ).fetchone()
+            ref = Ref(document_uuid, active["run"] if active else 0)
+            seen = ledger.see(db, ref, None)
+            decision = rules.cancel(seen.run, seen.row, ledger.moment())
+            if decision is rules.Cancel.NOTHING:
+                return False
+            db.execute(
+                "update docpipe_runs set cancel_requested = 1 where document_uuid = ? and run = ?",
+                (document_uuid, ref.run),
+            )
+            if decision is rules.Cancel.END:
+                ledger.end_cancelled(db, ref)
+            return True
+
+    # --- taking up again ------------------------------------------------------------------------
+
+    def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
+        with self._transaction() as db:
+            return recovery.stalled(db, grace_seconds)[:limit]
+
+    def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
+        with self._transaction() as db:
+            return recovery.revive(db, ref, grace_seconds, max_attempts, task_id)
+
+    def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        with self._transaction() as db:
+            ref, run = recovery.newest_run(db, document_uuid)
+            if run is None or not rules.resumable(ledger.run_of(run)):
+                return None
+            resumed = recovery.resume(db, ref, run["priority"], task_id)
+            due = sqlite_ranges.resume(db, resumed.ref, resumed.stage, ranges_at_once)
+            return replace(resumed, first_pages=due)
+
+    def reprocess(
+        self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]
+    ) -> Resumption | None:
+        names = [stage.name for stage in stages]
+        if from_stage not in names:
+            return None
+        kept = names[: names.index(from_stage)]
+        with self._transaction() as db:
+            old = recovery.completed_before(db, document_uuid, kept)
+            return recovery.reprocess(db, old, kept, stages) if old else None
+
+    # --- reads ----------------------------------------------------------------------------------
+
+    def source(self, ref: Ref) -> SourceRecord:
+        found = self._rows(
+            "select r.source_uri, d.original_file_name, d.content_digest, d.file_size_bytes"
+            " from docpipe_runs r join source_documents d using (document_uuid)"
+            " where r.document_uuid = ? and r.run = ?",
+            ref.document_uuid,
+            ref.run,
+        )
+        if not found:
+            raise _not_found(ref.document_uuid)
+        row = found[0]
+        return SourceRecord(
+            row["source_uri"], row["original_file_name"], row["content_digest"], row["file_size_bytes"]
+        )
+
+    def load(self, ref: Ref, parts: Collection[Part]) -> Document:
+        found = self._rows(
+            "select d.*, r.file_type, r.text as run_text, r.metadata"
+            " from source_documents d join docpipe_runs r using (document_uuid)"
+            " where d.document_uuid = ? and r.run = ?",
+            ref.document_uuid,
+            ref.run,
+        )
+        if not found:
+            raise _not_found(ref.document_uuid)
+        row = found[0]
+
+        stages = self._stages(ref)
+
+        def table(part: Part) -> list[rows.Row]:
+            return self._result(part, ref) if part in parts else []
+
+        return Document(
+            document_uuid=ref.document_uuid,
+            run=ref.run,
+            status=row["celery_status"],
+            name=row["original_file_name"],
+            project_id=row["project_id"],
+            metadata=row["document_metadata"] | row["metadata"],
+            file_type=row["file_type"],
+            text=(row["run_text"] or "") if Part.TEXT in parts else "",
+            pages=tuple(map(rows.page_of, table(Part.PAGES))),
+            chunks=tuple(map(rows.chunk_of, table(Part.CHUNKS))),
+            mentions=tuple(map(rows.mention_of, table(Part.MENTIONS))),
+            entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
+            relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
+            edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
+            warnings=rows.warnings_of(stages),
+        )
+
+    def _result(self, part: Part, ref: Ref) -> list[rows.Row]:
+        order = "number" if part is Part.PAGES else '"index"'
+        return self._rows(
+            f"select * from docpipe_{part.value} where document_uuid = ? and run = ? order by {order}",  # noqa: S608
+            ref.document_uuid,
+            ref.run,
+        )
+
+    def _stages(self, ref: Ref) -> list[rows.Row]:
+        return self._rows(
+            "select * from stage_runs where document_uuid = ? and run = ? order by position",
+            ref.document_uuid,
+            ref.run,
+        )
+
+    def status(self, document_uuid: str) -> DocumentStatus:
+        found = self._rows(
+            "select d.document_uuid, d.docpipe_run as run, d.docpipe_result_run as result_run,"
+            " d.celery_status as status,"
+            ' n."processingStatus" as graph_status, d.original_file_name as name, d.project_id,'
+            " d.celery_task_id as task_id from source_documents d"
+            ' left join neo4j_documents n on n."sourceDocumentUuid" = d.document_uuid'
+            " where d.document_uuid = ?",
+            document_uuid,
+        )
+        if not found:
+            raise _not_found(document_uuid)
+        keys = (document_uuid, found[0]["run"])
+        stages = self._stages(Ref(*keys))
+        history = self._rows(
+            "select at, status, graph_status from docpipe_history"
+            " where document_uuid = ? and run = ? order by id",
+            *keys,
+        )
+        listed = [[row["at"], row["status"], row["graph_status"]] for row in history]
+        warnings = [warning for stage in stages for warning in stage["warnings"]]
+        return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
+
+    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+        wanted = rows.selection_row(selection)
+        found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
+        return [rows.summary_of(row) for row in found]
+
+    def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
+        with self._transaction() as db:
+            return statistics_of(sqlite_statistics.statistics(db, window_seconds, limit))
+
+    def check(self) -> list[str]:
+        self._connection()  # opening it makes what is missing
+        return []
+
+
+def _not_found(document_uuid: str) -> DocumentNotFoundError:
+    return DocumentNotFoundError(f"The store knows no document {document_uuid}.")
