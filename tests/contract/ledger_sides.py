@@ -88,8 +88,7 @@ class Side(ABC):
         """All that the ledger holds of the document; times in hours from now."""
         now = datetime.now(UTC)
         return {
-            what: [self._row(row, now) for row in self.rows(query, document_uuid)]
-            for what, query in QUERIES.items()
+            what: [self._row(row, now) for row in rows] for what, rows in self.read(document_uuid).items()
         }
 
     def _row(self, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -99,7 +98,7 @@ class Side(ABC):
         return plain
 
     @abstractmethod
-    def rows(self, query: str, document_uuid: str) -> Sequence[Mapping[str, Any]]: ...
+    def read(self, document_uuid: str) -> Mapping[str, Sequence[Mapping[str, Any]]]: ...
     @abstractmethod
     def jump(self, document_uuid: str, by_hours: int) -> None: ...
     @abstractmethod
@@ -120,7 +119,10 @@ class SqliteSide(Side):
         self._db.execute("pragma foreign_keys = on")
         self._db.create_function("earlier", 2, _earlier)
 
-    def rows(self, query: str, document_uuid: str) -> Sequence[Mapping[str, Any]]:
+    def read(self, document_uuid: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        return {what: self._rows(query, document_uuid) for what, query in QUERIES.items()}
+
+    def _rows(self, query: str, document_uuid: str) -> Sequence[Mapping[str, Any]]:
         found = map(dict, self._db.execute(query.format("?"), (document_uuid,)))
         return [{key: bool(row[key]) if key in _FLAGS else row[key] for key in row} for row in found]
 
@@ -162,16 +164,32 @@ class DirectStore(SupabaseStore):
         return found and found["answer"]
 
 
+_AT_ONCE = (
+    "select jsonb_build_object("
+    + ", ".join(
+        f"'{what}', (select coalesce(jsonb_agg(to_jsonb(found)), '[]')"
+        f" from ({query.format('%(document)s')}) found)"
+        for what, query in QUERIES.items()
+    )
+    + ") as everything"
+)
+"""All in one round trip."""
+
+
 class PostgresSide(Side):
     name = "Postgres"
 
     def __init__(self, dsn: str) -> None:
         super().__init__()
-        self._db = psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
+        self._db = psycopg.connect(
+            dsn, autocommit=True, row_factory=dict_row, options="-c synchronous_commit=off"
+        )
         self.store = DirectStore(self._db)
 
-    def rows(self, query: str, document_uuid: str) -> Sequence[Mapping[str, Any]]:
-        return self._db.execute(cast("Any", query.format("%s")), (document_uuid,)).fetchall()
+    def read(self, document_uuid: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        found = self._db.execute(cast("Any", _AT_ONCE), {"document": document_uuid}).fetchone()
+        assert found is not None
+        return cast("dict[str, list[dict[str, Any]]]", found["everything"])
 
     def jump(self, document_uuid: str, by_hours: int) -> None:
         for table, columns in TIMES.items():
