@@ -25,9 +25,6 @@ from docpipe.database.words import ORDER
 from docpipe.errors import ConfigurationError, PermissionDeniedError
 
 _STEP = "apply"
-_RECORD = """create table if not exists public.docpipe_migrations
-    (version text primary key, name text not null, applied_at timestamptz not null default now());
-alter table public.docpipe_migrations enable row level security;"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ def _plan(connection: psycopg.Connection, wishes: Wishes) -> Plan:
     schema = [
         *(Step(change.told, change.statement) for change in changes),
         *(
-            Step(migration.file_name, f"{_RECORD}\n{migration.statements}{_recorded(migration)}")
+            Step(migration.file_name, f"{migration.statements}{_recorded(migration)}")
             for migration in pending
         ),
     ]
