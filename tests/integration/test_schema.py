@@ -1,5 +1,5 @@
-"""The schema on a real Postgres: what `docpipe db apply` makes, what `sql/schema.sql` shows, and the way there
-from a database of an earlier docpipe.
+"""The schema on a real Postgres: what `docpipe db apply` makes of an empty database and of one of an earlier
+docpipe, and what `sql/schema.sql` shows.
 """
 
 from __future__ import annotations
