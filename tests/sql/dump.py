@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from docpipe.database import takeover
+from docpipe.takeover import takeover
 from tests.stack.postgres_server import PostgresServer
 
 SCHEMA = Path(__file__).parents[2] / "sql" / "schema.sql"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from docpipe.database.migrate import migrations
-from docpipe.stores.supabase import SCHEMA_VERSION
+from docpipe.takeover.migrate import migrations
+from docpipe.stores.supabase.store import SCHEMA_VERSION
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
 _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(", re.M)
@@ -75,7 +75,7 @@ def test_the_last_two_files_are_the_version_and_the_access_to_everything_before(
 def test_the_version_is_the_stamp_of_its_file() -> None:
     said = re.findall(r"select '(\d{14})'", FILES["version"].statements)
     assert said == [FILES["version"].version], f"set it in {FILES['version'].file_name}"
-    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in supabase.py"
+    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in the Supabase store"
 
 
 def test_only_the_present_schema_stands_beside_the_migrations() -> None:
