@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from docpipe.takeover.migrate import migrations
 from docpipe.stores.supabase.store import SCHEMA_VERSION
+from docpipe.takeover.migrate import migrations
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
 _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(", re.M)
