@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import iban, numdb
 
-from docpipe.stages.patterns import find_patterns
+from docpipe.stages.entities.patterns import find_patterns
 
 
 def found(text: str) -> list[tuple[str, str]]:

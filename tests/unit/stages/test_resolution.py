@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docpipe.graph.matching import names_of
 from docpipe.models import Entity, Mention, Merge
-from docpipe.stages.linking import names_of
-from docpipe.stages.resolution import compare, name_key, plain, resolve
-from docpipe.stages.values import value_of
+from docpipe.stages.entities.values import value_of
+from docpipe.stages.graph.resolution import compare, name_key, plain, resolve
 
 
 def mentions_of(*named: tuple[str, str]) -> list[Mention]:

@@ -10,10 +10,10 @@ from babel.numbers import format_currency
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from docpipe.stages.cldr import LANGUAGES, fraction_digits, months
-from docpipe.stages.patterns import find_patterns
-from docpipe.stages.spellings import LITERAL
-from docpipe.stages.values import _FORMS, amount, iso_date, value_of
+from docpipe.stages.entities.cldr import LANGUAGES, fraction_digits, months
+from docpipe.stages.entities.patterns import find_patterns
+from docpipe.stages.entities.values import _FORMS, amount, iso_date, value_of
+from docpipe.stages.graph.spellings import LITERAL
 
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "PLN", "KWD", "INR", "BRL")
 
