@@ -1,4 +1,4 @@
-"""How long and how often: the settings of every attempt."""
+"""How long and how often: leases, retries, time limits."""
 
 from __future__ import annotations
 

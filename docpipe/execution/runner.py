@@ -25,19 +25,16 @@ from docpipe.errors import (
     TransientError,
     WorkerLostError,
 )
-from docpipe.execution.ledger_row import (
-    End,
-    Ending,
-    Heartbeats,
-    LedgerRow,
-    NothingToDoError,
-    RangeRow,
-    StageRow,
-)
+from docpipe.execution.heartbeats import Heartbeats
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.job import Job
+from docpipe.execution.ledger_row import End, Ending, LedgerRow, NothingToDoError, RangeRow, StageRow
 from docpipe.execution.logs import get_logger
-from docpipe.execution.plan import Job, StageSpec, Tools, Wish
+from docpipe.execution.options import PageRequest
+from docpipe.execution.plan import StageSpec
 from docpipe.execution.policy import Policy
 from docpipe.execution.progress import NoProgress, Progress
+from docpipe.execution.tools import Tools
 from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.sources import Sources
 from docpipe.stages.ocr.page_ranges import join
@@ -70,6 +67,7 @@ class Runtime:
     store: Store
     sources: Sources
     tools: Tools
+    reader: ReaderProcess
     policy: Policy = field(default_factory=Policy)
     progress: Progress = field(default_factory=NoProgress)
     translations: Mapping[type[BaseException], type[DocpipeError]] = field(default_factory=dict)
@@ -173,13 +171,13 @@ class _Turn:
         return self.claim.token
 
     @property
-    def wish(self) -> Wish:
+    def request(self) -> PageRequest:
         first, last = self.row.first_page, self.claim.last_page
-        return Wish(None if first is None else PageRange(first, last or first), self.may_split)
+        return PageRequest(None if first is None else PageRange(first, last or first), self.may_split)
 
     def tell(self, status: str, fields: Mapping[str, Any]) -> None:
         """Keep the live copy of progress up: the end of a range is not the end of its stage."""
-        pages = self.wish.pages
+        pages = self.request.pages
         if pages is not None:
             status, fields = "processing", {**fields, "first_page": pages.first, "last_page": pages.last}
         self.runtime.progress.update_document_state(self.ref.document_uuid, self.spec.name, status, fields)
@@ -249,9 +247,10 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
     job = Job(
         document=runtime.store.load(ref, turn.spec.needs),
         tools=runtime.tools,
+        reader=runtime.reader,
         fetch=lambda: runtime.sources.fetch(record.uri, record.digest, record.name),
         report=report,
-        wish=turn.wish,
+        request=turn.request,
     )
     output = turn.spec.load()(job)
     beats.check()
@@ -342,7 +341,7 @@ def _say_failure(turn: _Turn, status: str, details: Mapping[str, Any]) -> None:
 
 
 def _give_up_on_poison(turn: _Turn) -> Handover:
-    pages = turn.wish.pages
+    pages = turn.request.pages
     subject = f"Stage {turn.spec.name}" if pages is None else f"Pages {pages.first} to {pages.last}"
     error = PoisonDocumentError(poison(subject, turn.claim.attempt).message, stage=turn.spec.name)
     error.document_uuid = turn.ref.document_uuid

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -26,17 +25,20 @@ from docpipe.errors import (
     DocumentNotFoundError,
     MissingExtraError,
 )
+from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.logs import get_logger
-from docpipe.execution.plan import BUILT_IN, Options, StageSpec, Tools, checked
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, StageSpec, checked
 from docpipe.execution.policy import Policy
 from docpipe.execution.progress import NoProgress, Progress
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
+from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
 from docpipe.models import Document, DocumentStatus, RangeRun, Ref
 from docpipe.models.status import CANCELLED, PENDING, is_error
-from docpipe.pipeline.submission import Submission, good_end, wait_for
+from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
-from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
+from docpipe.stores.port import NewDocument, Outcome, Registered, Store
 from docpipe.stores.range_port import Handover
 
 log = get_logger(__name__)
@@ -77,10 +79,12 @@ class Pipeline:
         self.sources = sources or Sources()
         self.stages = checked(stages)
         self.policy = policy or Policy()
+        options = options or Options()
         self.runtime = Runtime(
             store=store,
             sources=self.sources,
-            tools=Tools(options or Options()),
+            tools=Tools(options),
+            reader=ReaderProcess(options),
             policy=self.policy,
             progress=progress or NoProgress(),
             translations=tasks.TRANSLATIONS,
@@ -152,7 +156,7 @@ class Pipeline:
         task_id = registered.task_id
         if registered.status == PENDING:
             task_id = dispatch.begin(registered.ref, priority or 0)
-        return Submission(registered.ref.document_uuid, task_id, registered.created, self)
+        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
 
     def submit_many(
         self, sources: Iterable[SourceLike], **options: Any
@@ -315,9 +319,7 @@ class Pipeline:
         """A document with all that was found in it: the newest completed run's results, or, while none
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
-        status = self.store.status(document_uuid)
-        document = self.store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
-        return _as_it_stands(document, status)
+        return read_document(self.store, document_uuid)
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
@@ -427,8 +429,3 @@ def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
     return dict(metadata)
-
-
-def _as_it_stands(document: Document, status: DocumentStatus) -> Document:
-    """The document with where it stands now, and why it failed if it did."""
-    return replace(document, status=status.status, error=status.error)

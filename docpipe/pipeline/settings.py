@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
-from docpipe.execution.plan import Options
+from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
 from docpipe.sources import Sources

@@ -2,12 +2,13 @@
 
 Every public function here is a rule: from rows, the moment and the terms to a decision, without I/O and
 without a clock. A stage of a run and a range of its pages are rows of one kind and obey the same rules.
-SQLite asks these functions; a SQL function that follows a rule names it in a comment (`-- Rule: claim`).
+SQLite asks these functions; a SQL function that follows a rule names it in the last line above itself
+(`-- Rule: claim.`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -300,7 +301,25 @@ def resumable(run: Run | None) -> bool:
     return run is not None and run.state in {RunState.FAILED, RunState.CANCELLED}
 
 
+def basis(completed: Mapping[int, Collection[str]], kept: Collection[str]) -> int | None:
+    """Which run a new one is built on that keeps some stages: the newest that has completed all of them.
+
+    `completed`: by run, its complete stages.
+    """
+    return max((run for run, stages in completed.items() if set(kept) <= set(stages)), default=None)
+
+
 # --- ranges ------------------------------------------------------------------------------------------
+
+
+def in_ranges(ranges: Iterable[Row]) -> bool:
+    """Whether a range of the stage is open: then nobody holds the stage."""
+    return any(each.open for each in ranges)
+
+
+def is_replayable(state: StageState, *, page_failed: bool) -> bool:
+    """Whether pages are missing from the document that reading the range again may bring."""
+    return state is StageState.FAILED or page_failed
 
 
 def give_up(first_page: int, last_page: int) -> tuple[int, ...]:
@@ -335,7 +354,7 @@ def hand_out(ranges: Sequence[Row], at_once: int) -> tuple[int, ...]:
 
 def is_read(stage: Row | None, ranges: Sequence[Row]) -> bool:
     """Whether all ranges have ended and the stage waits for the attempt that joins them."""
-    if stage is None or not ranges or any(each.open for each in ranges):
+    if stage is None or not ranges or in_ranges(ranges):
         return False
     return stage.state is StageState.QUEUED
 

@@ -60,7 +60,7 @@ class ModelRange(ModelRow):
 
     @property
     def replayable(self) -> bool:
-        return self.state is StageState.FAILED or self.page_failed
+        return rules.is_replayable(self.state, page_failed=self.page_failed)
 
 
 @dataclass
@@ -96,7 +96,7 @@ class ModelRun:
         return next(stage for stage in self.stages if stage.plan.name == name)
 
     def in_ranges(self, stage: ModelStage) -> bool:
-        return any(seen(each).open for each in self.ranges if each.stage == stage.plan.name)
+        return rules.in_ranges(seen(each) for each in self.ranges if each.stage == stage.plan.name)
 
     def seen_stage(self, stage: ModelStage | None) -> rules.Row | None:
         if stage is None:
@@ -379,11 +379,15 @@ class Model:
     def reprocess(self, from_stage: str) -> Resumption | None:
         names = [planned.name for planned in self.plan]
         kept = names[: names.index(from_stage)]
-        for run in reversed(self.runs):
-            found = [run.stage(name) for name in kept]
-            if all(stage.state is StageState.COMPLETE for stage in found):
-                return Resumption(self.ref(self.begin(found)), from_stage, self.priority)
-        return None
+        completed = {
+            run.number: [each.plan.name for each in run.stages if each.state is StageState.COMPLETE]
+            for run in self.runs
+        }
+        number = rules.basis(completed, kept)
+        if number is None:
+            return None
+        found = [self.runs[number - 1].stage(name) for name in kept]
+        return Resumption(self.ref(self.begin(found)), from_stage, self.priority)
 
     # --- ranges -----------------------------------------------------------------------------------------
 

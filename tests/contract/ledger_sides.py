@@ -75,14 +75,15 @@ class Side(ABC):
     def claimed(self, answer: Claim) -> Claim:
         """The answer with the test's name of its token. A new token must be above all others."""
         token = answer.token
-        if token is not None and token not in self._named:
+        if token is None:
+            return replace(answer, lease_seconds=round(answer.lease_seconds / HOUR) * HOUR)
+        if token not in self._named:
             assert all(token > other for other in self._named), (
                 f"{self.name}: token {token} is not the newest"
             )
             self._named[token] = len(self._named) + 1
             self._real[self._named[token]] = token
-        seconds = round(answer.lease_seconds / HOUR) * HOUR
-        return replace(answer, token=token and self._named[token], lease_seconds=seconds)
+        return replace(answer, token=self._named[token])
 
     def snapshot(self, document_uuid: str) -> Snapshot:
         """All that the ledger holds of the document; times in hours from now."""

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from docpipe.models.status import RunState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Answer, Cancel, Move, Revive
 from docpipe.stores.sqlite import ledger, ranges, recovery, store
-from docpipe.takeover import migrate
+from docpipe.takeover import takeover
 from tests.contract.ledger_machine import LedgerMachine
 from tests.contract.ledger_sides import PostgresSide, Side, SqliteSide
 
@@ -37,7 +38,7 @@ def dsn(stack: Stack) -> Iterator[str]:
     stack.mend()
     name = f"ledger_{os.getpid()}"
     dsn = stack.postgres.create_database(name)
-    migrate.apply(dsn)
+    takeover.apply(dsn)
     yield dsn
     stack.postgres.drop_database(name)
 
@@ -73,7 +74,7 @@ def drive(both: tuple[Side, Side], steps: int, phases: tuple[Phase, ...] = tuple
 
 
 def finds_a_fault(both: tuple[Side, Side]) -> None:
-    with pytest.raises(AssertionError, match="answers differently|keeps other|keep different"):
+    with pytest.raises(AssertionError, match=r"answers differently|keeps other|keep different"):
         drive(both, ORDINARY, (Phase.generate,))
 
 
@@ -101,7 +102,7 @@ def _without_token(rule: Rule) -> Rule:
 
 
 def _anyhow(rule: Rule) -> Rule:
-    return lambda run, row, *others: rule(run and replace(run, state=rules.RunState.ACTIVE), row, *others)
+    return lambda run, row, *others: rule(run and replace(run, state=RunState.ACTIVE), row, *others)
 
 
 SQLITE_FAULTS: dict[str, Rule] = {

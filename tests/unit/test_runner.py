@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docpipe import errors
-from docpipe.execution.plan import OCR, Job
+from docpipe.execution.job import Job
+from docpipe.execution.plan import OCR
 from docpipe.execution.policy import Policy
 from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun

@@ -35,7 +35,7 @@ def find_vat_numbers(text: str, start: int, end: int) -> Iterator[Span]:
     for match in _START.finditer(text, start, end):
         for stop in _stops(text, match.start(), match.end()):
             number = text[match.start() : stop]
-            if _is_valid(number) and (number.isalnum() or _is_announced(text, match.start())):
+            if (number.isalnum() or _is_announced(text, match.start())) and _is_valid(number):
                 yield Span(match.start(), stop, "VAT_NUMBER")
                 break
 

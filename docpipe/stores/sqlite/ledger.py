@@ -201,7 +201,7 @@ def see(db: sqlite3.Connection, ref: Ref, stage: str | None) -> Seen:
     if run is None or raw is None:
         return Seen(run_of(run), None, {})
     sent = {"queued_at": raw["queued_at"] or run["created_at"]}
-    in_ranges = has_ranges(db, ref, raw["stage"], open_only=True)
+    in_ranges = rules.in_ranges(map(row_of, range_rows(db, ref, raw["stage"])))
     return Seen(run_of(run), row_of(raw | sent, in_ranges=in_ranges), raw)
 
 
@@ -264,14 +264,14 @@ def retrying(failure: Failure, delay_seconds: float) -> rows.Row:
     return waits | failure_columns(failure)
 
 
-def has_ranges(db: sqlite3.Connection, ref: Ref, stage: str, *, open_only: bool = False) -> bool:
-    """Whether the stage's pages are read in ranges, or some of these are yet to be."""
-    states = "and state in ('queued', 'running', 'retrying')" if open_only else ""
+def range_rows(db: sqlite3.Connection, ref: Ref, stage: str) -> list[rows.Row]:
+    """The ranges in which the stage's pages are read, if they are."""
     found = db.execute(
-        f"select 1 from docpipe_page_ranges where document_uuid = ? and run = ? and stage = ? {states}",  # noqa: S608
+        "select state, attempt, token, claim_id, task_id, lease_expires_at, queued_at"
+        " from docpipe_page_ranges where document_uuid = ? and run = ? and stage = ?",
         (ref.document_uuid, ref.run, stage),
     )
-    return found.fetchone() is not None
+    return [decoded(row) for row in found]
 
 
 def replace(db: sqlite3.Connection, table: str, ref: Ref, found: list[rows.Row]) -> None:

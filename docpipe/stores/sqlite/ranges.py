@@ -1,4 +1,4 @@
-"""The ledger of ranges in SQLite: the same moves as `sql/*_docpipe_page_ranges.sql`."""
+"""The ledger of ranges in SQLite: the same moves as `sql/*_docpipe_ranges.sql`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
+from docpipe.models.status import StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ledger_rules import Claimant
@@ -22,11 +23,11 @@ select document_uuid, run, stage, first_page, last_page, state, attempt, task_id
 """
 """Without the output: it is large."""
 _WITH_OUTPUT = "select * from docpipe_page_ranges where document_uuid = ? and run = ? order by first_page"
-_REPLAYABLE = """
-select first_page from docpipe_page_ranges g
- where document_uuid = ? and run = ? and (state = 'failed' or exists (
+_PAGES_FAILED = """
+select first_page, state, exists (
        select 1 from json_each(g.output) part, json_each(part.value, '$.warnings') warning
-        where json_extract(warning.value, '$.code') = 'page_failed'))
+        where json_extract(warning.value, '$.code') = 'page_failed') as page_failed
+  from docpipe_page_ranges g where document_uuid = ? and run = ?
 """
 
 
@@ -279,7 +280,11 @@ def _poison(row: rows.Row) -> Failure:
 
 def _replayable(db: sqlite3.Connection, ref: Ref) -> set[int]:
     """First pages of the ranges that hold pages which could not be read."""
-    return {row["first_page"] for row in db.execute(_REPLAYABLE, (ref.document_uuid, ref.run))}
+    return {
+        row["first_page"]
+        for row in db.execute(_PAGES_FAILED, (ref.document_uuid, ref.run))
+        if rules.is_replayable(StageState(row["state"]), page_failed=bool(row["page_failed"]))
+    }
 
 
 def _move(db: sqlite3.Connection, row: rows.Row, run: int, *, again: bool) -> None:

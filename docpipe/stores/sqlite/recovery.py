@@ -120,16 +120,17 @@ def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Res
 
 def completed_before(db: sqlite3.Connection, document_uuid: str, stages: Sequence[str]) -> rows.Row | None:
     """The newest run of the document that has completed all of `stages`."""
-    marks = ", ".join("?" * len(stages))
-    return ledger.one(
-        db,
-        f"select r.* from docpipe_runs r where r.document_uuid = ? and ? = (select count(*) from stage_runs s"  # noqa: S608
-        f" where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'complete'"
-        f" and s.stage in ({marks})) order by r.run desc limit 1",
-        document_uuid,
-        len(stages),
-        *stages,
-    )
+    found = db.execute(
+        "select r.run, s.stage from docpipe_runs r left join stage_runs s"
+        " on s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'complete'"
+        " where r.document_uuid = ?",
+        (document_uuid,),
+    ).fetchall()
+    completed: dict[int, set[str]] = {row["run"]: set() for row in found}
+    for row in found:
+        completed[row["run"]].add(row["stage"])
+    run = rules.basis(completed, stages)
+    return None if run is None else ledger.run_row(db, Ref(document_uuid, run))
 
 
 def reprocess(

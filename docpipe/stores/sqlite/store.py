@@ -90,7 +90,10 @@ class SqliteStore(SqliteGraph):
     def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
         with self._transaction() as db:
             seen, first = ledger.see(db, ref, stage), ledger.first_incomplete(db, ref)
-            ready, joins = first is not None and first["stage"] == stage, ledger.has_ranges(db, ref, stage)
+            ready, joins = (
+                first is not None and first["stage"] == stage,
+                bool(ledger.range_rows(db, ref, stage)),
+            )
             answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment())
             refused = ledger.answered(db, ref, seen, answer, joins=joins)
             if refused:
