@@ -95,7 +95,7 @@ class Side(ABC):
     def _row(self, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         plain = {key: hours(value, now) if key.endswith("_at") else value for key, value in row.items()}
         if plain.get("token") is not None:
-            plain["token"] = self._named[plain["token"]]
+            plain["token"] = self._named[cast("int", plain["token"])]
         return plain
 
     @abstractmethod
