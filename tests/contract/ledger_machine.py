@@ -274,6 +274,9 @@ class LedgerMachine(RuleBasedStateMachine):
     finish_any = precondition(lambda self: self.holds(str) and self.rested("late", 4))(
         rule(back=BACK, warned=st.booleans())(finish)
     )
+    finish_late = precondition(lambda self: self.can_finish(str) and len(self.held) > 1)(
+        rule(back=st.just(1), warned=st.booleans())(finish)
+    )
     finish_newest = precondition(lambda self: self.can_finish(str))(
         rule(back=st.just(0), warned=st.booleans())(finish)
     )
