@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections import Counter
@@ -34,6 +35,7 @@ from docpipe.recovery import Recovery
 from docpipe.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.status import CANCELLED, PENDING, is_error
+from docpipe.stores.ids import may_be_stored, storable
 from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
 from docpipe.stores.ranges import Handover
 from docpipe.submission import Submission, good_end, wait_for
@@ -42,6 +44,8 @@ log = get_logger(__name__)
 
 PRIORITIES = range(10)
 _DAY = 86_400.0
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON writes it."""
 
 
 class Pipeline:
@@ -195,6 +199,8 @@ class Pipeline:
     ) -> Registered:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
+        if not may_be_stored(project_id or ""):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -366,7 +372,7 @@ class Pipeline:
         """
         uris = self.store.delete(document_uuid)
         if uris is None:
-            raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+            raise DocumentNotFoundError(f"The store knows no document {storable(document_uuid)}.")
         for uri in uris:
             self.sources.discard(uri)
         self.runtime.progress.forget(document_uuid)
@@ -422,9 +428,11 @@ def link_document(store: Store, ref: Ref) -> bool:
 
 def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        json.dumps(metadata)
+        told = json.dumps(metadata, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    if not may_be_stored(told) or _NUL.search(told):
+        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
     return dict(metadata)
 
 

@@ -14,7 +14,9 @@ from rich.table import Column, Table
 
 from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError
+from docpipe.masking import masked
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.sources.allowed import Trusted
 
 _FILE_WIDTH = 400
 """Columns of a table that goes into a file or a pipe: nothing is cut."""
@@ -29,21 +31,25 @@ _FILE_WIDTH = 400
 def submit(
     sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
 ) -> None:
-    """Submit paths, s3:// or https:// locators to the workers; prints one uuid per line."""
+    """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
+
+    What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
+    """
     failed = 0
     for source in sources:
         try:
             submission = default_pipeline().submit(
-                source, project_id=project_id, priority=priority, reprocess=reprocess
+                Trusted(source), project_id=project_id, priority=priority, reprocess=reprocess
             )
             click.echo(submission.document_uuid)
             if submission.task_id is None:
-                click.echo(f"docpipe: {source}: the broker cannot be reached; it is sent later.", err=True)
+                later = "the broker cannot be reached; it is sent later."
+                click.echo(f"docpipe: {masked(source)}: {later}", err=True)
             if timeout is not None:
                 submission.wait(timeout)
         except DocpipeError as error:
             failed += 1
-            click.echo(f"docpipe: {source}: {error} ({error.code})", err=True)
+            click.echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
     sys.exit(1 if failed else 0)
 
 

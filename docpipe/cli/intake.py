@@ -21,6 +21,7 @@ from docpipe.intake.choose import DOCUMENTS, IMAGES, UNFINISHED, Choice
 from docpipe.intake.folder import Folder, Watcher
 from docpipe.intake.journal import Journal
 from docpipe.logs import configure_logging
+from docpipe.masking import masked
 from docpipe.pipeline import Pipeline
 from docpipe.settings import data_folder, read_settings
 
@@ -149,7 +150,7 @@ def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **option
                 click.echo(taken.document_uuid)
             else:
                 failed += 1
-                click.echo(f"docpipe: {taken.uri}: {taken.error}", err=True)
+                click.echo(f"docpipe: {masked(taken.uri)}: {taken.error}", err=True)
     finally:
         journal.close()
     sys.exit(1 if failed else 0)

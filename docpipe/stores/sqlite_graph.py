@@ -13,6 +13,7 @@ from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName,
 from docpipe.stores import rows
 from docpipe.stores import sqlite_ledger as ledger
 from docpipe.stores.graph_port import Found, Ties
+from docpipe.stores.ids import storable
 from docpipe.stores.sqlite_file import SqliteFile
 
 _AMONG = "in (select value from json_each(?))"
@@ -155,6 +156,7 @@ class SqliteGraph(SqliteFile):
                 _decide(db, row["project_id"], (key, own), False if apart else None)
 
     def delete(self, document_uuid: str) -> list[str] | None:
+        document_uuid = storable(document_uuid)
         with self._transaction() as db:
             document = ledger.one(
                 db, "select project_id from source_documents where document_uuid = ?", document_uuid
