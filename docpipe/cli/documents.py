@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError
 from docpipe.masking import masked
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.pipeline.default import default_pipeline
 from docpipe.sources.allowed import Trusted
 
 _FILE_WIDTH = 400

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from docpipe import Sources
-from docpipe.database.locators import Where, locators, recorded
 from docpipe.errors import (
     ConfigurationError,
     DocpipeError,
@@ -23,13 +22,14 @@ from docpipe.errors import (
     SourceNotFoundError,
     SourceRejectedError,
 )
-from docpipe.intake import s3 as s3_intake
-from docpipe.intake.journal import Journal
 from docpipe.masking import masked
+from docpipe.pipeline.intake import s3 as s3_intake
+from docpipe.pipeline.intake.journal import Journal
 from docpipe.sources.allowed import Trusted
 from docpipe.sources.local import LocalFiles
 from docpipe.sources.locators import of_path, parsed, parsed_prefix
 from docpipe.sources.supabase import SupabaseStorage
+from docpipe.takeover.queue.locators import Where, locators, recorded
 from tests.unit.conftest import NewPipeline
 
 DATA = b"Ann Lee met Bob."
