@@ -22,6 +22,7 @@ from docpipe.database.connection import connected, naming
 from docpipe.database.probe import Seen, probe
 from docpipe.database.schema import PIPELINE_TABLES, QUEUE_TABLE, columns, quoted, stable
 from docpipe.errors import ConfigurationError
+from docpipe.private import make_private_file
 
 KNOWN = (
     "update_source_document_status_on_queue_change",
@@ -328,6 +329,7 @@ def _save(restore_file: Path, switched: list[Switched]) -> None:
         )
     parts = [f"-- {each.table}: {each.name} was {each.done}\n{each.undo}\n" for each in switched]
     try:
+        make_private_file(restore_file)
         restore_file.write_text("\n".join(["begin;\n", *parts, "commit;\n"]), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{restore_file} cannot be written: {error.strerror}.") from error

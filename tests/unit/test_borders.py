@@ -23,22 +23,24 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 WORDS = {"models", "errors", "status"}
 CORE = {"canvas", "tasks", "runner", "plan", "progress", "logs", "stores", "sources", "engines"}
-CORE |= {"broker", "checks", "isolation", "ledger", "graph"}
+CORE |= {"broker", "checks", "isolation", "ledger", "graph", "visible", "private"}
 CORE |= WORDS | {"formats", "stages"}
 WIRING = {"dispatch", "recovery", "submission", "pipeline"}
 """What hosts embed. Everything else is a face of it."""
 
 MAY_IMPORT = {
     "errors": set(),
+    "visible": set(),
+    "private": set(),
     "models": set(),
     "status": set(),
-    "logs": set(),
+    "logs": {"visible"},
     "formats": {"models", "errors", "formats"},
     "stages": {"models", "errors", "stages", "formats"},
     "engines": {"models", "errors", "engines", "stages"},
-    "stores": WORDS | {"stores", "logs"},
+    "stores": WORDS | {"stores", "logs", "private"},
     "sources": WORDS | {"sources"},
-    "graph": WORDS | {"graph", "stores"},
+    "graph": WORDS | {"graph", "stores", "visible", "private"},
     "pictures": {"formats"},
     "linking": {"models", "stages", "stores"},
     "progress": WORDS | {"logs"},
