@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_SMALL, _LARGE = 1_024, 4_096
+_STEPS, _LARGE = (64, 128, 256), 4_096
 _QUICK = 0.003
 """Seconds of CPU for `_LARGE` characters in which nothing quadratic can be done."""
-_LIMIT = 0.5
+_LIMIT = 2.0
 _FACTOR = 4
 _TOO_MUCH = 9.0
 """Four times as much input: four times the work is linear, sixteen times is quadratic."""
@@ -24,19 +25,22 @@ class _TooLongError(Exception):
 def growth(work: Callable[[int], object]) -> str | None:
     """How the work grows where it grows faster than linearly; None where it is linear."""
     try:
-        if _seconds(work, 64) > 0.05 or _seconds(work, 256) > 0.1:
-            return "exponential"
+        for size in _STEPS:  # what is exponential ends here
+            _seconds(work, size)
         if _seconds(work, _LARGE) < _QUICK:
             return None
-        factors = [_factor(work) for _ in range(_ROUNDS)]
+        least = math.inf
+        for _ in range(_ROUNDS):
+            least = min(least, _factor(work))
+            if least <= _TOO_MUCH:
+                return None
     except _TooLongError:
         return f"more than {_LIMIT} s"
-    least = min(factors)
-    return f"{least:.1f} times the work for {_FACTOR} times the input" if least > _TOO_MUCH else None
+    return f"{least:.1f} times the work for {_FACTOR} times the input"
 
 
 def _factor(work: Callable[[int], object]) -> float:
-    small = min(_seconds(work, _LARGE) for _ in range(3))
+    small = min(_seconds(work, _LARGE) for _ in range(2))
     large = min(_seconds(work, _LARGE * _FACTOR) for _ in range(2))
     return large / max(small, _QUICK)
 

@@ -43,7 +43,7 @@ def find_vat_numbers(text: str, start: int, end: int) -> Iterator[Span]:
 def _stops(text: str, start: int, digits: int) -> Iterator[int]:
     """Where the number may end: after any of its pieces, the longest first."""
     if whole := _PIECES.match(text, digits):
-        ends = [piece.end() for piece in re.finditer(r"[A-Z0-9]+(?![A-Za-z0-9])", whole.group())]
+        ends = [piece.end() for piece in re.finditer(r"(?<![A-Z0-9])[A-Z0-9]++(?![A-Za-z0-9])", whole.group())]
         yield from (digits + end for end in reversed(ends) if _LEAST <= digits + end - start <= _MOST)
 
 
