@@ -136,7 +136,7 @@ def _in_member(sign: str, operation: Any, value: Any) -> bool:
             ops.CATEGORY_WORD: word,
             ops.CATEGORY_NOT_WORD: not word,
         }
-        return kinds[value]
+        return bool(kinds[value])
     return False
 
 

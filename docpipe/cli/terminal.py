@@ -36,7 +36,7 @@ def shown(text: str) -> str:
 
 
 class _SafeConsole(Console):
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible_lines(text), **options)
 
 

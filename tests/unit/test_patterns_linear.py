@@ -79,17 +79,16 @@ def _in_functions(module: ModuleType, tree: ast.AST) -> Iterator[_Expression]:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
-        if (
-            isinstance(node.func.value, ast.Name)
-            and node.func.value.id == "re"
-            and node.func.attr in _CALLS - {"compile"}
-        ):
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.func.attr in _CALLS:
             written = ast.unparse(node.args[0])
             try:
-                value = re.compile(eval(written, vars(module)))  # noqa: S307 - docpipe's own source
+                value = re.compile(eval(written, vars(module)))
             except NameError:
                 value = None
-            yield _Expression(f"{module.__name__}: {written}", value, _ways({node.func.attr}))
+            if (
+                value is None or node.func.attr != "compile"
+            ):  # what is compiled is an attribute or found there
+                yield _Expression(f"{module.__name__}: {written}", value, _ways({node.func.attr}))
 
 
 def _expressions(room: str) -> Iterator[_Expression]:
