@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from docpipe.cli.terminal import echo
-from docpipe.default import default_pipeline
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.command()

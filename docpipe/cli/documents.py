@@ -11,9 +11,9 @@ import click
 from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
-from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.command()

@@ -10,8 +10,8 @@ import click
 from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
-from docpipe.default import default_pipeline
 from docpipe.graph.values import Entities, Explanation, ProjectEntity
+from docpipe.pipeline.default import default_pipeline
 
 _PAGE = 500
 

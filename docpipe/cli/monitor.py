@@ -14,10 +14,10 @@ import click
 from rich.live import Live
 
 from docpipe.cli.terminal import echo, new_console
-from docpipe.default import default_pipeline
+from docpipe.delivery.monitoring.snapshot import Snapshot, look
+from docpipe.delivery.monitoring.tables import screen
 from docpipe.errors import ConfigurationError, MissingExtraError
-from docpipe.monitoring.snapshot import Snapshot, look
-from docpipe.monitoring.tables import screen
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.command()
@@ -56,7 +56,7 @@ def to_json(snapshot: Snapshot) -> str:
 
 def _metrics() -> ModuleType:
     try:
-        return import_module("docpipe.monitoring.metrics")
+        return import_module("docpipe.delivery.monitoring.metrics")
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "prometheus_client", "metrics") from error
 

@@ -11,7 +11,7 @@ import click
 
 from docpipe.cli.database import database_part, dsn
 from docpipe.cli.terminal import echo
-from docpipe.default import default_pipeline
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.group()

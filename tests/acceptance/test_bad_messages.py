@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from docpipe import Pipeline
-from docpipe.status import QUEUES
+from docpipe.models.status import QUEUES
 from tests.acceptance.conftest import Services
 from tests.workers import Worker, Workers, wait_until
 

@@ -10,8 +10,8 @@ import pytest
 
 from docpipe.formats import open_document
 from docpipe.formats.sniff import detect
-from docpipe.stages.patterns import find_patterns
-from docpipe.stages.vat import find_vat_numbers
+from docpipe.stages.entities.patterns import find_patterns
+from docpipe.stages.entities.vat import find_vat_numbers
 from tests.growth import growth
 
 _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"

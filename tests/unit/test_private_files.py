@@ -11,7 +11,7 @@ import pytest
 
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
-from docpipe.intake.journal import Journal
+from docpipe.pipeline.intake.journal import Journal
 from docpipe.private import make_private_file, make_private_folder
 from docpipe.stores import open_store
 
