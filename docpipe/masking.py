@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from docpipe.visible import visible
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE | re.ASCII)
 _USER_AND_HOST = re.compile(r"[^/?#@]*@([^/?#@]+)([^@]*)")
 _OBJECTS = frozenset({"s3", "supabase"})
@@ -13,15 +15,15 @@ _HIDDEN = "…"
 
 
 def masked(text: str) -> str:
-    """An address as it may be shown: without user, password, query and fragment, in printable characters, and
-    not endless. Takes any text.
+    """An address as it may be shown: without user, password, query and fragment, in characters that can be
+    seen, and not endless. Takes any text.
     """
     found = _SCHEME.match(text)
     if found is not None:
         rest = text[found.end() :]
         text = f"{found[0]}{_public(rest, is_object=found[1].lower() in _OBJECTS)}"
     cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}{_HIDDEN}"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut)
+    return visible(cut)
 
 
 def _public(rest: str, *, is_object: bool) -> str:

@@ -12,8 +12,8 @@ from pydantic import AliasChoices, BaseModel, Field, Secret, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
-from docpipe.execution.plan import Options
-from docpipe.execution.runner import Policy
+from docpipe.execution.options import Options
+from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
 from docpipe.masking import masked
 from docpipe.sources import Sources
