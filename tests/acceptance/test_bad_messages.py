@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from docpipe import Pipeline
-from docpipe.models.status import QUEUES
+from docpipe.models.status import QUEUES, Stage
 from tests.acceptance.conftest import Services
 from tests.workers import Worker, Workers, wait_until
 
@@ -32,7 +32,7 @@ def _packed(body: object) -> str:
 def _message(*, body: str | None = None, **headers: Any) -> dict[str, Any]:
     """A message as Celery sends it, with other headers or another body."""
     found = {"task": "docpipe.ocr", "id": "some-id", "retries": 0} | headers
-    delivery = {"exchange": "", "routing_key": QUEUES["ocr"]}
+    delivery = {"exchange": "", "routing_key": QUEUES[Stage.OCR]}
     return {
         "body": _packed([[REF], {}, {}]) if body is None else body,
         "content-encoding": "utf-8",
