@@ -107,7 +107,7 @@ def test_the_worker_goes_on_after(
     bad = BAD[kind]
     main = worker.processes()[0]
     with redis.Redis.from_url(services.redis_url) as client:
-        client.lpush(f"docpipe:{QUEUES['ocr']}", bad if isinstance(bad, bytes) else json.dumps(bad))
+        client.lpush(f"docpipe:{QUEUES[Stage.OCR]}", bad if isinstance(bad, bytes) else json.dumps(bad))
     letter = tmp_path / "letter.txt"
     letter.write_text(f"After {kind} Maria Delgado paid USD 1,000.00.")
 

@@ -17,9 +17,6 @@ CALLS: list[Callable[[Pipeline, str], object]] = [
     Pipeline.get,
     Pipeline.cancel,
     Pipeline.delete,
-    Pipeline.resume,
-    Pipeline.reprocess,
-    Pipeline.retry_pages,
     Pipeline.ranges,
     Pipeline.wait,
 ]
