@@ -12,9 +12,9 @@ from docpipe.delivery.canvas import CANARY, ON_ERROR, PAGES, REAP
 from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
+from docpipe.execution.policy import Policy
 from docpipe.execution.runner import (
     NothingToDoError,
-    Policy,
     Runtime,
     TryAgainError,
     UnrecordedError,

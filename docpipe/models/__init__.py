@@ -186,7 +186,7 @@ class Mention:
     chunk: int
     """Index of the chunk the mention lies in."""
     value: str | None = None
-    """Of a DATE in ISO 8601 (`2024-03-14`), of MONEY with its code (`USD 18500.00`), where it is plain."""
+    """The normal form of a date (`2024-03-14`), amount (`USD 18500`) or number, where it is plain."""
 
 
 @dataclass(frozen=True, slots=True)

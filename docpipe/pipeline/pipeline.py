@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -26,22 +26,29 @@ from docpipe.errors import (
     DocumentNotFoundError,
     MissingExtraError,
 )
+from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.logs import get_logger
-from docpipe.execution.plan import BUILT_IN, Options, StageSpec, Tools, checked
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, StageSpec, checked
+from docpipe.execution.policy import Policy
 from docpipe.execution.progress import NoProgress, Progress
-from docpipe.execution.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
+from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
+from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
 from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
-from docpipe.pipeline.submission import Submission, good_end, wait_for
+from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
-from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
+from docpipe.stores.ids import may_be_stored
+from docpipe.stores.port import NewDocument, Outcome, Registered, Store
 from docpipe.stores.range_port import Handover
 
 log = get_logger(__name__)
 
 PRIORITIES = range(10)
 _DAY = 86_400.0
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON writes it."""
 
 
 class Pipeline:
@@ -76,10 +83,12 @@ class Pipeline:
         self.sources = sources or Sources()
         self.stages = checked(stages)
         self.policy = policy or Policy()
+        options = options or Options()
         self.runtime = Runtime(
             store=store,
             sources=self.sources,
-            tools=Tools(options or Options()),
+            tools=Tools(options),
+            reader=ReaderProcess(options),
             policy=self.policy,
             progress=progress or NoProgress(),
             translations=tasks.TRANSLATIONS,
@@ -151,7 +160,7 @@ class Pipeline:
         task_id = registered.task_id
         if registered.status == PENDING:
             task_id = dispatch.begin(registered.ref, priority or 0)
-        return Submission(registered.ref.document_uuid, task_id, registered.created, self)
+        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
 
     def submit_many(
         self, sources: Iterable[SourceLike], **options: Any
@@ -195,6 +204,8 @@ class Pipeline:
     ) -> Registered:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
+        if not may_be_stored(project_id or ""):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -314,9 +325,7 @@ class Pipeline:
         """A document with all that was found in it: the newest completed run's results, or, while none
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
-        status = self.status(document_uuid)
-        document = self.store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
-        return _as_it_stands(document, status)
+        return read_document(self.store, _id(document_uuid))
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
@@ -432,12 +441,9 @@ def link_document(store: Store, ref: Ref) -> bool:
 
 def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        json.dumps(metadata)
+        told = json.dumps(metadata, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    if not may_be_stored(told) or _NUL.search(told):
+        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
     return dict(metadata)
-
-
-def _as_it_stands(document: Document, status: DocumentStatus) -> Document:
-    """The document with where it stands now, and why it failed if it did."""
-    return replace(document, status=status.status, error=status.error)

@@ -1,4 +1,4 @@
-"""An id that none can have is an unknown one, and no message about it is long or moves the cursor."""
+"""Ids that no store can hold name nothing, in either store, and are refused where they would be written."""
 
 from __future__ import annotations
 
@@ -7,41 +7,66 @@ from collections.abc import Callable
 import pytest
 
 from docpipe import Pipeline
-from docpipe.errors import DocumentNotFoundError
-from docpipe.models import RangeRef, Ref
+from docpipe.errors import ConfigurationError, DocumentNotFoundError, EntityNotFoundError
+from docpipe.testing import memory_app
 from tests.unit.conftest import NewPipeline
 
-ODD = ["\ud800", "\0", "", "a\nb", "\x1b[31m", "x" * 5_000_000]
-CALLS: list[Callable[[Pipeline, str], object]] = [
-    Pipeline.status,
-    Pipeline.get,
-    Pipeline.cancel,
-    Pipeline.delete,
-    Pipeline.ranges,
-    Pipeline.wait,
-]
+HALF = "\ud800"
+UNHOLDABLE = [HALF, f"id{HALF}", "a\x00b", "\udce9"]
 
 
-@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:8]))
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: str(call.__name__))
-def test_an_odd_id_is_unknown(
-    call: Callable[[Pipeline, str], object], odd: str, new_pipeline: NewPipeline
+@pytest.mark.parametrize("uuid", UNHOLDABLE)
+@pytest.mark.parametrize(
+    "call",
+    [
+        Pipeline.status,
+        Pipeline.get,
+        Pipeline.wait,
+        Pipeline.delete,
+        Pipeline.ranges,
+        Pipeline.reprocess,
+        Pipeline.retry_pages,
+        lambda pipeline, uuid: pipeline.graphs.document_graph(uuid),
+        lambda pipeline, uuid: pipeline.graphs.whole(uuid),
+    ],
+)
+def test_an_id_that_no_store_can_hold_is_no_document(
+    new_pipeline: NewPipeline, call: Callable[[Pipeline, str], object], uuid: str
 ) -> None:
     with pytest.raises(DocumentNotFoundError) as raised:
-        call(new_pipeline(), odd)
-    assert str(raised.value).isprintable()
-    assert len(str(raised.value)) < 300
+        call(new_pipeline(memory_app()), uuid)
+    str(raised.value).encode()
 
 
-@pytest.mark.parametrize("uuid", [*ODD, 5, None, ["x"]], ids=lambda odd: ascii(odd)[:8])
-def test_a_message_with_an_odd_id_names_no_document(uuid: object) -> None:
-    with pytest.raises(ValueError, match="document_uuid is no id"):
-        Ref.from_message({"document_uuid": uuid, "run": 1})
+@pytest.mark.parametrize("uuid", UNHOLDABLE)
+def test_what_is_no_document_is_neither_cancelled_nor_resumed(new_pipeline: NewPipeline, uuid: str) -> None:
+    pipeline = new_pipeline(memory_app())
+    assert (pipeline.cancel(uuid), pipeline.resume(uuid)) == (False, None)
 
 
-@pytest.mark.parametrize("number", [0, -1, 2**31, 10**300, 1.5, "1", True, None, [1]], ids=ascii)
-def test_a_message_with_an_odd_number_names_no_run_and_no_range(number: object) -> None:
-    with pytest.raises(ValueError, match="run is no number"):
-        Ref.from_message({"document_uuid": "u", "run": number})
-    with pytest.raises(ValueError, match="first_page is no number"):
-        RangeRef.from_message({"document_uuid": "u", "run": 1, "first_page": number})
+@pytest.mark.parametrize("uuid", UNHOLDABLE)
+def test_an_id_that_no_store_can_hold_is_no_entity(new_pipeline: NewPipeline, uuid: str) -> None:
+    with pytest.raises(EntityNotFoundError) as raised:
+        new_pipeline().graphs.entity(f"{uuid}/entity:0")
+    str(raised.value).encode()
+
+
+@pytest.mark.parametrize("project_id", UNHOLDABLE)
+def test_a_project_that_no_store_can_hold_is_refused(new_pipeline: NewPipeline, project_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="project_id") as raised:
+        new_pipeline().process(b"Ann met Bob.", name="note.txt", project_id=project_id)
+    str(raised.value).encode()
+
+
+@pytest.mark.parametrize("value", UNHOLDABLE)
+def test_metadata_that_no_store_can_hold_is_refused(new_pipeline: NewPipeline, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="metadata"):
+        new_pipeline().process(b"Ann met Bob.", name="note.txt", metadata={"customer": [value]})
+
+
+def test_metadata_may_speak_of_what_it_cannot_hold(new_pipeline: NewPipeline) -> None:
+    told = {"told": r"NUL is \u0000, half a character is \ud800"}
+    assert (
+        new_pipeline().process(b"Ann met Bob.", name="note.txt", metadata=told).metadata["told"]
+        == told["told"]
+    )
