@@ -12,8 +12,8 @@ from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.errors import DocpipeError
-from docpipe.masking import masked
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
 from docpipe.sources.allowed import Trusted
 

@@ -18,7 +18,7 @@ import click
 from docpipe.cli.terminal import echo
 from docpipe.errors import MissingExtraError
 from docpipe.execution.logs import configure_logging
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.intake.choose import DOCUMENTS, IMAGES, UNFINISHED, Choice
 from docpipe.pipeline.intake.folder import Folder, Watcher

@@ -14,7 +14,7 @@ from docpipe.errors import DocpipeError, MissingExtraError
 from docpipe.models import Ref
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.private import make_private_file
+from docpipe.stores.private_files import make_private_file
 
 
 @click.command()

@@ -26,7 +26,7 @@ class Options:
     ocr_range_pages: int = 10
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """Not shown with the other options: a key may be among them."""
+    """Hidden where options are shown: a key may be among them."""
     gazetteer: str | None = None
     """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
     chunk_max: int = 1500

@@ -15,7 +15,7 @@ from docpipe.errors import ConfigurationError
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import Store

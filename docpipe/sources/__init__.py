@@ -28,7 +28,7 @@ from docpipe.errors import (
     SourceForbiddenError,
     SourceRejectedError,
 )
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.sources.allowed import (
     EVERYWHERE_BY_DEFAULT,
     Allowed,

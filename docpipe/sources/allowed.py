@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docpipe.errors import ConfigurationError, SourceForbiddenError, SourceRejectedError
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.sources.locators import Locator, names_a_place, of_path, parsed_prefix, resolved
 
 _SYSTEM = tuple(Locator("file", "", path) for path in ("/proc", "/sys", "/dev"))

@@ -26,7 +26,7 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.sources.addresses import Address, is_public
 from docpipe.sources.locators import Locator, parsed
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
 from docpipe.errors import SourceRejectedError
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE | re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -23,7 +23,7 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docpipe.errors import ConfigurationError
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.stores.port import Store
 
 

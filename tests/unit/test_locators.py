@@ -22,7 +22,7 @@ from docpipe.errors import (
     SourceNotFoundError,
     SourceRejectedError,
 )
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.pipeline.intake import s3 as s3_intake
 from docpipe.pipeline.intake.journal import Journal
 from docpipe.sources.allowed import Trusted

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -95,7 +95,7 @@ def _expressions(room: str) -> Iterator[_Expression]:
     for module in _modules(room):
         if module.__name__.endswith(".triggers"):
             continue  # they read the functions of the database's own owner
-        tree = ast.parse(inspect.getsource(module))
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         for name, value in vars(module).items():
             for pattern in _inside(value):
                 yield _Expression(f"{module.__name__}.{name}", pattern, _used(tree, name))
@@ -114,9 +114,11 @@ def test_no_expression_is_put_together_from_what_only_a_call_knows(room: str) ->
 
 
 def _fault(one: _Expression) -> str | None:
-    for attack in attacks(one.pattern) if one.pattern else ():
+    if (pattern := one.pattern) is None:
+        return None
+    for attack in attacks(pattern):
         for way in sorted(one.ways):
-            grown = growth(lambda size: _run(one.pattern, way, attack(size)))  # noqa: B023 - called at once
+            grown = growth(lambda size: _run(pattern, way, attack(size)))  # noqa: B023 - called at once
             if grown:
                 return f"{way} of {attack(16)!r}: {grown}"
     return None

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import docpipe
 from docpipe.cli import cli
 from docpipe.execution.logs import Visible, get_logger, new_formatter
-from docpipe.visible import visible, visible_lines
+from docpipe.models.visible import visible, visible_lines
 
 HOSTILE = "a\x1b[31m\x9b2J\nb\r\u202egpj\u2066\u2028.txt"
 SHOWN = "a\\u001b[31m\\u009b2J\\nb\\r\\u202egpj\\u2066\\u2028.txt"

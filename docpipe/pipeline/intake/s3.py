@@ -28,7 +28,7 @@ from docpipe.errors import (
     SourceUnavailableError,
 )
 from docpipe.execution.logs import get_logger
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.pipeline.intake.choose import Choice
 from docpipe.pipeline.intake.journal import Entry, Journal
 from docpipe.pipeline.pipeline import Pipeline

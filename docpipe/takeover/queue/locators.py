@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from docpipe.errors import SourceRejectedError
-from docpipe.masking import masked
+from docpipe.models.masking import masked
 from docpipe.sources.locators import parsed
 
 _TWICE = re.compile(r"^(?:[a-z0-9]+://)+(?=[a-z0-9]+://)", re.I)
