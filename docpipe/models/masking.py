@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from docpipe.visible import visible
+from docpipe.models.visible import visible
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE | re.ASCII)
 _USER_AND_HOST = re.compile(r"[^/?#@]*@([^/?#@]+)([^@]*)")
