@@ -15,6 +15,7 @@ from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import PENDING
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import (
     Claim,
@@ -168,6 +169,7 @@ class SqliteStore(SqliteGraph):
             return True
 
     def cancel(self, document_uuid: str) -> bool:
+        document_uuid = storable(document_uuid)
         with self._transaction() as db:
             active = db.execute(
                 "select run from docpipe_runs where document_uuid = ? and state = 'active'", (document_uuid,)
@@ -196,6 +198,7 @@ class SqliteStore(SqliteGraph):
             return recovery.revive(db, ref, grace_seconds, max_attempts, task_id)
 
     def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        document_uuid = storable(document_uuid)
         with self._transaction() as db:
             ref, run = recovery.newest_run(db, document_uuid)
             if run is None or not rules.resumable(ledger.run_of(run)):
@@ -207,6 +210,7 @@ class SqliteStore(SqliteGraph):
     def reprocess(
         self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]
     ) -> Resumption | None:
+        document_uuid = storable(document_uuid)
         names = [stage.name for stage in stages]
         if from_stage not in names:
             return None
@@ -284,6 +288,7 @@ class SqliteStore(SqliteGraph):
         )
 
     def status(self, document_uuid: str) -> DocumentStatus:
+        document_uuid = storable(document_uuid)
         found = self._rows(
             "select d.document_uuid, d.docpipe_run as run, d.docpipe_result_run as result_run,"
             " d.celery_status as status,"
