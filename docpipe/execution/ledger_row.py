@@ -26,8 +26,8 @@ from docpipe.errors import (
 from docpipe.execution.policy import Policy
 from docpipe.models import Failure, Ref, StageOutput
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Claim, Heartbeat, Outcome, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome
 
 _STOPS_ALL = (
     ConfigurationError,

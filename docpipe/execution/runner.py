@@ -39,8 +39,8 @@ from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.sources import Sources
 from docpipe.stages.ocr.page_ranges import join
 from docpipe.stores.ledger_rules import poison
-from docpipe.stores.port import Claim, Outcome, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Claim, Handover, Outcome
 
 log = get_logger(__name__)
 

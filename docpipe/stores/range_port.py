@@ -7,33 +7,11 @@ A range is a row of the ledger as a stage is, with the same promises (docpipe/st
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores.ledger_rules import Claimant
-
-if TYPE_CHECKING:
-    from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
-
-
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """What is to be published now; often nothing."""
-
-    first_pages: tuple[int, ...] = ()
-    """Ranges, by their first page."""
-    complete: bool = False
-    """No range is open any more: the stage itself, to join them."""
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRange:
-    """What a range has read, or why it has not."""
-
-    pages: PageRange
-    output: StageOutput | Failure
+from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
 
 class Ranges(Protocol):

@@ -18,7 +18,7 @@ from docpipe.execution.plan import CHUNK, OCR
 from docpipe.models import Failure, PageRange, Ref, StageOutput, Warn
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Claim, NewDocument, PlannedStage, Stalled
+from docpipe.stores.values import Claim, NewDocument, PlannedStage, Stalled
 from tests.contract.ledger_model import Model, ModelRow, ModelRun, known
 from tests.contract.ledger_sides import HOUR, Side, Snapshot, hours
 

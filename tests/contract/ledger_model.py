@@ -14,8 +14,16 @@ from docpipe.models import Failure, PageRange, Ref
 from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Answer, Beat, Claimant, Move, Revive
-from docpipe.stores.port import Claim, Heartbeat, Outcome, PlannedStage, Resumption, Revival, Stalled
-from docpipe.stores.range_port import Handover
+from docpipe.stores.values import (
+    Claim,
+    Handover,
+    Heartbeat,
+    Outcome,
+    PlannedStage,
+    Resumption,
+    Revival,
+    Stalled,
+)
 
 REFUSED = {
     Answer.COMPLETE: Outcome.COMPLETE,

@@ -18,9 +18,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from docpipe.stores.port import Claim, Store
+from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.supabase.store import SupabaseStore
+from docpipe.stores.values import Claim
 
 HOUR = 3600.0
 TIMES = {

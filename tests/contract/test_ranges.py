@@ -21,8 +21,8 @@ from docpipe.models import (
 )
 from docpipe.models.status import StageState
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Claim, Heartbeat, Outcome, Resumption, Revival, Stalled, Store
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.port import Store
+from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome, ReadRange, Resumption, Revival, Stalled
 from tests.contract.test_store import FAILURE, OUTPUTS, claim, new, run_stage, token_of, words
 
 RANGES = (PageRange(1, 3), PageRange(4, 6), PageRange(7, 8))

@@ -33,7 +33,8 @@ from docpipe.models import (
 )
 from docpipe.models.status import StageState
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import (
+from docpipe.stores.port import Store
+from docpipe.stores.values import (
     ALL_PARTS,
     Claim,
     Heartbeat,
@@ -45,7 +46,6 @@ from docpipe.stores.port import (
     Selection,
     SourceRecord,
     Stalled,
-    Store,
 )
 
 TEXT = "Ann met Bob.\n\nThey signed — 5 €."

@@ -20,9 +20,8 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Outcome, Selection
-from docpipe.stores.range_port import Handover
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
 
 PREFIX = "recovery:"

@@ -20,7 +20,7 @@ from docpipe.models.status import Stage
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Outcome
+from docpipe.stores.values import Outcome
 from docpipe.testing import memory_app
 from tests.engines import doing, failing
 from tests.unit.conftest import NewPipeline, sent

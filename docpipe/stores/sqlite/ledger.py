@@ -17,7 +17,7 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.port import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
+from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
 JSON_COLUMNS = {
     "lines",

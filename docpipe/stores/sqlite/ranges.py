@@ -12,9 +12,17 @@ from docpipe.models.status import StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Claim, Heartbeat, Outcome, PlannedStage, Resumption, Revival
-from docpipe.stores.range_port import Handover, ReadRange
 from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.values import (
+    Claim,
+    Handover,
+    Heartbeat,
+    Outcome,
+    PlannedStage,
+    ReadRange,
+    Resumption,
+    Revival,
+)
 
 _HEAD = """
 select document_uuid, run, stage, first_page, last_page, state, attempt, task_id, worker, claim_id, token,

@@ -12,8 +12,8 @@ from docpipe.models import Ref
 from docpipe.models.status import PENDING, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.port import PlannedStage, Resumption, Revival, Stalled
 from docpipe.stores.sqlite import ledger
+from docpipe.stores.values import PlannedStage, Resumption, Revival, Stalled
 
 _WAITING = """
 select r.priority, r.created_at as run_created_at, s.document_uuid, s.run, s.stage, null as first_page,

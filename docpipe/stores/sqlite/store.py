@@ -17,7 +17,13 @@ from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import (
+from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import ranges as sqlite_ranges
+from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.project_entities import SqliteGraph
+from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.values import (
+    ALL,
     Claim,
     Heartbeat,
     NewDocument,
@@ -32,11 +38,6 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
-from docpipe.stores.sqlite import ledger, recovery
-from docpipe.stores.sqlite import ranges as sqlite_ranges
-from docpipe.stores.sqlite import statistics as sqlite_statistics
-from docpipe.stores.sqlite.project_entities import SqliteGraph
-from docpipe.stores.statistics import Statistics, statistics_of
 
 
 class SqliteStore(SqliteGraph):
@@ -311,7 +312,7 @@ class SqliteStore(SqliteGraph):
         warnings = [warning for stage in stages for warning in stage["warnings"]]
         return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
 
-    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+    def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = rows.selection_row(selection)
         found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
         return [rows.summary_of(row) for row in found]

@@ -10,8 +10,7 @@ from typing import Any
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores import rows
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
 _TABLE = "docpipe_page_ranges"
 _RUN_COLUMNS = (

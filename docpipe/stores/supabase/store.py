@@ -35,7 +35,11 @@ from docpipe.models.status import StageState
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import (
+from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.supabase.project_entities import SupabaseGraph
+from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_json, keys, match
+from docpipe.stores.values import (
+    ALL,
     Claim,
     Heartbeat,
     NewDocument,
@@ -49,9 +53,6 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
-from docpipe.stores.statistics import Statistics, statistics_of
-from docpipe.stores.supabase.project_entities import SupabaseGraph
-from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_json, keys, match
 
 SCHEMA_VERSION = "20261129091000"
 """What `docpipe_schema_version()` in `sql/` says."""
@@ -284,7 +285,7 @@ class SupabaseStore(SupabaseGraph):
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
 
-    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+    def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
 

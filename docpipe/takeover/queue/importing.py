@@ -21,8 +21,8 @@ from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import TakenIn
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.port import NewDocument
 from docpipe.stores.rows import document_row
+from docpipe.stores.values import NewDocument
 from docpipe.takeover import undo
 from docpipe.takeover.connection import connected, naming
 from docpipe.takeover.queue.locators import Where, locators, recorded
