@@ -50,9 +50,11 @@ TOGETHER = {
 APART = frozenset(
     {
         "tests/faults/test_deliveries.py",
+        "tests/integration/endless.py",
         "tests/integration/test_howtos.py",
         "tests/integration/test_intake.py",
         "tests/integration/test_services.py",
+        "tests/integration/test_stopping.py",
         "tests/integration/test_takeover_queue.py",
         "tests/integration/test_takeover_whole.py",
         "tests/unit/test_docs.py",
