@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from docpipe.database import migrate
+from docpipe.takeover import migrate
 from tests.guardian import RUN
 from tests.stack.api_server import ApiServer
 from tests.stack.postgres_server import PostgresServer
