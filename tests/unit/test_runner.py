@@ -21,6 +21,7 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.port import NewDocument, Outcome, Part, Store
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
+from tests.workers import HANG_SECONDS
 
 Work = Callable[[Job], StageOutput]
 
@@ -113,7 +114,7 @@ def _raising(error: BaseException) -> Work:
 
 def _working_until_stopped(job: Job) -> StageOutput:
     """Reports page after page, as a long document does."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + HANG_SECONDS
     while time.monotonic() < end:
         job.report(1)
     raise AssertionError("nobody stopped the attempt")
@@ -292,7 +293,7 @@ def test_a_failure_that_comes_too_late_changes_nothing(bench: Bench) -> None:
 def test_a_lease_lasts_as_long_as_the_work(bench: Bench) -> None:
     def work(job: Job) -> StageOutput:
         first = bench.ledger.lease_expires_at
-        end = time.monotonic() + 30
+        end = time.monotonic() + HANG_SECONDS
         while bench.ledger.lease_expires_at == first:
             assert time.monotonic() < end, "no heartbeat"
         return StageOutput(text="x", pages=())
