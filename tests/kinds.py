@@ -33,7 +33,7 @@ MODELS = (
 )
 """Where the real OCR or NER models are loaded."""
 
-SERVERS = frozenset({"stack", "bolt"})
+SERVERS = frozenset({"stack", "redis_server", "bolt"})
 BROWSERS = frozenset({"browser"})
 """Fixtures that start a server of its own process, or a browser."""
 

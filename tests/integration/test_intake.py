@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
-KILLS = int(os.environ.get("KILLS", "10"))
+KILLS = int(os.environ.get("KILLS", "5"))
 COMMAND = [sys.executable, "-c", "from docpipe.cli import main; main()"]
 
 
