@@ -542,15 +542,15 @@ def test_a_spawned_pool_of_the_command_line_reads_and_leaves_nothing(
 def orphans() -> list[psutil.Process]:
     """Readers whose own reader has ended; those of other test runs on this machine have one that lives."""
     readers = [process for process in psutil.process_iter() if CHILD in command(process)]
-    return [reader for reader in readers if not any("python" in part for part in command(parent_of(reader)))]
+    return [reader for reader in readers if is_orphan(reader)]
 
 
-def parent_of(process: psutil.Process) -> psutil.Process:
-    """The parent, or where it has ended whoever takes its place."""
+def is_orphan(reader: psutil.Process) -> bool:
     try:
-        return process.parent() or process
+        parent = reader.parent()
     except psutil.NoSuchProcess:
-        return psutil.Process()  # the reader has ended meanwhile: no orphan
+        return False  # it has ended meanwhile
+    return parent is None or not any("python" in part for part in command(parent))
 
 
 def command(process: psutil.Process) -> list[str]:

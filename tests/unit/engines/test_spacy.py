@@ -17,6 +17,8 @@ from docpipe.errors import ConfigurationError
 
 @pytest.fixture(scope="module")
 def engine() -> SpacyEngine:
+    from docpipe.engines.ner.spacy import SpacyEngine
+
     return SpacyEngine()
 
 
@@ -160,10 +162,14 @@ def test_a_changed_copy_of_the_model_is_refused(model: str, tmp_path: Path) -> N
 
 
 def test_the_smaller_model_can_be_chosen() -> None:
+    from docpipe.engines.ner.spacy import SpacyEngine
+
     assert SpacyEngine("en_core_web_sm").name == "spacy:en_core_web_sm@3.8.0"
 
 
 def test_a_missing_model_names_the_line_that_installs_it() -> None:
+    from docpipe.engines.ner.spacy import SpacyEngine
+
     with pytest.raises(ConfigurationError, match="python -m spacy download en_core_web_xx"):
         SpacyEngine("en_core_web_xx")
 
