@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from docpipe.delivery.monitoring.health import health
     from docpipe.delivery.tasks import celery_defaults
     from docpipe.errors import (
         ConfigurationError,
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
         TransientError,
         WaitTimeoutError,
     )
-    from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
-    from docpipe.execution.runner import Policy
+    from docpipe.execution.options import Options
+    from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, own_stage
+    from docpipe.execution.policy import Policy
     from docpipe.models import (
         Chunk,
         Document,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         document_graph,
         entity,
         get,
+        health,
         neighbours,
         process,
         search,
@@ -64,6 +65,7 @@ _HOMES = {
         "document_graph",
         "entity",
         "get",
+        "health",
         "neighbours",
         "process",
         "search",
@@ -79,10 +81,10 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
-    "docpipe.delivery.monitoring.health": ("health",),
     "docpipe.pipeline.pipeline": ("Pipeline",),
-    "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
-    "docpipe.execution.runner": ("Policy",),
+    "docpipe.execution.options": ("Options",),
+    "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "own_stage"),
+    "docpipe.execution.policy": ("Policy",),
     "docpipe.sources": ("Sources",),
     "docpipe.stages.text.reading_text": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),

@@ -8,9 +8,11 @@ from dataclasses import asdict
 
 import click
 
-from docpipe.delivery.monitoring.health import Level, Limits, health
+from docpipe.cli.terminal import echo
+from docpipe.delivery.monitoring.health import Level, Thresholds
+from docpipe.pipeline.default import health
 
-_DEFAULT = Limits()
+_DEFAULT = Thresholds()
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
 
 
@@ -21,11 +23,11 @@ _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
 @click.option("--canary-seconds", type=click.FloatRange(0), default=_DEFAULT.canary_seconds)
 def health_command(as_json: bool, max_depth: int, max_age: float, canary_seconds: float) -> None:
     """Check that documents get through; exit code 1 if they do not."""
-    found = health(limits=Limits(max_depth, max_age, canary_seconds))
+    found = health(limits=Thresholds(max_depth, max_age, canary_seconds))
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        echo(json.dumps(asdict(found)))
     else:
         for each in found.checks:
             mark = click.style(f"{each.level.value:7}", fg=_COLOURS[each.level])
-            click.echo(f"{mark} {each.check}: {each.message}")
+            echo(f"{each.check}: {each.message}", mark=f"{mark} ")
     sys.exit(0 if found.ok else 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from docpipe.takeover import migrate
+from docpipe.takeover import takeover
 from tests.guardian import RUN
 from tests.stack.api_server import ApiServer
 from tests.stack.postgres_server import PostgresServer
@@ -103,7 +103,7 @@ class Stack:
 
     def apply_sql(self) -> None:
         """Bring the database up to `sql/`, and let the API read the schema anew."""
-        migrate.apply(self.postgres.url)
+        takeover.apply(self.postgres.url)
         self.api.restart()
 
     def __enter__(self) -> Self:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from docpipe.errors import DocpipeError
-    from docpipe.execution.isolation import Task
-    from docpipe.execution.plan import Tools
+    from docpipe.execution.isolation.task import ReadTask
+    from docpipe.execution.tools import Tools
 
     Pipe = Connection[Any, Any]  # generic for the type checker only
 
@@ -85,7 +85,7 @@ def _offer_to_oom_killer() -> None:
         score.write_text(str(max(_OOM_SCORE, int(score.read_text()))))
 
 
-def _serve(connection: Pipe, task: Task) -> None:
+def _serve(connection: Pipe, task: ReadTask) -> None:
     """Read one document and say how it went."""
     seconds = BUSY_FACTOR * int(task.options.limits.max_seconds) + _ALARM_GRACE_SECONDS
 
@@ -102,14 +102,12 @@ def _serve(connection: Pipe, task: Task) -> None:
     connection.send_bytes(answer)
 
 
-def _answer(task: Task, report: Callable[[int], None]) -> bytes:
+def _answer(task: ReadTask, report: Callable[[int], None]) -> bytes:
     from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
-    from docpipe.execution.plan import Wish  # noqa: PLC0415
-    from docpipe.execution.work import read  # noqa: PLC0415 - where docpipe lies is known only now
+    from docpipe.execution.reading import read  # noqa: PLC0415 - where docpipe lies is known only now
 
     try:
-        wish = task.wish or Wish()
-        return pickle.dumps(("output", read(task.path, task.name, _tools_for(task), report, wish)))
+        return pickle.dumps(("output", read(task.path, task.name, _tools_for(task), report, task.request)))
     except (MemoryError, MemoryExhaustedError) as error:
         limit = task.options.limits.max_memory_bytes // 1_000_000
         known: DocpipeError = ReadingMemoryError(
@@ -122,8 +120,8 @@ def _answer(task: Task, report: Callable[[int], None]) -> bytes:
         return _pickled_error(BugError(f"{type(error).__name__}: {error}"), error)
 
 
-def _tools_for(task: Task) -> Tools:
-    from docpipe.execution.plan import Tools  # noqa: PLC0415
+def _tools_for(task: ReadTask) -> Tools:
+    from docpipe.execution.tools import Tools  # noqa: PLC0415
 
     if "tools" not in _kept:  # the models stay loaded from one document to the next
         _kept["tools"] = Tools(task.options)

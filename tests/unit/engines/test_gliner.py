@@ -101,7 +101,7 @@ def test_an_engine_without_model_or_labels_is_refused(options: dict[str, object]
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in (("gliner", "gliner"), ("fast-gliner", "fast_gliner")):
         monkeypatch.setitem(sys.modules, module, None)
-        monkeypatch.delitem(sys.modules, f"docpipe.engines.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"docpipe.engines.ner.{module}", raising=False)
         with pytest.raises(MissingExtraError, match=rf"docpipe-celery\[{name}\]"):
             load_ner(name, model="x")
 
