@@ -72,6 +72,7 @@ def _third_party(kind: str, table: dict[str, _Entry], name: str) -> Callable[...
         raise ConfigurationError(
             f"There is no {kind} engine {name!r}. Choose one of {known}, or package.module:attribute."
         )
+    importlib.import_module("docpipe.engines.no_telemetry")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
