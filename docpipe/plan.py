@@ -19,6 +19,7 @@ from docpipe.engines.gazetteer import read_gazetteer
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import Limits
 from docpipe.isolation import ReaderProcess
+from docpipe.isolation.sandbox import Sandbox
 from docpipe.models import Document, PageRange, StageOutput
 from docpipe.stages.gazetteer import Gazetteer
 from docpipe.stages.ports import NerEngine, OcrEngine
@@ -55,6 +56,8 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     isolate: bool = True
     """Read documents in a process of its own; without it a hostile file can take the worker along."""
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    """What keeps that process inside."""
 
 
 class Tools:

@@ -17,6 +17,8 @@ class _Entry(NamedTuple):
     module: str
     attribute: str
     extra: str
+    programs: bool = False
+    """Whether it starts other programs, and the sandbox must let it."""
 
 
 OCR_ENGINES = {
@@ -24,7 +26,7 @@ OCR_ENGINES = {
     "rapidocr-onnxruntime": _Entry(
         "docpipe.engines.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
-    "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr"),
+    "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr", programs=True),
 }
 NER_ENGINES = {
     "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner"),

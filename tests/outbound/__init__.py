@@ -66,4 +66,4 @@ def listen(command: Sequence[str], env: Mapping[str, str], *, served: Sequence[i
 
 def _namespace() -> list[str]:
     mapped = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["unshare", *mapped, "--net", "--mount", "--pid", "--fork", "--kill-child"]
+    return ["unshare", *mapped, "--net", "--mount"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
-
-# isort: split
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
