@@ -44,8 +44,8 @@ class Contender:
 
 def _docpipe(**ocr_options: str) -> Read:
     """The ocr stage as a worker runs it."""
-    from docpipe.plan import Options, Tools
-    from docpipe.work import read
+    from docpipe.execution.plan import Options, Tools
+    from docpipe.execution.work import read
 
     tools = Tools(Options(isolate=False, ocr_options=ocr_options))
 

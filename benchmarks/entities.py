@@ -19,10 +19,10 @@ from typing import NamedTuple
 from spacy.about import __version__ as spacy_version
 
 from benchmarks.spans import Labelled, Score, score
-from docpipe.engines.spacy import SpacyEngine
+from docpipe.engines.ner.spacy import SpacyEngine
 from docpipe.models import Method, Page
 from docpipe.stages.chunk import split_text
-from docpipe.stages.entities import find_mentions
+from docpipe.stages.entities.mentions import find_mentions
 
 SETS = (
     *("ner_wikigold", "ner_wnut17", "ner_ewt", "ner_edgar", "ie_re3d", "ie_redocred", "rel_conll04"),

@@ -21,11 +21,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from docpipe.execution.plan import Options, Tools
+from docpipe.execution.work import read
 from docpipe.formats import open_document
 from docpipe.models import Method
-from docpipe.plan import Options, Tools
-from docpipe.stages.choice import OcrOptions, choose_method
-from docpipe.work import read
+from docpipe.stages.ocr.method import OcrOptions, choose_method
 
 pymupdf: Any = import_module("pymupdf")
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from docpipe.engines.ports import RecognisedLine, Span
+from docpipe.execution.plan import Job, Options, StageSpec
 from docpipe.models import StageOutput
-from docpipe.plan import Job, Options, StageSpec
-from docpipe.stages.ports import RecognisedLine, Span
 
 if TYPE_CHECKING:
     import numpy as np

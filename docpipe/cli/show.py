@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from docpipe.cli.files import writing
-from docpipe.default import default_pipeline
+from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
-from docpipe.graph.show import to_html
 from docpipe.models import Ref
-from docpipe.pipeline import Pipeline
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.pipeline import Pipeline
 
 
 @click.command()
@@ -36,10 +35,8 @@ def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:
     """The pages' pictures; none, with the reason, if the bytes cannot be had any more."""
     record = pipeline.store.source(ref)
     try:
-        page_pictures = import_module("docpipe.pictures").page_pictures
         with pipeline.sources.fetch(record.uri, record.digest, record.name) as path:
-            found: dict[int, str] = page_pictures(path, record.name, pipeline.runtime.tools.options.limits)
-            return found
+            return pipeline.runtime.tools.pictures(path, record.name)
     except ModuleNotFoundError as error:
         click.echo(
             f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True

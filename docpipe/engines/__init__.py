@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from docpipe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
-    from docpipe.stages.ports import NerEngine, OcrEngine
+    from docpipe.engines.ports import NerEngine, OcrEngine
 
 
 class _Entry(NamedTuple):
@@ -22,17 +22,17 @@ class _Entry(NamedTuple):
 
 
 OCR_ENGINES = {
-    "rapidocr": _Entry("docpipe.engines.rapidocr", "RapidOcrEngine", "ocr"),
+    "rapidocr": _Entry("docpipe.engines.ocr.rapidocr", "RapidOcrEngine", "ocr"),
     "rapidocr-onnxruntime": _Entry(
-        "docpipe.engines.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
+        "docpipe.engines.ocr.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
-    "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr", programs=True),
+    "tesseract": _Entry("docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr", programs=True),
 }
 NER_ENGINES = {
-    "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner"),
-    "openai": _Entry("docpipe.engines.openai", "OpenAiEngine", "llm"),
-    "gliner": _Entry("docpipe.engines.gliner", "GlinerEngine", "gliner"),
-    "fast-gliner": _Entry("docpipe.engines.fast_gliner", "FastGlinerEngine", "fast-gliner"),
+    "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "ner"),
+    "openai": _Entry("docpipe.engines.ner.openai", "OpenAiEngine", "llm"),
+    "gliner": _Entry("docpipe.engines.ner.gliner", "GlinerEngine", "gliner"),
+    "fast-gliner": _Entry("docpipe.engines.ner.fast_gliner", "FastGlinerEngine", "fast-gliner"),
 }
 
 

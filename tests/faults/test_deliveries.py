@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from docpipe.execution.plan import BUILT_IN, OCR, Job, Options, Tools
+from docpipe.execution.runner import NothingToDoError, Runtime, run_stage
 from docpipe.models import Ref, StageOutput
-from docpipe.plan import BUILT_IN, OCR, Job, Options, Tools
-from docpipe.runner import NothingToDoError, Runtime, run_stage
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import ALL_PARTS, NewDocument, Store

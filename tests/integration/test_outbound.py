@@ -104,11 +104,11 @@ def test_a_worker_meets_its_redis_only(run: Run, tmp_path: Path, inference: str)
 @pytest.mark.parametrize(
     "module",
     [
-        "docpipe.engines.fast_gliner",
-        "docpipe.engines.openai",
-        "docpipe.engines.openvino",
-        "docpipe.engines.rapidocr",
-        "docpipe.engines.spacy",
+        "docpipe.engines.ner.fast_gliner",
+        "docpipe.engines.ner.openai",
+        "docpipe.engines.ocr.openvino",
+        "docpipe.engines.ocr.rapidocr",
+        "docpipe.engines.ner.spacy",
     ],
 )
 def test_an_engine_that_a_host_imports_itself_meets_nobody(run: Run, tmp_path: Path, module: str) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from docpipe.factory import new_pipeline
+from docpipe.pipeline.factory import new_pipeline
 from tests.outbound import REDIS_PORT
 from tests.stack.redis_server import RedisServer
 from tests.workers import Workers

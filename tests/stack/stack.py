@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from docpipe.database import migrate
+from docpipe.takeover import migrate
 from tests.stack.api_server import ApiServer
 from tests.stack.postgres_server import PostgresServer
 from tests.stack.redis_server import RedisServer

@@ -20,12 +20,13 @@ import click
 import pytest
 
 import docpipe
-from docpipe import errors, status
+from docpipe import errors
 from docpipe.cli import cli
+from docpipe.delivery.tasks import celery_defaults
+from docpipe.execution.plan import BUILT_IN
 from docpipe.formats.base import Limits
-from docpipe.plan import BUILT_IN
-from docpipe.settings import LimitSettings, Settings
-from docpipe.tasks import celery_defaults
+from docpipe.models import status
+from docpipe.pipeline.settings import LimitSettings, Settings
 from docpipe.testing import memory_app
 
 ROOT = Path(__file__).parents[2]

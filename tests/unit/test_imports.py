@@ -114,7 +114,7 @@ class Watched(dict):
     def get(self, name, default=None): self.asked(name); return super().get(name, default)
 os.environ = Watched(real)
 os.getenv = os.environ.get
-import docpipe, docpipe.cli, docpipe.work
+import docpipe, docpipe.cli, docpipe.execution.work
 from docpipe import *
 """
     done = python("-c", program, DOCPIPE_STORE="no such store", DOCPIPE_MAX_RETRIES="-7")
@@ -128,7 +128,7 @@ import logging
 root = logging.getLogger()
 before = (root.level, list(root.handlers), list(root.filters), root.disabled)
 from docpipe import *
-import docpipe.cli, docpipe.work
+import docpipe.cli, docpipe.execution.work
 print(before == (root.level, root.handlers, root.filters, root.disabled))
 print([type(handler).__name__ for handler in logging.getLogger("docpipe").handlers])
 """

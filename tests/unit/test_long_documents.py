@@ -12,14 +12,14 @@ from celery import Celery
 from celery.exceptions import Ignore
 
 from docpipe import errors
+from docpipe.execution.plan import OCR, Job, StageSpec
+from docpipe.execution.runner import NothingToDoError, Policy, TryAgainError, run_range, run_stage
 from docpipe.models import PageRange, RangeRef, Ref
-from docpipe.pipeline import Pipeline
-from docpipe.plan import OCR, Job, StageSpec
-from docpipe.runner import NothingToDoError, Policy, TryAgainError, run_range, run_stage
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
 from docpipe.stores.port import NewDocument, Outcome
-from docpipe.stores.ranges import Handover
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.range_port import Handover
+from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, doing
 from tests.numbered import Pages, scan

@@ -10,11 +10,11 @@ import pytest
 from celery import Celery
 
 from docpipe import errors
+from docpipe.execution.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageSpec, own_stage
 from docpipe.models import Document, Failure
-from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageSpec, own_stage
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.stores.port import Part
-from docpipe.submission import Submission
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, failing
 from tests.unit.conftest import NewPipeline, sent, size_of

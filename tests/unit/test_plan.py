@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, BrokenBarrierError
 
-from docpipe.plan import Options, Tools
+from docpipe.execution.plan import Options, Tools
 from tests.engines import Capitals
 
 _meeting = Barrier(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from docpipe.stores.supabase import SCHEMA_VERSION
+from docpipe.stores.supabase.store import SCHEMA_VERSION
 
 SQL = Path(__file__).parents[2] / "sql"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docpipe.stages.patterns import find_patterns
+from docpipe.stages.entities.patterns import find_patterns
 
 
 def found(text: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docpipe.models import Entity, Mention, Merge
-from docpipe.stages.resolution import compare, name_key, plain, resolve
+from docpipe.stages.graph.resolution import compare, name_key, plain, resolve
 
 
 def mentions_of(*named: tuple[str, str]) -> list[Mention]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from docpipe.stages.values import amount, iso_date, value_of
+from docpipe.stages.entities.values import amount, iso_date, value_of
 
 
 @pytest.mark.parametrize(
