@@ -148,9 +148,9 @@ _SPEC_ALLOW = 4
 _NEVER = 0x40000000
 """On x86_64, calls from here on are the same ones by other numbers."""
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
-_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000  # linux/seccomp.h
-_NUMBER, _ARCHITECTURE = 0, 4
+LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
+ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000  # linux/seccomp.h
+NUMBER, _ARCHITECTURE = 0, 4
 
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080
@@ -186,13 +186,19 @@ def install(*, network: bool, programs: bool, calls: bool) -> None:
     Raises:
         OSError: the kernel, or whoever guards this process already, does not allow it.
     """
-    machine = platform.machine()
-    code = b"".join(struct.pack("=HBBI", *each) for each in _program(machine, network, programs, calls))
-    buffer = ctypes.create_string_buffer(code)
-    filter_ = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
+    load(_program(platform.machine(), network, programs, calls))
+
+
+def load(code: Sequence[Instruction]) -> None:
+    """Put a filter before every system call of this process, for good. Raises as `install`."""
+    if (why := supported()) is not None:
+        raise OSError(errno.ENOSYS, why)
+    lines = b"".join(struct.pack("=HBBI", operation, yes, no, value) for operation, yes, no, value in code)
+    buffer = ctypes.create_string_buffer(lines)
+    filter_ = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
     syscall = ctypes.CDLL(None, use_errno=True).syscall
     for flags in (_SPEC_ALLOW, 0):
-        arguments = (_SECCOMP_CALL[machine], _SET_MODE_FILTER, flags)
+        arguments = (_SECCOMP_CALL[platform.machine()], _SET_MODE_FILTER, flags)
         if syscall(*map(ctypes.c_long, arguments), ctypes.c_char_p(filter_)) == 0:
             return
     raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -205,25 +211,25 @@ def _program(machine: str, network: bool, programs: bool, calls: bool) -> list[I
         return [found for name in names if (found := _NUMBERS[name][column]) is not None]
 
     code: list[Instruction] = [
-        (_LOAD, 0, 0, _ARCHITECTURE),
+        (LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, _NUMBER),
+        (RETURN, 0, 0, _KILL),
+        (LOAD, 0, 0, NUMBER),
         (_AT_LEAST, 0, 1, _NEVER),
-        _refuse(errno.ENOSYS),
+        refuse(errno.ENOSYS),
     ]
     # C libraries then use `clone`, whose flags a filter can see
-    code += _never(numbers(["clone3"]), errno.ENOSYS)
+    code += never(numbers(["clone3"]), errno.ENOSYS)
     if network:
-        code += _never(numbers(_OF_NETWORK), NETWORK_ERRNO)
+        code += never(numbers(_OF_NETWORK), NETWORK_ERRNO)
     if programs:
-        code += _never(numbers(_OF_PROGRAMS), PROGRAMS_ERRNO)
+        code += never(numbers(_OF_PROGRAMS), PROGRAMS_ERRNO)
         code += _only(numbers(["clone"]), _unless_bit(0, _CLONE_THREAD, PROGRAMS_ERRNO))
     if calls:
         plain = [name for name in _NUMBERS if name not in (*_OF_NETWORK, *_OF_PROGRAMS, *_WITH_CONDITIONS)]
-        code += _never(numbers(plain), CALLS_ERRNO)
+        code += never(numbers(plain), CALLS_ERRNO)
         code += _conditions(numbers, signals=programs)
-    return [*code, (_RETURN, 0, 0, _ALLOW)]
+    return [*code, (RETURN, 0, 0, ALLOW)]
 
 
 def _conditions(numbers: Numbers, *, signals: bool) -> list[Instruction]:
@@ -240,44 +246,46 @@ def _conditions(numbers: Numbers, *, signals: bool) -> list[Instruction]:
     return code
 
 
-def _refuse(code: int) -> Instruction:
-    return (_RETURN, 0, 0, _ERRNO | code)
+def refuse(code: int) -> Instruction:
+    """Answer with this error."""
+    return (RETURN, 0, 0, _ERRNO | code)
 
 
-def _never(numbers: Sequence[int], code: int) -> list[Instruction]:
-    return [line for number in numbers for line in ((_EQUAL, 0, 1, number), _refuse(code))]
+def never(numbers: Sequence[int], code: int) -> list[Instruction]:
+    """Answer these calls with an error."""
+    return [line for number in numbers for line in ((_EQUAL, 0, 1, number), refuse(code))]
 
 
 def _only(numbers: Sequence[int], test: list[Instruction]) -> list[Instruction]:
     """The test, for each of these calls; after it the call's number is at hand again."""
-    body = [*test, (_LOAD, 0, 0, _NUMBER)]
+    body = [*test, (LOAD, 0, 0, NUMBER)]
     return [line for number in numbers for line in ((_EQUAL, 0, len(body), number), *body)]
 
 
 def _argument(place: int, *, high: bool = False) -> Instruction:
-    return (_LOAD, 0, 0, 16 + 8 * place + 4 * high)
+    return (LOAD, 0, 0, 16 + 8 * place + 4 * high)
 
 
 def _unless_bit(place: int, bit: int, code: int) -> list[Instruction]:
-    return [_argument(place), (_ANY_BIT, 1, 0, bit), _refuse(code)]
+    return [_argument(place), (_ANY_BIT, 1, 0, bit), refuse(code)]
 
 
 def _if_bit(place: int, bits: int, code: int) -> list[Instruction]:
-    return [_argument(place), (_ANY_BIT, 0, 1, bits), _refuse(code)]
+    return [_argument(place), (_ANY_BIT, 0, 1, bits), refuse(code)]
 
 
 def _unless_equal(place: int, value: int, code: int) -> list[Instruction]:
-    return [_argument(place), (_EQUAL, 1, 0, value), _refuse(code)]
+    return [_argument(place), (_EQUAL, 1, 0, value), refuse(code)]
 
 
 def _unless_null(place: int, code: int) -> list[Instruction]:
     return [
         line
         for half in (False, True)
-        for line in (_argument(place, high=half), (_EQUAL, 1, 0, 0), _refuse(code))
+        for line in (_argument(place, high=half), (_EQUAL, 1, 0, 0), refuse(code))
     ]
 
 
 def _if_one_of(place: int, values: Sequence[int], code: int) -> list[Instruction]:
-    tests = [line for value in values for line in ((_EQUAL, 0, 1, value), _refuse(code))]
+    tests = [line for value in values for line in ((_EQUAL, 0, 1, value), refuse(code))]
     return [_argument(place), *tests]
