@@ -59,6 +59,13 @@ class Options:
     sandbox: Sandbox = field(default_factory=Sandbox)
     """What keeps that process inside."""
 
+    def __post_init__(self) -> None:
+        if self.sandbox.mode == "require" and not self.isolate:
+            raise ConfigurationError(
+                "DOCPIPE_SANDBOX=require demands layers around the process that reads, but DOCPIPE_ISOLATE is"
+                " false: there is none. Set one of the two otherwise."
+            )
+
 
 class Tools:
     """The engines of one process, loaded when a stage first asks for them."""

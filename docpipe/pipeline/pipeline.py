@@ -101,7 +101,16 @@ class Pipeline:
 
     @property
     def _subject(self) -> Subject:
-        return Subject(self._app(), self.store, self.broker, self.policy, self.stages)
+        tools = self.runtime.tools
+        return Subject(
+            self._app(),
+            self.store,
+            self.broker,
+            self.policy,
+            self.stages,
+            layers=tools.reader.layers if tools.options.isolate else None,
+            layers_required=tools.options.sandbox.mode == "require",
+        )
 
     def accept_fingerprint(self) -> None:
         """Say that this pipeline's store and stages are the right ones from now on."""

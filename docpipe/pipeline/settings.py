@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
+from docpipe.execution.isolation.sandbox import Mode, Sandbox
 from docpipe.execution.plan import Options
 from docpipe.execution.runner import Policy
 from docpipe.formats.base import Limits
@@ -89,6 +91,11 @@ class Settings(BaseSettings):
     co_occurrence: bool = False
     limits: LimitSettings = LimitSettings()
     isolate: bool = True
+    sandbox: Mode = "best"
+    sandbox_waive: str = ""
+    sandbox_read: str = ""
+    sandbox_env: str = ""
+    sandbox_documents: int = Field(200, ge=1)
     log_json: bool = False
 
     lease_seconds: float = Field(60.0, gt=0)
@@ -136,7 +143,20 @@ class Settings(BaseSettings):
             co_occurrence=self.co_occurrence,
             limits=self.limits.limits(),
             isolate=self.isolate,
+            sandbox=self._sandbox(),
         )
+
+    def _sandbox(self) -> Sandbox:
+        try:
+            return Sandbox(
+                mode=self.sandbox,
+                waive=frozenset(_listed(self.sandbox_waive, ",")),
+                read=_listed(self.sandbox_read, os.pathsep),
+                env=_listed(self.sandbox_env, ","),
+                documents=self.sandbox_documents,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"Wrong settings: DOCPIPE_SANDBOX_WAIVE: {error}") from None
 
     def _ocr_options(self) -> dict[str, str]:
         chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
@@ -193,6 +213,10 @@ class Settings(BaseSettings):
     def masked(self) -> dict[str, Any]:
         """All settings as text, secrets hidden, for the worker's first log line."""
         return self.model_dump(mode="json") | {"store": self.store_name}
+
+
+def _listed(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(part for each in text.split(separator) if (part := each.strip()))
 
 
 def read_settings() -> Settings:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import Broker, active_queues
 from docpipe.errors import BrokerUnavailableError, DocpipeError
+from docpipe.execution.isolation.sandbox import LAYERS
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.runner import Policy
 from docpipe.stores.port import Store
@@ -43,6 +44,9 @@ class Subject:
     broker: Broker
     policy: Policy
     stages: Sequence[StageSpec]
+    layers: Callable[[], Mapping[str, str | None]] | None = None
+    """Says for each layer of the sandbox None, or why it is not there. None: there is no sandbox."""
+    layers_required: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -58,6 +62,8 @@ def examine(subject: Subject, *, consumers: bool = True) -> list[Finding]:
         *_redis(subject),
         *_store(subject.store),
     ]
+    if consumers or subject.layers_required:
+        found += _sandbox(subject)
     if consumers:
         found += _consumers(subject)
     return found
@@ -128,6 +134,28 @@ def _store(store: Store) -> Iterator[Finding]:
         yield Finding("store", False, line)
     if not lacking:
         yield Finding("store", True, f"{store.fingerprint} has what docpipe needs")
+
+
+def _sandbox(subject: Subject) -> Iterator[Finding]:
+    """A layer that is not there is wrong only where it is demanded: no system has them all."""
+    if subject.layers is None:
+        message = "off: documents are read in the worker itself. Set DOCPIPE_ISOLATE=true."
+        yield Finding("sandbox", True, message)
+        return
+    try:
+        layers = subject.layers()
+    except DocpipeError as error:
+        yield Finding("sandbox", False, str(error))
+        return
+    for name, allows in LAYERS.items():
+        yield Finding(f"sandbox {name}", True, _layer(layers, name, allows))
+
+
+def _layer(layers: Mapping[str, str | None], name: str, allows: str) -> str:
+    if name not in layers:
+        return "off: waived, or an engine of the settings needs it, or DOCPIPE_SANDBOX=off"
+    why = layers[name]
+    return f"on: {allows}" if why is None else f"not available: {why}"
 
 
 def _consumers(subject: Subject) -> Iterator[Finding]:
