@@ -23,8 +23,9 @@ if TYPE_CHECKING:
         TransientError,
         WaitTimeoutError,
     )
-    from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
-    from docpipe.execution.runner import Policy
+    from docpipe.execution.options import Options
+    from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, own_stage
+    from docpipe.execution.policy import Policy
     from docpipe.models import (
         Chunk,
         Document,
@@ -81,8 +82,9 @@ _HOMES = {
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
     "docpipe.delivery.monitoring.health": ("health",),
     "docpipe.pipeline.pipeline": ("Pipeline",),
-    "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
-    "docpipe.execution.runner": ("Policy",),
+    "docpipe.execution.options": ("Options",),
+    "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "own_stage"),
+    "docpipe.execution.policy": ("Policy",),
     "docpipe.sources": ("Sources",),
     "docpipe.stages.text.reading_text": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from docpipe.engines.ports import OcrEngine
-    from docpipe.execution.plan import Options
+    from docpipe.execution.options import Options
     from docpipe.pipeline.pipeline import Pipeline
 
 # docpipe is imported inside the fixtures: this module is loaded by every pytest run of the host
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def docpipe_options() -> Options:
     """How the stages work in these tests; override it to choose other engines."""
-    from docpipe.execution.plan import Options  # noqa: PLC0415
+    from docpipe.execution.options import Options  # noqa: PLC0415
 
     return Options()
 
@@ -52,7 +52,7 @@ def docpipe_queued(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipelin
 
 
 def _pipeline(folder: Path, options: Options, **conf: Any) -> Iterator[Pipeline]:
-    from docpipe.execution.runner import Policy  # noqa: PLC0415
+    from docpipe.execution.policy import Policy  # noqa: PLC0415
     from docpipe.pipeline.default import set_default_pipeline  # noqa: PLC0415
     from docpipe.pipeline.pipeline import Pipeline  # noqa: PLC0415
     from docpipe.sources import Sources  # noqa: PLC0415

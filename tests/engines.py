@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from docpipe.engines.ports import RecognisedLine, Span
-from docpipe.execution.plan import Job, Options, StageSpec
+from docpipe.execution.job import Job
+from docpipe.execution.options import Options
+from docpipe.execution.plan import StageSpec
 from docpipe.models import StageOutput
 
 if TYPE_CHECKING:

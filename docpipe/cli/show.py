@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from docpipe.cli.files import writing
+from docpipe.cli.terminal import echo
 from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
+from docpipe.execution.runner import Runtime
 from docpipe.models import Ref
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.private import make_private_file
 
 
 @click.command()
@@ -28,6 +32,7 @@ def show(document_uuid: str, out: Path | None, no_images: bool) -> None:
         click.echo(text)
     else:
         with writing(out):
+            make_private_file(out)
             out.write_text(text, encoding="utf-8")
 
 
@@ -36,11 +41,19 @@ def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:
     record = pipeline.store.source(ref)
     try:
         with pipeline.sources.fetch(record.uri, record.digest, record.name) as path:
-            return pipeline.runtime.tools.pictures(path, record.name)
+            return _drawn(pipeline.runtime, path, record.name)
     except ModuleNotFoundError as error:
-        click.echo(
-            f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True
-        )
+        echo(f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True)
     except DocpipeError as error:
-        click.echo(f"docpipe: text only: {error}", err=True)
+        echo(f"docpipe: text only: {error}", err=True)
     return {}
+
+
+def _drawn(runtime: Runtime, path: Path, name: str) -> dict[int, str]:
+    """In the process that reads documents, unless the settings say that this one reads them."""
+    options = runtime.tools.options
+    if options.isolate:
+        return runtime.reader.pictures(path, name)
+    module = import_module("docpipe.execution.page_pictures")
+    found: dict[int, str] = module.page_pictures(path, name, options.limits, lambda _page: None)
+    return found

@@ -10,7 +10,7 @@ from docpipe.delivery.broker import Broker
 from docpipe.delivery.dispatch import Dispatch
 from docpipe.errors import ConfigurationError
 from docpipe.execution.logs import get_logger
-from docpipe.execution.runner import Policy
+from docpipe.execution.policy import Policy
 from docpipe.models import Ref
 from docpipe.models.status import StageState, is_final
 from docpipe.stores.port import PlannedStage, Store

@@ -1,146 +1,21 @@
-"""Which stages a pipeline has: for each its queue, its words, what it needs and the work it does.
+"""Which stages a pipeline has: for each its queue, its statuses, what it needs and the work it does.
 
-This is the list to read (and to change, for a host with a stage of its own); `canvas` turns it into a
-Celery chain, `runner` runs one stage of it.
+This is the list to read (and to change, for a host with a stage of its own); `delivery.canvas` turns it
+into a Celery chain, `runner` runs one stage of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from threading import Lock
-from typing import Any, Literal, TypeVar
+from typing import Any
 
-from docpipe.engines import load_ner, load_ocr
-from docpipe.engines.ocr.second_opinion import SecondOpinion
-from docpipe.engines.ports import NerEngine, OcrEngine
 from docpipe.errors import ConfigurationError, MissingExtraError
-from docpipe.execution.gazetteer_file import read_gazetteer
-from docpipe.execution.isolation import ReaderProcess
-from docpipe.execution.isolation.sandbox import Sandbox
-from docpipe.formats.base import Limits
-from docpipe.models import Document, PageRange, StageOutput
+from docpipe.execution.job import Job, Work
+from docpipe.models import Document, StageOutput
 from docpipe.models.status import QUEUES, WORDS, Stage, StageWords, custom_words
-from docpipe.stages.entities.gazetteer import Gazetteer
 from docpipe.stores.port import ALL_PARTS, Part, PlannedStage
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How the built-in stages work. Sizes in characters, resolution in dots per inch."""
-
-    ocr_engine: str = "rapidocr"
-    ocr_options: Mapping[str, Any] = field(default_factory=dict)
-    ocr_dpi: int = 200
-    ocr_min_confidence: float = 0.8
-    """Pages recognised with less (0..1) are warned about, and read by the second engine if there is one."""
-    ocr_second_engine: str | None = None
-    ocr_second_options: Mapping[str, Any] = field(default_factory=dict)
-    ocr_split_pages: int = 50
-    """Workers read a document with more pages in ranges; 0: never."""
-    ocr_range_pages: int = 10
-    ner_engine: str = "spacy"
-    ner_options: Mapping[str, Any] = field(default_factory=dict)
-    gazetteer: str | None = None
-    """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
-    chunk_max: int = 1500
-    chunk_overlap: int = 0
-    chunk_unit: Literal["characters", "tokens"] = "characters"
-    co_occurrence: bool = False
-    """Relate entities that merely share a sentence too, by `CO_OCCURS` with how often they do."""
-    limits: Limits = field(default_factory=Limits)
-    isolate: bool = True
-    """Read documents in a process of its own; without it a hostile file can take the worker along."""
-    sandbox: Sandbox = field(default_factory=Sandbox)
-    """What keeps that process inside."""
-
-    def __post_init__(self) -> None:
-        if self.sandbox.mode == "require" and not self.isolate:
-            raise ConfigurationError(
-                "DOCPIPE_SANDBOX=require demands layers around the process that reads, but DOCPIPE_ISOLATE is"
-                " false: there is none. Set one of the two otherwise."
-            )
-
-
-class Tools:
-    """The engines of one process, loaded when a stage first asks for them."""
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        self._loading = Lock()
-        self._loaded: dict[str, Any] = {}
-
-    @property
-    def reader(self) -> ReaderProcess:
-        return self._once("reader", lambda: ReaderProcess(self.options))
-
-    def pictures(self, path: Path, name: str) -> dict[int, str]:
-        """A document's pages as pictures: page number to a `data:` address. Raises as reading it does."""
-        if self.options.isolate:
-            return self.reader.pictures(path, name)
-        drawn = import_module("docpipe.execution.page_pictures")
-        found: dict[int, str] = drawn.page_pictures(path, name, self.options.limits, lambda _page: None)
-        return found
-
-    @property
-    def ocr(self) -> OcrEngine:
-        return self._once("ocr", self._load_ocr)
-
-    @property
-    def ner(self) -> NerEngine:
-        return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
-
-    def _load_ocr(self) -> OcrEngine:
-        options = self.options
-        first = load_ocr(options.ocr_engine, **options.ocr_options)
-        if options.ocr_second_engine is None:
-            return first
-        second = load_ocr(options.ocr_second_engine, **options.ocr_second_options)
-        return SecondOpinion(first, second, min_confidence=options.ocr_min_confidence)
-
-    @property
-    def gazetteer(self) -> Gazetteer | None:
-        path = self.options.gazetteer
-        return self._once("gazetteer", lambda: read_gazetteer(Path(path))) if path else None
-
-    def _once(self, name: str, load: Callable[[], T]) -> T:
-        """What was loaded, also where several threads ask at the same moment: models are large."""
-        with self._loading:
-            if name not in self._loaded:
-                self._loaded[name] = load()
-            tool: T = self._loaded[name]
-            return tool
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Which pages an attempt of a stage that reads pages is about."""
-
-    pages: PageRange | None = None
-    """Only these; None: all."""
-    may_split: bool = False
-    """Whether it may answer with `StageOutput.ranges`, for others to read a part each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one attempt of a stage is given."""
-
-    document: Document
-    tools: Tools
-    fetch: Callable[[], AbstractContextManager[Path]]
-    """Opens the document's bytes as a file, for the time of the `with` block."""
-    report: Callable[[int], None]
-    """Tell how many units (pages) are done; raises when the attempt should stop."""
-    wish: Wish = Wish()
-
-
-Work = Callable[[Job], StageOutput]
 
 
 @dataclass(frozen=True, slots=True)

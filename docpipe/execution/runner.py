@@ -6,7 +6,6 @@ Workers (`tasks`) and embedded runs (`pipeline.process`) go through here, so bot
 from __future__ import annotations
 
 import logging
-import random
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -26,10 +25,16 @@ from docpipe.errors import (
     TransientError,
     WorkerLostError,
 )
-from docpipe.execution.ledger_row import Heartbeats, LedgerRow, NothingToDoError, RangeRow, StageRow, Terms
+from docpipe.execution.heartbeats import Heartbeats
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.job import Job
+from docpipe.execution.ledger_row import LedgerRow, NothingToDoError, RangeRow, StageRow
 from docpipe.execution.logs import get_logger
-from docpipe.execution.plan import Job, StageSpec, Tools, Wish
+from docpipe.execution.options import PageRequest
+from docpipe.execution.plan import StageSpec
+from docpipe.execution.policy import Policy
 from docpipe.execution.progress import NoProgress, Progress
+from docpipe.execution.tools import Tools
 from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.sources import Sources
 from docpipe.stages.ocr.page_ranges import join
@@ -40,7 +45,6 @@ log = get_logger(__name__)
 
 __all__ = [
     "NothingToDoError",
-    "Policy",
     "Runtime",
     "TryAgainError",
     "UnrecordedError",
@@ -49,45 +53,6 @@ __all__ = [
 ]
 
 _TRACEBACK_CHARACTERS = 8_000
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How long and how often. Times in seconds."""
-
-    lease_seconds: float = 60.0
-    """A stage whose worker is silent for this long may be taken over."""
-    grace_seconds: float = 30.0
-    """How long after that, or after a message was sent, the reaper takes a run up again."""
-    reap_seconds: float = 30.0
-    """How often the reaper looks, when Celery beat calls it."""
-    max_retries: int = 3
-    """Attempts after the first, for transient errors."""
-    max_attempts: int = 5
-    """Deliveries of one stage, however they ended; one more is a poison document."""
-    backoff_seconds: float = 2.0
-    backoff_cap_seconds: float = 300.0
-    outage_seconds: float = 600.0
-    """A stage that has done its work waits this long for a store that is away, then gives the work up."""
-    soft_time_limit: float = 1800.0
-    """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
-    hard_time_limit: float = 1860.0
-    ranges_at_once: int = 8
-    """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
-
-    @property
-    def terms(self) -> Terms:
-        """What a claim is made on."""
-        return Terms(self.lease_seconds, self.max_attempts, self.ranges_at_once)
-
-    def delay(self, retries: int) -> float:
-        """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.
-
-        The jitter keeps documents that failed together from coming back together ("full jitter" halved:
-        AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
-        """
-        wait = min(self.backoff_cap_seconds, self.backoff_seconds * 2.0 ** min(retries, 60))
-        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _nothing_more(_stage: str, _ref: Ref) -> None:
@@ -101,6 +66,7 @@ class Runtime:
     store: Store
     sources: Sources
     tools: Tools
+    reader: ReaderProcess
     policy: Policy = field(default_factory=Policy)
     progress: Progress = field(default_factory=NoProgress)
     translations: Mapping[type[BaseException], type[DocpipeError]] = field(default_factory=dict)
@@ -204,13 +170,13 @@ class _Turn:
         return self.claim.token
 
     @property
-    def wish(self) -> Wish:
+    def request(self) -> PageRequest:
         first, last = self.row.first_page, self.claim.last_page
-        return Wish(None if first is None else PageRange(first, last or first), self.may_split)
+        return PageRequest(None if first is None else PageRange(first, last or first), self.may_split)
 
     def tell(self, status: str, fields: Mapping[str, Any]) -> None:
         """Keep the live copy of progress up: the end of a range is not the end of its stage."""
-        pages = self.wish.pages
+        pages = self.request.pages
         if pages is not None:
             status, fields = "processing", {**fields, "first_page": pages.first, "last_page": pages.last}
         self.runtime.progress.update_document_state(self.ref.document_uuid, self.spec.name, status, fields)
@@ -280,9 +246,10 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
     job = Job(
         document=runtime.store.load(ref, turn.spec.needs),
         tools=runtime.tools,
+        reader=runtime.reader,
         fetch=lambda: runtime.sources.fetch(record.uri, record.digest, record.name),
         report=report,
-        wish=turn.wish,
+        request=turn.request,
     )
     output = turn.spec.load()(job)
     beats.check()

@@ -24,8 +24,9 @@ def names_of(
 ) -> Iterator[EntityName]:
     """The names of a document's entities, with their keys and blocks."""
     text_of = {mention.index: mention.text for mention in mentions}
+    value_of = {mention.index: mention.value for mention in mentions}
     for entity in entities:
-        own = name_key(entity.label, entity.name)
+        own = name_key(entity.label, entity.name, next(map(value_of.get, entity.mentions), None))
         alone = _says_too_little(entity.label, own)
         key = f"{own} @{document_uuid}/{entity.index}" if alone else own
         spellings = {entity.name, *(text_of[index] for index in entity.mentions if index in text_of)}

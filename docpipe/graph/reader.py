@@ -316,9 +316,10 @@ def _may_be_stored(*texts: str) -> bool:
 
 
 def _numbers(after: str, count: int) -> tuple[int, ...]:
-    if not re.fullmatch(r"\.".join([_NUMBER] * count), after):
+    numbers = after.split(".", count)
+    if len(numbers) != count or not all(re.fullmatch(_NUMBER, number) for number in numbers):
         raise _not_a_next(after)
-    return tuple(map(int, after.split(".")))
+    return tuple(map(int, numbers))
 
 
 def _not_a_next(after: str) -> ConfigurationError:

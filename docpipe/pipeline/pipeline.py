@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -26,16 +25,20 @@ from docpipe.errors import (
     DocumentNotFoundError,
     MissingExtraError,
 )
+from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.logs import get_logger
-from docpipe.execution.plan import BUILT_IN, Options, StageSpec, Tools, checked
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, StageSpec, checked
+from docpipe.execution.policy import Policy
 from docpipe.execution.progress import NoProgress, Progress
-from docpipe.execution.runner import NothingToDoError, Policy, Runtime, TryAgainError, run_stage
+from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
+from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
-from docpipe.models import Document, DocumentStatus, RangeRun, Ref
+from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
-from docpipe.pipeline.submission import Submission, good_end, wait_for
+from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
-from docpipe.stores.port import ALL_PARTS, NewDocument, Outcome, Registered, Store
+from docpipe.stores.port import NewDocument, Outcome, Registered, Store
 from docpipe.stores.range_port import Handover
 
 log = get_logger(__name__)
@@ -76,10 +79,12 @@ class Pipeline:
         self.sources = sources or Sources()
         self.stages = checked(stages)
         self.policy = policy or Policy()
+        options = options or Options()
         self.runtime = Runtime(
             store=store,
             sources=self.sources,
-            tools=Tools(options or Options()),
+            tools=Tools(options),
+            reader=ReaderProcess(options),
             policy=self.policy,
             progress=progress or NoProgress(),
             translations=tasks.TRANSLATIONS,
@@ -101,15 +106,15 @@ class Pipeline:
 
     @property
     def _subject(self) -> Subject:
-        tools = self.runtime.tools
+        options = self.runtime.tools.options
         return Subject(
             self._app(),
             self.store,
             self.broker,
             self.policy,
             self.stages,
-            layers=tools.reader.layers if tools.options.isolate else None,
-            layers_required=tools.options.sandbox.mode == "require",
+            layers=self.runtime.reader.layers if options.isolate else None,
+            layers_required=options.sandbox.mode == "require",
         )
 
     def accept_fingerprint(self) -> None:
@@ -160,7 +165,7 @@ class Pipeline:
         task_id = registered.task_id
         if registered.status == PENDING:
             task_id = dispatch.begin(registered.ref, priority or 0)
-        return Submission(registered.ref.document_uuid, task_id, registered.created, self)
+        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
 
     def submit_many(
         self, sources: Iterable[SourceLike], **options: Any
@@ -270,7 +275,7 @@ class Pipeline:
         Returns:
             The id of the new first task; None if there is nothing to resume.
         """
-        return self._recovery.resume(document_uuid)
+        return self._recovery.resume(_id(document_uuid))
 
     def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
         """Begin a new run that keeps the results of the stages before `from_stage`.
@@ -284,7 +289,7 @@ class Pipeline:
             ConfigurationError: the pipeline has no such stage, or no run has completed the earlier ones.
             DocumentNotFoundError: the store knows no such document.
         """
-        return self._recovery.reprocess(document_uuid, from_stage)
+        return self._recovery.reprocess(_id(document_uuid), from_stage)
 
     def retry_pages(self, document_uuid: str) -> str | None:
         """Begin a new run that reads again the pages that could not be read.
@@ -298,7 +303,7 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        return self._recovery.retry_pages(document_uuid)
+        return self._recovery.retry_pages(_id(document_uuid))
 
     # --- look -----------------------------------------------------------------------------------
 
@@ -309,27 +314,25 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        return self.store.ranges.runs(Ref(document_uuid, self.store.status(document_uuid).run))
+        return self.store.ranges.runs(Ref(document_uuid, self.status(document_uuid).run))
 
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where a document stands. Raises `DocumentNotFoundError`."""
-        return self.store.status(document_uuid)
+        return self.store.status(_id(document_uuid))
 
     def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
         """As `Submission.wait`."""
-        return wait_for(self.store, document_uuid, timeout)
+        return wait_for(self.store, _id(document_uuid), timeout)
 
     def get(self, document_uuid: str) -> Document:
         """A document with all that was found in it: the newest completed run's results, or, while none
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
-        status = self.store.status(document_uuid)
-        document = self.store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
-        return _as_it_stands(document, status)
+        return read_document(self.store, _id(document_uuid))
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
-        return self.store.cancel(document_uuid)
+        return self.store.cancel(_id(document_uuid))
 
     # --- graphs -----------------------------------------------------------------------------------
 
@@ -373,9 +376,9 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        uris = self.store.delete(document_uuid)
+        uris = self.store.delete(_id(document_uuid))
         if uris is None:
-            raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+            raise _unknown(document_uuid)
         for uri in uris:
             self.sources.discard(uri)
         self.runtime.progress.forget(document_uuid)
@@ -420,6 +423,16 @@ class Pipeline:
                 time.sleep(again.seconds)
 
 
+def _id(document_uuid: str) -> str:
+    if not is_id(document_uuid):
+        raise _unknown(repr(document_uuid[:40]))
+    return document_uuid
+
+
+def _unknown(document_uuid: str) -> DocumentNotFoundError:
+    return DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+
+
 def link_document(store: Store, ref: Ref) -> bool:
     """As `docpipe.graph.linking`, imported when it is needed: a process that only submits never does."""
     try:
@@ -435,8 +448,3 @@ def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
     return dict(metadata)
-
-
-def _as_it_stands(document: Document, status: DocumentStatus) -> Document:
-    """The document with where it stands now, and why it failed if it did."""
-    return replace(document, status=status.status, error=status.error)

@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
 from docpipe.execution.isolation.sandbox import Mode, Sandbox
-from docpipe.execution.plan import Options
-from docpipe.execution.runner import Policy
+from docpipe.execution.options import Options
+from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
 from docpipe.sources import Sources
 from docpipe.stores import open_store

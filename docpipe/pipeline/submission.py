@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from docpipe.errors import CancelledError, WaitTimeoutError, from_code
-from docpipe.models import Document, DocumentStatus
+from docpipe.models import Document, DocumentStatus, Ref
 from docpipe.models.status import CANCELLED, is_error, is_final
-from docpipe.stores.port import Store
-
-if TYPE_CHECKING:
-    from docpipe.pipeline.pipeline import Pipeline
+from docpipe.stores.port import ALL_PARTS, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +19,11 @@ class Submission:
     task_id: str | None
     """Celery's id of the first task; None if the message could not be published yet."""
     created: bool
-    pipeline: Pipeline
+    store: Store
 
     def status(self) -> DocumentStatus:
         """Where the document stands now."""
-        return self.pipeline.status(self.document_uuid)
+        return self.store.status(self.document_uuid)
 
     def wait(self, timeout: float | None = None) -> DocumentStatus:
         """Wait until the document is final, at most `timeout` seconds.
@@ -37,11 +33,20 @@ class Submission:
             DocpipeError: it failed; the class matches the code in the ledger, with stage and message.
             CancelledError: it was cancelled.
         """
-        return self.pipeline.wait(self.document_uuid, timeout)
+        return wait_for(self.store, self.document_uuid, timeout)
 
     def result(self) -> Document:
         """The document with everything found in it so far (all of it once it is completed)."""
-        return self.pipeline.get(self.document_uuid)
+        return read_document(self.store, self.document_uuid)
+
+
+def read_document(store: Store, document_uuid: str) -> Document:
+    """A document with all that was found in it: the newest completed run's results, or, while none has
+    completed, what the running one has so far. Raises `DocumentNotFoundError`.
+    """
+    status = store.status(document_uuid)
+    document = store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
+    return replace(document, status=status.status, error=status.error)
 
 
 def wait_for(store: Store, document_uuid: str, timeout: float | None = None) -> DocumentStatus:

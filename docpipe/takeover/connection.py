@@ -82,5 +82,5 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
 
 def _foreign_function(error: psycopg.Error) -> str:
     """The function of somebody else's that raised, such as a trigger's; empty if none did."""
-    called = re.findall(r"function (\S+\(.*?\)) line", error.diag.context or "")
+    called = re.findall(r"function ([^\s()]++\([^()]*+\)) line", error.diag.context or "")
     return next((name for name in called[:1] if "docpipe_" not in name), "")

@@ -1,7 +1,7 @@
-"""Applies the files of `sql/` to a Postgres database, each in one transaction, recorded.
+"""The files of `sql/`: read, compared with a database, and copied into a project's own migrations.
 
-The files are idempotent and named like Supabase's own migrations, so they may as well be copied into a
-project's `supabase/migrations/` (`docpipe db export`); applying them both ways does no harm.
+They are idempotent and named like Supabase's own migrations, so they may as well be copied into a project's
+`supabase/migrations/` (`docpipe db export`) as applied by `docpipe db apply`; both ways together do no harm.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
-from docpipe.takeover.connection import LOCK, connected, naming
+from docpipe.takeover.connection import connected, naming
 
 _FILE = re.compile(r"^(\d{14})_(\w+)\.sql$")
 
@@ -47,48 +46,6 @@ def migrations() -> list[Migration]:
     ]
 
 
-def apply(dsn: str) -> list[Migration]:
-    """Bring the database up to date, and return what was applied now (nothing the second time).
-
-    Args:
-        dsn: a direct connection (`SUPABASE_DB_URL`); the REST API cannot create tables.
-
-    Raises:
-        StoreUnavailableError: the database cannot be reached.
-        PermissionDeniedError: this user may not create tables.
-        ConfigurationError: a migration does not fit the database; it was rolled back whole.
-    """
-    done = []
-    with connected(dsn) as connection:
-        connection.execute("select pg_advisory_lock(%s)", (LOCK,))
-        connection.execute(
-            "create table if not exists public.docpipe_migrations"
-            " (version text primary key, name text not null, applied_at timestamptz not null default now())"
-        )
-        connection.execute("alter table public.docpipe_migrations enable row level security")
-        recorded = {row[0] for row in connection.execute("select version from public.docpipe_migrations")}
-        for migration in migrations():
-            if migration.version not in recorded:
-                _apply_one(connection, migration)
-                done.append(migration)
-        connection.execute("notify pgrst, 'reload schema'")
-    return done
-
-
-def _apply_one(connection: psycopg.Connection, migration: Migration) -> None:
-    with connection.transaction():
-        _run(connection, migration)
-        connection.execute(
-            "insert into public.docpipe_migrations (version, name) values (%s, %s)",
-            (migration.version, migration.name),
-        )
-
-
-def _run(connection: psycopg.Connection, migration: Migration) -> None:
-    with naming(migration.file_name):
-        connection.execute(sql.SQL(migration.statements))
-
-
 def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
     """What the database lacks, one line each; empty when it is up to date.
 
@@ -100,7 +57,9 @@ def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
         first: statements that make the migrations fit; what they do is not told.
 
     Raises:
-        as `apply`.
+        StoreUnavailableError: the database cannot be reached.
+        PermissionDeniedError: this user may not create tables.
+        ConfigurationError: a migration does not fit the database.
     """
     with connected(dsn) as connection, connection.transaction(force_rollback=True):
         connection.execute("set local lock_timeout = '3s'")
@@ -108,7 +67,8 @@ def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
             connection.execute(statement.encode())
         before = _snapshot(connection)
         for migration in migrations():
-            _run(connection, migration)
+            with naming(migration.file_name):
+                connection.execute(migration.statements.encode())
         after = _snapshot(connection)
     return _told(after - before)
 

@@ -27,9 +27,6 @@ from docpipe.takeover.tables.probe import TABLES, probe
 from docpipe.takeover.tables.silence import silence
 
 _STEP = "apply"
-_RECORD = """create table if not exists public.docpipe_migrations
-    (version text primary key, name text not null, applied_at timestamptz not null default now());
-alter table public.docpipe_migrations enable row level security;"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ def _plan(connection: psycopg.Connection, wishes: Wishes) -> Plan:
     schema = [
         *(Step(change.told, change.statement) for change in changes),
         *(
-            Step(migration.file_name, f"{_RECORD}\n{migration.statements}{_recorded(migration)}")
+            Step(migration.file_name, f"{migration.statements}{_recorded(migration)}")
             for migration in pending
         ),
     ]

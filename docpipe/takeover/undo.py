@@ -140,11 +140,13 @@ def record(connection: psycopg.Connection, step: str, undone: list[Undo]) -> Non
 
 
 def recorded(connection: psycopg.Connection, *, rows_first: bool, step: str | None = None) -> list[str]:
-    """The SQL that undoes, the newest change first."""
-    query = "select undo from public.docpipe_undo where rows_first = %s and (%s::text is null or step = %s)"
-    return [
-        row[0] for row in connection.execute(f"{query} order by id desc".encode(), (rows_first, step, step))
-    ]
+    """The SQL that undoes, the newest change first; not of functions that a later docpipe has dropped."""
+    query = (
+        "select undo from public.docpipe_undo where rows_first = %s and (%s::text is null or step = %s)"
+        " and case when change ^@ 'function docpipe_' then to_regprocedure(substr(change, 10)) is not null"
+        " else true end order by id desc"
+    )
+    return [row[0] for row in connection.execute(query, (rows_first, step, step))]
 
 
 def forget(connection: psycopg.Connection, step: str) -> None:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from docpipe import errors
 from docpipe.engines.ports import RecognisedLine, Span
-from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, Job, Options, StageSpec
+from docpipe.execution.job import Job
+from docpipe.execution.options import Options
+from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, StageSpec
 from docpipe.models import StageOutput
 from docpipe.pipeline.factory import new_app
 from docpipe.pipeline.pipeline import Pipeline

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from docpipe import Document, Pipeline, Submission
-from docpipe.execution.plan import Options
+from docpipe.execution.options import Options
 from docpipe.models import Ref
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline as AnyPipeline

@@ -9,7 +9,8 @@ from dataclasses import replace
 from celery import Celery
 
 from docpipe.delivery.tasks import celery_defaults
-from docpipe.execution.plan import BUILT_IN, Job, StageSpec
+from docpipe.execution.job import Job
+from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.models import StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings

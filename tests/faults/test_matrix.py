@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from docpipe.delivery.canvas import document_chain
-from docpipe.execution.runner import Policy
+from docpipe.execution.policy import Policy
 from docpipe.models import DocumentStatus, Ref
 from docpipe.models.status import WORDS, Stage
 from docpipe.pipeline.submission import Submission

@@ -16,7 +16,7 @@ from celery import Celery
 import docpipe
 from docpipe.delivery.monitoring.health import Check, Health, Level, Limits, health
 from docpipe.delivery.tasks import celery_defaults
-from docpipe.execution.runner import Policy
+from docpipe.execution.policy import Policy
 from docpipe.models import Failure
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.pipeline import Pipeline

@@ -14,7 +14,7 @@ from celery import Celery
 
 from docpipe.delivery.tasks import celery_defaults
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
-from docpipe.execution.runner import Policy
+from docpipe.execution.policy import Policy
 from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission

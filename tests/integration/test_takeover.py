@@ -341,7 +341,8 @@ def test_the_rollback_refuses_to_lose_documents_in_work_and_results(empty_databa
 
 
 def test_a_database_that_was_not_taken_over_has_no_record_to_roll_back(empty_database: str) -> None:
-    migrate.apply(empty_database)
+    for migration in migrate.migrations():  # as `supabase db push` does
+        run(empty_database, migration.statements)
     after = schema(empty_database)
     with pytest.raises(ConfigurationError, match=r"There is no record of what .*supabase db push"):
         takeover.rollback(empty_database)

@@ -16,9 +16,10 @@ from kombu import Message
 
 from docpipe import set_default_pipeline
 from docpipe.cli import main
-from docpipe.execution.plan import BUILT_IN, Options, StageSpec
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, StageSpec
+from docpipe.execution.policy import Policy
 from docpipe.execution.progress import Progress
-from docpipe.execution.runner import Policy
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources

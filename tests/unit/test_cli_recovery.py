@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from docpipe import errors, set_default_pipeline
-from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, Job
+from docpipe.execution.job import Job
+from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR
 from docpipe.models import PageRange, Ref, StageOutput, Warn
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.port import NewDocument, Outcome

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from docpipe import errors
-from docpipe.execution.isolation import ReaderProcess
-from docpipe.execution.plan import Options
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
 from docpipe.models import Document, StageOutput
 from docpipe.pipeline.pipeline import Pipeline

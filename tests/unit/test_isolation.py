@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from docpipe import errors
-from docpipe.execution.isolation import ReaderProcess
-from docpipe.execution.plan import Options
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
 from docpipe.models import StageOutput
 from tests.hostile_engines import LARGE, OFFSPRING_SECONDS
@@ -406,8 +406,8 @@ PARENT = """
 import sys
 from pathlib import Path
 from docpipe.formats.base import Limits
-from docpipe.execution.isolation import ReaderProcess
-from docpipe.execution.plan import Options
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 
 options = Options(
     ocr_engine="tests.hostile_engines:Hostile",
@@ -484,8 +484,8 @@ import sys
 from pathlib import Path
 import billiard
 import psutil
-from docpipe.execution.isolation import ReaderProcess
-from docpipe.execution.plan import Options
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 
 reader = ReaderProcess(Options(ocr_engine="tests.engines:OneLine"))
 

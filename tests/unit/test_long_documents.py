@@ -12,8 +12,10 @@ from celery import Celery
 from celery.exceptions import Ignore
 
 from docpipe import errors
-from docpipe.execution.plan import OCR, Job, StageSpec
-from docpipe.execution.runner import NothingToDoError, Policy, TryAgainError, run_range, run_stage
+from docpipe.execution.job import Job
+from docpipe.execution.plan import OCR, StageSpec
+from docpipe.execution.policy import Policy
+from docpipe.execution.runner import NothingToDoError, TryAgainError, run_range, run_stage
 from docpipe.models import PageRange, RangeRef, Ref
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
@@ -83,7 +85,7 @@ def raising(error: BaseException, page: int) -> StageSpec:
     """The ocr stage, whose attempts at a range with that page raise the error."""
 
     def work(job: Job) -> Any:
-        pages = job.wish.pages
+        pages = job.request.pages
         if pages is not None and pages.first <= page <= pages.last:
             raise error
         return OCR.load()(job)

@@ -58,7 +58,7 @@ def test_the_same_bytes_in_the_same_project_are_one_document(
     copy.write_bytes(note.read_bytes())
     first = pipeline.submit(note, project_id="p1")
     again = pipeline.submit(copy, project_id="p1")
-    assert again == Submission(first.document_uuid, first.task_id, False, pipeline)
+    assert again == Submission(first.document_uuid, first.task_id, False, pipeline.store)
     elsewhere = pipeline.submit(note, project_id="p2")
     nowhere = pipeline.submit(note)
     assert len({first.document_uuid, elsewhere.document_uuid, nowhere.document_uuid}) == 3

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from docpipe import errors
-from docpipe.execution.isolation import ReaderProcess
+from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.isolation.sandbox import LAYERS, Sandbox
-from docpipe.execution.plan import Options
+from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
 from tests.hostile_engines import LARGE
 from tests.taken_over import SLEEP_SECONDS
@@ -228,7 +228,7 @@ def test_the_memory_of_programs_counts(bad: Path) -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from docpipe.execution.isolation import ReaderProcess
+from docpipe.execution.isolation.reader_process import ReaderProcess
 from tests.unit.test_sandbox import WITH_PROGRAMS, taken_over
 
 ReaderProcess(taken_over("run", sandbox=WITH_PROGRAMS)).read(Path(sys.argv[1]), "bad.tif", print)
@@ -272,9 +272,10 @@ WITHOUT_LANDLOCK = """
 import ctypes, errno, sys
 from pathlib import Path
 from docpipe.errors import ConfigurationError
-from docpipe.execution.isolation import ReaderProcess, seccomp
+from docpipe.execution.isolation import seccomp
+from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.isolation.sandbox import Sandbox
-from docpipe.execution.plan import Options
+from docpipe.execution.options import Options
 
 ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
 seccomp.load([

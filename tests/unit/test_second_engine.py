@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from docpipe.execution.plan import Options
+from docpipe.execution.options import Options
 from docpipe.models import Document
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources

@@ -10,8 +10,8 @@ import pytest
 from celery import current_app
 
 from docpipe.errors import ConfigurationError
-from docpipe.execution.plan import Options
-from docpipe.execution.runner import Policy
+from docpipe.execution.options import Options
+from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
 from docpipe.pipeline.factory import new_app, new_pipeline
 from docpipe.pipeline.settings import LimitSettings, Settings, read_settings

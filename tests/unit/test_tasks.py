@@ -12,8 +12,9 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from docpipe import errors
 from docpipe.delivery.tasks import celery_defaults, deliver, fail_if_running
-from docpipe.execution.plan import BUILT_IN, Job, StageSpec
-from docpipe.execution.runner import Policy
+from docpipe.execution.job import Job
+from docpipe.execution.plan import BUILT_IN, StageSpec
+from docpipe.execution.policy import Policy
 from docpipe.models import DocumentStatus, Ref, StageOutput
 from docpipe.models.status import Stage
 from docpipe.pipeline.pipeline import Pipeline

@@ -17,7 +17,7 @@ from docpipe.delivery.broker import Broker, active_queues
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.isolation.sandbox import LAYERS
 from docpipe.execution.plan import StageSpec
-from docpipe.execution.runner import Policy
+from docpipe.execution.policy import Policy
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0

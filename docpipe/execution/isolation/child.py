@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from docpipe.errors import DocpipeError
-    from docpipe.execution.isolation import Task
+    from docpipe.execution.isolation.task import ReadTask
     from docpipe.execution.isolation.wire import Failed, Said
-    from docpipe.execution.plan import Tools
+    from docpipe.execution.tools import Tools
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 BUSY_FACTOR = 5
@@ -104,7 +104,7 @@ def _end_offspring_with_parent(watched: int) -> None:
         subprocess.Popen(["/bin/sh", "-c", _END_WITH_PARENT], stdin=watched)  # noqa: S603
 
 
-def _serve(connection: socket.socket, task: Task, layers: set[str]) -> None:
+def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
     """Read one document and say how it went."""
     from docpipe.execution.isolation import wire  # noqa: PLC0415
 
@@ -123,7 +123,7 @@ def _serve(connection: socket.socket, task: Task, layers: set[str]) -> None:
     connection.sendall(answer)
 
 
-def _answer(task: Task, report: Callable[[int], None], layers: set[str]) -> bytes:
+def _answer(task: ReadTask, report: Callable[[int], None], layers: set[str]) -> bytes:
     from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
     from docpipe.execution.isolation import wire  # noqa: PLC0415
 
@@ -142,28 +142,27 @@ def _answer(task: Task, report: Callable[[int], None], layers: set[str]) -> byte
         return wire.written(_failure(unexpected, error))
 
 
-def _work(task: Task, report: Callable[[int], None]) -> Said:
+def _work(task: ReadTask, report: Callable[[int], None]) -> Said:
     from docpipe.execution.isolation import wire  # noqa: PLC0415
-    from docpipe.execution.plan import Wish  # noqa: PLC0415
-    from docpipe.execution.work import read  # noqa: PLC0415 - it imports the libraries of engines
+    from docpipe.execution.reading import read  # noqa: PLC0415 - it imports the libraries of engines
 
     if task.pictures:
         from docpipe.execution.page_pictures import page_pictures  # noqa: PLC0415
 
         return wire.Pictures("pictures", page_pictures(task.path, task.name, task.options.limits, report))
-    output = read(task.path, task.name, _tools_for(task), report, task.wish or Wish())
+    output = read(task.path, task.name, _tools_for(task), report, task.request)
     return wire.Output("output", output)
 
 
-def _tools_for(task: Task) -> Tools:
-    from docpipe.execution.plan import Tools  # noqa: PLC0415
+def _tools_for(task: ReadTask) -> Tools:
+    from docpipe.execution.tools import Tools  # noqa: PLC0415
 
     if "tools" not in _kept:  # the models stay loaded from one document to the next
         _kept["tools"] = Tools(task.options)
     return _kept["tools"]
 
 
-def _forbidden(task: Task, raised: BaseException, layers: set[str]) -> DocpipeError | None:
+def _forbidden(task: ReadTask, raised: BaseException, layers: set[str]) -> DocpipeError | None:
     """The error that says which layer stopped what was tried, if it was one."""
     from docpipe.errors import ReadingForbiddenError  # noqa: PLC0415
     from docpipe.execution.isolation.sandbox import layer_behind  # noqa: PLC0415

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from docpipe.engines.ports import Span
+from docpipe.stages.entities.cldr import month_spellings
 
 _YEARS = re.compile(r"(?<![\d.,])(?:[Mm]id-)?(?:1\d|20|21)\d\d(?:[-–/]\d\d)?(?:['’]?s)?(?![\d]|[.,]\d)")
-_LONGER = re.compile(
-    r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|b\.?c|a\.?d|[a-z]+day|spring|summer|autumn|fall"
-    r"|winter|season|quarter|fiscal|year|q[1-4]|easter|christmas|new)"
+_MORE = (
+    r"b\.?c|a\.?d|[a-z]+day|spring|summer|autumn|fall|winter|season|quarter|fiscal|year|q[1-4]|easter"
+    r"|christmas|new"
 )
 _UNITS = r" [a-z]+ (?:second|minute|hour|day|week|month|year|decade)s\b"
 _BEFORE = re.compile(
@@ -20,7 +22,7 @@ _BEFORE = re.compile(
     r"|coming|same|rest|remaining|end|beginning|start|of|age|in|by|since|until|from|between|circa|ca\.|for|every|each"
     r"|that|these|those|all)[ -]+)+"
 )
-_AFTER = re.compile(r"(?i)\s+(?:later|earlier|ago|old|before|after|prior|period|term|of)$")
+_AFTER = re.compile(r"(?i)(?<!\s)\s+(?:later|earlier|ago|old|before|after|prior|period|term|of)$")
 _NAMES_NOTHING = re.compile(
     r"(?i)(?:now|currently|recently|eve|annual\w*|(?:[a-z-]+ ){0,4}\w*(?:dai|week|month|quarter|year)ly"
     r"|bi-?annual\w*|(?:recent|several|many|few|a few|winter|summer|spring|autumn|morning|evening)?\s?"
@@ -29,6 +31,13 @@ _NAMES_NOTHING = re.compile(
     r"|\w+( - \w+)? years? old|\d{1,2}|[a-z]+teen|\w+ seasons?|.*[°′″].*"
     r"|\d{1,3}(?:,\d{3})+\.\d\d)"
 )
+
+
+@cache
+def _longer() -> re.Pattern[str]:
+    """What a year stands beside in a date that is more than a year."""
+    months = sorted({month[:3] for month in month_spellings("en")})
+    return re.compile(rf"(?i)\b(?:{'|'.join(months)}|{_MORE})")
 
 
 def dates_within(text: str, span: Span) -> Iterator[Span]:
@@ -43,7 +52,7 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
         yield span
         return
     piece = text[span.start : span.end]
-    if not _LONGER.search(piece) and (years := list(_YEARS.finditer(text, span.start, span.end))):
+    if not _longer().search(piece) and (years := list(_YEARS.finditer(text, span.start, span.end))):
         yield from (span._replace(start=year.start(), end=year.end()) for year in years)
         return
     if _NAMES_NOTHING.fullmatch(" ".join(piece.split())):

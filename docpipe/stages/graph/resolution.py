@@ -62,14 +62,15 @@ def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
     (`form`); `text`, into which the mentions point, calls them one (`defined`, `known as`); they differ
     by what bad print confuses (`ocr`) or a few characters (`spelling`); a short name can stand for one
     fuller name only, by its letters (`acronym`), given names (`initials`) or words (`part`). Values
-    (dates, amounts, addresses, numbers) are one only when they read the same.
+    (dates, amounts, addresses, numbers) are one only when their normal form (`Mention.value`) is the same,
+    and those without one when they read the same.
 
     Entities come in the order of their first mention; an entity is named by its fullest, then most
     frequent spelling, and keeps why its spellings are one in `merges`, with the first mention of each.
     Neither depends on the order of the mentions given. The time is that of sorting, times a constant.
     """
     ordered = sorted(mentions, key=lambda mention: (mention.start, mention.index))
-    name_of = {mention.index: named(mention.label, mention.text) for mention in ordered}
+    name_of = {mention.index: _name(mention) for mention in ordered}
     names, merges = _by_key(name_of)
     sets = _Sets(sorted(set(names.values()), key=_order))
     for link in _joined(text, ordered, name_of, names, sets):
@@ -87,6 +88,10 @@ def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
         _entity(index, group, sorted(evidence[root], key=lambda merge: (merge.mentions, merge.rule)))
         for index, (root, group) in enumerate(groups.items())
     )
+
+
+def _name(mention: Mention) -> Name:
+    return named(mention.label, mention.text, mention.value)
 
 
 def _order(name: Name) -> tuple[str, str, str]:
@@ -174,12 +179,11 @@ def _only_hosts(hosts: _Hosts, sets: _Sets) -> list[_Link]:
 
 
 def _entity(index: int, mentions: Sequence[Mention], merges: Sequence[Merge]) -> Entity:
-    spellings = Counter(named(mention.label, mention.text).surface for mention in mentions)
-    label = mentions[0].label
+    names = Counter(map(_name, mentions))
 
-    def fullness(spelling: str) -> tuple[int, int, bool, int, str]:
-        words = len(name_key(label, spelling).split())
-        return -words, -spellings[spelling], spelling.isupper(), len(spelling), spelling
+    def fullness(name: Name) -> tuple[int, int, bool, int, str]:
+        return -len(name.words), -names[name], name.surface.isupper(), len(name.surface), name.surface
 
-    chief = min(spellings, key=fullness)
-    return Entity(index, chief, label, tuple(mention.index for mention in mentions), tuple(merges))
+    chief = min(names, key=fullness)
+    indices = tuple(mention.index for mention in mentions)
+    return Entity(index, chief.surface, chief.label, indices, tuple(merges))

@@ -19,7 +19,7 @@ LITERAL = _words(
     "DATE TIME MONEY CARDINAL ORDINAL QUANTITY PERCENT EMAIL URL PHONE IBAN VAT_NUMBER CASE_NUMBER "
     "CONTRACT_NUMBER INVOICE_NUMBER"
 )
-"""Labels of values: these are the same only when they read the same."""
+"""Labels of values: one only when their values are equal, or without a value when they read the same."""
 
 SIMILAR = 85
 """Least rapidfuzz ratio (0..100) of two spellings of one name; chosen on the open half of Re-DocRED."""
@@ -54,7 +54,6 @@ _FORMS_OF_STATE = re.compile(
     r"(?:(?:united )?kingdom|state|commonwealth|city|town|principality|sultanate|grand duchy"
     r"|(?:federal|islamic|people s|socialist) republic) of (?!ireland|china|korea)"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SMALL = _words("of the and for in to on at de la du des del da di von van et &")
 _ELSEWHERE = (_SMALL - {"of"}) | _words("europe america asia africa international uk usa bank")
 """Where the rest of an organisation's name begins with one of these, it is another one: a branch."""
@@ -107,17 +106,17 @@ class Name:
         return " ".join(map(_seen, self.words))
 
 
-def named(label: str, text: str) -> Name:
-    """The name that a mention with this label and text has."""
+def named(label: str, text: str, value: str | None = None) -> Name:
+    """The name that a mention with this label, text and value has."""
     surface = " ".join(text.split())
-    return Name(label, name_key(label, surface), surface)
+    return Name(label, name_key(label, surface, value), surface)
 
 
 def compare(label: str, one: str, other: str) -> Decision | None:
     """Whether two names of one label (texts, or keys of `name_key`) may be one thing; None if they differ.
 
-    Symmetric. Rules: `form` (case, accents, punctuation, possessive, titles, legal forms, name order and
-    forms of a value aside, they read the same), `ocr` (what bad print confuses), `spelling` (a few
+    Symmetric. Rules: `form` (case, accents, punctuation, possessive, titles, legal forms and name order
+    aside, they read the same), `ocr` (what bad print confuses), `spelling` (a few
     characters differ, never a digit), `initials` (given names are abbreviated) and `acronym`. The last
     two may fit several names. That a name is part of a fuller one, `resolve` alone can tell.
     """
@@ -154,10 +153,13 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"^the\s+|[^\w\s]|_", " ", letters).split())
 
 
-def name_key(label: str, surface: str) -> str:
-    """What all texts of one name have in common that differ in form only: equal keys are one name."""
+def name_key(label: str, surface: str, value: str | None = None) -> str:
+    """What all texts of one name have in common that differ in form only: equal keys are one name.
+
+    Of a value it is the value (`Mention.value`), and where that is not known the text in lower case.
+    """
     if label in LITERAL:
-        return _value(label, surface)
+        return value or surface.casefold()
     words = plain(_in_order(surface) if label == "PERSON" else surface).split()
     if label == "PERSON":
         words = _untitled(words)
@@ -185,29 +187,6 @@ def _untitled(words: list[str]) -> list[str]:
     while len(words) > 1 and words[-1] in _DEGREES:
         words = words[:-1]
     return words
-
-
-def _value(label: str, surface: str) -> str:
-    """The value in one form: dates as ISO 8601 where all parts are named, numbers without their spaces."""
-    if label == "DATE":
-        return _iso_date(surface) or surface.casefold()
-    if label in ("IBAN", "PHONE", "VAT_NUMBER"):
-        return re.sub(r"[^\w+]", "", surface)
-    return surface.replace(" ", "").casefold() if label == "MONEY" else surface.casefold()
-
-
-def _iso_date(surface: str) -> str | None:
-    """`14 March 2024`, `March 14th, 2024` and `2024-03-14` alike; None for numbers of unclear order."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", surface):
-        return surface
-    words = re.findall(r"[a-z]+|\d+", surface.casefold())
-    months = [_MONTHS.index(word[:3]) + 1 for word in words if word[:3] in _MONTHS]
-    days = [int(word) for word in words if word.isdigit() and len(word) < 3]
-    years = [int(word) for word in words if word.isdigit() and len(word) == 4]
-    others = {word for word in words if word.isalpha() and word[:3] not in _MONTHS}
-    if len(months) == len(days) == len(years) == 1 and others <= {"st", "nd", "rd", "th", "day", "of", "the"}:
-        return f"{years[0]:04}-{months[0]:02}-{days[0]:02}"
-    return None
 
 
 _LOOKALIKES = str.maketrans("01i|5", "olll5")

@@ -1,4 +1,4 @@
-"""Graphs and the entities of projects in SQLite; what the functions of `sql/*_project_entities.sql` do."""
+"""Graphs and the entities of projects in SQLite; what the functions of `sql/*_docpipe_entities.sql` do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger of ranges in SQLite: the same moves as `sql/*_docpipe_page_ranges.sql`."""
+"""The ledger of ranges in SQLite: the same moves as `sql/*_docpipe_ranges.sql`."""
 
 from __future__ import annotations
 

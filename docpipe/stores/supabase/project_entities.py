@@ -1,4 +1,4 @@
-"""Graphs and the entities of projects in Supabase: calls of `sql/*_project_entities.sql`."""
+"""Graphs and the entities of projects in Supabase: calls of `sql/*_docpipe_entities.sql`."""
 
 from __future__ import annotations
 

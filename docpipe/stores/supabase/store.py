@@ -51,8 +51,8 @@ from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.supabase.project_entities import SupabaseGraph
 from docpipe.stores.supabase.ranges import SupabaseRanges, failure_json, keys, match
 
-SCHEMA_VERSION = "20261123090000"
-"""The newest file of `sql/`, and what `docpipe_schema_version()` says there."""
+SCHEMA_VERSION = "20261129091000"
+"""What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
 _PART_BYTES = 500_000

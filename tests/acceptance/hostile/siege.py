@@ -11,7 +11,7 @@ import psutil
 
 from docpipe import Pipeline
 from docpipe.errors import DocpipeError
-from docpipe.execution.plan import Options
+from docpipe.execution.options import Options
 from docpipe.models.status import QUEUES, is_final
 from tests.acceptance.conftest import FOLDER, Services
 from tests.acceptance.hostile.cases import Case, End

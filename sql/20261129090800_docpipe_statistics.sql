@@ -1,21 +1,11 @@
--- Counts for `docpipe monitor`, `docpipe health` and `docpipe metrics`, and the schema's version.
+-- Counts for `docpipe monitor`, `docpipe health` and `docpipe metrics`.
 
-create index if not exists docpipe_runs_active_idx on public.docpipe_runs (document_uuid, run)
-    where state = 'active';
-create index if not exists docpipe_runs_finished_idx on public.docpipe_runs (finished_at);
-create index if not exists stage_runs_finished_idx on public.stage_runs (finished_at);
-create index if not exists stage_runs_poison_idx on public.stage_runs (document_uuid, run)
-    where state = 'failed' and error_code = 'poison';
-
--- The newest migration of docpipe that this database has had; each migration defines it anew.
-create or replace function public.docpipe_schema_version() returns text
-language sql immutable set search_path = '' as $$ select '20261122100000'; $$;
-
--- All counts in one round trip. `p_window_seconds` is how far back ends, failures and quantiles reach,
--- `p_limit` the most running stages that are listed.
+-- All counts in one round trip.
+-- `p_window_seconds` is how far back ends, failures and quantiles reach, `p_limit` the most running stages
+-- that are listed.
 create or replace function public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
 returns jsonb
-language sql stable set search_path = '' as $$
+language sql stable set search_path = public, extensions as $$
     with turn as (                                             -- the stage whose turn it is, of each active run
         select s.stage, s.position, s.state,
                greatest(0.0, extract(epoch from now() - coalesce(s.queued_at, r.created_at))) as age
@@ -89,23 +79,3 @@ language sql stable set search_path = '' as $$
               join public.source_documents d on d.document_uuid = s.document_uuid and d.docpipe_run = s.run
              where s.state = 'failed' and s.error_code = 'poison'));
 $$;
-
-do $$
-declare
-    v_function text;
-    v_role text;
-begin
-    for v_function in
-        select p.oid::regprocedure::text from pg_catalog.pg_proc p
-         where p.pronamespace = 'public'::regnamespace
-           and p.proname in ('docpipe_statistics', 'docpipe_schema_version')
-    loop
-        execute format('revoke all on function %s from public', v_function);
-        for v_role in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
-            execute format('revoke all on function %s from %I', v_function, v_role);
-        end loop;
-        if exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role') then
-            execute format('grant execute on function %s to service_role', v_function);
-        end if;
-    end loop;
-end $$;

@@ -1,64 +1,11 @@
--- Entities across the documents of a project, and the removal of a document.
+-- Entities across the documents of a project.
 --
 -- A project's entities are made of names: one row for each entity of the run whose results are read. Equal
 -- keys are one thing; links join keys that differ; what people decided overrides both. Links are a function
 -- of the names that are there, so nothing depends on the order in which documents came.
 
-create table if not exists public.docpipe_entity_names (
-    document_uuid text not null,
-    run integer not null,
-    index integer not null,
-    project_id text not null,                                  -- '' for documents without a project
-    key text not null,                                         -- label and comparable name
-    name text not null,
-    label text not null,
-    spellings text not null,                                   -- lower case, one a line: what a search looks at
-    mention_count integer not null,
-    primary key (document_uuid, run, index),
-    foreign key (document_uuid, run, index)
-        references public.docpipe_entities (document_uuid, run, index) on delete cascade
-);
-create index if not exists docpipe_entity_names_key_idx on public.docpipe_entity_names (project_id, key);
-
--- Only names that share a block are compared.
-create table if not exists public.docpipe_entity_blocks (
-    project_id text not null,
-    block text not null,
-    key text not null,
-    primary key (project_id, block, key)
-);
-create index if not exists docpipe_entity_blocks_key_idx on public.docpipe_entity_blocks (project_id, key);
-
-create table if not exists public.docpipe_entity_links (
-    project_id text not null,
-    key_a text not null,
-    key_b text not null,
-    rule text not null,                                        -- form, ocr, spelling, initials, acronym
-    score double precision not null,
-    primary key (project_id, key_a, key_b),
-    check (key_a collate "C" < key_b collate "C")
-);
-create index if not exists docpipe_entity_links_key_b_idx on public.docpipe_entity_links (project_id, key_b);
-
-create table if not exists public.docpipe_entity_decisions (
-    project_id text not null,
-    key_a text not null,
-    key_b text not null,
-    same boolean not null,                                     -- true: merged, false: split
-    at timestamptz not null default now(),
-    primary key (project_id, key_a, key_b),
-    check (key_a collate "C" < key_b collate "C")
-);
-create index if not exists docpipe_entity_decisions_key_b_idx
-    on public.docpipe_entity_decisions (project_id, key_b);
-
--- The run whose names the project has; another one than docpipe_result_run until the document is linked.
-create table if not exists public.docpipe_entity_linked (
-    document_uuid text primary key references public.source_documents (document_uuid) on delete cascade,
-    run integer not null
-);
-
--- All changes of a project's names and links go through this lock, which the transaction holds to its end.
+-- Takes the lock of a project's names and links, which the transaction holds to its end.
+-- All changes of them go through it.
 create or replace function public.docpipe_lock_project(p_project text) returns void
 language sql set search_path = public, extensions as $$
     select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
@@ -71,7 +18,7 @@ language sql set search_path = public, extensions as $$
      where document_uuid = p_document and docpipe_result_run = p_run for update;
 $$;
 
--- The names of a run, all or a slice of them.
+-- Writes the names of a run, all or a slice of them; false: another run holds the results to read.
 create or replace function public.docpipe_put_names(p_document text, p_run integer, p_names text)
 returns boolean
 language plpgsql set search_path = public, extensions as $$
@@ -107,7 +54,8 @@ language sql stable set search_path = public, extensions as $$
        and block in (select pg_catalog.jsonb_array_elements_text(p_blocks::jsonb));
 $$;
 
--- Links of which either end is there. A pair that is known keeps its rule and score: they depend on it alone.
+-- Writes the links of which either end is there.
+-- A pair that is known keeps its rule and score: they depend on it alone.
 create or replace function public.docpipe_put_links(p_project text, p_links text) returns void
 language plpgsql set search_path = public, extensions as $$
 begin
@@ -121,12 +69,39 @@ begin
     on conflict do nothing;
 end $$;
 
--- What hangs on keys that no document names any more.
+-- Removes what hangs on keys that no document names any more.
+-- Where two documents had the same name for two things, and the key is gone, the one that had a key of its own
+-- is the only one of that name now: it gets the name's key, and what was decided about its own.
 create or replace function public.docpipe_prune_keys(p_project text, p_keys text[]) returns void
 language plpgsql set search_path = public, extensions as $$
 declare
     v_gone text[];
+    v_key text;
+    v_heir text;
+    v_other text;
+    v_tie record;
 begin
+    for v_key in
+        select distinct k.key from pg_catalog.unnest(p_keys) as k (key)
+         where not exists (select 1 from public.docpipe_entity_names n
+                            where n.project_id = p_project and n.key = k.key)
+    loop
+        select min(d.key_b collate "C") into v_heir
+          from public.docpipe_entity_decisions d
+          join public.docpipe_entity_names n on n.project_id = d.project_id and n.key = d.key_b
+         where d.project_id = p_project and d.key_a = v_key and d.key_b = v_key || ' @' || n.document_uuid;
+        continue when v_heir is null;
+        update public.docpipe_entity_names set key = v_key where project_id = p_project and key = v_heir;
+        for v_tie in
+            delete from public.docpipe_entity_decisions
+             where project_id = p_project and (key_a = v_heir or key_b = v_heir) returning *
+        loop
+            v_other := case when v_tie.key_a = v_heir then v_tie.key_b else v_tie.key_a end;
+            continue when v_other = v_key;
+            perform public.docpipe_decide(p_project, least(v_key collate "C", v_other collate "C"),
+                                          greatest(v_key collate "C", v_other collate "C"), v_tie.same);
+        end loop;
+    end loop;
     select pg_catalog.array_agg(distinct k.key) into v_gone from pg_catalog.unnest(p_keys) as k (key)
      where not exists (select 1 from public.docpipe_entity_names n
                         where n.project_id = p_project and n.key = k.key);
@@ -137,7 +112,7 @@ begin
      where project_id = p_project and (key_a = any (v_gone) or key_b = any (v_gone));
 end $$;
 
--- The run's names and links are all there: those of the document's older runs go.
+-- Marks a run's names and links as all there: those of the document's older runs go.
 create or replace function public.docpipe_linked(p_document text, p_run integer) returns boolean
 language plpgsql set search_path = public, extensions as $$
 declare
@@ -226,8 +201,8 @@ language sql stable set search_path = public, extensions as $$
      where n.document_uuid = p_document and n.index = p_index order by n.run desc limit 1;
 $$;
 
--- One step of an entity's neighbourhood: the relations that begin or end at entities of documents
--- (`[[document_uuid, run, index]]`), in order, after a number of them.
+-- One step of an entity's neighbourhood: the relations that begin or end at entities of documents.
+-- `p_entities` is [[document_uuid, run, index]]; answers in order, after a number of them.
 create or replace function public.docpipe_relations_of(p_entities text, p_skip integer, p_limit integer)
 returns jsonb
 language sql stable set search_path = public, extensions as $$
@@ -242,7 +217,7 @@ language sql stable set search_path = public, extensions as $$
              order by r.document_uuid, r.index offset p_skip limit p_limit) f;
 $$;
 
--- Write down that two keys are one thing (true) or two (false), or take it back (null).
+-- Records that two keys are one thing (true) or two (false), or takes it back (null).
 create or replace function public.docpipe_decide(p_project text, p_key_a text, p_key_b text, p_same boolean)
 returns void
 language plpgsql set search_path = public, extensions as $$
@@ -256,8 +231,8 @@ begin
        and exists (select 1 from public.docpipe_entity_names where project_id = p_project and key = p_key_b);
 end $$;
 
--- Two documents have the same name for two things: in this document the key is one of its own from now on,
--- or no longer.
+-- Gives a name a key of its own in one document, or takes it back.
+-- For two documents that have the same name for two things.
 create or replace function public.docpipe_set_apart(p_document text, p_key text, p_apart boolean) returns void
 language plpgsql set search_path = public, extensions as $$
 declare
@@ -269,91 +244,4 @@ begin
     update public.docpipe_entity_names set key = case when p_apart then v_own else p_key end
      where document_uuid = p_document and key = case when p_apart then p_key else v_own end;
     perform public.docpipe_decide(v_project, p_key, v_own, case when p_apart then false end);
-end $$;
-
--- Remove a document with everything that was made of it. Returns the locators of its bytes that no other
--- document has; null if there is no such document.
-create or replace function public.docpipe_delete(p_document text) returns jsonb
-language plpgsql set search_path = public, extensions as $$
-declare
-    v_project text;
-    v_keys text[];
-    v_uris jsonb;
-begin
-    perform 1 from public.docpipe_runs where document_uuid = p_document for update;  -- as finish locks them
-    select coalesce(project_id::text, '') into v_project
-      from public.source_documents where document_uuid = p_document for update;
-    if not found then
-        return null;
-    end if;
-    perform public.docpipe_lock_project(v_project);
-    select pg_catalog.array_agg(key) into v_keys
-      from public.docpipe_entity_names where document_uuid = p_document;
-    select coalesce(pg_catalog.jsonb_agg(distinct r.source_uri), '[]') into v_uris
-      from public.docpipe_runs r
-     where r.document_uuid = p_document
-       and not exists (select 1 from public.docpipe_runs o
-                        where o.source_uri = r.source_uri and o.document_uuid <> p_document);
-    delete from public.docpipe_staged
-     where token in (select token from public.stage_runs where document_uuid = p_document);
-    delete from public.docpipe_runs where document_uuid = p_document;
-    delete from public.docpipe_history where document_uuid = p_document;
-    delete from public.docpipe_former_status where document_uuid = p_document;
-    update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
-    delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
-    delete from public.source_documents where document_uuid = p_document;
-    perform public.docpipe_prune_keys(v_project, v_keys);
-    return v_uris;
-end $$;
-
-create or replace function public.docpipe_schema_version() returns text
-language sql immutable set search_path = public, extensions as $$ select '20261122120000'; $$;
-
-comment on table public.docpipe_edges is
-    'Structural edges. PART_OF: page, chunk -> document; NEXT: chunk -> the following chunk; MENTIONS: chunk -> '
-    'mention; REFERS_TO: mention -> entity. Node ids: document, page:NUMBER, chunk:INDEX, mention:INDEX, entity:INDEX';
-comment on table public.docpipe_relations is
-    'Edges entity -> entity of one document, each with the span of text that shows it (its evidence)';
-comment on table public.docpipe_pages is 'Nodes of type Page';
-comment on table public.docpipe_chunks is 'Nodes of type Chunk';
-comment on table public.docpipe_mentions is 'Nodes of type Mention: one place in the text that names something';
-comment on table public.docpipe_entities is 'Nodes of type Entity: what several mentions of one document name';
-comment on table public.docpipe_entity_names is
-    'The names by which entities of documents are joined to entities of their project; equal keys are one thing';
-
-do $$
-declare
-    v_name text;
-    v_role text;
-begin
-    foreach v_name in array array['docpipe_entity_names', 'docpipe_entity_blocks', 'docpipe_entity_links',
-                                  'docpipe_entity_decisions', 'docpipe_entity_linked',
-                                  'docpipe_former_status', 'docpipe_queue_imports'] loop
-        execute format('alter table public.%I enable row level security', v_name);
-        if exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role') then
-            execute format('grant select, insert, update, delete on public.%I to service_role', v_name);
-            if not exists (select 1 from pg_catalog.pg_policies
-                            where schemaname = 'public' and tablename = v_name
-                              and policyname = 'docpipe_service_role') then
-                execute format('create policy docpipe_service_role on public.%I '
-                               'to service_role using (true) with check (true)', v_name);
-            end if;
-        end if;
-    end loop;
-    for v_name in
-        select p.oid::regprocedure::text from pg_catalog.pg_proc p
-         where p.pronamespace = 'public'::regnamespace
-           and p.proname in ('docpipe_lock_project', 'docpipe_linkable', 'docpipe_put_names', 'docpipe_rivals',
-                             'docpipe_put_links', 'docpipe_prune_keys', 'docpipe_linked', 'docpipe_unlinked',
-                             'docpipe_ties', 'docpipe_keys', 'docpipe_members', 'docpipe_member', 'docpipe_relations_of',
-                             'docpipe_decide', 'docpipe_set_apart', 'docpipe_delete', 'docpipe_schema_version')
-    loop
-        execute format('revoke all on function %s from public', v_name);
-        for v_role in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
-            execute format('revoke all on function %s from %I', v_name, v_role);
-        end loop;
-        if exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role') then
-            execute format('grant execute on function %s to service_role', v_name);
-        end if;
-    end loop;
 end $$;
