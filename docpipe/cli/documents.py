@@ -13,7 +13,9 @@ from rich.table import Column, Table
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
+from docpipe.sources.allowed import Trusted
 
 
 @click.command()
@@ -25,21 +27,25 @@ from docpipe.pipeline.default import default_pipeline
 def submit(
     sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
 ) -> None:
-    """Submit paths, s3:// or https:// locators to the workers; prints one uuid per line."""
+    """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
+
+    What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
+    """
     failed = 0
     for source in sources:
         try:
             submission = default_pipeline().submit(
-                source, project_id=project_id, priority=priority, reprocess=reprocess
+                Trusted(source), project_id=project_id, priority=priority, reprocess=reprocess
             )
             echo(submission.document_uuid)
             if submission.task_id is None:
-                echo(f"docpipe: {source}: the broker cannot be reached; it is sent later.", err=True)
+                later = "the broker cannot be reached; it is sent later."
+                echo(f"docpipe: {masked(source)}: {later}", err=True)
             if timeout is not None:
                 submission.wait(timeout)
         except DocpipeError as error:
             failed += 1
-            echo(f"docpipe: {source}: {error} ({error.code})", err=True)
+            echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
     sys.exit(1 if failed else 0)
 
 

@@ -18,6 +18,7 @@ import click
 from docpipe.cli.terminal import echo
 from docpipe.errors import MissingExtraError
 from docpipe.execution.logs import configure_logging
+from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.intake.choose import DOCUMENTS, IMAGES, UNFINISHED, Choice
 from docpipe.pipeline.intake.folder import Folder, Watcher
@@ -150,7 +151,7 @@ def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **option
                 echo(taken.document_uuid)
             else:
                 failed += 1
-                echo(f"docpipe: {taken.uri}: {taken.error}", err=True)
+                echo(f"docpipe: {masked(taken.uri)}: {taken.error}", err=True)
     finally:
         journal.close()
     sys.exit(1 if failed else 0)

@@ -21,6 +21,7 @@ from docpipe.errors import DocpipeError
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings, read_settings
+from docpipe.sources.allowed import Trusted
 
 _SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "VAT_NUMBER", "URL")
 _PER_LABEL = 12
@@ -98,7 +99,7 @@ def _process_here(file: str) -> dict[str, Any]:
 def _process(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
     shown = click.format_filename(file)  # a name that is not UTF-8 cannot be printed
     try:
-        document = pipeline.process(file, project_id=request.project_id, reprocess=request.reprocess)
+        document = pipeline.process(Trusted(file), project_id=request.project_id, reprocess=request.reprocess)
     except DocpipeError as error:
         uuid = error.document_uuid
         status = pipeline.status(uuid).status if uuid else "not_submitted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections import Counter
@@ -38,6 +39,7 @@ from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
+from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import NewDocument, Outcome, Registered, Store
 from docpipe.stores.range_port import Handover
 
@@ -45,6 +47,8 @@ log = get_logger(__name__)
 
 PRIORITIES = range(10)
 _DAY = 86_400.0
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON writes it."""
 
 
 class Pipeline:
@@ -209,6 +213,8 @@ class Pipeline:
     ) -> Registered:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
+        if not may_be_stored(project_id or ""):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -444,7 +450,9 @@ def link_document(store: Store, ref: Ref) -> bool:
 
 def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        json.dumps(metadata)
+        told = json.dumps(metadata, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    if not may_be_stored(told) or _NUL.search(told):
+        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
     return dict(metadata)

@@ -44,11 +44,12 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
 def _require_readable(dsn: str) -> None:
     try:
         conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:
         raise ConfigurationError(
             "SUPABASE_DB_URL is no address of a Postgres database."
-            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres."
-        ) from error
+            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres, with / ? # @ of the password"
+            " percent-encoded."
+        ) from None  # libpq repeats the part that it cannot read
 
 
 @contextmanager

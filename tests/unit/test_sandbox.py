@@ -22,8 +22,11 @@ from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.isolation.sandbox import LAYERS, Sandbox
 from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.testing import memory_app
 from tests.hostile_engines import LARGE
 from tests.taken_over import SLEEP_SECONDS
+from tests.unit.conftest import NewPipeline, Python
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(max_seconds=60.0, max_memory_bytes=400_000_000)
@@ -326,3 +329,44 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(
     with pytest.raises(errors.ReadingForbiddenError):
         read(taken_over("fill with several"), bad)
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+# --- what people are told ------------------------------------------------------------------------------------
+
+
+def findings(pipeline: Pipeline) -> dict[str, str]:
+    found = pipeline.examine(consumers=True)
+    return {each.check: each.message for each in found if each.ok and each.check.startswith("sandbox")}
+
+
+def test_doctor_says_of_each_layer_whether_it_is_on(new_pipeline: NewPipeline) -> None:
+    waived = Options(ocr_engine="tests.engines:OneLine", sandbox=Sandbox(waive=frozenset({"network"})))
+    found = findings(new_pipeline(memory_app(), options=waived))
+    assert {name.removeprefix("sandbox "): said.partition(":")[0] for name, said in found.items()} == {
+        **dict.fromkeys(LAYERS, "on"),
+        "network": "off",
+    }
+    without = findings(new_pipeline(memory_app(), options=Options(isolate=False)))
+    assert without == {"sandbox": "off: documents are read in the worker itself. Set DOCPIPE_ISOLATE=true."}
+
+
+SHOW = """
+import sys
+from docpipe.cli import cli
+cli(["run", "--json", sys.argv[1]], standalone_mode=False)
+"""
+SHOWN = """
+import sys
+from docpipe.cli import cli
+cli(["show", sys.argv[1]], standalone_mode=False)
+print(sorted({"pymupdf", "fitz", "PIL", "numpy"} & set(sys.modules)))
+"""
+
+
+def test_a_document_is_drawn_in_the_process_that_reads(python: Python, examples: Path) -> None:
+    engines = {"DOCPIPE_NER_ENGINE": "tests.engines:Capitals", "DOCPIPE_OCR_ENGINE": "tests.engines:OneLine"}
+    done = python("-c", SHOW, str(examples / "contract.pdf"), **engines)
+    uuid = json.loads(done.stdout)["document_uuid"]
+    shown = python("-c", SHOWN, uuid, **engines)
+    assert shown.stdout.count("data:image/webp;base64,") == len(json.loads(done.stdout)["pages"])
+    assert shown.stdout.splitlines()[-1] == "[]", shown.stderr
