@@ -331,7 +331,7 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-# --- what people are told ------------------------------------------------------------------------------------
+# --- what people are told ----------------------------------------------------------------------------
 
 
 def findings(pipeline: Pipeline) -> dict[str, str]:
