@@ -101,9 +101,9 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     isolate: bool = True
     sandbox: Mode = "best"
-    sandbox_waive: str = ""
-    sandbox_read: str = ""
-    sandbox_env: str = ""
+    sandbox_waive: str | None = None
+    sandbox_read: str | None = None
+    sandbox_env: str | None = None
     sandbox_documents: int = Field(200, ge=1)
     log_json: bool = False
 
@@ -249,8 +249,8 @@ class Settings(BaseSettings):
         return {name: _masked(value) for name, value in shown.items()}
 
 
-def _listed(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(part for each in text.split(separator) if (part := each.strip()))
+def _listed(text: str | None, separator: str) -> tuple[str, ...]:
+    return tuple(part for each in (text or "").split(separator) if (part := each.strip()))
 
 
 def read_settings() -> Settings:

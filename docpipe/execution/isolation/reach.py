@@ -113,6 +113,7 @@ def _paths(options: Mapping[str, Any]) -> Iterator[str]:
 
 def _programs() -> Iterator[str]:
     yield from filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep))
+    yield from {sys.executable, os.path.realpath(sys.executable)}
     yield from filter(None, [os.environ.get("TESSDATA_PREFIX")])
 
 
