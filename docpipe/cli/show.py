@@ -15,7 +15,7 @@ from docpipe.execution.runner import Runtime
 from docpipe.models import Ref
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.private import make_private_file
+from docpipe.stores.private_files import make_private_file
 
 
 @click.command()
