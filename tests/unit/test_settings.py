@@ -18,7 +18,6 @@ from docpipe.formats.base import Limits
 from docpipe.pipeline.factory import new_app, new_pipeline
 from docpipe.pipeline.settings import LimitSettings, Settings, read_settings
 from docpipe.stores.sqlite.store import SqliteStore
-from docpipe.stores.supabase.store import SupabaseStore
 
 FOREIGN = ("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")
 
@@ -72,6 +71,8 @@ def test_the_broker_s_name_goes_before_the_one_for_redis(monkeypatch: pytest.Mon
 
 
 def test_the_address_of_supabase_chooses_its_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.stores.supabase.store import SupabaseStore
+
     monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
     assert read_settings().store_name == "supabase"
     with pytest.raises(ConfigurationError, match="SUPABASE_URL and SUPABASE_SECRET_KEY"):
