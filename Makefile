@@ -36,6 +36,7 @@ bench: $(VENV)/.ready  ## Accuracy and speed of recognition beside other engines
 lint: $(VENV)/.ready  ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.ready  ## Check types, strictly
 	$(BIN)/mypy

@@ -42,8 +42,8 @@ from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
-from docpipe.stores.port import NewDocument, Outcome, Registered, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Handover, NewDocument, Outcome, Registered
 
 log = get_logger(__name__)
 

@@ -20,7 +20,7 @@ from docpipe.models import Ref
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.stores import open_store
-from docpipe.stores.port import ALL_PARTS
+from docpipe.stores.values import ALL_PARTS
 from tests.stack import Stack
 from tests.workers import REPOSITORY, clean_environment
 

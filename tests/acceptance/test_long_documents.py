@@ -18,7 +18,7 @@ from docpipe.pipeline.pipeline import Pipeline as AnyPipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.sources import Sources
 from docpipe.stores import open_store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.values import Handover
 from tests.acceptance.conftest import Services, without_identity
 from tests.numbered import Pages, scan
 from tests.workers import Worker, Workers, wait_until

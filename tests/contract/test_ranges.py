@@ -20,8 +20,9 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import StageState
-from docpipe.stores.port import Claim, Heartbeat, Outcome, Resumption, Revival, Stalled, Store
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome, ReadRange, Resumption, Revival, Stalled
 from tests.contract.test_store import FAILURE, OUTPUTS, claim, new, run_stage, token_of, words
 
 RANGES = (PageRange(1, 3), PageRange(4, 6), PageRange(7, 8))
@@ -67,7 +68,7 @@ def take(store: Store, ref: Ref, first_page: int, **changes: Any) -> Claim:
         "lease_seconds": 60.0,
         "max_attempts": 5,
     }
-    return store.ranges.claim(ref, first_page, **(values | changes))
+    return store.ranges.claim(ref, first_page, Claimant(**(values | changes)))
 
 
 def finish(store: Store, ref: Ref, pages: PageRange, *warnings: Warn, at_once: int = 2) -> Handover | None:

@@ -32,7 +32,9 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import StageState
-from docpipe.stores.port import (
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.values import (
     ALL_PARTS,
     Claim,
     Heartbeat,
@@ -44,7 +46,6 @@ from docpipe.stores.port import (
     Selection,
     SourceRecord,
     Stalled,
-    Store,
 )
 
 TEXT = "Ann met Bob.\n\nThey signed — 5 €."
@@ -104,7 +105,7 @@ def claim(store: Store, ref: Ref, stage: str, **changes: Any) -> Claim:
         "lease_seconds": 60.0,
         "max_attempts": 5,
     }
-    return store.claim(ref, stage, **(values | changes))
+    return store.claim(ref, stage, Claimant(**(values | changes)))
 
 
 def token_of(taken: Claim) -> int:

@@ -23,7 +23,8 @@ from docpipe.execution.tools import Tools
 from docpipe.models import Ref, StageOutput
 from docpipe.sources import Sources
 from docpipe.stores import open_store
-from docpipe.stores.port import ALL_PARTS, NewDocument, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import ALL_PARTS, NewDocument
 from tests.engines import OPTIONS, doing
 from tests.faults.armed import TEXT
 

@@ -19,9 +19,9 @@ from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
-from docpipe.stores.port import Outcome, Selection
-from docpipe.stores.range_port import Handover
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
 
 PREFIX = "recovery:"
@@ -80,15 +80,8 @@ def lose_messages(client: redis.Redis) -> None:
 
 
 def claim(pipeline: Pipeline, ref: Ref, stage: str, lease_seconds: float = 0.0) -> int:
-    taken = pipeline.store.claim(
-        ref,
-        stage,
-        claim_id=os.urandom(8).hex(),
-        task_id="t",
-        worker="dead:1",
-        lease_seconds=lease_seconds,
-        max_attempts=5,
-    )
+    claimant = Claimant(os.urandom(8).hex(), "t", "dead:1", lease_seconds, max_attempts=5)
+    taken = pipeline.store.claim(ref, stage, claimant)
     assert taken.outcome is Outcome.CLAIMED
     assert taken.token is not None
     return taken.token

@@ -20,8 +20,8 @@ from docpipe.models import Document, Ref
 from docpipe.models.status import COMPLETED, is_final
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.stores.port import ALL_PARTS
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import ALL_PARTS
 from tests.engines import OPTIONS
 from tests.faults.field import leftovers, margin, takeover_seconds
 from tests.faults.watcher import Watcher

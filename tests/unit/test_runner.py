@@ -20,7 +20,9 @@ from docpipe.execution.policy import Policy
 from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.port import NewDocument, Outcome, Part, Store
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.values import NewDocument, Outcome, Part
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
 
@@ -197,15 +199,8 @@ def test_a_process_that_is_told_to_exit_gives_its_stage_back(bench: Bench, told:
 
 def test_a_stage_that_was_started_too_often_is_poison(bench: Bench) -> None:
     for number in range(5):
-        claim = bench.pipeline.store.claim(
-            bench.ref,
-            "ocr",
-            claim_id=f"dead-{number}",
-            task_id="task",
-            worker="dead",
-            lease_seconds=-1.0,  # lapsed, as after a crash
-            max_attempts=5,
-        )
+        lapsed = Claimant(f"dead-{number}", "task", "dead", lease_seconds=-1.0, max_attempts=5)
+        claim = bench.pipeline.store.claim(bench.ref, "ocr", lapsed)
         assert claim.outcome is Outcome.CLAIMED
     with pytest.raises(errors.PoisonDocumentError, match="started 5 times and never ended"):
         bench.attempt(_raising(AssertionError("poison must not be worked on")))
