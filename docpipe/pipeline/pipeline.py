@@ -124,7 +124,16 @@ class Pipeline:
     @property
     def deployment(self) -> Deployment:
         """What doctor, health and monitor look at. Raises `ConfigurationError` without a Celery app."""
-        return Deployment(self._app(), self.store, self.broker, self.policy, self.stages)
+        options = self.runtime.tools.options
+        return Deployment(
+            self._app(),
+            self.store,
+            self.broker,
+            self.policy,
+            self.stages,
+            layers=self.runtime.reader.layers if options.isolate else None,
+            layers_required=options.sandbox.mode == "require",
+        )
 
     def accept_fingerprint(self) -> None:
         """Say that this pipeline's store and stages are the right ones from now on."""

@@ -559,11 +559,11 @@ def test_a_stage_that_never_ends_is_quarantined(store: Store, ref: Ref) -> None:
 
 
 def test_a_cancelled_run_whose_worker_died_ends_as_cancelled(store: Store, ref: Ref) -> None:
-    claim(store, ref, "ocr", lease_seconds=0.3)
+    token = token_of(claim(store, ref, "ocr"))
     store.cancel(ref.document_uuid)
     assert store.status(ref.document_uuid).status == "ocr_processing"
-    while not store.stalled(grace_seconds=0.0):
-        pass
+    store.heartbeat(ref, "ocr", token, 0.0)  # its last: the lease lapses
+    assert store.stalled(grace_seconds=0.0)
     assert revive(store, ref) == Revival("cancelled")
     assert store.status(ref.document_uuid).status == "cancelled"
 

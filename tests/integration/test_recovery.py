@@ -23,6 +23,7 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
+from tests.workers import HANG_SECONDS
 
 PREFIX = "recovery:"
 POLICY = Policy(lease_seconds=60.0, grace_seconds=0.0, max_attempts=5)
@@ -278,7 +279,13 @@ def test_a_worker_refuses_to_start_on_a_wrong_setup(redis_url: str, tmp_path: Pa
     command = [sys.executable, "-m", "celery", "-A", "host_app", "worker", "--pool", "solo", "-Q", "ocr"]
     env = {"CELERY_BROKER_URL": redis_url, "DOCPIPE_STORE": f"sqlite://{tmp_path / 'a.db'}"}
     done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | env, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=tmp_path,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert done.returncode == 1
     assert "docpipe: the worker does not start:" in done.stderr

@@ -25,6 +25,7 @@ from docpipe.stores.port import Store
 from docpipe.stores.values import NewDocument, Outcome, Part
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
+from tests.workers import HANG_SECONDS
 
 Work = Callable[[Job], StageOutput]
 
@@ -117,7 +118,7 @@ def _raising(error: BaseException) -> Work:
 
 def _working_until_stopped(job: Job) -> StageOutput:
     """Reports page after page, as a long document does."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + HANG_SECONDS
     while time.monotonic() < end:
         job.report(1)
     raise AssertionError("nobody stopped the attempt")
@@ -289,7 +290,7 @@ def test_a_failure_that_comes_too_late_changes_nothing(bench: Bench) -> None:
 def test_a_lease_lasts_as_long_as_the_work(bench: Bench) -> None:
     def work(job: Job) -> StageOutput:
         first = bench.ledger.lease_expires_at
-        end = time.monotonic() + 30
+        end = time.monotonic() + HANG_SECONDS
         while bench.ledger.lease_expires_at == first:
             assert time.monotonic() < end, "no heartbeat"
         return StageOutput(text="x", pages=())
