@@ -79,8 +79,8 @@ def own_stage(
         name: lower-case word; it names the task (`docpipe.<name>`) and the statuses (`<name>_queued`,
             `<name>_processing`, `<name>_complete`, `error_<name>`).
         function: is given the document as it stands, and returns a JSON object (or None), which is kept
-            in `Document.extras[name]`. Raise a `docpipe.errors` class to fail: `TransientError` is tried
-            again, `PermanentError` is not.
+            in `Document.extras[name]`. Raise a `docpipe.errors` class to fail: `TransientError` is
+            retried, `PermanentError` is not.
         queue: its Celery queue; the stage's name if not given.
         needs: which parts of the document to load for it.
 

@@ -47,7 +47,7 @@ def _number(message: Mapping[str, Any], key: str) -> int:
 
 
 class Method(StrEnum):
-    """How a page's text was won."""
+    """How a page's text was obtained."""
 
     TEXT = "text"
     """From the document itself: a PDF text layer, or the characters of a text format."""
@@ -234,7 +234,7 @@ class Relation:
     verb: str = ""
     """The words that relate the two; of RELATED_TO only."""
     count: int = 1
-    """How many places of the document say so."""
+    """How many places in the document state it."""
 
 
 @dataclass(frozen=True, slots=True)

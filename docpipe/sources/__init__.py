@@ -247,7 +247,7 @@ class Sources:
         """The document's bytes in a file of this process's own, removed afterwards.
 
         Args:
-            digest: None where nobody knows it: a document that was taken over from another system.
+            digest: None where it is unknown: a document that was taken over from another system.
 
         Raises:
             SourceChangedError: the bytes are no longer those that were submitted.

@@ -1,8 +1,8 @@
 """The store: canonical state and all results, behind one Protocol. One contract suite runs on every store.
 
 Every move is one atomic step for the caller. A move that comes too late (an old fencing token, a run
-that is over) changes nothing and says so; it never raises for that. Every move may be repeated when
-its answer was lost on the way.
+that is over) changes nothing and returns that it did not apply; it never raises for that. Every move
+may be repeated when its answer was lost on the way.
 
 All methods raise `StoreUnavailableError` when the store cannot be reached, and `SchemaError` or
 `PermissionDeniedError` when it is not set up for docpipe.
@@ -97,7 +97,7 @@ class Store(GraphStore, Protocol):
         ...
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
-        """Take a run up again if it is still stalled; one with `max_attempts` attempts is poison.
+        """Resume a run if it is still stalled; one with `max_attempts` attempts is poison.
 
         The holder of a lapsed lease keeps its token until the next claim: it may have been cut off only.
         """

@@ -27,7 +27,7 @@ class StageCount:
 
     stage: str
     waiting: int = 0
-    """Its message was sent, and nobody has begun."""
+    """Its message was sent, and no attempt has started."""
     retrying: int = 0
     running: int = 0
     oldest_waiting_seconds: float | None = None

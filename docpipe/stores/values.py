@@ -118,7 +118,7 @@ class SourceRecord:
     uri: str
     name: str
     digest: str | None
-    """None for a document of another system whose bytes nobody had read."""
+    """None for a document of another system whose bytes were never read."""
     size: int | None
 
 

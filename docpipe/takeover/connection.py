@@ -65,7 +65,7 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
     """docpipe's error for one of Postgres's."""
     message = error.diag.message_primary or str(error)
     detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
-    if detail.startswith(" Failing row"):  # all of it: text, and perhaps what is nobody's business
+    if detail.startswith(" Failing row"):  # all of it: text, and perhaps confidential
         detail = ""
     if where := _foreign_function(error):
         return ConfigurationError(

@@ -50,7 +50,7 @@ class OpenAiEngine:
         api_key: a key; servers that need none take any.
         labels: what to look for.
         timeout: seconds to wait for one answer.
-        max_retries: how often one request is tried again, with back-off, or as long as `Retry-After` says.
+        max_retries: how often one request is retried, with back-off, or as long as `Retry-After` says.
         price_in: cost of a million tokens sent, in a currency of yours.
         price_out: cost of a million tokens received.
 

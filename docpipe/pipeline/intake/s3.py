@@ -1,4 +1,4 @@
-"""Objects in S3: all that lie below a prefix, or those that S3 tells an SQS queue about.
+"""Objects in S3: all that lie below a prefix, or those that S3 reports to an SQS queue.
 
 An object is done when its row is committed; only then is it noted, or its message deleted. After a crash
 it is read again, and the store recognises bytes that it has.
@@ -68,7 +68,7 @@ class Intake:
     priority: int | None = None
 
     def takes(self, key: str, size: int | None) -> bool:
-        """Whether an object is a document: its name's last part says so, and it has bytes."""
+        """Whether an object is a document: by the last part of its name, and it has bytes."""
         return size != 0 and self.choice.takes(key.rpartition("/")[2])
 
     def submit(self, pipeline: Pipeline, source: str | Trusted) -> str:

@@ -93,7 +93,7 @@ def import_rows(
         batch: rows read at a time.
         with_stranded: also the documents that are open and that no open row names.
         where: what the rows leave out about where the bytes are.
-        tell: called for each row when it is done with.
+        tell: called for each row when it is finished.
 
     Returns:
         How many rows had each outcome (`Imported.outcome`).
@@ -295,7 +295,7 @@ def hand_back(connection: psycopg.Connection) -> list[str]:
 
 
 def seal(dsn: str) -> list[str]:
-    """Let nobody add rows to the queue: privileges revoked, and a trigger that says where to go.
+    """Stop new rows in the queue: privileges revoked, and a trigger whose error names docpipe.
 
     Returns:
         What was done, one line each; empty if it was sealed already.
