@@ -101,8 +101,9 @@ def run_many() -> None:
 
 
 def hold_large() -> None:
-    """2 GB, in a program of its own."""
-    subprocess.run(["tail", "--bytes=2000000000", "/dev/zero"], check=True)
+    """In a program of its own, which waits for ever."""
+    code = "import signal; kept = bytearray(b'x') * 600_000_000; signal.pause()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def fill_with_one() -> None:
