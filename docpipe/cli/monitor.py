@@ -1,4 +1,4 @@
-"""`docpipe monitor` and `docpipe metrics`: what goes on, for people and for Prometheus."""
+"""`docpipe monitor` and `docpipe metrics`: numbers for people and for Prometheus."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def own_stage(
         raise ConfigurationError(str(error)) from None
     if any(words.queued == built_in.queued for built_in in WORDS.values()):
         raise ConfigurationError(
-            f"{name!r} cannot name a stage: its status words would be those of a built-in stage."
+            f"{name!r} cannot name a stage: its statuses would be those of a built-in stage."
         )
     return StageSpec(name, queue or name, words, frozenset(needs), work)
 

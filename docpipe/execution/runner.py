@@ -188,7 +188,7 @@ def _telling_the_store(news: str) -> Iterator[None]:
     try:
         yield
     except TransientError as away:
-        raise UnrecordedError(f"{news} The store could not be told: {away}") from away
+        raise UnrecordedError(f"{news} The store could not record it: {away}") from away
 
 
 def _attempt(turn: _Turn) -> Handover | None:

@@ -42,7 +42,7 @@ def _id(message: Mapping[str, Any]) -> str:
 def _number(message: Mapping[str, Any], key: str) -> int:
     value = message[key]
     if type(value) is not int or not 1 <= value <= _MAX_NUMBER:
-        raise ValueError(f"{key} is no number from 1 to {_MAX_NUMBER}")
+        raise ValueError(f"{key} is not a number from 1 to {_MAX_NUMBER}")
     return value
 
 

@@ -228,7 +228,7 @@ class Pipeline:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
         if not may_be_stored(project_id or ""):
-            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or an unpaired surrogate.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -285,7 +285,7 @@ class Pipeline:
             log.warning("entities_not_linked", error=str(error))
 
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
-        """Publish what is due of a long document. What the broker does not take is the reaper's."""
+        """Publish what is due of a long document. The reaper publishes what the broker refuses."""
         self._dispatch.hand_over(ref, handover, task_id)
 
     def resume(self, document_uuid: str) -> str | None:
@@ -468,5 +468,5 @@ def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
     if not may_be_stored(told) or _NUL.search(told):
-        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
+        raise ConfigurationError("metadata holds NUL or an unpaired surrogate, which no store accepts.")
     return dict(metadata)

@@ -63,5 +63,5 @@ def refuse_system_files(locator: Locator) -> None:
     """Raises `SourceForbiddenError` for what the kernel shows as files."""
     if any(locator.within(each) for each in _SYSTEM):
         raise SourceForbiddenError(
-            f"{masked(str(locator))} is the system's, and no document. /proc, /sys and /dev are never read."
+            f"{masked(str(locator))} is the system's and not a document. /proc, /sys and /dev are never read."
         )

@@ -55,7 +55,7 @@ class Store(GraphStore, Protocol):
         ...
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
-        """Say that the stage's message is about to be published; false if the stage has already begun."""
+        """Say that the stage's message is about to be published; false if the stage has already started."""
         ...
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
@@ -92,7 +92,7 @@ class Store(GraphStore, Protocol):
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         """Active runs whose newest message is older than the grace and whose lease, if any, has lapsed;
-        those that were begun come first.
+        those that were started come first.
         """
         ...
 

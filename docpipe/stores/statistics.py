@@ -42,7 +42,7 @@ class StageCount:
 
 @dataclass(frozen=True, slots=True)
 class RunningStage:
-    """A stage somebody works on. A lease below zero has lapsed: the worker is silent."""
+    """A stage that a worker runs. A lease below zero has lapsed: the worker is silent."""
 
     document_uuid: str
     run: int

@@ -131,7 +131,7 @@ class OpenAiEngine:
         try:
             return _Answer.model_validate_json(choice.message.content or "").mentions
         except ValidationError as error:
-            raise TransientError(f"{self.name} answered otherwise than it was asked: {error}") from error
+            raise TransientError(f"{self.name} did not answer in the requested format: {error}") from error
 
     def _count(self, answer: ChatCompletion) -> None:
         self._used["requests"] += 1

@@ -1,4 +1,4 @@
-"""A watched folder: what lies there is submitted once it is whole, and then put away.
+"""A watched folder: what lies there is submitted once it is whole, and then moved.
 
 A file counts as done when its row is committed, never before; after a crash it is simply still there, and
 the store recognises bytes that it has. So nothing is lost, and nothing becomes two documents.

@@ -224,7 +224,7 @@ def _bucket_and_prefix(uri: str) -> tuple[str, str]:
     except SourceRejectedError as error:
         raise ConfigurationError(f"{error} Write s3://bucket/prefix.") from None
     if locator.scheme != "s3":
-        raise ConfigurationError(f"{masked(uri)} is no place in S3. Write s3://bucket/prefix.")
+        raise ConfigurationError(f"{masked(uri)} is not a place in S3. Write s3://bucket/prefix.")
     return locator.place, uri.partition("://")[2].partition("/")[2]
 
 
