@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from docpipe.errors import ConfigurationError
-from docpipe.execution.isolation.sandbox import Sandbox
+from docpipe.execution.layers import Sandbox
 from docpipe.formats.base import Limits
 from docpipe.models import PageRange
 

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, Field, Secret, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
-from docpipe.execution.isolation.sandbox import Mode, Sandbox
+from docpipe.execution.layers import Mode, Sandbox
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits

@@ -20,8 +20,8 @@ from PIL import Image
 
 from docpipe import errors
 from docpipe.execution.isolation.reader_process import ReaderProcess
-from docpipe.execution.isolation.sandbox import Sandbox
 from docpipe.execution.isolation.wire import Failed, RefusedError
+from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
 from docpipe.models import StageOutput

@@ -19,7 +19,7 @@ from PIL import Image
 
 from docpipe import errors
 from docpipe.execution.isolation.reader_process import ReaderProcess
-from docpipe.execution.isolation.sandbox import LAYERS, Sandbox
+from docpipe.execution.layers import LAYERS, Sandbox
 from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
 from docpipe.pipeline.pipeline import Pipeline
@@ -277,7 +277,7 @@ from pathlib import Path
 from docpipe.errors import ConfigurationError
 from docpipe.execution.isolation import seccomp
 from docpipe.execution.isolation.reader_process import ReaderProcess
-from docpipe.execution.isolation.sandbox import Sandbox
+from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
 
 ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)

@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 
 from docpipe.errors import ConfigurationError, SourceForbiddenError
-from docpipe.execution.isolation.sandbox import Sandbox
+from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from docpipe.delivery.broker import active_queues
 from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
-from docpipe.execution.isolation.sandbox import LAYERS
+from docpipe.execution.layers import LAYERS
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0
