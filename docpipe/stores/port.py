@@ -63,6 +63,8 @@ class NewDocument:
     stages: Sequence[PlannedStage]
     priority: int = 0
     reprocess: bool = False
+    copied: bool = False
+    """Whether docpipe made the copy at `uri`, and so removes it with the document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.supabase.project_entities import SupabaseGraph
 from docpipe.stores.supabase.ranges import SupabaseRanges, failure_json, keys, match
 
-SCHEMA_VERSION = "20261129091000"
+SCHEMA_VERSION = "20261129141100"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
