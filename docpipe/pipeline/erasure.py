@@ -16,8 +16,8 @@ from docpipe.execution.logs import get_logger
 from docpipe.execution.progress import Progress, RedisProgress
 from docpipe.models.masking import masked
 from docpipe.sources import Sources
-from docpipe.stores.entity_port import Copy, Erasure
 from docpipe.stores.port import Store
+from docpipe.stores.values import Copy, Erasure
 
 log = get_logger(__name__)
 

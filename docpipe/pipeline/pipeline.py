@@ -40,11 +40,12 @@ from docpipe.graph.reader import Graphs
 from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.erasure import Erased, Eraser, Place
+from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
-from docpipe.stores.port import NewDocument, Outcome, Registered, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Handover, NewDocument, Outcome, Registered
 
 log = get_logger(__name__)
 
@@ -125,7 +126,16 @@ class Pipeline:
     @property
     def deployment(self) -> Deployment:
         """What doctor, health and monitor look at. Raises `ConfigurationError` without a Celery app."""
-        return Deployment(self._app(), self.store, self.broker, self.policy, self.stages)
+        options = self.runtime.tools.options
+        return Deployment(
+            self._app(),
+            self.store,
+            self.broker,
+            self.policy,
+            self.stages,
+            layers=self.runtime.reader.layers if options.isolate else None,
+            layers_required=options.sandbox.mode == "require",
+        )
 
     def accept_fingerprint(self) -> None:
         """Say that this pipeline's store and stages are the right ones from now on."""
@@ -139,6 +149,18 @@ class Pipeline:
         if fatal:
             told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
             raise SystemExit(f"docpipe: the worker does not start:\n{told}")
+
+    # --- one tenant -----------------------------------------------------------------------------
+
+    def project(self, project_id: str) -> Project:
+        """A handle that sees the documents of one project only, for a host that acts for one tenant.
+
+        Raises:
+            ConfigurationError: the id is empty, or no store can hold it.
+        """
+        if not may_be_stored(project_id):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
+        return Project(self, project_id)
 
     # --- hand in --------------------------------------------------------------------------------
 

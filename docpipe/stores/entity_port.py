@@ -6,43 +6,10 @@ A project is named by its id, documents without one are those of the project `''
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, Relation
-
-
-@dataclass(frozen=True, slots=True)
-class Ties:
-    """What joins or parts keys, either end among those asked for."""
-
-    links: tuple[EntityLink, ...]
-    decisions: tuple[EntityDecision, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A relation, and where it was found."""
-
-    ref: Ref
-    index: int
-    relation: Relation
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy of a document's bytes; `made` as `Sources.discard` takes it."""
-
-    uri: str
-    made: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """A deleted document, and the copies of its bytes that no document has any more."""
-
-    document_uuid: str
-    copies: tuple[Copy, ...]
+from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
+from docpipe.stores.values import Erasure, Found, Ties
 
 
 class GraphStore(Protocol):

@@ -32,9 +32,20 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
-from docpipe.stores.entity_port import Copy, Erasure, Found
-from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage, Resumption, Selection, Summary
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.values import (
+    Claim,
+    Copy,
+    Erasure,
+    Found,
+    Handover,
+    NewDocument,
+    Outcome,
+    PlannedStage,
+    ReadRange,
+    Resumption,
+    Selection,
+    Summary,
+)
 
 Row = dict[str, Any]
 

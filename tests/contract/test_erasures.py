@@ -8,8 +8,8 @@ import pytest
 
 from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Ref, StageOutput
-from docpipe.stores.entity_port import Copy, Erasure
-from docpipe.stores.port import ALL_PARTS, Part, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import ALL_PARTS, Copy, Erasure, Part
 from tests.contract.test_store import claim, new, run_all, token_of
 
 COPY = f"file:///up/ab/{'ab' * 32}"

@@ -9,10 +9,10 @@ import sqlite3
 from pathlib import Path
 
 from docpipe.errors import StoreUnavailableError
-from docpipe.stores.entity_port import Copy, Erasure
 from docpipe.stores.ids import storable
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import OVERWRITES, SqliteFile
+from docpipe.stores.values import Copy, Erasure
 
 _OF_A_DOCUMENT = {
     "source_documents": "document_uuid",
