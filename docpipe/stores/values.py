@@ -80,7 +80,7 @@ class Outcome(StrEnum):
 
     CLAIMED = "claimed"
     COMPLETE = "complete"
-    """The stage is done: hand on to the next without working."""
+    """The stage is done: continue with the next without working."""
     OVER = "over"
     """The run has ended, was cancelled or superseded."""
     BUSY = "busy"
@@ -120,7 +120,7 @@ class SourceRecord:
     uri: str
     name: str
     digest: str | None
-    """None for a document of another system whose bytes nobody had read."""
+    """None for a document of another system whose bytes were never read."""
     size: int | None
 
 
@@ -207,7 +207,7 @@ class Revival:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The run that goes on, and the stage it goes on from."""
+    """The run that is resumed, and the stage it starts from."""
 
     ref: Ref
     stage: str
