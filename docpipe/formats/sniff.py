@@ -101,6 +101,7 @@ _MARKUP_START = re.compile(
 _TAG = re.compile(rb"<(?:p|div|table|br|span|a|h[1-6]|ul|font)\b[^<>]*+>", re.I)
 _CONTROLS = "\ufffd\x7f" + "".join(map(chr, [*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)]))
 _MAX_CONTROL_SHARE = 0.05
+_FEW_CONTROLS = 3
 
 
 def detect(data: Data, name: str) -> str:
@@ -192,7 +193,8 @@ def _text_kind(head: bytes, suffix: str) -> str:
 
 def _is_text(head: bytes) -> bool:
     sample = head.decode(unmistakable_charset(head) or "latin-1", "replace")
-    return sum(map(sample.count, _CONTROLS)) <= _MAX_CONTROL_SHARE * len(sample)
+    controls = sum(map(sample.count, _CONTROLS))
+    return controls <= max(_MAX_CONTROL_SHARE * len(sample), min(_FEW_CONTROLS, len(sample) // 2))
 
 
 def _is_mail(head: bytes, suffix: str) -> bool:
