@@ -61,7 +61,7 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     """
     named = safe_charset(declared)
     if named and not data.isascii() and is_one_byte(named):
-        tried = (unmistakable_charset(data), "utf-8", named)
+        tried: tuple[str | None, ...] = (unmistakable_charset(data), "utf-8", named)
     else:
         tried = (unmistakable_charset(data), named, "utf-8")
     for name in tried:
