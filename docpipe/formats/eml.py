@@ -223,7 +223,7 @@ def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
         and kind.startswith(("text/plain", "text/html", "text/rfc822", "message/"))
     ):
         return _Contents(_text(data, part, kind), warnings=warnings, is_html=kind == "text/html")
-    if kind.startswith("image/") and not attached and part["Content-ID"] and is_decoration(data):
+    if kind.startswith("image/") and part["Content-ID"] and is_decoration(data):
         return _Contents()
     label = clean_label(filename or "", "attachment" + (mimetypes.guess_extension(kind) or ""))
     return _Contents(attachments=[Member(label, partial(request.open_part, data, label))], warnings=warnings)

@@ -13,6 +13,7 @@ from docpipe.formats import open_document
 from docpipe.formats.base import Limits
 from docpipe.formats.mapi import unpacked_rtf
 
+Pages = list[tuple[str, list[str]]]
 SIGNED, DATA, SEALED = (bytes.fromhex(f"06092a864886f70d01070{kind}") for kind in (2, 1, 3))
 
 
@@ -35,7 +36,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
-    """An element whose end is marked, as signing programs stream it, or of known length if it is primitive."""
+    """An element with a mark at its end, as programs stream it, or of known length if it is primitive."""
     content = b"".join(parts)
     if tag & 0x20:
         return bytes([tag, 0x80]) + content + b"\0\0"

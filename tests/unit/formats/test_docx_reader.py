@@ -398,7 +398,8 @@ def test_a_scan_between_paragraphs_is_a_page_between_them_and_a_logo_is_none() -
 
 def test_a_chart_gives_its_words_and_an_embedded_file_its_own_pages() -> None:
     c = 'xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
-    chart = f"<c:chartSpace {c}><c:ser><c:tx><c:v>Net</c:v></c:tx><c:val><c:v>5</c:v><c:v>7</c:v></c:val></c:ser></c:chartSpace>"
+    series = "<c:tx><c:v>Net</c:v></c:tx><c:val><c:v>5</c:v><c:v>7</c:v></c:val>"
+    chart = f"<c:chartSpace {c}><c:ser>{series}</c:ser></c:chartSpace>"
     parts: dict[str, str | bytes] = {
         "word/chart.xml": chart,
         "word/prices.txt": b"price list",

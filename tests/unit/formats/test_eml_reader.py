@@ -237,7 +237,8 @@ def test_an_invitation_is_read_as_its_facts() -> None:
     calendar = (
         "BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VTIMEZONE\nDTSTART:19700101T000000\nEND:VTIMEZONE\nBEGIN:VEVENT\n"
         "DTSTART;TZID=Europe/Berlin:20240630T100000\nSUMMARY:Sign\n ing\nLOCATION:Quay 8\\, Rostock\n"
-        'ORGANIZER;CN="Weber, Jonas":mailto:jonas@example.org\nBEGIN:VALARM\nDESCRIPTION:x\nEND:VALARM\nEND:VEVENT\n'
+        'ORGANIZER;CN="Weber, Jonas":mailto:jonas@example.org\n'
+        "BEGIN:VALARM\nDESCRIPTION:x\nEND:VALARM\nEND:VEVENT\n"
     )
     message = mail("You are invited.")
     message.add_alternative(calendar, subtype="calendar")
@@ -260,7 +261,8 @@ def test_a_delivery_report_is_read_as_its_facts() -> None:
 
 
 def test_lines_that_were_only_wrapped_are_joined() -> None:
-    data = b"Subject: x\nContent-Type: text/plain; format=flowed; delsp=yes\n\nEUR 12, \n450.00 to \nMa \nria\n> a \n> b\n"
+    data = b"Subject: x\nContent-Type: text/plain; format=flowed; delsp=yes\n\n"
+    data += b"EUR 12, \n450.00 to \nMa \nria\n> a \n> b\n"
     assert body_of(data) == ["EUR 12,450.00 toMaria", "> ab"]
 
 
@@ -275,7 +277,8 @@ def test_inline_logos_are_no_pages() -> None:
 
 def test_all_who_sent_or_received_it_are_in_the_metadata() -> None:
     reader, _ = read(
-        b"From: a@x.org\nSender: b@x.org\nReply-To: c@x.org\nTo: d@x.org\nBcc: e@x.org\nResent-From: f@x.org\n\nHi\n"
+        b"From: a@x.org\nSender: b@x.org\nReply-To: c@x.org\nTo: d@x.org\n"
+        b"Bcc: e@x.org\nResent-From: f@x.org\n\nHi\n"
     )
     assert reader.metadata == {
         **{"from": "a@x.org", "sender": "b@x.org", "reply-to": "c@x.org"},

@@ -39,9 +39,11 @@ def relations(*links: tuple[str, str]) -> str:
 
 def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
     sheet = (
-        "<worksheet><sheetData><row><c t='s'><v>0</v></c><c r='C1' t='inlineStr'><is><t>Net</t></is></c></row>"
+        "<worksheet><sheetData><row><c t='s'><v>0</v></c><c r='C1' t='inlineStr'><is><t>Net</t></is></c>"
+        "</row>"
         "<row hidden='1'><c><v>9000</v></c></row>"
-        "<row><c s='1'><v>45473</v></c><c s='2'><v>12450</v></c><c t='b'><v>1</v></c></row></sheetData></worksheet>"
+        "<row><c s='1'><v>45473</v></c><c s='2'><v>12450</v></c><c t='b'><v>1</v></c></row>"
+        "</sheetData></worksheet>"
     )
     data = package(
         {
@@ -91,7 +93,7 @@ def test_slides_are_pages_with_their_notes_and_what_is_not_read_is_named() -> No
         {
             "[Content_Types].xml": "<Types/>",
             "_rels/.rels": relations(("officeDocument", "ppt/p.xml")),
-            "ppt/p.xml": f"<p xmlns:r='{RELS}'><sldIdLst><sldId id='5' r:id='r1'/><sldId r:id='r0'/></sldIdLst></p>",
+            "ppt/p.xml": f"<p xmlns:r='{RELS}'><sldId id='5' r:id='r1'/><sldId r:id='r0'/></p>",
             "ppt/_rels/p.xml.rels": relations(("slide", "s1.xml"), ("slide", "s2.xml")),
             "ppt/s1.xml": slide("EUR 1,200"),
             "ppt/s2.xml": slide("First"),
@@ -107,8 +109,10 @@ def test_slides_are_pages_with_their_notes_and_what_is_not_read_is_named() -> No
 
 def test_an_open_document_text_gives_paragraphs_rows_and_notes() -> None:
     body = (
-        "<tracked-changes><p>gone</p></tracked-changes><p>Price<s c='2'/>5<tab/>net<note><note-citation>1</note-citation>"
-        "<note-body><p>Without tax.</p></note-body></note></p><table><table-row><table-cell><p>a</p></table-cell>"
+        "<tracked-changes><p>gone</p></tracked-changes><p>Price<s c='2'/>5<tab/>net"
+        "<note><note-citation>1</note-citation><note-body><p>Without tax.</p></note-body></note></p>"
+        "<table><table-row>"
+        "<table-cell><p>a</p></table-cell>"
         "<table-cell><p>b</p></table-cell></table-row></table>"
     )
     data = package(
@@ -122,8 +126,8 @@ def test_an_open_document_text_gives_paragraphs_rows_and_notes() -> None:
 
 def test_rich_text_gives_its_words_and_nothing_that_is_hidden() -> None:
     data = (
-        rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset204 Arial;}}{\*\generator x}{\info{\title t}}"
-        rb"M\'fcller: EUR 1,200{\super 3} {\f0\'c4}{\v secret}\u8364?{\footnote Net.}\par "
+        rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f1\fcharset204 Arial;}}{\*\generator x}{\info{\title t}}"
+        rb"M\'fcller: EUR 1,200{\super 3} {\f1\'c4}{\v secret}\u8364?{\footnote Net.}\par "
         rb"\trowd a\cell b\cell\row\page last{\pict 0102}}"
     )
     assert read(data, "a.rtf") == (
