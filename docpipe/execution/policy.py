@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from docpipe.execution.ledger_row import Terms
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -15,7 +13,7 @@ class Policy:
     lease_seconds: float = 60.0
     """A stage whose worker is silent for this long may be taken over."""
     grace_seconds: float = 30.0
-    """How long after that, or after a message was sent, the reaper takes a run up again."""
+    """How long after that, or after a message was sent, the reaper resumes a run."""
     reap_seconds: float = 30.0
     """How often the reaper looks, when Celery beat calls it."""
     max_retries: int = 3
@@ -25,17 +23,12 @@ class Policy:
     backoff_seconds: float = 2.0
     backoff_cap_seconds: float = 300.0
     outage_seconds: float = 600.0
-    """A stage that has done its work waits this long for a store that is away, then gives the work up."""
+    """A stage that has done its work waits this long for a store that is away, then discards the work."""
     soft_time_limit: float = 1800.0
-    """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
+    """A stage that runs longer is stopped and retried; workers of pool prefork only."""
     hard_time_limit: float = 1860.0
     ranges_at_once: int = 8
     """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
-
-    @property
-    def terms(self) -> Terms:
-        """What a claim is made on."""
-        return Terms(self.lease_seconds, self.max_attempts, self.ranges_at_once)
 
     def delay(self, retries: int) -> float:
         """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.

@@ -32,9 +32,20 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
-from docpipe.stores.entity_port import Found
-from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage, Resumption, Selection, Summary
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.values import (
+    Claim,
+    Copy,
+    Erasure,
+    Found,
+    Handover,
+    NewDocument,
+    Outcome,
+    PlannedStage,
+    ReadRange,
+    Resumption,
+    Selection,
+    Summary,
+)
 
 Row = dict[str, Any]
 
@@ -272,6 +283,11 @@ def document_row(document: NewDocument) -> Row:
     row["metadata"] = dict(document.metadata)
     row["stages"] = plan_rows(document.stages)
     return row
+
+
+def erasure_of(row: Row) -> Erasure:
+    """Out of what `docpipe_erasures` answers."""
+    return Erasure(row["document_uuid"], tuple(Copy(uri, made) for uri, made in row["copies"]))
 
 
 def plan_rows(stages: Sequence[PlannedStage]) -> list[Row]:

@@ -28,10 +28,10 @@ from docpipe.formats.base import Limits
 from docpipe.models import status
 from docpipe.pipeline.settings import LimitSettings, Settings
 from docpipe.testing import memory_app
+from tests.workers import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-SECONDS = 120
 
 
 def relative(page: Path) -> str:
@@ -117,7 +117,7 @@ def run(folder: Path, *command: str) -> str:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
     }
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -370,6 +370,28 @@ def test_the_schema_page_lists_every_function_by_its_file() -> None:
 def test_the_api_page_has_every_public_name() -> None:
     page = reference("api.md")
     assert {name for name in docpipe.__all__ if not re.search(rf"\b{name}\b", page)} == set()
+
+
+_WALK = re.compile(r"^\*\*(.+?)\*\*.*?\((\d+)\):\n((?:`.*\n)+)", re.M)
+
+
+def test_the_architecture_page_lists_packages_and_files_that_exist() -> None:
+    text = (ROOT / "docs/explanation/architecture.md").read_text()
+    packages = {word.rstrip("/") for word in first_words(text) if word not in {"chain"}}
+    there = {path.name for path in (ROOT / "docpipe").iterdir()} - {"__init__.py", "__pycache__", "py.typed"}
+    assert packages == there
+    walks = {
+        name: (int(count), re.findall(r"^`([^`]+)`", files, re.M))
+        for name, count, files in _WALK.findall(text)
+    }
+    assert {name: len(files) for name, (_, files) in walks.items()} == {
+        n: count for n, (count, _) in walks.items()
+    }
+    assert len(walks) == 4
+    missing = [
+        file for _, files in walks.values() for file in files if not (ROOT / "docpipe" / file).is_file()
+    ]
+    assert missing == []
 
 
 # --- links ----------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
+from docpipe.stores import ledger_rules
 from docpipe.stores.supabase.store import SCHEMA_VERSION
 from docpipe.takeover.migrate import migrations
 
@@ -13,20 +15,22 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 
 HOMES = {
     "tables": [],
-    "documents": ["set_status", "register", "status", "select", "delete"],
+    "documents": ["set_status", "register", "status", "select"],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
-    "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "fail_task"],
+    "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
     "ranges": [
-        "is_open", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range", "give_up_range",
+        "is_open", "in_ranges", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range",
+        "give_up_range",
         "split", "claim_range", "heartbeat_range", "finish_range", "retry_range", "fail_range",
         "fail_split_stage",
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
-    "recovery": ["idle", "range_idle", "stalled", "revive", "revive_range"],
+    "recovery": ["idle", "range_idle", "stalled", "poison", "revive", "revive_range"],
     "entities": [
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
+    "erasure": ["delete", "erasures", "erased", "traces"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],
@@ -47,6 +51,24 @@ def test_every_function_has_a_comment_that_says_in_one_line_what_it_does() -> No
     }
     assert [name for names in HOMES.values() for name in names] == list(told)
     assert {name: lines for name, lines in told.items() if not re.match(r"-- .*[.:]$", "".join(lines))} == {}
+
+
+LEDGER = {*HOMES["runs"], *HOMES["stages"], *HOMES["ranges"], *HOMES["recovery"], "finish", "finish_stage"}
+
+
+def test_every_function_of_the_ledger_names_its_rules_and_every_rule_is_named() -> None:
+    named = {
+        found[2]: set(found[1].split(", "))
+        for file in FILES.values()
+        for found in re.finditer(rf"^-- Rule: (.+)\.\n{_DEFINED.pattern}", file.statements, re.M)
+    }
+    rules = {
+        name
+        for name, value in vars(ledger_rules).items()
+        if inspect.isfunction(value) and value.__module__ == ledger_rules.__name__ and name[0] != "_"
+    }
+    assert set(named) == LEDGER
+    assert set().union(*named.values()) == rules
 
 
 def test_every_function_pins_the_path_of_a_hosts_tables() -> None:
@@ -78,8 +100,6 @@ def test_the_version_is_the_stamp_of_its_file() -> None:
     assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in the Supabase store"
 
 
-def test_only_the_present_schema_stands_beside_the_migrations() -> None:
+def test_nothing_but_migrations_stands_in_their_folder() -> None:
     folder = Path(__file__).parents[2] / "sql"
-    assert {path.name for path in folder.iterdir()} == {
-        "schema.sql", *(each.file_name for each in FILES.values())
-    }  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == {each.file_name for each in FILES.values()}

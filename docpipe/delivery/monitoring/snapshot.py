@@ -1,6 +1,6 @@
 """One look at everything: the canonical tables, Redis and the workers. It changes nothing.
 
-What cannot be read is said in `problems` and is None here: never an empty list, never a nought.
+What cannot be read is reported in `problems` and is None here: never an empty list, never zero.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.plan import StageSpec
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING, StageState
-from docpipe.stores.port import Stalled
 from docpipe.stores.statistics import DocumentCount, RunningStage, StageCount, Statistics
+from docpipe.stores.values import Stalled
 
 NOT_REDIS = "The broker is not a Redis: its queues cannot be counted."
 
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class StuckStage:
-    """A stage that nobody works on although it is its turn: the reaper takes it up next."""
+    """A stage that is due and has no worker: the reaper resumes it next."""
 
     document_uuid: str
     run: int
@@ -141,7 +141,7 @@ def _every(specs: Sequence[StageSpec], counted: Sequence[StageCount]) -> tuple[S
 def _stuck(
     deployment: Deployment, statistics: Statistics, limit: int, problems: list[Problem]
 ) -> tuple[StuckStage, ...] | None:
-    """What the reaper would take up now: the message or the worker is lost."""
+    """What the reaper would resume now: the message or the worker is lost."""
     try:
         waiting = deployment.broker.waiting(deployment.queues)
         stalled = deployment.store.stalled(grace_seconds=deployment.policy.grace_seconds)

@@ -20,8 +20,9 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import TakenIn
-from docpipe.stores.port import NewDocument
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.rows import document_row
+from docpipe.stores.values import NewDocument
 from docpipe.takeover import undo
 from docpipe.takeover.connection import connected, naming
 from docpipe.takeover.queue.locators import Where, locators, recorded
@@ -92,7 +93,7 @@ def import_rows(
         batch: rows read at a time.
         with_stranded: also the documents that are open and that no open row names.
         where: what the rows leave out about where the bytes are.
-        tell: called for each row when it is done with.
+        tell: called for each row when it is finished.
 
     Returns:
         How many rows had each outcome (`Imported.outcome`).
@@ -106,7 +107,7 @@ def import_rows(
         wanted = _wanted(connection, with_stranded)
         _refuse_unready(connection, queue=open_rows in wanted)
         if not one(connection, "select pg_try_advisory_lock(%s)", _IMPORT_LOCK):
-            raise ConfigurationError("Another `docpipe queue import` is at work.")
+            raise ConfigurationError("Another `docpipe queue import` is running.")
         _publish_left(connection, pipeline)
         for rows in wanted:
             for done in _import(connection, pipeline, rows, batch, where):
@@ -184,7 +185,7 @@ def _document(connection: psycopg.Connection, uid: str | None) -> dict[str, Any]
 def _taken_in(pipeline: Pipeline, document: dict[str, Any], where: Where) -> TakenIn:
     """The first place that has the bytes. Raises the last place's error."""
     error: PermanentError = PermanentError(
-        "The old row names no place of the bytes. Give --root for relative paths, --bucket for S3 keys."
+        "The old row does not say where the bytes are. Give --root for relative paths, --bucket for S3 keys."
     )
     for place in locators(document, where):
         try:
@@ -209,6 +210,7 @@ def _adoption(pipeline: Pipeline, document: dict[str, Any], taken: TakenIn) -> s
         uri=taken.uri,
         digest=taken.digest,
         size=taken.size,
+        copied=taken.copied,
         metadata={},
         stages=[stage.planned for stage in pipeline.stages],
     )
@@ -218,15 +220,8 @@ def _adoption(pipeline: Pipeline, document: dict[str, Any], taken: TakenIn) -> s
 def _fail(pipeline: Pipeline, ref: Ref, error: PermanentError) -> None:
     """The first stage fails with the error, as it would have in a worker."""
     stage = pipeline.stages[0].name
-    claim = pipeline.store.claim(
-        ref,
-        stage,
-        claim_id=uuid.uuid4().hex,
-        task_id="",
-        worker="queue import",
-        lease_seconds=60,
-        max_attempts=5,
-    )
+    claimant = Claimant(uuid.uuid4().hex, "", "queue import", lease_seconds=60.0, max_attempts=5)
+    claim = pipeline.store.claim(ref, stage, claimant)
     failure = Failure(error.code, type(error).__name__, str(error), stage)
     pipeline.store.fail(ref, stage, claim.token, failure)
 
@@ -301,7 +296,7 @@ def hand_back(connection: psycopg.Connection) -> list[str]:
 
 
 def seal(dsn: str) -> list[str]:
-    """Let nobody add rows to the queue: privileges revoked, and a trigger that says where to go.
+    """Stop new rows in the queue: privileges revoked, and a trigger whose error names docpipe.
 
     Returns:
         What was done, one line each; empty if it was sealed already.

@@ -1,6 +1,6 @@
 """Documents that go all the way and leave nothing: their transaction is rolled back.
 
-What the catalogue cannot tell (a trigger that fails, a foreign key, a rule, a missing grant) shows here.
+What the catalogue does not show (a trigger that fails, a foreign key, a rule, a missing grant) shows here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import psycopg
 from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.formats import READERS
 from docpipe.models.status import COMPLETED
-from docpipe.stores.port import NewDocument
 from docpipe.stores.rows import document_row
+from docpipe.stores.values import NewDocument
 from docpipe.takeover.connection import naming
 from docpipe.takeover.schema import QUEUE_TABLE, columns, one
 from docpipe.takeover.tables.silence import silence

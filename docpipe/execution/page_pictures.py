@@ -1,0 +1,52 @@
+"""Pages as pictures for people: small WebPs, from the document's bytes. Imports the libraries of formats."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits, PageImage
+
+DPI = 110
+_QUALITY = 60
+"""Half the bytes of a JPEG that is as easy to read."""
+_EFFORT = 2
+_LARGEST = 16383
+"""Pixels of a side, WebP's limit."""
+
+
+def page_pictures(path: Path, name: str, limits: Limits, report: Callable[[int], None]) -> dict[int, str]:
+    """Page number to a `data:` address, for pages that the format can draw.
+
+    `report` is called with each page when it is done.
+
+    Raises:
+        DocpipeError: as reading the document does.
+    """
+    reader = open_document(path, name, limits)
+    try:
+        found = {}
+        for number, page in enumerate(reader.pages(), 1):
+            if page.image:
+                found[number] = _address(page.image(DPI), page.width)
+            report(number)
+        return found
+    finally:
+        reader.close()
+
+
+def _address(image: PageImage, width: float | None) -> str:
+    picture = Image.fromarray(np.ascontiguousarray(image.pixels[:, :, ::-1]))
+    if width:  # a scan comes in the resolution it was made in
+        most = int(width / 72 * DPI)
+        picture.thumbnail((most, max(1, round(most * picture.height / picture.width))))
+    picture.thumbnail((_LARGEST, _LARGEST))
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=_QUALITY, method=_EFFORT)
+    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()
