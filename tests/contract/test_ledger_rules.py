@@ -150,7 +150,7 @@ SQLITE_FAULTS: dict[str, tuple[str, Rule]] = {
         _but(rules.revive, {Revive.POISON: Revive.RESUME}),
     ),
     "revive, cancelled or not": (
-        "claim_next jump revive_lost cancel",
+        "claim_next jump revive_any cancel",
         _but(rules.revive, {Revive.END_CANCELLED: Revive.RESUME}),
     ),
     "resumable, though it goes on": (
@@ -162,7 +162,7 @@ SQLITE_FAULTS: dict[str, tuple[str, Rule]] = {
     "hand_out, everything": (SPLIT, lambda rows, _at_once: rules.hand_out(rows, 99)),
     "is_read, too early": (SPLIT, lambda stage, _rows: stage is not None and stage.state == "queued"),
     "poison, without its last error": (
-        "claim_next jump fail revive_lost",
+        "claim_next jump fail revive_any",
         lambda subject, attempts, _last: rules.poison(subject, attempts),
     ),
     "final_status, without warnings": (
@@ -255,7 +255,7 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "fail_split_stage": (f"{SPLIT} fail_range", "s.token := p_token;", ""),
     "finish_stage": ("claim_any claim_next split_newest finish_newest begin", "run < p_run", "false"),
-    "poison": ("claim_next jump fail revive_lost", "' Last error: '", "' The last error: '"),
+    "poison": ("claim_next jump fail revive_any", "' Last error: '", "' The last error: '"),
     "set_status": ("claim_any claim_next fail", "error_message = p_error", "error_message = null"),
 }
 """The function: the moves that show the fault, what of its text is changed, and to what."""
