@@ -164,7 +164,7 @@ def rollback(drop_results: bool, dry_run: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per trigger and line.")
 def triggers(disable: bool, save: Path | None, restore: Path | None, as_json: bool) -> None:
-    """Tell what each trigger of the pipeline's tables does, and switch off the old workflow."""
+    """Show what each trigger of the pipeline's tables does, and switch off the old workflow."""
     part = database_part("triggers")
     if restore is not None:
         part.restore(dsn(), restore)
@@ -200,6 +200,16 @@ def verify(live: bool, as_json: bool) -> None:
     """Check that the old queue is left for good; exit code 1 if anything is wrong."""
     found = database_part("verify").verify(dsn(), default_pipeline(), live=live)
     sys.exit(0 if show_findings(found, as_json=as_json) else 1)
+
+
+@db.command("policies")
+@click.option("--members", required=True, metavar="TABLE", help="Your table of who is in which project.")
+@click.option("--user-column", default="user_id", show_default=True, help="Its column of auth.uid().")
+@click.option("--project-column", default="project_id", show_default=True, help="Its column of the project.")
+def policies_(members: str, user_column: str, project_column: str) -> None:
+    """Print the SQL by which members of a project read its documents through Supabase, and no others."""
+    part = database_part("policies")
+    echo_lines(part.policies(dsn(), part.Members(members, user_column, project_column)))
 
 
 @db.command()

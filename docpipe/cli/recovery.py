@@ -19,7 +19,7 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.values import Selection, Summary
 
 _EVERY = 100_000
-_REAPED = {"resume": "resumed", "poison": "quarantined"}
+_REAPED = {"resume": "resumed", "poison": "quarantined", "erased": "erased for good"}
 """Outcomes of the reaper as people say them; others as they are."""
 
 
@@ -45,15 +45,31 @@ def cancel(uuids: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
-def delete(uuids: tuple[str, ...]) -> None:
-    """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes."""
+@click.option("--verify", is_flag=True, help="List every place and whether it is empty; exit code 1 if not.")
+def delete(uuids: tuple[str, ...], verify: bool) -> None:
+    """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes.
+
+    What cannot be removed now, because storage or Redis is away, the reaper removes later.
+    """
     pipeline = default_pipeline()
+    if verify:
+        good = [_is_erased(pipeline, uuid) for uuid in uuids]
+        sys.exit(0 if all(good) else 1)
 
     def remove(uuid: str) -> str:
-        pipeline.delete(uuid)
-        return "deleted"
+        if pipeline.delete(uuid):
+            return "deleted"
+        return "deleted; storage or Redis is away, and what is left there is removed when it answers"
 
     _each(uuids, remove)
+
+
+def _is_erased(pipeline: Pipeline, uuid: str) -> bool:
+    places = pipeline.delete_and_verify(uuid)
+    for place in places:
+        told = "empty" if place.is_empty else "could not be looked at" if place.found is None else "NOT empty"
+        echo(f"{uuid} {place.name}: {told}{f' ({place.found})' if place.found else ''}")
+    return all(place.is_empty for place in places)
 
 
 @click.command()
@@ -97,7 +113,7 @@ def retry(dry_run: bool, **options: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """Which documents `retry` is to take up again, and how: its options."""
+    """Which documents `retry` resumes, and how: its options."""
 
     failed: bool
     cancelled: bool
@@ -173,14 +189,14 @@ def _list(found: Sequence[Summary]) -> None:
 @click.command()
 @click.option("--every", type=float, metavar="SECONDS", help="Go on, with this pause; else look once.")
 def reap(every: float | None) -> None:
-    """Take up again what lost its worker or its message. Celery beat does the same (docpipe.reap)."""
+    """Resume documents that lost their worker or message. Celery beat does the same (docpipe.reap)."""
     pipeline = default_pipeline()
     while True:
         try:
             outcomes = pipeline.reap()
             told = ", ".join(f"{count} {_REAPED.get(each, each)}" for each, count in sorted(outcomes.items()))
             if told or not every:
-                echo(told or "nothing to take up", err=bool(every))
+                echo(told or "nothing to resume", err=bool(every))
         except TransientError as error:
             if not every:
                 raise

@@ -39,6 +39,8 @@ from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
 from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
+from docpipe.pipeline.erasure import Erased, Eraser, Place
+from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
@@ -63,7 +65,7 @@ class Pipeline:
         stages: `docpipe.execution.plan.BUILT_IN`, or a list with stages of the host's own among them.
         options: how the built-in stages work.
         policy: leases, retries, time limits.
-        progress: told about changes of state; None: nobody is.
+        progress: notified of changes of state; None: nothing is.
 
     Raises:
         ConfigurationError: the stages make no pipeline, or the app carries another one.
@@ -148,7 +150,19 @@ class Pipeline:
             told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
             raise SystemExit(f"docpipe: the worker does not start:\n{told}")
 
-    # --- hand in --------------------------------------------------------------------------------
+    # --- one tenant -----------------------------------------------------------------------------
+
+    def project(self, project_id: str) -> Project:
+        """A handle that sees the documents of one project only, for a host that acts for one tenant.
+
+        Raises:
+            ConfigurationError: the id is empty, or no store can hold it.
+        """
+        if not may_be_stored(project_id):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
+        return Project(self, project_id)
+
+    # --- submit ---------------------------------------------------------------------------------
 
     def submit(
         self,
@@ -160,7 +174,7 @@ class Pipeline:
         priority: int | None = None,
         reprocess: bool = False,
     ) -> Submission:
-        """Write the document's row, then send it on its way.
+        """Write the document's row, then publish its first task.
 
         The same bytes in the same project are one document: a second submit returns the first, unless
         `reprocess` asks for a new run.
@@ -174,7 +188,7 @@ class Pipeline:
 
         Raises:
             DocpipeError: the source cannot be read, or the store cannot be reached. A broker that cannot
-                be reached raises nothing: the row says so (`pending`), and submitting again, or the
+                be reached raises nothing: the row is `pending`, and submitting again, or the
                 reaper, publishes it.
         """
         dispatch = self._dispatch
@@ -228,7 +242,7 @@ class Pipeline:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
         if not may_be_stored(project_id or ""):
-            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or an unpaired surrogate.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -237,6 +251,7 @@ class Pipeline:
                 uri=taken.uri,
                 digest=taken.digest,
                 size=taken.size,
+                copied=taken.copied,
                 metadata=_json_object(metadata or {}),
                 stages=[stage.planned for stage in self.stages],
                 priority=priority,
@@ -253,29 +268,39 @@ class Pipeline:
         return registered
 
     def publish(self, ref: Ref, *, priority: int = 0) -> str | None:
-        """Send a run on its way that the store has and nobody has published.
+        """Publish a run that the store has and that was never published.
 
         Returns:
             The id of its first task; None if the broker cannot be reached: the reaper sends it later.
         """
         return self._dispatch.begin(ref, priority)
 
-    # --- take up again --------------------------------------------------------------------------
+    # --- resume ---------------------------------------------------------------------------------
 
     def reap(self) -> Counter[str]:
-        """Take up again every run whose message or worker is lost; end those that were started too often.
+        """Resume every run whose message or worker is lost; end those that were started too often.
 
         Safe to call at any time and from several processes: a run that moves on meanwhile is left alone.
 
         Returns:
-            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`).
+            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`); of how
+            many deleted documents the rest was removed (`erased`).
 
         Raises:
             BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
         """
         outcomes = self._recovery.reap()
         self._link_missed()
+        self._erase_the_rest(outcomes)
         return outcomes
+
+    def _erase_the_rest(self, outcomes: Counter[str]) -> None:
+        """Of documents that were deleted while storage or Redis was away."""
+        try:
+            if done := self.erase().done:
+                outcomes["erased"] += done
+        except DocpipeError as error:
+            log.warning("erasures_postponed", error=str(error))
 
     def _link_missed(self) -> None:
         """Documents whose worker died after the last stage, before it linked them."""
@@ -285,11 +310,11 @@ class Pipeline:
             log.warning("entities_not_linked", error=str(error))
 
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
-        """Publish what is due of a long document. What the broker does not take is the reaper's."""
+        """Publish what is due of a long document. The reaper publishes what the broker refuses."""
         self._dispatch.hand_over(ref, handover, task_id)
 
     def resume(self, document_uuid: str) -> str | None:
-        """Let a failed, quarantined or cancelled document go on from its first incomplete stage, with input
+        """Resume a failed, quarantined or cancelled document at its first incomplete stage, with input
         read from the store.
 
         Returns:
@@ -389,19 +414,48 @@ class Pipeline:
         except DocpipeError as error:
             log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
 
-    def delete(self, document_uuid: str) -> None:
+    def delete(self, document_uuid: str) -> bool:
         """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
         that docpipe made, and its progress. A stage that works on it changes nothing any more.
 
+        Returns:
+            Whether all of it is gone. False: its rows are, but storage or Redis is away. What is left is
+            remembered, and the reaper removes it when they answer; so does calling this again.
+
         Raises:
-            DocumentNotFoundError: the store knows no such document.
+            DocumentNotFoundError: the store knows no such document, and nothing is left of one.
         """
-        uris = self.store.delete(_id(document_uuid))
-        if uris is None:
+        return bool(self._delete(document_uuid).done)
+
+    def _delete(self, document_uuid: str) -> Erased:
+        known = self.store.delete(_id(document_uuid)) is not None
+        erased = self._eraser.erase(document_uuid)
+        if not known and not erased.done and not erased.left:
             raise _unknown(document_uuid)
-        for uri in uris:
-            self.sources.discard(uri)
-        self.runtime.progress.forget(document_uuid)
+        return erased
+
+    def delete_and_verify(self, document_uuid: str) -> list[Place]:
+        """As `delete`, and what was found at every place where something of the document may be: the rows of
+        each table, names of projects that are of no document, copies, progress, the file and log of SQLite.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        self.store.delete(_id(document_uuid))
+        erased = self._eraser.erase(document_uuid)
+        return self._eraser.traces(document_uuid, erased.copies)
+
+    def erase(self) -> Erased:
+        """Remove what is left of deleted documents, at most a hundred of them; the reaper calls it.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        return self._eraser.erase()
+
+    @cached_property
+    def _eraser(self) -> Eraser:
+        return Eraser(self.store, self.sources, self.runtime.progress)
 
     # --- in this process ------------------------------------------------------------------------
 
@@ -416,7 +470,7 @@ class Pipeline:
     ) -> Document:
         """Take a document through all stages in this process, with the same ledger and store.
 
-        A document that completed before is returned as it is; one that failed is tried again.
+        A document that completed before is returned as it is; one that failed is processed again.
 
         Raises:
             DocpipeError: as it was recorded, with `stage`.
@@ -468,5 +522,5 @@ def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
     if not may_be_stored(told) or _NUL.search(told):
-        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
+        raise ConfigurationError("metadata holds NUL or an unpaired surrogate, which no store accepts.")
     return dict(metadata)

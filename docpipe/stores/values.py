@@ -61,6 +61,8 @@ class NewDocument:
     stages: Sequence[PlannedStage]
     priority: int = 0
     reprocess: bool = False
+    copied: bool = False
+    """Whether docpipe made the copy at `uri`, and so removes it with the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Outcome(StrEnum):
 
     CLAIMED = "claimed"
     COMPLETE = "complete"
-    """The stage is done: hand on to the next without working."""
+    """The stage is done: continue with the next without working."""
     OVER = "over"
     """The run has ended, was cancelled or superseded."""
     BUSY = "busy"
@@ -118,7 +120,7 @@ class SourceRecord:
     uri: str
     name: str
     digest: str | None
-    """None for a document of another system whose bytes nobody had read."""
+    """None for a document of another system whose bytes were never read."""
     size: int | None
 
 
@@ -205,7 +207,7 @@ class Revival:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The run that goes on, and the stage it goes on from."""
+    """The run that is resumed, and the stage it starts from."""
 
     ref: Ref
     stage: str
@@ -229,3 +231,19 @@ class Found:
     ref: Ref
     index: int
     relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a document's bytes; `made` as `Sources.discard` takes it."""
+
+    uri: str
+    made: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A deleted document, and the copies of its bytes that no document has any more."""
+
+    document_uuid: str
+    copies: tuple[Copy, ...]

@@ -51,10 +51,10 @@ def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
 
     The migrations run in a transaction that is rolled back; what they would add is what is lacking, so
     this never falls behind the files. Tables are locked for that moment, at most three seconds. Of a table or
-    a function that is not there at all, only that is told.
+    a function that is missing, only that is reported.
 
     Args:
-        first: statements that make the migrations fit; what they do is not told.
+        first: statements that make the migrations fit; what they do is not reported.
 
     Raises:
         StoreUnavailableError: the database cannot be reached.
@@ -119,6 +119,20 @@ select 'policy ' || policyname || ' on ' || tablename from pg_policies where sch
 union all
 select 'grant of ' || lower(privilege_type) || ' on ' || table_name || ' to ' || grantee
   from information_schema.role_table_grants where table_schema = 'public' and grantee = 'service_role'
+union all
+select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
+  from pg_class c
+  cross join (values ('truncate'), ('trigger'), ('references'), ('insert'), ('update'), ('delete')) x (kind)
+  join pg_roles r on r.rolname in ('anon', 'authenticated')
+ where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+   and not has_table_privilege(r.rolname, c.oid, x.kind)
+union all
+select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
+  from pg_class c
+  cross join (values ('usage'), ('select'), ('update')) x (kind)
+  join pg_roles r on r.rolname in ('anon', 'authenticated')
+ where c.relnamespace = 'public'::regnamespace and c.relkind = 'S'
+   and case when c.relkind = 'S' then not has_sequence_privilege(r.rolname, c.oid, x.kind) end
 union all
 select 'grant of execute on ' || p.oid::regprocedure::text || ' to service_role'
   from pg_proc p where p.pronamespace = 'public'::regnamespace
