@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from docpipe.engines.ports import RecognisedLine
 
-SLEEP_SECONDS = "36018"
-"""Tells the programs that are started here from any other."""
-
 
 class TakenOver(OneLine):
     """Args: act, a key of `ACTS`; at, where (a list, since a path alone would be taken for a model)."""
@@ -81,22 +78,22 @@ def fork() -> None:
         os.fork()
 
 
-def run() -> None:
-    subprocess.run(["sleep", SLEEP_SECONDS], check=True)
+def run(seconds: str) -> None:
+    subprocess.run(["sleep", seconds], check=True)
 
 
-def leave_running() -> str:
+def leave_running(seconds: str) -> str:
     """Programs in the process group, and one that would leave it."""
-    subprocess.Popen(["sleep", SLEEP_SECONDS])
+    subprocess.Popen(["sleep", seconds])
     try:
-        subprocess.Popen(["sleep", SLEEP_SECONDS], start_new_session=True)
+        subprocess.Popen(["sleep", seconds], start_new_session=True)
     except OSError as error:
         return f"no session: {error.errno}"
     return "a session"
 
 
-def run_many() -> None:
-    programs = [subprocess.Popen(["sleep", SLEEP_SECONDS]) for _ in range(200)]
+def run_many(seconds: str) -> None:
+    programs = [subprocess.Popen(["sleep", seconds]) for _ in range(200)]
     programs[0].wait()
 
 

@@ -52,7 +52,7 @@ def _lead_everything_here() -> None:
     ):
         subprocess.run(line.split(), check="-6" not in line, capture_output=True)
     with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as file:
-        file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        file.write("nameserver 127.0.0.1\noptions timeout:30 attempts:1\n")
     subprocess.run(["mount", "--bind", file.name, str(Path("/etc/resolv.conf").resolve())], check=True)
     Path(file.name).unlink()
 

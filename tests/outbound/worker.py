@@ -9,9 +9,7 @@ from pathlib import Path
 from docpipe.pipeline.factory import new_pipeline
 from tests.outbound import REDIS_PORT
 from tests.stack.redis_server import RedisServer
-from tests.workers import Workers
-
-_SECONDS = 200.0
+from tests.workers import HANG_SECONDS, Workers
 
 
 def main(folder: Path, *files: Path) -> None:
@@ -25,7 +23,7 @@ def main(folder: Path, *files: Path) -> None:
             pipeline = new_pipeline()
             submitted = [pipeline.submit(file) for file in files]
             for each in submitted:
-                sys.stdout.write(f"{pipeline.wait(each.document_uuid, timeout=_SECONDS).status}\n")
+                sys.stdout.write(f"{pipeline.wait(each.document_uuid, timeout=HANG_SECONDS).status}\n")
     finally:
         redis.stop()
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,14 +26,16 @@ from docpipe.formats.base import Limits
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.testing import memory_app
 from tests.hostile_engines import LARGE
-from tests.taken_over import SLEEP_SECONDS
 from tests.unit.conftest import NewPipeline, Python
+from tests.workers import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(max_seconds=60.0, max_memory_bytes=400_000_000)
 BRIEF = replace(LIMITS, max_seconds=6.0)
 WITH_PROGRAMS = Sandbox(waive=frozenset({"programs"}))
 SECRET = "a-key-of-the-parent"
+SLEEP_SECONDS = f"36018.{os.getpid():010}"
+"""Tells the programs that are started here from any other, those of another run of these tests too."""
 
 
 def taken_over(
@@ -100,9 +103,17 @@ def sleepers() -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if SLEEP_SECONDS in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+            if process.cmdline() == ["sleep", SLEEP_SECONDS] and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def sleepers_are_gone() -> bool:
+    """Soon, that is: on a busy machine a program that was killed is there until it has a turn to end."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while (left := sleepers()) and time.monotonic() < deadline:
+        psutil.wait_procs(left, timeout=0.2)
+    return not left
 
 
 # --- each layer ---------------------------------------------------------------------------------------
@@ -125,7 +136,7 @@ def test_every_layer_is_on_here(layers: dict[str, str | None]) -> None:
         ("connect", "127.0.0.1", "network"),
         ("connect by file", "{service}", "network"),
         ("fork", "", "programs"),
-        ("run", "", "programs"),
+        ("run", "{seconds}", "programs"),
         ("leave session", "", "calls"),
         ("end parent", "", "calls"),
         ("trace parent", "", "calls"),
@@ -141,7 +152,8 @@ def test_every_layer_is_on_here(layers: dict[str, str | None]) -> None:
 def test_what_is_tried_is_stopped_and_the_layer_named(
     bad: Path, key: Path, listener: Path, tmp_path: Path, act: str, at: str, layer: str
 ) -> None:
-    places = [at.format(key=key, folder=tmp_path, service=listener)] if at else []
+    known = {"key": key, "folder": tmp_path, "service": listener, "seconds": SLEEP_SECONDS}
+    places = [at.format(**known)] if at else []
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(errors.ReadingForbiddenError, match=rf"was stopped by the layer {layer}: "):
         read(taken_over(act, *places), bad)
@@ -213,14 +225,14 @@ def test_an_answer_that_never_ends_is_waited_for_no_longer_than_any(bad: Path) -
 
 
 def test_programs_end_with_the_document_and_none_leaves_the_group(bad: Path) -> None:
-    assert read(taken_over("leave running", sandbox=WITH_PROGRAMS), bad) == "no session: 1"
-    assert sleepers() == []
+    assert read(taken_over("leave running", SLEEP_SECONDS, sandbox=WITH_PROGRAMS), bad) == "no session: 1"
+    assert sleepers_are_gone()
 
 
 def test_programs_are_counted(bad: Path) -> None:
     with pytest.raises(errors.ReadingForbiddenError, match="the layer limits: more than 32 programs"):
-        read(taken_over("run many", sandbox=WITH_PROGRAMS), bad)
-    assert sleepers() == []
+        read(taken_over("run many", SLEEP_SECONDS, sandbox=WITH_PROGRAMS), bad)
+    assert sleepers_are_gone()
 
 
 def test_the_memory_of_programs_counts(bad: Path) -> None:
@@ -234,20 +246,21 @@ from pathlib import Path
 from docpipe.execution.isolation.reader_process import ReaderProcess
 from tests.unit.test_sandbox import WITH_PROGRAMS, taken_over
 
-ReaderProcess(taken_over("run", sandbox=WITH_PROGRAMS)).read(Path(sys.argv[1]), "bad.tif", print)
+options = taken_over("run", sys.argv[2], sandbox=WITH_PROGRAMS)
+ReaderProcess(options).read(Path(sys.argv[1]), "bad.tif", print)
 """
 
 
 def test_programs_do_not_outlive_a_parent_that_was_killed(bad: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(bad)], cwd=ROOT)
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(bad), SLEEP_SECONDS], cwd=ROOT)
     try:
-        while not (found := sleepers()):
-            assert parent.poll() is None
+        while not sleepers():
+            with pytest.raises(subprocess.TimeoutExpired):  # it lives on, and needs the processor
+                parent.wait(0.1)
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    psutil.wait_procs(found, timeout=30)
-    assert sleepers() == []
+    assert sleepers_are_gone()
 
 
 # --- demanding and waiving -------------------------------------------------------------------------------
