@@ -17,7 +17,8 @@ from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLi
 from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, PageRange, StageOutput, Warn
 from docpipe.stages.ocr.leaders import without_leaders
-from docpipe.stages.ocr.method import OcrOptions, area, choose_method, layer_fault
+from docpipe.stages.ocr.merging import beside_layer
+from docpipe.stages.ocr.method import OcrOptions, choose_method, layer_fault
 from docpipe.stages.ocr.misread import put_right
 from docpipe.stages.ocr.page_ranges import PAGE_BREAK
 from docpipe.stages.ocr.reading_order import in_reading_order, level, skew
@@ -214,8 +215,9 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     reason += f"; {said}" if (said := note(engine)) else ""
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
     if method is Method.BOTH:
-        beside = [line for line in seen.lines if not _overlaps_any(line.box, raw.lines)]
-        return _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]))
+        beside = beside_layer(seen.lines, raw.lines)
+        read = _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]), seen.unread)
+        return replace(read, warnings=_doubts(read, number, options))
     if not seen.lines:
         doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
         return _kept(raw, number, method, f"{reason}; nothing recognised", doubts)
@@ -385,15 +387,3 @@ def _box_in_points(quad: Quad, degrees: int, width: int, height: int, points_per
     box = turned_box((min(xs), min(ys), max(xs), max(ys)), degrees, width, height)
     x0, y0, x1, y1 = (round(side * points_per_pixel, 2) for side in box)
     return x0, y0, x1, y1
-
-
-def _overlaps_any(box: Box | None, lines: Sequence[TextLine]) -> bool:
-    """Whether a recognised line is one the text layer has: the others cover half of it."""
-    if box is None:
-        return False
-    covered = sum(area(_common(box, line.box)) for line in lines if line.box)
-    return covered > 0.5 * area(box)
-
-
-def _common(a: Box, b: Box) -> Box:
-    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
