@@ -8,6 +8,7 @@ from docpipe.models.visible import visible
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE | re.ASCII)
 _USER_AND_HOST = re.compile(r"[^/?#@]*@([^/?#@]+)([^@]*)")
+_QUERY, _OBJECT_QUERY = re.compile(r"(?s)[?#].*"), re.compile(r"(?s)\?.*")
 _OBJECTS = frozenset({"s3", "supabase"})
 """Their keys may hold a number sign."""
 _SHOWN = 1000
@@ -33,5 +34,5 @@ def _public(rest: str, *, is_object: bool) -> str:
         if found is None:  # a password with a slash in it, or worse
             return _HIDDEN
         rest = f"{_HIDDEN}@{found[1]}{found[2]}"
-    query = r"\?.*" if is_object else r"[?#].*"
-    return re.sub(query, f"?{_HIDDEN}", rest, count=1, flags=re.DOTALL)
+    query = _OBJECT_QUERY if is_object else _QUERY
+    return query.sub(f"?{_HIDDEN}", rest, count=1)

@@ -42,8 +42,8 @@ from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
-from docpipe.stores.port import NewDocument, Outcome, Registered, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Handover, NewDocument, Outcome, Registered
 
 log = get_logger(__name__)
 
@@ -124,7 +124,16 @@ class Pipeline:
     @property
     def deployment(self) -> Deployment:
         """What doctor, health and monitor look at. Raises `ConfigurationError` without a Celery app."""
-        return Deployment(self._app(), self.store, self.broker, self.policy, self.stages)
+        options = self.runtime.tools.options
+        return Deployment(
+            self._app(),
+            self.store,
+            self.broker,
+            self.policy,
+            self.stages,
+            layers=self.runtime.reader.layers if options.isolate else None,
+            layers_required=options.sandbox.mode == "require",
+        )
 
     def accept_fingerprint(self) -> None:
         """Say that this pipeline's store and stages are the right ones from now on."""

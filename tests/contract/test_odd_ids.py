@@ -9,7 +9,8 @@ import pytest
 from docpipe.errors import DocumentNotFoundError
 from docpipe.execution.plan import BUILT_IN
 from docpipe.models import DocumentStatus
-from docpipe.stores.port import NewDocument, Selection, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import NewDocument, Selection
 
 PLAN = [stage.planned for stage in BUILT_IN]
 ODD = [

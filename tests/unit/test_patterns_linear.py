@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Set
@@ -47,6 +48,8 @@ def _modules(room: str) -> Iterator[ModuleType]:
 def _inside(value: object) -> Iterator[re.Pattern[Any]]:
     if isinstance(value, re.Pattern):
         yield value
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        yield from (found for item in value for found in _inside(item))
     elif isinstance(value, Mapping):
         yield from (found for item in value.values() for found in _inside(item))
     elif isinstance(value, list | tuple | set | frozenset):
@@ -74,8 +77,23 @@ def _used(tree: ast.AST, name: str) -> frozenset[str]:
     return _ways(set(methods) if len(methods) == loads else {*methods, "passed on"})
 
 
-def _in_functions(module: ModuleType, tree: ast.AST) -> Iterator[_Expression]:
+def _made_once(module: ModuleType) -> Iterator[tuple[str, re.Pattern[Any]]]:
+    """Expressions that a cached function without parameters makes of data when they are first needed."""
+    for name, value in vars(module).items():
+        made = getattr(value, "__wrapped__", None)
+        if (
+            made is not None
+            and hasattr(value, "cache_info")
+            and made.__module__ == module.__name__
+            and not inspect.signature(made).parameters
+        ):
+            yield from ((name, pattern) for pattern in _inside(value()))
+
+
+def _in_functions(module: ModuleType, tree: ast.Module) -> Iterator[_Expression]:
     """Expressions written where they are used; without one where only a call puts it together."""
+    made_once = {name for name, _ in _made_once(module)}
+    tree = ast.Module([n for n in tree.body if getattr(n, "name", None) not in made_once], [])
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
@@ -99,6 +117,8 @@ def _expressions(room: str) -> Iterator[_Expression]:
         for name, value in vars(module).items():
             for pattern in _inside(value):
                 yield _Expression(f"{module.__name__}.{name}", pattern, _used(tree, name))
+        for name, pattern in _made_once(module):
+            yield _Expression(f"{module.__name__}.{name}()", pattern, frozenset({"finditer"}))
         yield from _in_functions(module, tree)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -22,6 +22,9 @@ class Deployment:
     broker: Broker
     policy: Policy
     stages: Sequence[StageSpec]
+    layers: Callable[[], Mapping[str, str | None]] | None = None
+    """Says for each layer of the sandbox None, or why it is not there. None: there is no sandbox."""
+    layers_required: bool = False
 
     @property
     def fingerprint(self) -> str:

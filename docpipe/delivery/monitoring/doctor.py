@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from celery import Celery
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from docpipe.delivery.broker import active_queues
 from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
+from docpipe.execution.layers import LAYERS
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0
@@ -41,6 +42,8 @@ def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
         *_redis(deployment),
         *_store(deployment.store),
     ]
+    if consumers or deployment.layers_required:
+        found += _sandbox(deployment)
     if consumers:
         found += _consumers(deployment)
     return found
@@ -111,6 +114,28 @@ def _store(store: Store) -> Iterator[Finding]:
         yield Finding("store", False, line)
     if not lacking:
         yield Finding("store", True, f"{store.fingerprint} has what docpipe needs")
+
+
+def _sandbox(deployment: Deployment) -> Iterator[Finding]:
+    """A layer that is not there is wrong only where it is demanded: no system has them all."""
+    if deployment.layers is None:
+        message = "off: documents are read in the worker itself. Set DOCPIPE_ISOLATE=true."
+        yield Finding("sandbox", True, message)
+        return
+    try:
+        layers = deployment.layers()
+    except DocpipeError as error:
+        yield Finding("sandbox", False, str(error))
+        return
+    for name, allows in LAYERS.items():
+        yield Finding(f"sandbox {name}", True, _layer(layers, name, allows))
+
+
+def _layer(layers: Mapping[str, str | None], name: str, allows: str) -> str:
+    if name not in layers:
+        return "off: waived, or an engine of the settings needs it, or DOCPIPE_SANDBOX=off"
+    why = layers[name]
+    return f"on: {allows}" if why is None else f"not available: {why}"
 
 
 def _consumers(deployment: Deployment) -> Iterator[Finding]:

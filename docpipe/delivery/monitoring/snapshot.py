@@ -19,8 +19,8 @@ from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.plan import StageSpec
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING, StageState
-from docpipe.stores.port import Stalled
 from docpipe.stores.statistics import DocumentCount, RunningStage, StageCount, Statistics
+from docpipe.stores.values import Stalled
 
 NOT_REDIS = "The broker is not a Redis: its queues cannot be counted."
 
