@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, TiffImagePlugin
 
 from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader
@@ -260,7 +260,7 @@ def _cmyk_to_rgb(picture: Image.Image) -> Image.Image:
     """Some programs write inks inverted and do not say so: then paper is black, and is taken for white."""
     shown = picture.convert("RGB")
     is_inverted = float(np.median(np.asarray(shown.convert("L")))) < _DARK
-    return ImageOps.invert(shown) if is_inverted else shown
+    return ImageChops.invert(picture).convert("RGB") if is_inverted else shown
 
 
 def _lab_to_rgb(picture: Image.Image) -> Image.Image:
