@@ -217,7 +217,7 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     ink = _unread_ink(image, seen) if method is Method.OCR or raw.image_share >= options.scan_share else []
     reason += f"; {said}" if (said := note(engine)) else ""
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
-    if method is Method.BOTH:
+    if method is Method.BOTH and (seen.lines or raw.image_share < options.scan_share):
         beside = beside_layer(seen.lines, raw.lines)
         read = _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]), [*seen.unread, *ink])
         return replace(read, warnings=_doubts(read, number, options, ink))

@@ -78,6 +78,8 @@ def _has_pictures_beside_text(raw: RawPage, options: OcrOptions) -> bool:
     A layer that is shown, however long, is a stamp, a header or a form over the picture; one that is hidden
     says what the picture does.
     """
+    if options.picture_share >= 1:
+        return False
     return raw.image_share >= options.picture_share and not raw.hidden_text and bool(raw.width and raw.height)
 
 
