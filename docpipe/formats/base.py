@@ -61,6 +61,8 @@ class TextLine:
     confidence: float = 1.0
     joint: str = "\n"
     """What parts it from the line before: a tab or a space where both stand on one line."""
+    apart: bool = False
+    """It stands across the page's text, as a watermark does, and is read after it."""
 
 
 @dataclass(frozen=True, slots=True)

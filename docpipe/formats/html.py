@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.html import DOMNode, HTMLTree
+from resiliparse.parse.html import DocumentNode, ElementNode, HTMLTree
 
 from docpipe.formats.base import Reader, TextReader
 from docpipe.formats.clean import clean_line
@@ -33,8 +33,8 @@ def visible_text(markup: str) -> tuple[str, str]:
     """The text a reader would see (cells of a table row separated by tabs), and the page's title."""
     tree = HTMLTree.parse(markup.replace("\0", ""))
     unseen = [*_UNSEEN, *_hidden_by_rules(tree)]
-    for element in tree.document.query_selector_all("[style]"):
-        if _UNSEEN_STYLE.search(element["style"]):
+    for element in _document(tree).query_selector_all("[style]"):
+        if _UNSEEN_STYLE.search(element.getattr("style") or ""):
             element["hidden"] = ""
     _write_labels(tree)
     _write_marks(tree)
@@ -51,11 +51,16 @@ def visible_text(markup: str) -> tuple[str, str]:
     return text.replace("\xa0", " "), clean_line(tree.title or "").strip()
 
 
+def _document(tree: HTMLTree) -> DocumentNode:
+    assert tree.document is not None  # only a tree that was never parsed has none
+    return tree.document
+
+
 def _hidden_by_rules(tree: HTMLTree) -> list[str]:
     """Selectors of classes and ids that the page's own style sheets hide."""
     found: list[str] = []
-    for sheet in tree.document.get_elements_by_tag_name("style"):
-        for selectors, rules in _RULE.findall(sheet.text):
+    for sheet in _document(tree).get_elements_by_tag_name("style"):
+        for selectors, rules in _RULE.findall(sheet.text or ""):
             if _UNSEEN_STYLE.search(rules):
                 found += filter(_SIMPLE_SELECTOR.fullmatch, map(str.strip, selectors.split(",")))
     return found[:_MAX_SELECTORS]
@@ -63,8 +68,8 @@ def _hidden_by_rules(tree: HTMLTree) -> list[str]:
 
 def _write_labels(tree: HTMLTree) -> None:
     """Put before each item of an ordered list the label a browser shows."""
-    for items in tree.document.get_elements_by_tag_name("ol"):
-        own = [item for item in items.child_nodes if item.tag == "li"]
+    for items in _document(tree).get_elements_by_tag_name("ol"):
+        own = [item for item in items.child_nodes if isinstance(item, ElementNode) and item.tag == "li"]
         step = -1 if items.hasattr("reversed") else 1
         count = _whole(items.getattr("start"), len(own) if step < 0 else 1)
         for item in own:
@@ -83,16 +88,15 @@ def _whole(text: str | None, default: int) -> int:
     return int(text) if text and re.fullmatch(r"-?[0-9]{1,9}", text.strip()) else default
 
 
-def _put_first(tree: HTMLTree, parent: DOMNode, text: str) -> None:
+def _put_first(tree: HTMLTree, parent: ElementNode, text: str) -> None:
     """Put a text before all else in an element, inside its first paragraph where it starts with one."""
-    while parent.first_element_child is not None and parent.first_element_child.tag in {"p", "div", "span"}:
-        if (
-            parent.text[: len(parent.first_element_child.text)].strip()
-            != parent.first_element_child.text.strip()
-        ):
+    while (child := parent.first_element_child) is not None and child.tag in {"p", "div", "span"}:
+        inside = child.text or ""
+        if (parent.text or "")[: len(inside)].strip() != inside.strip():
             break
-        parent = parent.first_element_child
+        parent = child
     node = tree.create_text_node(text)
+    assert node is not None
     if parent.first_child is None:
         parent.append_child(node)
     else:
@@ -102,33 +106,38 @@ def _put_first(tree: HTMLTree, parent: DOMNode, text: str) -> None:
 def _write_marks(tree: HTMLTree) -> None:
     """Set raised and lowered letters apart from the number or word they stand on."""
     for name in ("sup", "sub"):
-        for element in list(tree.document.get_elements_by_tag_name(name)):  # replacing changes it
-            before = element.prev.text if element.prev is not None else ""
-            written = marked(element.text, before, name == "sub")
+        for element in list(_document(tree).get_elements_by_tag_name(name)):  # replacing changes it
+            before = (element.prev.text if element.prev is not None else None) or ""
+            written = marked(element.text or "", before, name == "sub")
             if written != element.text:
-                element.parent.replace_child(tree.create_text_node(written), element)
+                _replace(tree, element, written)
 
 
 def _write_fields(tree: HTMLTree) -> None:
     """Put what a form shows in the place of its fields."""
-    for field in list(tree.document.query_selector_all("input, textarea, select")):
-        if field.parent is None:
-            continue
+    for field in list(_document(tree).query_selector_all("input, textarea, select")):
         text = _field_text(field)
         if text is not None:
-            field.parent.replace_child(tree.create_text_node(f" {text} "), field)
+            _replace(tree, field, f" {text} ")
 
 
-def _field_text(field: DOMNode) -> str | None:
+def _replace(tree: HTMLTree, element: ElementNode, text: str) -> None:
+    """Put a text in the place of an element, unless one around it has gone already."""
+    node = tree.create_text_node(text)
+    if element.parent is not None and node is not None:
+        element.parent.replace_child(node, element)
+
+
+def _field_text(field: ElementNode) -> str | None:
     """What a field shows; None where it is unseen."""
     if field.hasattr("hidden") or (field.getattr("type") or "").lower() in {"hidden", "password"}:
         return None
     if field.tag == "textarea":
-        return field.text
+        return field.text or ""
     if field.tag == "select":
         options = field.query_selector_all("option")
         chosen = [option for option in options if option.hasattr("selected")] or list(options)[:1]
-        return ", ".join(option.text.strip() for option in chosen)
+        return ", ".join((option.text or "").strip() for option in chosen)
     if (field.getattr("type") or "").lower() in {"checkbox", "radio"}:
         return _TICKS[field.hasattr("checked")]
     return field.getattr("value") or ""

@@ -1,4 +1,4 @@
-"""Pictures, by Pillow: each frame of a TIFF is a page, of every other format only the first.
+"""Pictures, by Pillow: each frame of a TIFF, a GIF or a WebP is a page.
 
 A picture keeps its own resolution: enlarging adds nothing, and recognition shrinks as it needs.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, TiffImagePlugin
 
 from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader
@@ -37,6 +37,9 @@ _PLUGINS = {
     "image/bmp": "BMP",
     "image/webp": "WEBP",
 }
+_OF_FRAMES = frozenset({"TIFF", "GIF", "WEBP"})
+_DARK = 64
+"""Grey level of 256: paper is lighter."""
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -107,7 +110,7 @@ class ImageReader:
 
     def _count_frames(self) -> int:
         """Walks, because Pillow's `n_frames` walks to the end first, however many there are."""
-        if self._picture.format != "TIFF":
+        if self._picture.format not in _OF_FRAMES:
             return 1
         for frame in range(1, self._limits.max_image_frames + 1):
             try:
@@ -215,6 +218,8 @@ def _shown(picture: Image.Image) -> Image.Image:
         upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith(("I", "F")):
         return _stretched(upright)
+    if upright.mode == "CMYK":
+        return _cmyk_to_rgb(upright)
     if upright.mode == "LAB":
         return _lab_to_rgb(upright)
     if upright.has_transparency_data:
@@ -249,6 +254,13 @@ def _stretched(picture: Image.Image) -> Image.Image:
     if high <= low:
         return Image.new("L", picture.size, "white")
     return Image.fromarray(((values - low) * (255 / (high - low))).astype(np.uint8))
+
+
+def _cmyk_to_rgb(picture: Image.Image) -> Image.Image:
+    """Some programs write inks inverted and do not say so: then paper is black, and is taken for white."""
+    shown = picture.convert("RGB")
+    is_inverted = float(np.median(np.asarray(shown.convert("L")))) < _DARK
+    return ImageChops.invert(picture).convert("RGB") if is_inverted else shown
 
 
 def _lab_to_rgb(picture: Image.Image) -> Image.Image:

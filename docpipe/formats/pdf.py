@@ -8,9 +8,11 @@ child process with a deadline.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,8 +28,11 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.expansion import unpacked_size
+from docpipe.formats.pdf_layer import Block, Layer, layer_of, look_closely, needs_close_look, whole_lines
+from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
+from docpipe.formats.pdf_unseen import without_unseen
 from docpipe.formats.request import ReadRequest
-from docpipe.models import Warn
+from docpipe.models import Box, Warn
 
 # Damage is reported through warnings of the reader, not on the process's stderr.
 pymupdf.TOOLS.mupdf_display_errors(False)
@@ -43,26 +48,24 @@ _DAMAGE = (
     pymupdf.mupdf.FzErrorBase,
 )
 """What PyMuPDF was seen to raise for damaged files."""
-_TEXT_FLAGS = pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_PRESERVE_IMAGES
-"""Pictures for their places. Nothing else: ligatures expand, odd white space becomes a space."""
+_FLAGS = pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.mupdf.FZ_STEXT_COLLECT_VECTORS
+"""Filled areas for what they cover. Nothing else: ligatures expand, odd white space becomes a space."""
 _PICTURE = 1
 """Type of a block that is no text."""
-_HIDDEN = 3
-"""Type of a span that is not drawn (text rendering mode 3, PDF 32000-1, 9.3.6)."""
 _SCAN_SHARE = 0.5
 """From this part of the page on, pictures may be a scan whose text was laid over it."""
-_CELL_GAP = 1.2
-"""Times a word's height: farther apart on one line, words are cells of a table."""
 _UPRIGHT = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
 """Where text runs to, to the degrees counter-clockwise that make it run to the right."""
 _OUT_OF_MEMORY = ("malloc", "calloc", "realloc", "out of memory")
 _METADATA = ("title", "author", "subject", "keywords", "creator", "producer", "creationDate", "modDate")
 _MAX_COMPLAINT = 500
-
-_Block = tuple[float, float, float, float, str, int, int]
-"""Box, text, number, type."""
-_Word = tuple[float, float, float, float, str, int, int, int]
-"""Box, text, and the numbers of its block, of its line there, and its own."""
+_HARMLESS = re.compile(
+    r"outline|link|destination|\bicc\b|colou?r ?space|colou?r profile|output intent|structure tree|ancestor"
+    r"|font (?:metric|ascent|descent)|ascent/descent|character advance|\bhmtx\b|\bvmtx\b|non-embedded font"
+    r"|glyph (?:width|advance|metric)|actualtext|\.\.\. repeated \d+ times",
+    re.IGNORECASE,
+)
+"""MuPDF's remarks on what no reader of the text misses."""
 
 
 def open_reader(request: ReadRequest) -> Reader:
@@ -90,7 +93,8 @@ class PdfReader:
             self._document = _open(request)
             self.page_count = _checked_page_count(self._document, request)
             self.metadata = _metadata(self._document)
-            self._warn_of_attachments()
+            self._is_form = bool(self._document.is_form_pdf)
+            self.warnings += warnings_of_document(self._document, request.name)
 
     def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
         unreadable = 0
@@ -117,23 +121,45 @@ class PdfReader:
         shown = page.rect
         if shown.is_empty or shown.is_infinite:
             raise CorruptDocumentError(f"Page {index + 1} of {self._name} has no size.")
-        layer = page.get_textpage(flags=_TEXT_FLAGS)
-        blocks = layer.extractBLOCKS()
-        self._check_length(blocks)
-        lines, ahead = _lines(layer.extractWORDS())
-        share = _image_share(shown, page.rotation, blocks)
+        layer, pictures = self._layer(page)
+        is_layer_of_scan = _is_hidden(layer)
+        lines = [
+            TextLine(piece.text, piece.box, apart=piece.direction is None)
+            for piece in whole_lines(layer.pieces)
+        ]
+        share = _image_share(shown, page.rotation, pictures)
         if not lines and not share:
             self._warn_of_lost_content(page)
+        if lines and self._is_form:
+            lines += box_states(page, lines)
+        self.warnings += warnings_of_page(page)
         return RawPage(
             shown.width,
             shown.height,
             tuple(_as_shown(lines, page)),
             partial(self._render, index),
             share,
-            hidden_text=bool(lines) and share >= _SCAN_SHARE and _is_hidden(page),
+            hidden_text=bool(lines) and share >= _SCAN_SHARE and is_layer_of_scan,
             fields=() if lines else tuple(_as_shown(_field_names(page), page)),
-            turned=page.rotation if ahead > 0 or ahead == page.rotation == 0 else _degrees(page),
+            turned=_degrees(page, layer),
         )
+
+    def _layer(self, page: pymupdf.Page) -> tuple[Layer, list[Box]]:
+        """What the page shows of its text layer, and where it has pictures."""
+        text = page.get_textpage(flags=_FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
+        if pictures := _pictures(text):
+            text = page.get_textpage(flags=_FLAGS)  # which copies no pictures
+        layer = layer_of(text.extractDICT()["blocks"])
+        self._check_length(layer)
+
+        def raw() -> list[Block]:
+            blocks: list[Block] = text.extractRAWDICT()["blocks"]
+            return blocks
+
+        self.warnings += without_unseen(page, layer, pictures, raw)
+        if needs_close_look(layer):
+            look_closely(layer, raw())
+        return layer, pictures
 
     def _check_expansion(self, page: pymupdf.Page) -> None:
         """Before MuPDF unpacks the page's content, each time anew."""
@@ -145,9 +171,9 @@ class PdfReader:
                 limit = self._limits.max_expanded_bytes
                 raise ExpansionLimitError(f"A page of {self._name} unpacks to more than {limit:,} bytes.")
 
-    def _check_length(self, blocks: list[_Block]) -> None:
+    def _check_length(self, layer: Layer) -> None:
         limit = self._limits.max_page_characters
-        if sum(len(block[4]) for block in blocks) > 2 * limit:  # line ends and blanks count here
+        if layer.characters > 2 * limit:  # blanks count here
             raise ExpansionLimitError(f"A page of {self._name} holds more than {limit:,} characters.")
 
     def _render(self, index: int, dpi: int) -> PageImage:
@@ -182,13 +208,9 @@ class PdfReader:
         self._document.xref_stream(xref)
         return bool(pymupdf.TOOLS.mupdf_warnings(reset=False) != before)
 
-    def _warn_of_attachments(self) -> None:
-        if count := self._document.embfile_count():
-            message = f"{count} file(s) attached to {self._name} were not read. Submit them on their own."
-            self.warnings.append(Warn("attachments_not_read", message))
-
     def _warn_of_damage(self) -> None:
-        complaint = "; ".join(dict.fromkeys(pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines()))
+        remarks = dict.fromkeys(pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines())
+        complaint = "; ".join(remark for remark in remarks if not _HARMLESS.search(remark))
         if not complaint and not self._document.is_repaired:
             return
         repaired = " and was repaired while it was opened" if self._document.is_repaired else ""
@@ -234,34 +256,16 @@ def _metadata(document: pymupdf.Document) -> dict[str, str]:
     return {key: str(stored[key]) for key in _METADATA if stored.get(key)}
 
 
-def _lines(words: list[_Word]) -> tuple[list[TextLine], int]:
-    """MuPDF's lines, parted where words stand far apart; how many more words run right than elsewhere."""
-    lines: list[TextLine] = []
-    texts: list[str] = []
-    left = top = right = bottom = end = 0.0
-    at, ahead = (-1, -1), 0
-    for x0, y0, x1, y1, text, block, line, _ in words:
-        if (block, line) == at:
-            ahead += 1 if x0 >= end else -1
-            if x0 - end < _CELL_GAP * (y1 - y0):
-                texts.append(text)
-                end = x1
-                if x0 < left:
-                    left = x0
-                if y0 < top:
-                    top = y0
-                if x1 > right:
-                    right = x1
-                if y1 > bottom:
-                    bottom = y1
-                continue
-        if texts:
-            lines.append(TextLine(" ".join(texts), (left, top, right, bottom)))
-        at, texts = (block, line), [text]
-        left, top, right, bottom, end = x0, y0, x1, y1, x1
-    if texts:
-        lines.append(TextLine(" ".join(texts), (left, top, right, bottom)))
-    return lines, ahead
+def _pictures(text: pymupdf.TextPage) -> list[Box]:
+    """Where pictures stand, without copying them."""
+    boxes = []
+    block = text.this.m_internal.first_block
+    while block is not None:
+        if block.type == _PICTURE:
+            box = block.bbox
+            boxes.append((box.x0, box.y0, box.x1, box.y1))
+        block = block.next
+    return boxes
 
 
 def _field_names(page: pymupdf.Page) -> list[TextLine]:
@@ -274,38 +278,33 @@ def _as_shown(lines: list[TextLine], page: pymupdf.Page) -> list[TextLine]:
         return lines
     turn = page.rotation_matrix
     boxes = ((pymupdf.Rect(line.box) * turn).normalize() for line in lines)
-    return [TextLine(line.text, tuple(box)) for line, box in zip(lines, boxes, strict=True)]
+    return [replace(line, box=tuple(box)) for line, box in zip(lines, boxes, strict=True)]
 
 
-def _degrees(page: pymupdf.Page) -> int:
+def _degrees(page: pymupdf.Page, layer: Layer) -> int:
     """How far to turn the page as it is shown, counter-clockwise, so that most of its text is upright."""
+    x, y = layer.direction()
     turn = page.rotation_matrix
-    runs: Counter[tuple[int, int]] = Counter()
-    for block in page.get_text("dict", flags=pymupdf.TEXT_MEDIABOX_CLIP)["blocks"]:
-        for line in block["lines"]:
-            x, y = line["dir"]
-            shown = round(x * turn.a + y * turn.c), round(x * turn.b + y * turn.d)
-            runs[shown] += sum(len(span["text"]) for span in line["spans"])
-    return _UPRIGHT.get(max(runs, key=runs.__getitem__, default=(1, 0)), 0)
+    shown = round(x * turn.a + y * turn.c), round(x * turn.b + y * turn.d)
+    return _UPRIGHT.get(shown, 0)
 
 
-def _is_hidden(page: pymupdf.Page) -> bool:
+def _is_hidden(layer: Layer) -> bool:
     """Whether most of the page's characters are not drawn."""
     characters: Counter[bool] = Counter()
-    for span in page.get_texttrace():
-        characters[span["type"] == _HIDDEN] += len(span["chars"])
-    return characters[True] > characters[False]
+    for piece in layer.pieces:
+        characters[piece.is_drawn] += len(piece.text)
+    return characters[False] > characters[True]
 
 
-def _image_share(shown: pymupdf.Rect, rotation: int, blocks: list[_Block]) -> float:
+def _image_share(shown: pymupdf.Rect, rotation: int, pictures: list[Box]) -> float:
     """Part of the page that pictures cover; overlaps count twice, the sum stops at 1."""
     width, height = float(shown.width), float(shown.height)
     if rotation % 180:
         width, height = height, width
     areas = (
         max(0.0, min(x1, width) - max(x0, 0.0)) * max(0.0, min(y1, height) - max(y0, 0.0))
-        for x0, y0, x1, y1, _, _, kind in blocks
-        if kind == _PICTURE
+        for x0, y0, x1, y1 in pictures
     )
     return min(1.0, sum(areas) / (width * height))
 

@@ -17,7 +17,8 @@ from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLi
 from docpipe.formats.clean import clean, clean_line
 from docpipe.models import Box, Line, Method, Page, PageRange, StageOutput, Warn
 from docpipe.stages.ocr.leaders import without_leaders
-from docpipe.stages.ocr.method import OcrOptions, area, choose_method, layer_fault
+from docpipe.stages.ocr.merging import beside_layer
+from docpipe.stages.ocr.method import OcrOptions, choose_method, layer_fault
 from docpipe.stages.ocr.misread import put_right
 from docpipe.stages.ocr.page_ranges import PAGE_BREAK
 from docpipe.stages.ocr.reading_order import in_reading_order, level, skew
@@ -37,6 +38,8 @@ _GOOD_PRINT = 36.0
 """Median heights of lines in pixels: lower ones are rendered anew, to be as high as this; print of 10 points
 at 200 dpi is."""
 _MOST_ENLARGED = 2.0
+_NAMED = 3
+"""Places that a warning names."""
 _BLANK_CONTRAST = 16
 """Grey levels of 256: paper without a mark differs by less."""
 
@@ -211,16 +214,18 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
     except PermanentError as error:
         doubts = (_warn_failed(number, error), *_layer_doubts(raw, number, options))
         return _kept(raw, number, method, f"{reason}; recognition failed", doubts, error)
+    ink = _unread_ink(image, seen) if method is Method.OCR or raw.image_share >= options.scan_share else []
     reason += f"; {said}" if (said := note(engine)) else ""
     reason += f"; picture turned by {seen.turned} degrees" if seen.turned else ""
-    if method is Method.BOTH:
-        beside = [line for line in seen.lines if not _overlaps_any(line.box, raw.lines)]
-        return _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]))
+    if method is Method.BOTH and (seen.lines or raw.image_share < options.scan_share):
+        beside = beside_layer(seen.lines, raw.lines)
+        read = _Read(method, reason, _layer_in_order(raw, [*raw.lines, *beside]), [*seen.unread, *ink])
+        return replace(read, warnings=_doubts(read, number, options, ink))
     if not seen.lines:
         doubts = (_warn_empty(number), *_layer_doubts(raw, number, options))
         return _kept(raw, number, method, f"{reason}; nothing recognised", doubts)
-    read = _Read(method, reason, _in_order(seen.lines, seen.boxes), seen.unread)
-    return replace(read, warnings=_doubts(read, number, options))
+    read = _Read(method, reason, _in_order(seen.lines, seen.boxes), [*seen.unread, *ink])
+    return replace(read, warnings=_doubts(read, number, options, ink))
 
 
 def _layer_in_order(raw: RawPage, lines: Sequence[TextLine]) -> list[TextLine]:
@@ -258,11 +263,22 @@ def _kept(
     return _Read(method, reason, warnings=doubts, error=error)
 
 
-def _doubts(read: _Read, number: int, options: OcrOptions) -> tuple[Warn, ...]:
+def _doubts(read: _Read, number: int, options: OcrOptions, ink: Sequence[RecognisedLine]) -> tuple[Warn, ...]:
+    doubts = []
     if read.confidence is not None and read.confidence < options.min_confidence:
         message = f"Recognised with a mean confidence of {read.confidence:.2f}."
-        return (Warn("low_confidence", message, number),)
-    return ()
+        doubts.append(Warn("low_confidence", message, number))
+    if ink:
+        doubts.append(_warn_of_ink(ink, number))
+    return tuple(doubts)
+
+
+def _warn_of_ink(ink: Sequence[RecognisedLine], number: int) -> Warn:
+    corners = [(line.quad[0], line.quad[2]) for line in ink[:_NAMED]]
+    places = ", ".join(f"({x0:.0f}, {y0:.0f}) to ({x1:.0f}, {y1:.0f})" for (x0, y0), (x1, y1) in corners)
+    more = f" and {len(ink) - _NAMED} more" if len(ink) > _NAMED else ""
+    message = f"What stands at {places}{more}, in points, was not read: a stamp, handwriting or a lost line."
+    return Warn("ink_not_read", message, number)
 
 
 def _layer_doubts(raw: RawPage, number: int, options: OcrOptions) -> tuple[Warn, ...]:
@@ -348,6 +364,19 @@ def _read_straightened(
     return sloped, level([line.quad for line in _with_text(again)])
 
 
+def _unread_ink(image: PageImage, seen: _Seen) -> list[RecognisedLine]:
+    """What looks like writing outside the lines, as lines on the page as shown, in points."""
+    from docpipe.stages.ocr.ink import unread_ink  # noqa: PLC0415 - brings NumPy
+
+    scale = image.points_per_pixel
+    boxes = [line.box for line in seen.lines if line.box]
+    found = unread_ink(
+        image.pixels, [(x0 / scale, y0 / scale, x1 / scale, y1 / scale) for x0, y0, x1, y1 in boxes]
+    )
+    places = [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in found]
+    return [RecognisedLine("", ((x0, y0), (x1, y0), (x1, y1), (x0, y1)), 0.0) for x0, y0, x1, y1 in places]
+
+
 def _with_text(lines: Sequence[RecognisedLine]) -> list[RecognisedLine]:
     return [line for line in lines if line.text.strip()]
 
@@ -385,15 +414,3 @@ def _box_in_points(quad: Quad, degrees: int, width: int, height: int, points_per
     box = turned_box((min(xs), min(ys), max(xs), max(ys)), degrees, width, height)
     x0, y0, x1, y1 = (round(side * points_per_pixel, 2) for side in box)
     return x0, y0, x1, y1
-
-
-def _overlaps_any(box: Box | None, lines: Sequence[TextLine]) -> bool:
-    """Whether a recognised line is one the text layer has: the others cover half of it."""
-    if box is None:
-        return False
-    covered = sum(area(_common(box, line.box)) for line in lines if line.box)
-    return covered > 0.5 * area(box)
-
-
-def _common(a: Box, b: Box) -> Box:
-    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])

@@ -16,7 +16,7 @@ class OcrOptions:
     Attributes:
         dpi: pages are rendered at this resolution for recognition, small print at a higher one.
         min_confidence: a page below this mean confidence (0..1) is warned about.
-        min_characters: a text layer shorter than this, over pictures, does not count as text.
+        min_characters: a hidden text layer shorter than this, over pictures, does not count as text.
         scan_share: part 0..1 of the page that pictures must cover for that.
         max_garbage: part 0..1 of a text layer that may be unreadable characters.
         min_letter_score: a text layer whose letter pairs are rarer than this (0 to 9) is no language.
@@ -48,7 +48,8 @@ def choose_method(raw: RawPage, options: OcrOptions) -> tuple[Method, str]:
         return Method.OCR, "no text layer"
     if fault := layer_fault(raw, options):
         return Method.OCR, fault
-    if characters < options.min_characters and raw.image_share >= options.scan_share:
+    is_short = characters < options.min_characters and raw.image_share >= options.scan_share
+    if is_short and raw.hidden_text:
         return Method.OCR, f"only {characters} characters over pictures on {raw.image_share:.0%} of the page"
     if _has_pictures_beside_text(raw, options):
         return Method.BOTH, f"text layer, and pictures on {raw.image_share:.0%} of the page"
@@ -72,15 +73,14 @@ def layer_fault(raw: RawPage, options: OcrOptions) -> str:
 
 
 def _has_pictures_beside_text(raw: RawPage, options: OcrOptions) -> bool:
-    """Whether pictures cover a good part of the page but leave room for the text layer.
+    """Whether pictures cover so much of the page that what they show may be text the layer lacks.
 
-    Text and pictures that together need more than the page lie on each other: a scan that was
-    recognised before.
+    A layer that is shown, however long, is a stamp, a header or a form over the picture; one that is hidden
+    says what the picture does.
     """
-    if raw.image_share < options.picture_share or raw.hidden_text or not raw.width or not raw.height:
+    if options.picture_share >= 1:
         return False
-    text_share = sum(area(line.box) for line in raw.lines if line.box) / (raw.width * raw.height)
-    return raw.image_share + text_share < 1.0
+    return raw.image_share >= options.picture_share and not raw.hidden_text and bool(raw.width and raw.height)
 
 
 def area(box: Box) -> float:

@@ -53,6 +53,11 @@ def _zeros(number: re.Match[str]) -> str:
     return number.group().replace("O", "0")
 
 
+def _thousands(amount: re.Match[str]) -> str:
+    whole, cents = amount.group().rsplit(".", 1)
+    return f"{whole.replace('.', ',')}.{cents}"
+
+
 def _one(_: re.Match[str]) -> str:
     return "1"
 
@@ -70,6 +75,13 @@ _ANYWHERE: tuple[_Rule, ...] = (
     (re.compile(r"(?<!\w)[\dl]++(?:[.,:-][\dl]++){0,20}(?!\w)"), _ones),
     # HH-l, J-l2
     (re.compile(r"(?<=[A-Z]-)l(?=\d?(?!\w))"), _one),
+    # EUR 12.450.00: no language writes an amount so
+    (
+        re.compile(
+            r"(?<=[A-Z]{3} )\d{1,3}(?:\.\d{3})+\.\d\d(?![\d.,])|(?<=[$€£])\d{1,3}(?:\.\d{3})+\.\d\d(?![\d.,])"
+        ),
+        _thousands,
+    ),
     # $3,O0O, O.7; not Fe2O3
     (re.compile(r"(?<![\w/.,-])(?:[$€£](?=[O.,]*\d)[\dO.,]+|\d[\dO.,]*\d|O\.\d+)(?![\w/])"), _zeros),
 )

@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
+from unicodedata import bidirectional
 
 from docpipe.engines.ports import Quad
 from docpipe.formats.base import TextLine
 from docpipe.models import Box
+from docpipe.stages.ocr.line_numbers import line_numbers
 
 _LEVEL = 0.004
 _MAX_SKEW = 0.35
@@ -61,8 +64,9 @@ def in_reading_order(lines: Sequence[TextLine], boxes: Sequence[Box] | None = No
     """The lines as a reader takes them, each with what parts it from the line before (`TextLine.joint`).
 
     Lines that stand beside each other follow one another, parted by a tab where there is room for one
-    (a table's cells), else by a space. `boxes` are where the lines stand when the page is upright and
-    level, in any unit; without them the lines' own boxes. Lines without a box stay in the order given.
+    (a table's cells), else by a space; from right to left where their letters run so. Lines that stand apart,
+    and the numbers of numbered lines, come last. `boxes` are where the lines stand when the page is upright
+    and level, in any unit; without them the lines' own boxes. Lines without a box stay in the order given.
     """
     if boxes is None:
         if any(line.box is None for line in lines):
@@ -70,21 +74,38 @@ def in_reading_order(lines: Sequence[TextLine], boxes: Sequence[Box] | None = No
         boxes = [line.box for line in lines if line.box]
     placed = enumerate(zip(lines, boxes, strict=True))
     items = [_Item(*box, number, len(line.text)) for number, (line, box) in placed]
-    if not items:
-        return []
-    unit = max(0.1, median(item.y1 - item.y0 for item in items))
-    return [_joined(lines[item.number], joint) for item, joint in _joints(_ordered(items, unit, 0), unit)]
+    numbers = line_numbers([line.text for line in lines], boxes)
+    body = [item for item in items if not lines[item.number].apart and item.number not in numbers]
+    apart = [[item] for item in items if lines[item.number].apart]
+    unit = max(0.1, median(item.y1 - item.y0 for item in body or items)) if items else 1.0
+    rows = [_as_read(row, lines) for row in _ordered(body, unit, 0)] if body else []
+    rows += [[items[number] for number in numbers], *apart] if numbers else apart
+    return [_joined(lines[item.number], joint) for item, joint in _joints(rows, unit)]
+
+
+def _as_read(row: _Row, lines: Sequence[TextLine]) -> _Row:
+    """The row from right to left where most of its letters run so."""
+    if len(row) < 2:
+        return row
+    letters = "".join([lines[item.number].text for item in row])
+    if letters.isascii():
+        return row
+    kinds = [bidirectional(letter) for letter in letters]
+    backwards = kinds.count("R") + kinds.count("AL")
+    return row[::-1] if backwards > kinds.count("L") else row
 
 
 def _joined(line: TextLine, joint: str) -> TextLine:
-    return line if line.joint == joint else TextLine(line.text, line.box, line.confidence, joint)
+    return line if line.joint == joint else replace(line, joint=joint)
 
 
 def _joints(rows: list[_Row], unit: float) -> Iterator[tuple[_Item, str]]:
     for row in rows:
         yield row[0], "\n"
         for before, item in pairwise(row):
-            yield item, "\t" if item.x0 - before.x1 > _CELL_GAP * unit else " "
+            gap = max(item.x0 - before.x1, before.x0 - item.x1)
+            stands_below = item.y0 >= before.y1  # the numbers of lines
+            yield item, "\t" if gap > _CELL_GAP * unit and not stands_below else " "
 
 
 # --- upright and level --------------------------------------------------------------------------

@@ -7,10 +7,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 _THIN = r"\u00ad\u200b-\u200d\u2060\ufeff"
+_MARKS = "\u00b9\u00b2\u00b3\u2070\u2074-\u2079"
 _NOISE = re.compile(
-    rf"[-\s{_THIN}\ufb00-\ufb06](?:"  # one of a set first: what lies between is skipped quickly
+    rf"[-\s{_THIN}\ufb00-\ufb06{_MARKS}](?:"  # one of a set first: what lies between is skipped quickly
     r"(?<=[^\W\d_][-\u00ad])[^\S\n]{0,3}\n[^\S\n]{0,20}(?=[a-z])"  # a word broken at the line's end
-    rf"|(?<=\s)\s+|(?<=[^\S ])|(?<=[{_THIN}\ufb00-\ufb06]))"
+    rf"|(?<=\s)\s+|(?<=[^\S ])|(?<=[{_THIN}\ufb00-\ufb06])"
+    # a note's mark, which is no exponent: after a number, other than 10, and after a word, other than a unit
+    rf"|(?<=[\d).,;][{_MARKS}])(?<!(?<!\d)10.)[{_MARKS}]*|(?<=[^\W\d_]{{4}}[{_MARKS}])[{_MARKS}]*)"
 )
 _SHOUTED = re.compile(r"[A-Z](?<![^\W_].)[A-Z'’&.,-]{1,40}(?:[^\S\n][A-Z0-9][A-Z0-9'’&.,-]{0,40}){2,40}")
 _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
@@ -46,7 +49,8 @@ def reading_text(text: str) -> Normal:
 
     Single line breaks and runs of white space become one space (a blank line stays), a word broken
     by a hyphen at a line's end is joined when it goes on with a small letter (a compound like
-    `well-known` too, when it breaks there), ligatures are spelled out, characters without width go.
+    `well-known` too, when it breaks there), ligatures are spelled out, characters without width
+    and the raised numbers of notes go.
     """
     pieces: list[str] = []
     starts, shifts = [0], [0]

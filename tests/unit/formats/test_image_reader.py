@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from docpipe.errors import CorruptDocumentError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats import open_document
@@ -192,3 +192,20 @@ def test_a_jpeg_that_ends_in_the_decoders_grey_is_said_to_lack_its_lower_part() 
 
     assert warnings_of(128) == ["content_lost"]
     assert warnings_of(255) == []
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_each_frame_of_a_moving_picture_is_a_page(kind: str) -> None:
+    frames = [Image.new("RGB", (60, 40), colour) for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    with closing(open_document(data, "picture")) as reader:
+        pages = list(reader.pages())
+        assert [int(pixels(page)[20, 30].argmax()) for page in pages] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_the_paper_of_a_cmyk_picture_is_white_however_its_inks_are_written(inverted: bool) -> None:
+    inks = UPRIGHT.convert("CMYK")
+    data = encoded(ImageChops.invert(inks) if inverted else inks, "JPEG")
+    shown = pixels(only_page(data))
+    assert shown[39, 59].min() > 240 and int(shown[2, 2, 2]) - int(shown[2, 2, 0]) > 100

@@ -202,3 +202,46 @@ def test_no_line_is_lost_or_repeated_on_a_crowded_page() -> None:
         for y in range(10)
     ]
     assert sorted(piece.text for piece in ordered(page)) == sorted(piece.text for piece in page)
+
+
+def test_a_row_whose_letters_run_from_right_to_left_is_read_so() -> None:
+    lines = [TextLine("ישולם עד", (50, 10, 120, 20)), TextLine("הסכום", (140, 10, 180, 20))]
+    assert [line.text for line in in_reading_order(lines)] == ["הסכום", "ישולם עד"]
+
+
+def test_a_line_that_stands_apart_comes_last_whatever_it_lies_on() -> None:
+    lines = [
+        TextLine("first", (50, 10, 120, 20)),
+        TextLine("DRAFT", (60, 5, 200, 100), apart=True),
+        TextLine("second", (50, 40, 120, 50)),
+    ]
+    assert [(line.text, line.joint) for line in in_reading_order(lines)] == [
+        ("first", "\n"),
+        ("second", "\n"),
+        ("DRAFT", "\n"),
+    ]
+
+
+def numbered(texts: list[str]) -> list[TextLine]:
+    return [
+        line
+        for row, text in enumerate(texts)
+        for line in (
+            TextLine(str(row + 1), (20, 20 * row, 28, 20 * row + 10)),
+            TextLine(text, (50, 20 * row, 300, 20 * row + 10)),
+        )
+    ]
+
+
+def test_numbers_that_count_the_lines_of_running_text_come_last() -> None:
+    texts = ["The supplier of Calder", *["timber shall deliver it to"] * 8, "the end."]
+    lines = in_reading_order(numbered(texts))
+    assert "".join(line.joint + line.text for line in lines).strip().split("\n") == [
+        *texts,
+        "1 2 3 4 5 6 7 8 9 10",
+    ]
+
+
+def test_numbers_of_a_list_stay_with_what_they_number() -> None:
+    lines = in_reading_order(numbered(["Deliver the goods."] * 10))
+    assert [line.text for line in lines[:2]] == ["1", "Deliver the goods."]

@@ -20,6 +20,8 @@ def mended(text: str, *around: str) -> str:
         ("between -l05 and ll.0, Guide 1.lll", "between -105 and 11.0, Guide 1.111"),
         ("holes HH-l, J-l2 and WM-l.", "holes HH-1, J-12 and WM-1."),
         ("at l:30 to $3,O0O or O.7 g", "at 1:30 to $3,000 or 0.7 g"),
+        ("EUR 12.450.00 and $1.234.567.89", "EUR 12,450.00 and $1,234,567.89"),
+        ("section 12.450.00 of EUR 1.234.567", "section 12.450.00 of EUR 1.234.567"),
     ],
 )
 def test_letters_in_numbers_become_digits_in_any_language(read: str, printed: str) -> None:

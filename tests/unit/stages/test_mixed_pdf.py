@@ -86,6 +86,12 @@ def stamp_over_scan(page: pymupdf.Page) -> None:
     page.insert_text((60, 800), "Scanned by Example 1.0")
 
 
+def header_over_scan(page: pymupdf.Page) -> None:
+    """As courts stamp what is filed: as long as a short letter."""
+    scan(page)
+    write(page, tuple(f"Case 2:24-cv-00117 Document {n} Filed 06/12/24 Page 1 of 20" for n in range(9)))
+
+
 def wrong_character_map(page: pymupdf.Page) -> None:
     write(page, tuple(shifted(text) for text in PROSE))
 
@@ -116,7 +122,8 @@ PAGES: list[tuple[Callable[[pymupdf.Page], None], Method, str]] = [
     (turned_scan, Method.OCR, "no text layer"),
     (good_hidden_layer, Method.TEXT, "text layer of an earlier recognition, 235 characters"),
     (poor_hidden_layer, Method.OCR, "text layer of an earlier recognition is poor: 48% words"),
-    (stamp_over_scan, Method.OCR, "only 22 characters over pictures on 100% of the page"),
+    (stamp_over_scan, Method.BOTH, "text layer, and pictures on 100% of the page"),
+    (header_over_scan, Method.BOTH, "text layer, and pictures on 100% of the page"),
     (
         wrong_character_map,
         Method.OCR,
@@ -187,6 +194,32 @@ def test_text_found_in_a_figure_stands_where_the_figure_does() -> None:
 
     output, _ = read(pdf_of(draw), InTheFigure())
     assert output.text == "\n".join((*PROSE, "FIGURE", "The last line of the page."))
+
+
+def test_a_stamp_over_a_scan_is_kept_and_the_scan_is_read_too() -> None:
+    class WithTheStamp(OneLine):
+        def read(self, pixels: NDArray[np.uint8]) -> list[RecognisedLine]:
+            unit = pixels.shape[0] / HEIGHT
+            rows = {
+                "The committee met on Tuesday.": (60, 80),
+                "The report. Scanned by Example 1.0": (10, 802),
+            }
+            return [
+                RecognisedLine(
+                    text,
+                    (
+                        (x * unit, (y - 10) * unit),
+                        (300 * unit, (y - 10) * unit),
+                        (300 * unit, y * unit),
+                        (x * unit, y * unit),
+                    ),
+                    0.9,
+                )
+                for text, (x, y) in rows.items()
+            ]
+
+    output, _ = read(pdf_of(stamp_over_scan), WithTheStamp())
+    assert output.text == "The committee met on Tuesday.\nThe report. Scanned by Example 1.0"
 
 
 @pytest.mark.parametrize("rotate", [0, 90, 180, 270])

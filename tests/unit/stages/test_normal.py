@@ -18,6 +18,8 @@ from docpipe.stages.text.reading_text import normalised, reading_text
         ("NORTHWIND HARBOUR LLC of USA", "Northwind Harbour LLC of USA"),
         ("the IBM PC", "the IBM PC"),
         ("2020 - 2024", "2020 - 2024"),
+        ("EUR 1,200³ and $320¹² million; Freight GmbH¹", "EUR 1,200 and $320 million; Freight GmbH"),
+        ("20 m² and 10³ kg", "20 m² and 10³ kg"),
     ],
 )
 def test_what_typesetting_did_is_undone(text: str, better: str) -> None:

@@ -202,8 +202,8 @@ def test_a_page_with_a_good_text_layer_is_not_recognised() -> None:
         (
             scan(None, TextLine("Scanned by X")),
             OcrOptions(),
-            Method.OCR,
-            "only 12 characters over pictures on 100% of the page",
+            Method.BOTH,
+            "text layer, and pictures on 100% of the page",
         ),
         (scan(None, TextLine("Page 7"), share=0.1), OcrOptions(), Method.TEXT, "text layer of 6 characters"),
         (
@@ -215,8 +215,8 @@ def test_a_page_with_a_good_text_layer_is_not_recognised() -> None:
         (
             scan(None, TextLine("w" * 60, (0, 0, 100, 10)), share=1.0),
             OcrOptions(),
-            Method.TEXT,
-            "text layer of 60 characters",
+            Method.BOTH,
+            "text layer, and pictures on 100% of the page",
         ),
         (
             scan(None, TextLine("w" * 60, (0, 0, 100, 10)), share=0.5),
@@ -442,7 +442,7 @@ def test_a_text_layer_is_kept_where_nothing_is_recognised(pixels: Pixels | None,
     assert (output.text, output.pages[0].method) == ("Page 7", Method.TEXT)
     assert output.pages[0].lines == (Line(0, 6, LAYER.box),)
     assert output.pages[0].reason == (
-        f"only 6 characters over pictures on 100% of the page; {why}, so the text layer was kept"
+        f"text layer, and pictures on 100% of the page; {why}, so the text layer was kept"
     )
 
 

@@ -1,0 +1,116 @@
+"""Ink that was not read: what a recognised page shows outside the lines that were found on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docpipe.models import Box
+
+_STEP = 2
+"""Every second pixel is looked at: strokes of print are wider."""
+_CONTRAST = 70
+"""Grey levels of 256 by which ink differs from the paper."""
+_CELLS = 3.0
+"""Cells to the height of a line."""
+_RULE = 2.5
+_REACH = 0.35
+_WIDEST, _LOWEST, _HIGHEST = 2.5, 0.5, 12.0
+"""Times the height of a line: straight runs of ink that long are ruling; so far beyond its box a line's ink
+may reach; and what may be writing is at least so wide, and so high."""
+_LEAST_INK, _MOST_INK = 0.06, 0.5
+"""Part of its cells that is ink: less is dust and hatching, more a picture, a bar or a hole."""
+_MOST = 12
+_Mask = NDArray[np.bool_]
+
+
+def unread_ink(pixels: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Box]:
+    """Boxes in pixels around what looks like writing outside `boxes`, those of the lines that were read.
+
+    Ruling, pictures, dust and what touches the picture's edge are none. Nothing is found on a page without
+    lines: how large its print is, is not known then.
+    """
+    if not boxes:
+        return []
+    unit = float(np.median([y1 - y0 for _, y0, _, y1 in boxes])) / _STEP
+    cell = round(unit / _CELLS)
+    if cell < 2:
+        return []
+    ink = _without_lines(_without_ruling(_ink(pixels[::_STEP, ::_STEP]), round(_RULE * unit)), boxes, unit)
+    shares = _shares(ink, cell)
+    found = []
+    for cells in _groups(shares > _LEAST_INK):
+        ys, xs = zip(*cells, strict=True)
+        box = (min(xs), min(ys), max(xs) + 1, max(ys) + 1)
+        if _may_be_writing(box, cells, shares):
+            x0, y0, x1, y1 = (float(side * cell * _STEP) for side in box)
+            found.append((x0, y0, x1, y1))
+    return found if len(found) <= _MOST else []
+
+
+def _ink(pixels: NDArray[np.uint8]) -> _Mask:
+    grey = pixels.min(axis=2).astype(np.int16)
+    found: _Mask = np.abs(grey - int(np.median(grey))) > _CONTRAST
+    return found
+
+
+def _without_ruling(ink: _Mask, length: int) -> _Mask:
+    """The ink that stands in no straight run, across or down, of so many pixels."""
+    return ink & ~_runs(ink, length) & ~_runs(ink.T, length).T
+
+
+def _runs(ink: _Mask, length: int) -> _Mask:
+    if ink.shape[1] <= length:
+        return np.zeros_like(ink)
+    sums = np.cumsum(np.pad(ink.astype(np.int32), ((0, 0), (1, 0))), axis=1)
+    starts = sums[:, length:] - sums[:, :-length] == length
+    counted = np.cumsum(np.pad(starts.astype(np.int32), ((0, 0), (length, length - 1))), axis=1)
+    runs: _Mask = counted[:, length:] - counted[:, :-length] > 0
+    return runs
+
+
+def _without_lines(ink: _Mask, boxes: Sequence[Box], unit: float) -> _Mask:
+    left = ink.copy()
+    for box in boxes:
+        x0, y0, x1, y1 = (side / _STEP for side in box)
+        rows = slice(max(0, int(y0 - _REACH * unit)), max(0, int(y1 + _REACH * unit) + 1))
+        left[rows, max(0, int(x0 - unit)) : max(0, int(x1 + unit) + 1)] = False
+    return left
+
+
+def _shares(ink: _Mask, cell: int) -> NDArray[np.float64]:
+    """Part of each cell that is ink."""
+    rows, columns = ink.shape[0] // cell, ink.shape[1] // cell
+    cells = ink[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell)
+    shares: NDArray[np.float64] = cells.mean(axis=(1, 3))
+    return shares
+
+
+def _groups(cells: _Mask) -> Iterator[list[tuple[int, int]]]:
+    """Cells that touch; those of one line touch across the gap between two words."""
+    left = {(int(y), int(x)) for y, x in np.argwhere(cells)}
+    near = [(dy, dx) for dy, dx in product((-1, 0, 1), (-3, -2, -1, 0, 1, 2, 3)) if dy or dx]
+    while left:
+        group = [left.pop()]
+        for y, x in group:
+            touching = [(y + dy, x + dx) for dy, dx in near if (y + dy, x + dx) in left]
+            left.difference_update(touching)
+            group += touching
+        yield group
+
+
+def _may_be_writing(
+    box: tuple[int, int, int, int], cells: Sequence[tuple[int, int]], shares: NDArray[np.float64]
+) -> bool:
+    x0, y0, x1, y1 = box
+    rows, columns = shares.shape
+    if x0 <= 0 or y0 <= 0 or x1 >= columns or y1 >= rows:
+        return False
+    width, height = (x1 - x0) / _CELLS, (y1 - y0) / _CELLS
+    if width < _WIDEST or not _LOWEST <= height <= _HIGHEST or height > width * 2:
+        return False
+    inked = [float(shares[cell]) for cell in cells]
+    return len(cells) >= 0.2 * (x1 - x0) * (y1 - y0) and sum(inked) / len(inked) <= _MOST_INK

@@ -1,0 +1,264 @@
+"""PDF: the lines are what a person sees on the page, each once; what is not seen or not read is a warning."""
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pymupdf
+import pytest
+
+from docpipe.formats import open_document
+from docpipe.formats.base import RawPage
+from docpipe.models import Warn
+
+CHECK_BOX, RADIO_BUTTON = 2, 5  # pymupdf.PDF_WIDGET_TYPE_CHECKBOX and _RADIOBUTTON, which its types lack
+
+
+def read(
+    draw: Callable[[pymupdf.Page], object], change: Callable[[pymupdf.Document], object] = bool
+) -> tuple[list[str], list[Warn], RawPage]:
+    document = pymupdf.open()
+    draw(document.new_page(width=400, height=300))
+    change(document)
+    reader = open_document(document.tobytes(), "a.pdf")
+    (page,) = reader.pages()
+    warnings = reader.warnings
+    reader.close()
+    return [line.text for line in page.lines], warnings, page
+
+
+def texts(draw: Callable[[pymupdf.Page], object]) -> list[str]:
+    lines, warnings, _ = read(draw)
+    assert warnings == []
+    return lines
+
+
+# --- drawn, but not seen --------------------------------------------------------------------------
+
+
+def white_on_white(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Nobody sees this.", color=(1, 1, 1))
+
+
+def not_drawn(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Nobody sees this.", render_mode=3)
+
+
+def under_paper(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Nobody sees this.")
+    page.draw_rect(pymupdf.Rect(30, 40, 300, 70), color=None, fill=(1, 1, 1))
+
+
+@pytest.mark.parametrize("draw", [white_on_white, not_drawn, under_paper])
+def test_text_that_nobody_sees_is_left_out_and_named(draw: Callable[[pymupdf.Page], None]) -> None:
+    def both(page: pymupdf.Page) -> None:
+        draw(page)
+        page.insert_text((40, 100), "In plain sight.")
+
+    lines, warnings, _ = read(both)
+    assert lines == ["In plain sight."]
+    message = "Text that the page does not show was left out: “Nobody sees this.”."
+    assert warnings == [Warn("hidden_text", message, 1)]
+
+
+def test_white_text_on_a_dark_ground_and_marked_text_are_seen() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.draw_rect(pymupdf.Rect(30, 40, 300, 70), color=None, fill=(0, 0, 0.5))
+        page.insert_text((40, 60), "A heading in white", color=(1, 1, 1))
+        page.insert_text((40, 100), "marked by hand")
+        page.add_highlight_annot(pymupdf.Rect(38, 88, 130, 104))
+
+    assert texts(draw) == ["A heading in white", "marked by hand"]
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_words_under_a_bar_are_no_text_and_the_warning_does_not_tell_them(rotation: int) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 60), "The informant is Greta Lindqvist of Malmo.", fontname="cour", fontsize=10)
+        page.draw_rect(pymupdf.Rect(142, 48, 237, 65), fill=(0, 0, 0))  # 17 to 32 characters of 6 points
+        page.set_rotation(rotation)
+
+    lines, warnings, _ = read(draw)
+    assert lines == ["The informant is █ of Malmo."]
+    assert [(warn.code, warn.page, "Greta" in warn.message) for warn in warnings] == [
+        ("redaction_not_real", 1, False)
+    ]
+
+
+# --- drawn in several parts, or several times -------------------------------------------------------
+
+
+def test_a_line_drawn_several_times_is_read_once() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        for shift in (0.0, 0.25, 0.5, 1.5):
+            page.insert_text((40 + shift, 60 + shift), "Charter agreement", fontsize=14)
+        page.insert_text((40, 100), "Charter agreement", fontsize=14)
+
+    assert texts(draw) == ["Charter agreement", "Charter agreement"]
+
+
+def test_a_line_underlined_word_by_word_stays_one_line() -> None:
+    assert texts(underlined) == ["The underlined word"]
+
+
+def underlined(page: pymupdf.Page) -> None:
+    for x, text in ((40, "The under"), (94, "lined"), (130, "word")):
+        page.insert_text((x, 60), text, fontname="cour", fontsize=10)
+        page.draw_rect(pymupdf.Rect(x, 62, x + 6 * len(text), 63), color=None, fill=(0, 0, 0))
+
+
+def test_a_drop_cap_begins_its_word() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 90), "T", fontsize=52)
+        for row, text in enumerate(
+            ("he supply of sawn timber", "to the harbour of Rostock", "has grown in every year")
+        ):
+            page.insert_text((76, 60 + 15 * row), text, fontsize=12)
+        page.insert_text((40, 110), "and will go on to grow.", fontsize=12)
+
+    assert texts(draw)[0] == "The supply of sawn timber"
+
+
+def test_a_heading_of_spaced_letters_is_read_as_its_words() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        x = 40.0
+        for letter in "SERVICE AGREEMENT":
+            page.insert_text((x, 60), letter, fontsize=14, fontname="cour")
+            x += 14 if letter != " " else 6
+        page.insert_text((40, 100), "A B C are three letters.")
+
+    assert texts(draw) == ["SERVICE AGREEMENT", "A B C are three letters."]
+
+
+def test_the_ideographs_of_a_column_are_one_line_and_columns_run_from_right_to_left() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        for column, text in enumerate(("契約書は東京都", "の山田商事と大")):
+            for row, sign in enumerate(text):
+                page.insert_text((300 - 30 * column, 50 + 20 * row), sign, fontname="japan", fontsize=16)
+
+    lines, _, page = read(draw)
+    assert lines == ["契約書は東京都", "の山田商事と大"]
+    assert page.turned == 90
+
+
+def test_a_watermark_stands_apart() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 60), "A line of the page.")
+        where = pymupdf.Point(150, 200)
+        page.insert_text(where, "DRAFT", fontsize=40, morph=(where, pymupdf.Matrix(45)))
+
+    _, _, page = read(draw)
+    assert [(line.text, line.apart) for line in page.lines] == [
+        ("A line of the page.", False),
+        ("DRAFT", True),
+    ]
+
+
+# --- marks ------------------------------------------------------------------------------------------
+
+
+def line_with_mark(mark: str, rise: float) -> Callable[[pymupdf.Page], None]:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 60), "Paid EUR 1,200", fontname="cour", fontsize=10)
+        page.insert_text((124, 60 - rise), mark, fontname="cour", fontsize=6)
+        page.insert_text((124 + 3.6 * len(mark), 60), " in June", fontname="cour", fontsize=10)
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("mark", "rise", "text"),
+    [
+        ("3", 4, "Paid EUR 1,200³ in June"),
+        ("12", 4, "Paid EUR 1,200¹² in June"),
+        ("3", -2, "Paid EUR 1,200₃ in June"),
+        ("a", 4, "Paid EUR 1,200 a in June"),
+        ("th", 4, "Paid EUR 1,200th in June"),
+    ],
+)
+def test_a_mark_is_no_figure_of_the_number_it_stands_on(mark: str, rise: float, text: str) -> None:
+    assert texts(line_with_mark(mark, rise)) == [text]
+
+
+def test_ticks_are_ticks() -> None:
+    assert texts(lambda page: page.insert_text((40, 60), "34ln", fontname="zadb")) == ["✓✔●■"]
+
+
+@pytest.mark.parametrize(("ticked", "sign"), [(True, "☑"), (False, "☐")])
+def test_the_state_of_a_form_s_box_that_shows_no_sign_is_read(ticked: bool, sign: str) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 60), "Dangerous goods:")
+        box = pymupdf.Widget()
+        box.field_type, box.rect, box.field_name = CHECK_BOX, pymupdf.Rect(200, 48, 214, 62), "dangerous"
+        box.field_value = ticked
+        page.add_widget(box)
+
+    def without_appearance(document: pymupdf.Document) -> None:
+        for field in document[0].widgets():
+            for state in ("Yes", "Off"):
+                kind, value = document.xref_get_key(field.xref, f"AP/N/{state}")
+                if kind == "xref":
+                    document.update_stream(int(value.split()[0]), b" ")
+
+    lines, warnings, _ = read(draw, without_appearance)
+    assert (lines, warnings) == (["Dangerous goods:", sign], [])
+
+
+# --- beside the pages -------------------------------------------------------------------------------
+
+
+def hello(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Hello office")
+
+
+def test_a_file_attached_to_a_page_is_named() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        hello(page)
+        page.add_file_annot((300, 50), b"text", "contract.txt")
+
+    _, warnings, _ = read(draw)
+    assert warnings == [
+        Warn("attachments_not_read", "A file attached at (300, 50) was not read: contract.txt.", 1)
+    ]
+
+
+def test_a_comment_is_named_with_its_words() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        hello(page)
+        page.add_text_annot((300, 50), "Is this still right?")
+        page.add_highlight_annot(pymupdf.Rect(38, 48, 110, 64))  # says nothing
+
+    lines, warnings, _ = read(draw)
+    assert lines == ["Hello office"]
+    message = "A comment at (300, 50) is not in the text: “Is this still right?”."
+    assert warnings == [Warn("comment_not_read", message, 1)]
+
+
+@pytest.mark.parametrize(("fields", "codes"), [("[]", ["xfa_not_read"]), ("[99 0 R]", [])])
+def test_a_form_whose_content_is_in_xfa_alone_says_so(fields: str, codes: list[str]) -> None:
+    def change(document: pymupdf.Document) -> None:
+        document.xref_set_key(
+            document.pdf_catalog(), "AcroForm", f"<</Fields{fields}/XFA[(template) 98 0 R]>>"
+        )
+
+    _, warnings, _ = read(lambda page: page.insert_text((40, 60), "Please wait..."), change)
+    assert [warn.code for warn in warnings if warn.code != "damaged"] == codes
+
+
+@pytest.mark.parametrize(
+    ("remark", "is_warned"),
+    [
+        ("bogus font ascent/descent values (0 / 0)", False),
+        ("cannot load ICC profile", False),
+        ("invalid link destination", False),
+        ("unknown keyword: 'foo'", True),
+    ],
+)
+def test_remarks_that_cost_no_text_are_no_damage(remark: str, is_warned: bool) -> None:
+    document = pymupdf.open()
+    hello(document.new_page())
+    reader = open_document(document.tobytes(), "a.pdf")
+    pymupdf.mupdf.fz_warn(remark)
+    assert len(list(reader.pages())) == 1
+    assert [warn.code for warn in reader.warnings] == ["damaged"] * is_warned
