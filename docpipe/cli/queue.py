@@ -31,7 +31,7 @@ def queue() -> None:
 @click.option("--bucket", help="The S3 bucket of rows that have a key and no bucket.")
 def import_(dry_run: bool, stranded: bool, batch: int, root: Path | None, bucket: str | None) -> None:
     """Submit the pending and interrupted rows to the workers, each once; may be killed and run again."""
-    part = database_part("queue")
+    part = database_part("queue.importing")
     if dry_run:
         _list_open(part, stranded)
         return
@@ -65,7 +65,7 @@ def _list_open(part: ModuleType, stranded: bool) -> None:
 @queue.command()
 def seal() -> None:
     """Stop new rows from being added to the old queue."""
-    done = database_part("queue").seal(dsn())
+    done = database_part("queue.importing").seal(dsn())
     for told in done:
         echo(told)
     if not done:
@@ -75,5 +75,5 @@ def seal() -> None:
 @queue.command()
 def unseal() -> None:
     """Undo `seal`."""
-    done = database_part("queue").unseal(dsn())
+    done = database_part("queue.importing").unseal(dsn())
     echo("the queue takes rows again" if done else "nothing to do: the queue is not sealed")
