@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
 NODE := tests/stack/node_modules
 LOCK := requirements.lock
-CODE := docpipe tests examples benchmarks
+CODE := docpipe tests examples benchmarks training
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak bench lint types docs stack stack-down lock clean
@@ -51,14 +51,14 @@ stack-down:  ## Stop them and remove their data
 
 lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(UV) compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-	  --no-header --no-annotate --no-emit-index-url --extra worker --group dev \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-package docpipe-names --extra worker --group dev \
 	  --output-file $(LOCK) pyproject.toml
 	$(BIN)/npm install --prefix tests/stack --package-lock-only
 
 clean: stack-down  ## Remove what was built and installed, the environment too
 	rm -rf $(VENV) $(NODE) .stack site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/.ready: $(LOCK) pyproject.toml
+$(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "docpipe needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 setup" >&2; exit 1; }
@@ -66,7 +66,7 @@ $(VENV)/.ready: $(LOCK) pyproject.toml
 	sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > $(VENV)/uv.lock  # pip brings uv, which is six times as fast for the rest
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
 	$(UV) sync --quiet --require-hashes $(LOCK)
-	$(UV) install --quiet --no-deps --editable .
+	$(UV) install --quiet --no-deps --editable . --editable names
 	@touch $@
 
 $(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready

@@ -76,7 +76,7 @@ class Measured(NamedTuple):
 
 def document(pages: int) -> Made:
     """A document of so many pages, the same at every call."""
-    rng = random.Random(pages)  # noqa: S311
+    rng = random.Random(pages)
     made = Made("", [], [], [])
     pieces: list[str] = []
     names: list[tuple[str, str]] = []

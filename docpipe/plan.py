@@ -43,7 +43,7 @@ class Options:
     ocr_split_pages: int = 50
     """Workers read a document with more pages in ranges; 0: never."""
     ocr_range_pages: int = 10
-    ner_engine: str = "spacy"
+    ner_engine: str = "docpipe"
     ner_options: Mapping[str, Any] = field(default_factory=dict)
     gazetteer: str | None = None
     """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""

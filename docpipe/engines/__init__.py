@@ -27,7 +27,8 @@ OCR_ENGINES = {
     "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr"),
 }
 NER_ENGINES = {
-    "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "ner"),
+    "docpipe": _Entry("docpipe.engines.onnx_tagger", "OnnxTagger", "ner"),
+    "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "spacy"),
     "openai": _Entry("docpipe.engines.openai", "OpenAiEngine", "llm"),
     "gliner": _Entry("docpipe.engines.gliner", "GlinerEngine", "gliner"),
     "fast-gliner": _Entry("docpipe.engines.fast_gliner", "FastGlinerEngine", "fast-gliner"),
@@ -43,7 +44,7 @@ def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:
     return cast("OcrEngine", _load("OCR", OCR_ENGINES, name, options))
 
 
-def load_ner(name: str = "spacy", **options: Any) -> NerEngine:
+def load_ner(name: str = "docpipe", **options: Any) -> NerEngine:
     """Make the NER engine called `name`; otherwise as `load_ocr`."""
     return cast("NerEngine", _load("NER", NER_ENGINES, name, options))
 

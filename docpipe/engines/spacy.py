@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import warnings
@@ -20,6 +19,7 @@ from spacy.pipeline import EntityRecognizer, Tok2Vec
 from spacy.tokens import Doc
 from spacy.util import get_model_meta, get_package_path, is_package
 
+from docpipe.engines.fingerprints import fingerprint
 from docpipe.errors import ConfigurationError
 from docpipe.stages.ports import Span
 
@@ -138,21 +138,6 @@ class SpacyEngine:
             )
             for ent in ents
         ]
-
-
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over a folder's files, sorted by relative path: path, NUL, size, NUL, content of each.
-
-    Compiled Python (`__pycache__`) is left out: it differs between interpreters.
-    """
-    digest = hashlib.sha256()
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    for relative in sorted(files):
-        if "__pycache__" not in relative:
-            content = files[relative].read_bytes()
-            digest.update(f"{relative}\0{len(content)}\0".encode())
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _model_path(model: str) -> Path:

@@ -14,10 +14,10 @@ from docpipe.models import Chunk, Mention, Page, StageOutput
 from docpipe.stages.dates import dates_within
 from docpipe.stages.gazetteer import Gazetteer
 from docpipe.stages.names import NAMES, settled, tidied
-from docpipe.stages.normal import Normal, normalised
+from docpipe.stages.normal import Normal, normalised, reading_text
 from docpipe.stages.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.places import locate
-from docpipe.stages.ports import NerEngine, Report, Reporting, Span
+from docpipe.stages.ports import NerEngine, ReadsLayout, Report, Reporting, Span
 from docpipe.stages.values import value_of
 
 PATTERN = "pattern"
@@ -81,8 +81,9 @@ def find_mentions(
     4. of the rest the longer wins, and at the same length the pattern.
 
     An engine that is `Reporting` adds its warnings, and its usage as `extra`.
-    The engine is given `normalised` text in windows. What it finds is parted where the layout breaks
-    (`layout_breaks`), `tidied`, and `settled` over the whole document.
+    The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
+    it finds is parted where the layout breaks (`layout_breaks`), `tidied`, and `settled` over the whole
+    document.
     A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
     does the name of a person, organisation or place that runs into a DATE or MONEY.
 
@@ -90,13 +91,13 @@ def find_mentions(
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
     exact = find_patterns(text) if options.patterns else []
-    normal = normalised(text)
+    normal = _as_read_by(engine, text)
     breaks = layout_breaks(text, pages)
     spans = _engine_spans(normal, engine, options.max_window)
     whole = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in whole for piece in dates_within(text, span)]
     named = settled(text, tidied(text, _cut_back(text, whole, exact)))
-    known = [Span(*normal.original(s.start, s.end), s.label) for s in _known(normal, options.gazetteer)]
+    known = _known(text, options.gazetteer)
     found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
@@ -108,8 +109,17 @@ def find_mentions(
     )
 
 
-def _known(normal: Normal, gazetteer: Gazetteer | None) -> list[Span]:
-    return gazetteer.find(normal.text) if gazetteer else []
+def _as_read_by(engine: NerEngine, text: str) -> Normal:
+    if isinstance(engine, ReadsLayout) and engine.reads_layout:
+        return reading_text(text, layout=True)
+    return normalised(text)
+
+
+def _known(text: str, gazetteer: Gazetteer | None) -> list[Span]:
+    if gazetteer is None:
+        return []
+    normal = normalised(text)
+    return [Span(*normal.original(s.start, s.end), s.label) for s in gazetteer.find(normal.text)]
 
 
 def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
