@@ -13,7 +13,7 @@ LOCK := requirements.lock
 CODE := docpipe tests examples benchmarks training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak bench lint types docs stack stack-down lock clean
+.PHONY: help setup demo test soak bench lint types docs schema stack stack-down lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ types: $(VENV)/.ready  ## Check types, strictly
 
 docs: $(VENV)/.ready  ## Build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+schema: setup  ## Write sql/schema.sql anew, after a change of the SQL
+	$(BIN)/python -m tests.sql
 
 stack: setup  ## Start Redis, Postgres and a Supabase API, and print their URLs and keys
 	@$(BIN)/python -m tests.stack up

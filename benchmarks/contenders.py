@@ -44,8 +44,9 @@ class Contender:
 
 def _docpipe(**ocr_options: str) -> Read:
     """The ocr stage as a worker runs it."""
-    from docpipe.plan import Options, Tools
-    from docpipe.work import read
+    from docpipe.execution.options import Options
+    from docpipe.execution.reading import read
+    from docpipe.execution.tools import Tools
 
     tools = Tools(Options(isolate=False, ocr_options=ocr_options))
 

@@ -23,12 +23,12 @@ from typing import NamedTuple
 from spacy.about import __version__ as spacy_version
 
 from benchmarks.spans import Labelled, Score, score
-from docpipe.engines.onnx_tagger import OnnxTagger
-from docpipe.engines.spacy import SpacyEngine
+from docpipe.engines.ner.onnx_tagger import OnnxTagger
+from docpipe.engines.ner.spacy import SpacyEngine
+from docpipe.engines.ports import NerEngine
 from docpipe.models import Method, Page
 from docpipe.stages.chunk import split_text
-from docpipe.stages.entities import find_mentions
-from docpipe.stages.ports import NerEngine
+from docpipe.stages.entities.mentions import find_mentions
 from training.names.text import read as read_training
 
 SETS = (

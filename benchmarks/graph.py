@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docpipe.models import Chunk, Mention, Method, Page
-from docpipe.stages.graph import build_graph
+from docpipe.stages.graph.build import build_graph
 
 PAGES = (125, 250, 500, 1000)
 _GIVEN = (

@@ -18,11 +18,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docpipe.engines.spacy import SpacyEngine
+from docpipe.engines.ner.spacy import SpacyEngine
+from docpipe.engines.ports import NerEngine
 from docpipe.models import Chunk, Entity, Mention
-from docpipe.stages.entities import find_mentions
-from docpipe.stages.ports import NerEngine
-from docpipe.stages.relations import find_relations, sentences
+from docpipe.stages.entities.mentions import find_mentions
+from docpipe.stages.graph.relations import find_relations, sentences
 
 TYPES = {
     "Work_For": "WORK_FOR",

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from rapidfuzz import fuzz
 
 from docpipe.models import Mention
-from docpipe.stages.resolution import resolve
+from docpipe.stages.graph.resolution import resolve
 
 LABELS = {"PERSON": "PERSON", "ORG": "ORG", "LOC": "LOCATION", "MISC": "MISC"}
 

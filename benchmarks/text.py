@@ -21,11 +21,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
+from docpipe.execution.reading import read
+from docpipe.execution.tools import Tools
 from docpipe.formats import open_document
 from docpipe.models import Method
-from docpipe.plan import Options, Tools
-from docpipe.stages.choice import OcrOptions, choose_method
-from docpipe.work import read
+from docpipe.stages.ocr.method import OcrOptions, choose_method
 
 pymupdf: Any = import_module("pymupdf")
 
@@ -108,7 +110,7 @@ def _made(columns: int) -> bytes:
 
 def _measure(path: Path, rounds: int) -> dict[str, list[Took]]:
     own = Tools(Options(isolate=False))
-    child = Tools(Options()).reader
+    child = ReaderProcess(Options())
     ways: dict[str, Callable[[], object]] = {
         'bare `get_text("dict")` loop': lambda: _bare(path),
         "docpipe, ocr stage": lambda: read(path, path.name, own, lambda _: None),

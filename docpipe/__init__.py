@@ -14,7 +14,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from docpipe.default import (
+    from docpipe.delivery.monitoring.health import health
+    from docpipe.delivery.tasks import celery_defaults
+    from docpipe.errors import (
+        ConfigurationError,
+        DocpipeError,
+        PermanentError,
+        TransientError,
+        WaitTimeoutError,
+    )
+    from docpipe.execution.options import Options
+    from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, own_stage
+    from docpipe.execution.policy import Policy
+    from docpipe.models import (
+        Chunk,
+        Document,
+        DocumentStatus,
+        Entity,
+        Mention,
+        Page,
+        Relation,
+    )
+    from docpipe.pipeline.default import (
         cancel,
         default_pipeline,
         delete,
@@ -28,36 +49,16 @@ if TYPE_CHECKING:
         submit,
         submit_many,
     )
-    from docpipe.errors import (
-        ConfigurationError,
-        DocpipeError,
-        PermanentError,
-        TransientError,
-        WaitTimeoutError,
-    )
-    from docpipe.models import (
-        Chunk,
-        Document,
-        DocumentStatus,
-        Entity,
-        Mention,
-        Page,
-        Relation,
-    )
-    from docpipe.monitoring.health import health
-    from docpipe.pipeline import Pipeline
-    from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Options, own_stage
-    from docpipe.runner import Policy
+    from docpipe.pipeline.pipeline import Pipeline
+    from docpipe.pipeline.submission import Submission
     from docpipe.sources import Sources
-    from docpipe.stages.normal import Normal, reading_text
+    from docpipe.stages.text.reading_text import Normal, reading_text
     from docpipe.stores import open_store
-    from docpipe.submission import Submission
-    from docpipe.tasks import celery_defaults
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "docpipe.default": (
+    "docpipe.pipeline.default": (
         "cancel",
         "default_pipeline",
         "delete",
@@ -79,15 +80,16 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
-    "docpipe.monitoring.health": ("health",),
-    "docpipe.pipeline": ("Pipeline",),
-    "docpipe.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "Options", "own_stage"),
-    "docpipe.runner": ("Policy",),
+    "docpipe.delivery.monitoring.health": ("health",),
+    "docpipe.pipeline.pipeline": ("Pipeline",),
+    "docpipe.execution.options": ("Options",),
+    "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "own_stage"),
+    "docpipe.execution.policy": ("Policy",),
     "docpipe.sources": ("Sources",),
-    "docpipe.stages.normal": ("Normal", "reading_text"),
+    "docpipe.stages.text.reading_text": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),
-    "docpipe.submission": ("Submission",),
-    "docpipe.tasks": ("celery_defaults",),
+    "docpipe.pipeline.submission": ("Submission",),
+    "docpipe.delivery.tasks": ("celery_defaults",),
 }
 
 __all__ = [

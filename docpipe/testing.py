@@ -24,9 +24,9 @@ import pytest
 if TYPE_CHECKING:
     from celery import Celery
 
-    from docpipe.pipeline import Pipeline
-    from docpipe.plan import Options
-    from docpipe.stages.ports import OcrEngine
+    from docpipe.engines.ports import OcrEngine
+    from docpipe.execution.options import Options
+    from docpipe.pipeline.pipeline import Pipeline
 
 # docpipe is imported inside the fixtures: this module is loaded by every pytest run of the host
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def docpipe_options() -> Options:
     """How the stages work in these tests; override it to choose other engines."""
-    from docpipe.plan import Options  # noqa: PLC0415
+    from docpipe.execution.options import Options  # noqa: PLC0415
 
     return Options()
 
@@ -52,11 +52,11 @@ def docpipe_queued(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipelin
 
 
 def _pipeline(folder: Path, options: Options, **conf: Any) -> Iterator[Pipeline]:
-    from docpipe.default import set_default_pipeline  # noqa: PLC0415
-    from docpipe.pipeline import Pipeline  # noqa: PLC0415
-    from docpipe.runner import Policy  # noqa: PLC0415
+    from docpipe.execution.policy import Policy  # noqa: PLC0415
+    from docpipe.pipeline.default import set_default_pipeline  # noqa: PLC0415
+    from docpipe.pipeline.pipeline import Pipeline  # noqa: PLC0415
     from docpipe.sources import Sources  # noqa: PLC0415
-    from docpipe.stores.sqlite import SqliteStore  # noqa: PLC0415
+    from docpipe.stores.sqlite.store import SqliteStore  # noqa: PLC0415
 
     store = SqliteStore(folder / "docpipe.db")
     pipeline = Pipeline(
@@ -88,6 +88,6 @@ def check_ocr_engine(engine: OcrEngine) -> None:
 
     Raises `AssertionError` saying which part of the contract it breaks: docs/how-to/add-an-ocr-engine.md.
     """
-    from docpipe.engines.contract import check  # noqa: PLC0415
+    from docpipe.engines.ocr.contract import check  # noqa: PLC0415
 
     check(engine)

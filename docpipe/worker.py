@@ -6,9 +6,9 @@ import logging
 
 from celery.signals import after_setup_logger, after_setup_task_logger, worker_ready
 
-from docpipe.default import default_pipeline
-from docpipe.logs import configure_logging, get_logger, new_formatter
-from docpipe.settings import read_settings
+from docpipe.execution.logs import configure_logging, get_logger, new_formatter
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.settings import read_settings
 
 log = get_logger(__name__)
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from docpipe.engines.ports import RecognisedLine, Span
+from docpipe.execution.job import Job
+from docpipe.execution.options import Options
+from docpipe.execution.plan import StageSpec
 from docpipe.models import StageOutput
-from docpipe.plan import Job, Options, StageSpec
-from docpipe.stages.ports import RecognisedLine, Span
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from docpipe.stages.ports import RecognisedLine
+    from docpipe.engines.ports import RecognisedLine
 
 OFFSPRING_SECONDS = "36017"
 """Tells the program that `bear` starts from any other."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pymupdf
 
+from docpipe.engines.ports import RecognisedLine
 from docpipe.errors import CorruptDocumentError
-from docpipe.stages.ports import RecognisedLine
 
 if TYPE_CHECKING:
     import numpy as np

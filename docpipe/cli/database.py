@@ -13,15 +13,15 @@ from typing import Any
 
 import click
 
-from docpipe.default import default_pipeline
 from docpipe.errors import ConfigurationError, MissingExtraError
-from docpipe.settings import read_settings
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.settings import read_settings
 
 
 def database_part(name: str) -> ModuleType:
-    """A module of `docpipe.database`. Raises `MissingExtraError` when psycopg is not installed."""
+    """A module of `docpipe.takeover`. Raises `MissingExtraError` when psycopg is not installed."""
     try:
-        return import_module(f"docpipe.database.{name}")
+        return import_module(f"docpipe.takeover.{name}")
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "psycopg", "postgres") from error
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from docpipe.default import default_pipeline
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.command()

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.pipeline.default import default_pipeline
 
 _FILE_WIDTH = 400
 """Columns of a table that goes into a file or a pipe: nothing is cut."""

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from docpipe.default import default_pipeline
 from docpipe.graph.values import Entities, Explanation, ProjectEntity
+from docpipe.pipeline.default import default_pipeline
 
 _PAGE = 500
 _FILE_WIDTH = 400

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from docpipe.cli.files import writing
-from docpipe.default import default_pipeline
 from docpipe.errors import DocumentNotFoundError, MissingExtraError
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.command("export")

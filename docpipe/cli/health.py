@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from docpipe.monitoring.health import Level, Limits, health
+from docpipe.delivery.monitoring.health import Level, Limits, health
 
 _DEFAULT = Limits()
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}

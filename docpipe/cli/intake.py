@@ -15,14 +15,14 @@ from typing import Any
 
 import click
 
-from docpipe.default import default_pipeline
 from docpipe.errors import MissingExtraError
-from docpipe.intake.choose import DOCUMENTS, IMAGES, UNFINISHED, Choice
-from docpipe.intake.folder import Folder, Watcher
-from docpipe.intake.journal import Journal
-from docpipe.logs import configure_logging
-from docpipe.pipeline import Pipeline
-from docpipe.settings import data_folder, read_settings
+from docpipe.execution.logs import configure_logging
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.intake.choose import DOCUMENTS, IMAGES, UNFINISHED, Choice
+from docpipe.pipeline.intake.folder import Folder, Watcher
+from docpipe.pipeline.intake.journal import Journal
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.settings import data_folder, read_settings
 
 _PATTERNS = (*DOCUMENTS, *IMAGES)
 
@@ -107,7 +107,7 @@ def watch(
         project_id=project_id,
         priority=priority,
     )
-    watching = _module("docpipe.intake.watch", "watch")
+    watching = _module("docpipe.pipeline.intake.watch", "watch")
     stop = _told_to_stop()
     watcher = Watcher(pipeline, wanted)
     try:
@@ -138,7 +138,7 @@ def s3() -> None:
 @_choosing
 def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **options: Any) -> None:
     """Submit what lies below a prefix and is new or changed; prints one uuid per line."""
-    taking = _module("docpipe.intake.s3", "s3")
+    taking = _module("docpipe.pipeline.intake.s3", "s3")
     intake = taking.Intake(_choice(patterns, ignored), **options)
     pipeline = default_pipeline()
     journal = Journal(_journal(pipeline, uri, intake.project_id))
@@ -160,7 +160,7 @@ def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **option
 @_choosing
 def listen(queue: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **options: Any) -> None:
     """Submit what the S3 event messages of an SQS queue name; QUEUE is its name or address."""
-    taking = _module("docpipe.intake.s3", "s3")
+    taking = _module("docpipe.pipeline.intake.s3", "s3")
     stop = _told_to_stop()
     listener = taking.Listener(
         default_pipeline(), queue, taking.Intake(_choice(patterns, ignored), **options)

@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from docpipe.default import default_pipeline
+from docpipe.delivery.monitoring.snapshot import Snapshot, look
+from docpipe.delivery.monitoring.tables import screen
 from docpipe.errors import ConfigurationError, MissingExtraError
-from docpipe.monitoring.snapshot import Snapshot, look
-from docpipe.monitoring.tables import screen
+from docpipe.pipeline.default import default_pipeline
 
 _FILE_WIDTH = 200
 """Columns of a screen that goes into a file or a pipe."""
@@ -61,7 +61,7 @@ def to_json(snapshot: Snapshot) -> str:
 
 def _metrics() -> ModuleType:
     try:
-        return import_module("docpipe.monitoring.metrics")
+        return import_module("docpipe.delivery.monitoring.metrics")
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "prometheus_client", "metrics") from error
 

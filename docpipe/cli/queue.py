@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from docpipe.cli.database import database_part, dsn
-from docpipe.default import default_pipeline
+from docpipe.pipeline.default import default_pipeline
 
 
 @click.group()

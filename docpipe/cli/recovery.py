@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from docpipe.default import default_pipeline
 from docpipe.errors import DocpipeError, PoisonDocumentError, TransientError
-from docpipe.pipeline import Pipeline
-from docpipe.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
+from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.port import Selection, Summary
 
 _EVERY = 100_000

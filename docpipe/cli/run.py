@@ -17,11 +17,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.errors import DocpipeError
-from docpipe.export import failed_json, to_json
-from docpipe.factory import embedded_pipeline
-from docpipe.pipeline import Pipeline
-from docpipe.settings import Settings, read_settings
+from docpipe.pipeline.factory import embedded_pipeline
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.settings import Settings, read_settings
 
 _SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "VAT_NUMBER", "URL")
 _PER_LABEL = 12
@@ -56,7 +56,7 @@ def run(
 ) -> None:
     """Take documents through all stages in this process, without any service."""
     if verbose:
-        from docpipe.logs import configure_logging  # noqa: PLC0415 - only on request
+        from docpipe.execution.logs import configure_logging  # noqa: PLC0415 - only on request
 
         configure_logging(logging.INFO)
     changes = {"store": f"sqlite://{store}"} if store else {}

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from docpipe.cli.files import writing
-from docpipe.default import default_pipeline
+from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
-from docpipe.graph.show import to_html
 from docpipe.models import Ref
-from docpipe.pipeline import Pipeline
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.pipeline import Pipeline
 
 
 @click.command()
@@ -36,7 +36,7 @@ def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:
     """The pages' pictures; none, with the reason, if the bytes cannot be had any more."""
     record = pipeline.store.source(ref)
     try:
-        page_pictures = import_module("docpipe.pictures").page_pictures
+        page_pictures = import_module("docpipe.cli.views.page_pictures").page_pictures
         with pipeline.sources.fetch(record.uri, record.digest, record.name) as path:
             found: dict[int, str] = page_pictures(path, record.name, pipeline.runtime.tools.options.limits)
             return found

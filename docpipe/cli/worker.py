@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from docpipe.plan import BUILT_IN
+from docpipe.execution.plan import BUILT_IN
 
 _ALL = ",".join(stage.queue for stage in BUILT_IN)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from docpipe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
-    from docpipe.stages.ports import NerEngine, OcrEngine
+    from docpipe.engines.ports import NerEngine, OcrEngine
 
 
 class _Entry(NamedTuple):
@@ -20,18 +20,18 @@ class _Entry(NamedTuple):
 
 
 OCR_ENGINES = {
-    "rapidocr": _Entry("docpipe.engines.rapidocr", "RapidOcrEngine", "ocr"),
+    "rapidocr": _Entry("docpipe.engines.ocr.rapidocr", "RapidOcrEngine", "ocr"),
     "rapidocr-onnxruntime": _Entry(
-        "docpipe.engines.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
+        "docpipe.engines.ocr.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
-    "tesseract": _Entry("docpipe.engines.tesseract", "TesseractEngine", "ocr"),
+    "tesseract": _Entry("docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr"),
 }
 NER_ENGINES = {
-    "docpipe": _Entry("docpipe.engines.onnx_tagger", "OnnxTagger", "ner"),
-    "spacy": _Entry("docpipe.engines.spacy", "SpacyEngine", "spacy"),
-    "openai": _Entry("docpipe.engines.openai", "OpenAiEngine", "llm"),
-    "gliner": _Entry("docpipe.engines.gliner", "GlinerEngine", "gliner"),
-    "fast-gliner": _Entry("docpipe.engines.fast_gliner", "FastGlinerEngine", "fast-gliner"),
+    "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "ner"),
+    "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "spacy"),
+    "openai": _Entry("docpipe.engines.ner.openai", "OpenAiEngine", "llm"),
+    "gliner": _Entry("docpipe.engines.ner.gliner", "GlinerEngine", "gliner"),
+    "fast-gliner": _Entry("docpipe.engines.ner.fast_gliner", "FastGlinerEngine", "fast-gliner"),
 }
 
 

@@ -22,8 +22,8 @@ from docpipe.graph.values import (
     Reason,
 )
 from docpipe.models import EntityDecision, EntityMember, Ref, own_key
-from docpipe.status import COMPLETED, COMPLETED_WITH_WARNINGS
-from docpipe.stores.graph_port import Found, Ties
+from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
+from docpipe.stores.entity_port import Found, Ties
 from docpipe.stores.port import ALL_PARTS, Part, Selection, Store
 
 _NODES: tuple[tuple[Part, Callable[[str, Any], GraphNode]], ...] = (

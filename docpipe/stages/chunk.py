@@ -11,7 +11,7 @@ from semantic_text_splitter import TextSplitter
 
 from docpipe.errors import ConfigurationError
 from docpipe.models import Chunk, Page, StageOutput
-from docpipe.stages.places import page_at
+from docpipe.stages.text.places import page_at
 
 TOKEN_MODELS = (
     "gpt-3.5-turbo",

@@ -18,14 +18,14 @@ def open_store(url: str, *, supabase_url: str | None = None, supabase_key: str |
     """
     # imported here, each only when chosen: supabase-py costs 0.6 s, which an embedded run need not pay
     if url.startswith("sqlite://"):
-        from docpipe.stores.sqlite import SqliteStore  # noqa: PLC0415
+        from docpipe.stores.sqlite.store import SqliteStore  # noqa: PLC0415
 
         path = url.removeprefix("sqlite://")
         if path.strip("/") in ("", ":memory:"):  # several threads and processes open it, each anew
             raise ConfigurationError(f"{url} names no file. Use sqlite:///path/to/file.db.")
         return SqliteStore(path)
     if url == "supabase":
-        from docpipe.stores.supabase import SupabaseStore  # noqa: PLC0415
+        from docpipe.stores.supabase.store import SupabaseStore  # noqa: PLC0415
 
         if not supabase_url or not supabase_key:
             raise ConfigurationError("The supabase store needs SUPABASE_URL and SUPABASE_SECRET_KEY.")

@@ -17,9 +17,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from docpipe.models import Document, DocumentStatus, Failure, RangeRef, Ref, StageOutput
-from docpipe.status import StageState, StageWords
-from docpipe.stores.graph_port import GraphStore
-from docpipe.stores.ranges import Handover, Ranges
+from docpipe.models.status import StageState, StageWords
+from docpipe.stores.entity_port import GraphStore
+from docpipe.stores.range_port import Handover, Ranges
 from docpipe.stores.statistics import Statistics
 
 

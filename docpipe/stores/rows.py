@@ -32,9 +32,9 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
-from docpipe.stores.graph_port import Found
+from docpipe.stores.entity_port import Found
 from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage, Resumption, Selection, Summary
-from docpipe.stores.ranges import Handover, ReadRange
+from docpipe.stores.range_port import Handover, ReadRange
 
 Row = dict[str, Any]
 

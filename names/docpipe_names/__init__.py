@@ -1,1 +1,1 @@
-"""The weights of docpipe's names tagger; `docpipe.engines.onnx_tagger` reads them from `model/`."""
+"""The weights of docpipe's names tagger; `docpipe.engines.ner.onnx_tagger` reads them from `model/`."""

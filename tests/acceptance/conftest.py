@@ -16,9 +16,9 @@ import pytest
 import redis
 
 from docpipe import Document, Pipeline
-from docpipe.factory import new_pipeline
 from docpipe.models import Ref
-from docpipe.settings import Settings
+from docpipe.pipeline.factory import new_pipeline
+from docpipe.pipeline.settings import Settings
 from docpipe.stores import open_store
 from docpipe.stores.port import ALL_PARTS
 from tests.stack import Stack

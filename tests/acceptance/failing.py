@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docpipe import errors
-from docpipe.factory import new_app
+from docpipe.engines.ports import RecognisedLine, Span
+from docpipe.execution.job import Job
+from docpipe.execution.options import Options
+from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, StageSpec
 from docpipe.models import StageOutput
-from docpipe.pipeline import Pipeline
-from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Job, Options, StageSpec
-from docpipe.settings import read_settings
-from docpipe.stages.ports import RecognisedLine, Span
+from docpipe.pipeline.factory import new_app
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.settings import read_settings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from docpipe.status import QUEUES
+from docpipe.models.status import QUEUES
 from tests.acceptance.conftest import FACTS, FOLDER, Services
 from tests.stack.server import free_ports
 from tests.workers import REPOSITORY, Workers, clean_environment, wait_until

@@ -12,7 +12,7 @@ import pytest
 
 from docpipe import Pipeline, Submission, errors
 from docpipe.models import DocumentStatus, Failure
-from docpipe.status import QUEUES, WORDS, Stage
+from docpipe.models.status import QUEUES, WORDS, Stage
 from tests.acceptance.conftest import Services
 from tests.acceptance.failing import MESSAGE
 from tests.workers import Workers, wait_until

@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from docpipe import Document, Pipeline, Submission
-from docpipe.factory import new_pipeline
+from docpipe.execution.options import Options
 from docpipe.models import Ref
-from docpipe.pipeline import Pipeline as AnyPipeline
-from docpipe.plan import Options
-from docpipe.settings import Settings
+from docpipe.pipeline.factory import new_pipeline
+from docpipe.pipeline.pipeline import Pipeline as AnyPipeline
+from docpipe.pipeline.settings import Settings
 from docpipe.sources import Sources
 from docpipe.stores import open_store
-from docpipe.stores.ranges import Handover
+from docpipe.stores.range_port import Handover
 from tests.acceptance.conftest import Services, without_identity
 from tests.numbered import Pages, scan
 from tests.workers import Worker, Workers, wait_until

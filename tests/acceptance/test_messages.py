@@ -12,7 +12,7 @@ import pymupdf
 import pytest
 
 from docpipe import Pipeline
-from docpipe.status import QUEUES
+from docpipe.models.status import QUEUES
 from tests.acceptance.conftest import Services
 from tests.workers import Workers, wait_until
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from docpipe import Pipeline
-from docpipe.status import PENDING, QUEUES, WORDS, is_final
+from docpipe.models.status import PENDING, QUEUES, WORDS, is_final
 from tests.acceptance.conftest import DOCUMENTS, EmbeddedRun, Services, without_identity
 from tests.workers import REPOSITORY, Workers, clean_environment, wait_until
 

@@ -1,4 +1,4 @@
-"""What every store promises about graphs and entities of projects (docpipe/stores/graph_port.py)."""
+"""What every store promises about graphs and entities of projects (docpipe/stores/entity_port.py)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from docpipe.errors import ConfigurationError, DocumentNotFoundError, EntityNotFoundError
+from docpipe.execution.plan import BUILT_IN
 from docpipe.graph.build import entity_id, graph_of
+from docpipe.graph.linking import link_document
 from docpipe.graph.reader import Graphs
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
-from docpipe.linking import link_document
 from docpipe.models import Entity, Evidence, Mention, Ref, Relation, StageOutput
-from docpipe.plan import BUILT_IN
 from docpipe.stores.port import ALL_PARTS, Store
-from docpipe.stores.sqlite import SqliteStore
-from docpipe.stores.supabase import SupabaseStore
+from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.supabase.store import SupabaseStore
 from tests.contract.test_store import OUTPUTS, new, run_all, run_stage
 
 TABLES = ("names", "blocks", "links", "decisions")

@@ -1,4 +1,4 @@
-"""What every store promises about the pages of long documents (docpipe/stores/ranges.py)."""
+"""What every store promises about the pages of long documents (docpipe/stores/range_port.py)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from docpipe.execution.plan import BUILT_IN
 from docpipe.models import (
     Failure,
     Line,
@@ -18,10 +19,9 @@ from docpipe.models import (
     StageOutput,
     Warn,
 )
-from docpipe.plan import BUILT_IN
-from docpipe.status import StageState
+from docpipe.models.status import StageState
 from docpipe.stores.port import Claim, Heartbeat, Outcome, Resumption, Revival, Stalled, Store
-from docpipe.stores.ranges import Handover, ReadRange
+from docpipe.stores.range_port import Handover, ReadRange
 from tests.contract.test_store import FAILURE, OUTPUTS, claim, new, run_stage, token_of, words
 
 RANGES = (PageRange(1, 3), PageRange(4, 6), PageRange(7, 8))

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Failure, Ref
-from docpipe.plan import BUILT_IN
 from docpipe.stores.port import Store
 from docpipe.stores.statistics import DocumentCount, FailureCount, StageCount, Statistics
 from tests.contract.test_store import FAILURE, claim, new, run_all, run_stage, token_of

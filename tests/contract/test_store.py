@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from docpipe.errors import DocumentNotFoundError
+from docpipe.execution.plan import BUILT_IN, CHUNK, OCR, own_stage
 from docpipe.models import (
     Chunk,
     Edge,
@@ -30,8 +31,7 @@ from docpipe.models import (
     StageOutput,
     Warn,
 )
-from docpipe.plan import BUILT_IN, CHUNK, OCR, own_stage
-from docpipe.status import StageState
+from docpipe.models.status import StageState
 from docpipe.stores.port import (
     ALL_PARTS,
     Claim,

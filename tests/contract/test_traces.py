@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from docpipe.execution.plan import BUILT_IN
 from docpipe.graph.build import entity_id
+from docpipe.graph.linking import link_document
 from docpipe.graph.reader import Graphs
-from docpipe.linking import link_document
 from docpipe.models import Evidence, Ref, Relation
-from docpipe.plan import BUILT_IN
 from docpipe.stores.port import Store
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.contract.test_project_entities import added, named
 from tests.contract.test_store import run_stage
 

@@ -6,7 +6,7 @@ import os
 
 from celery.signals import worker_init
 
-from docpipe.settings import read_settings
+from docpipe.pipeline.settings import read_settings
 from tests.faults.armed import new_pipeline
 
 app = new_pipeline(read_settings()).app

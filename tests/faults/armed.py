@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from celery import Celery
 
+from docpipe.delivery.tasks import celery_defaults
+from docpipe.execution.job import Job
+from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.models import StageOutput
-from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN, Job, StageSpec
-from docpipe.settings import Settings
-from docpipe.tasks import celery_defaults
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.settings import Settings
 from tests.engines import OPTIONS
 from tests.faults import bombs
 from tests.faults.mined import ISOLATED

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from docpipe.submission import Submission
+from docpipe.pipeline.submission import Submission
 from tests.faults import mined, verdict
 from tests.faults.field import Field, opened_pipeline
 from tests.faults.fleet import Fleet

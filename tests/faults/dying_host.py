@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 
-from docpipe.dispatch import Dispatch
-from docpipe.settings import read_settings
+from docpipe.delivery.dispatch import Dispatch
+from docpipe.pipeline.settings import read_settings
 from tests.faults.armed import TEXT, new_pipeline
 
 

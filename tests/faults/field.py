@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import redis
 
+from docpipe.execution.policy import Policy
 from docpipe.models import DocumentStatus
-from docpipe.pipeline import Pipeline
-from docpipe.runner import Policy
-from docpipe.settings import read_settings
-from docpipe.submission import Submission
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.settings import read_settings
+from docpipe.pipeline.submission import Submission
 from tests.faults import bombs, mined, verdict
 from tests.faults.armed import TEXT, new_pipeline
 from tests.faults.bombs import Bomb
@@ -80,7 +80,7 @@ class Field:
         with psycopg.connect(self.stack.postgres.url, autocommit=True) as connection:
             query = "select document_uuid from source_documents where project_id = %s"
             ((uuid,),) = connection.execute(query, (project,)).fetchall()
-        return Submission(uuid, None, False, self.pipeline)
+        return Submission(uuid, None, False, self.pipeline.store)
 
     def held(self, submission: Submission) -> None:
         """Return when the document's bomb has gone off."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from docpipe.stages.ports import RecognisedLine
+    from docpipe.engines.ports import RecognisedLine
 
 LIMITS = Limits(max_seconds=6.0, max_memory_bytes=500_000_000)
 ISOLATED = replace(OPTIONS, isolate=True, ocr_engine="tests.faults.mined:MineFinder", limits=LIMITS)

@@ -14,9 +14,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.job import Job
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, OCR
+from docpipe.execution.runner import NothingToDoError, Runtime, run_stage
+from docpipe.execution.tools import Tools
 from docpipe.models import Ref, StageOutput
-from docpipe.plan import BUILT_IN, OCR, Job, Options, Tools
-from docpipe.runner import NothingToDoError, Runtime, run_stage
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import ALL_PARTS, NewDocument, Store
@@ -66,7 +70,12 @@ def _deliver_all(env: dict[str, str], uploads: Path, me: str, barrier: Barrier, 
 
 def _runtime(env: dict[str, str], uploads: Path, options: Options = OPTIONS) -> Runtime:
     store = open_store("supabase", supabase_url=env["SUPABASE_URL"], supabase_key=env["SUPABASE_SECRET_KEY"])
-    return Runtime(store=store, sources=Sources(uploads=uploads, keep_copies=True), tools=Tools(options))
+    return Runtime(
+        store=store,
+        sources=Sources(uploads=uploads, keep_copies=True),
+        tools=Tools(options),
+        reader=ReaderProcess(options),
+    )
 
 
 @pytest.mark.timeout(600)
@@ -111,7 +120,10 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
     if request.param == "sqlite":
         store = open_store(f"sqlite://{tmp_path / 'docpipe.db'}")
         runtime = Runtime(
-            store=store, sources=Sources(uploads=tmp_path, keep_copies=True), tools=Tools(OPTIONS)
+            store=store,
+            sources=Sources(uploads=tmp_path, keep_copies=True),
+            tools=Tools(OPTIONS),
+            reader=ReaderProcess(OPTIONS),
         )
     else:
         runtime = _runtime(request.getfixturevalue("supabase_env"), tmp_path)

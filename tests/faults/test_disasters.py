@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import psutil
 import pytest
 
-from docpipe.status import Stage
+from docpipe.models.status import Stage
 from tests.faults.bombs import Bomb
 from tests.faults.field import Field, opened_pipeline
 from tests.faults.fleet import Fleet

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from docpipe.canvas import document_chain
+from docpipe.delivery.canvas import document_chain
+from docpipe.execution.policy import Policy
 from docpipe.models import DocumentStatus, Ref
-from docpipe.runner import Policy
-from docpipe.status import WORDS, Stage
-from docpipe.submission import Submission
+from docpipe.models.status import WORDS, Stage
+from docpipe.pipeline.submission import Submission
 from tests.faults.bombs import ALWAYS, Bomb
 from tests.faults.conftest import LEASE_SECONDS
 from tests.faults.field import Field

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from docpipe.status import Stage
-from docpipe.submission import Submission
+from docpipe.models.status import Stage
+from docpipe.pipeline.submission import Submission
 from tests.faults import bombs, mined
 from tests.faults.field import Field
 from tests.faults.fleet import Fleet

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from docpipe.models import DocumentStatus
-from docpipe.status import Stage, is_final
+from docpipe.models.status import Stage, is_final
 
 TABLES = {
     Stage.OCR: ("docpipe_pages",),

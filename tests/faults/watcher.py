@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import psycopg
 
-from docpipe.status import is_final
+from docpipe.models.status import is_final
 
 _LOOK_SECONDS = 0.2
 _QUERY = "select document_uuid, celery_status from source_documents"

@@ -14,15 +14,15 @@ import redis
 from celery import Celery
 
 import docpipe
+from docpipe.delivery.monitoring.health import Check, Health, Level, Limits, health
+from docpipe.delivery.tasks import celery_defaults
+from docpipe.execution.policy import Policy
 from docpipe.models import Failure
-from docpipe.monitoring.health import Check, Health, Level, Limits, health
-from docpipe.pipeline import Pipeline
-from docpipe.runner import Policy
+from docpipe.models.status import QUEUES
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.status import QUEUES
 from docpipe.stores import open_store
 from docpipe.stores.port import Store
-from docpipe.tasks import celery_defaults
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
 from tests.integration.test_recovery import claim, ref_of

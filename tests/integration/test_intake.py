@@ -18,14 +18,14 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from docpipe.errors import ConfigurationError, SourceUnavailableError
-from docpipe.intake.choose import Choice
-from docpipe.intake.folder import Folder, Watcher
-from docpipe.intake.journal import Entry, Journal
-from docpipe.intake.s3 import ATTEMPTS, Intake, Listener, Taken, created, sync
 from docpipe.models import Ref
-from docpipe.pipeline import Pipeline
+from docpipe.pipeline.intake.choose import Choice
+from docpipe.pipeline.intake.folder import Folder, Watcher
+from docpipe.pipeline.intake.journal import Entry, Journal
+from docpipe.pipeline.intake.s3 import ATTEMPTS, Intake, Listener, Taken, created, sync
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
 from tests.workers import REPOSITORY, clean_environment, wait_until

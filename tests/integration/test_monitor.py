@@ -23,13 +23,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from docpipe.cli.monitor import to_json
+from docpipe.delivery.monitoring import metrics
+from docpipe.delivery.monitoring.snapshot import NOT_REDIS, Problem, StuckStage, look
+from docpipe.delivery.monitoring.tables import screen, seconds
 from docpipe.errors import MissingExtraError
 from docpipe.models import Failure
-from docpipe.monitoring import metrics
-from docpipe.monitoring.snapshot import NOT_REDIS, Problem, StuckStage, look
-from docpipe.monitoring.tables import screen, seconds
-from docpipe.pipeline import Pipeline
-from docpipe.status import QUEUES
+from docpipe.models.status import QUEUES
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores import open_store
 from docpipe.stores.statistics import StageCount
 from docpipe.testing import memory_app

@@ -12,16 +12,16 @@ import pytest
 import redis
 from celery import Celery
 
+from docpipe.delivery.tasks import celery_defaults
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
+from docpipe.execution.policy import Policy
 from docpipe.models import Failure, RangeRef, Ref, StageOutput
-from docpipe.pipeline import Pipeline
-from docpipe.runner import Policy
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.port import Outcome, Selection
-from docpipe.stores.ranges import Handover
-from docpipe.stores.sqlite import SqliteStore
-from docpipe.submission import Submission
-from docpipe.tasks import celery_defaults
+from docpipe.stores.range_port import Handover
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.engines import OPTIONS
 
 PREFIX = "recovery:"
@@ -278,7 +278,7 @@ def test_queues_that_nobody_consumes_are_named(pipeline: Pipeline) -> None:
 
 def test_a_worker_refuses_to_start_on_a_wrong_setup(redis_url: str, tmp_path: Path) -> None:
     (tmp_path / "host_app.py").write_text(
-        "from docpipe.factory import new_pipeline\n"
+        "from docpipe.pipeline.factory import new_pipeline\n"
         "app = new_pipeline().app\n"
         "app.conf.broker_transport_options['visibility_timeout'] = 60\n"
     )

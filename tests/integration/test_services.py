@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from docpipe.pipeline import Pipeline
-from docpipe.status import QUEUES
+from docpipe.models.status import QUEUES
+from docpipe.pipeline.pipeline import Pipeline
 from tests.integration.reader import Reader
 from tests.integration.test_howtos import env, names, pipeline, statuses  # noqa: F401 - fixtures
 from tests.stack.server import free_ports

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from docpipe.database import migrate, takeover
-from docpipe.database.takeover import Wishes
-from docpipe.database.words import MEANINGS, Place
 from docpipe.errors import ConfigurationError
+from docpipe.takeover import migrate, takeover
+from docpipe.takeover.status_words import MEANINGS, Place
+from docpipe.takeover.takeover import Wishes
 from tests.integration.legacy_database import Legacy, build, fill, run, table, value
 from tests.stack.server import package_folder
 
@@ -341,7 +341,8 @@ def test_the_rollback_refuses_to_lose_documents_in_work_and_results(empty_databa
 
 
 def test_a_database_that_was_not_taken_over_has_no_record_to_roll_back(empty_database: str) -> None:
-    migrate.apply(empty_database)
+    for migration in migrate.migrations():  # as `supabase db push` does
+        run(empty_database, migration.statements)
     after = schema(empty_database)
     with pytest.raises(ConfigurationError, match=r"There is no record of what .*supabase db push"):
         takeover.rollback(empty_database)

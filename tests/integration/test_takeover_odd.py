@@ -9,11 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from docpipe.database import migrate, queue, takeover, triggers
-from docpipe.database.probe import probe
-from docpipe.database.takeover import Wishes
-from docpipe.database.triggers import Kind
 from docpipe.errors import ConfigurationError
+from docpipe.takeover import migrate, takeover
+from docpipe.takeover.queue import importing as queue
+from docpipe.takeover.tables import triggers
+from docpipe.takeover.tables.probe import probe
+from docpipe.takeover.tables.triggers import Kind
+from docpipe.takeover.takeover import Wishes
 from tests.integration.legacy_database import build, fill, run, table
 from tests.integration.test_takeover import WISHES, schema
 from tests.integration.test_takeover_queue import (

@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from docpipe.database import takeover, triggers
-from docpipe.database.probe import Seen, probe
-from docpipe.database.triggers import Kind
 from docpipe.errors import ConfigurationError
+from docpipe.takeover import takeover
+from docpipe.takeover.tables import triggers
+from docpipe.takeover.tables.probe import Seen, probe
+from docpipe.takeover.tables.triggers import Kind
 from tests.integration.legacy_database import build, fill, run, table
 from tests.integration.test_takeover import BOTH, WISHES, schema
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from docpipe.stages.ports import RecognisedLine
+    from docpipe.engines.ports import RecognisedLine
 
 
 class Waiting:

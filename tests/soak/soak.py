@@ -15,13 +15,13 @@ from pathlib import Path
 import psycopg
 
 from docpipe.errors import DocpipeError
+from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Document, Ref
-from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN
+from docpipe.models.status import COMPLETED, is_final
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.status import COMPLETED, is_final
 from docpipe.stores.port import ALL_PARTS
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.engines import OPTIONS
 from tests.faults.field import leftovers, margin, takeover_seconds
 from tests.faults.watcher import Watcher

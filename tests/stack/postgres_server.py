@@ -55,11 +55,17 @@ class PostgresServer(Server):
         """The DSN of a database for `postgres` or `authenticator`."""
         return f"postgresql://{role}:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, name: str) -> str:
-        """Make an empty database beside the API's, with a Supabase project's roles, and return its DSN."""
+    def create_database(self, name: str, *, for_api: bool = True) -> str:
+        """Make an empty database beside the API's, and return its DSN.
+
+        Args:
+            for_api: with what a Supabase project's roles, and our API server, may do there; else the
+                roles may do only what Postgres lets everybody.
+        """
         self._execute(self.url, sql.SQL("create database {}").format(sql.Identifier(name)))
         dsn = self.database_url(name)
-        self._prepare_database(dsn, name)
+        if for_api:
+            self._prepare_database(dsn, name)
         return dsn
 
     def drop_database(self, name: str) -> None:

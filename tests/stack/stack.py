@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from docpipe.database import migrate
+from docpipe.takeover import takeover
 from tests.stack.api_server import ApiServer
 from tests.stack.postgres_server import PostgresServer
 from tests.stack.redis_server import RedisServer
@@ -85,7 +85,7 @@ class Stack:
 
     def apply_sql(self) -> None:
         """Bring the database up to `sql/`, and let the API read the schema anew."""
-        migrate.apply(self.postgres.url)
+        takeover.apply(self.postgres.url)
         self.api.restart()
 
     def __enter__(self) -> Self:

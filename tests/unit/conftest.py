@@ -16,14 +16,15 @@ from kombu import Message
 
 from docpipe import set_default_pipeline
 from docpipe.cli import main
-from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN, Options, StageSpec
-from docpipe.progress import Progress
-from docpipe.runner import Policy
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, StageSpec
+from docpipe.execution.policy import Policy
+from docpipe.execution.progress import Progress
+from docpipe.models.status import QUEUES
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.status import QUEUES
 from docpipe.stores.port import Store
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
 

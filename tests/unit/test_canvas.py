@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from celery import Celery, Signature
 
-from docpipe.canvas import ON_ERROR, document_chain
+from docpipe.delivery.canvas import ON_ERROR, document_chain
+from docpipe.execution.plan import BUILT_IN, CHUNK, OCR, own_stage
 from docpipe.models import Ref
-from docpipe.plan import BUILT_IN, CHUNK, OCR, own_stage
-from docpipe.status import QUEUES, Stage
+from docpipe.models.status import QUEUES, Stage
 from tests.unit.conftest import sent, size_of
 
 REF = Ref("6ab4b8f7-9f7a-4d9f-a2a0-2f9f6f6d3c11", 3)

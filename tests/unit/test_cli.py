@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docpipe import errors, set_default_pipeline
-from docpipe.plan import BUILT_IN
+from docpipe.execution.plan import BUILT_IN
 from tests.engines import failing
 from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 

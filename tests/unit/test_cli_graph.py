@@ -14,8 +14,8 @@ from docpipe import set_default_pipeline
 from docpipe.cli import cli
 from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Document
-from docpipe.pipeline import Pipeline
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.unit.conftest import NewPipeline
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from docpipe import errors, set_default_pipeline
+from docpipe.execution.job import Job
+from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR
 from docpipe.models import PageRange, Ref, StageOutput, Warn
-from docpipe.pipeline import Pipeline
-from docpipe.plan import CHUNK, ENTITIES, GRAPH, OCR, Job
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.port import NewDocument, Outcome
 from tests.engines import doing, failing
 from tests.unit.conftest import Docpipe, NewPipeline

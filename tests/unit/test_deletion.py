@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from docpipe.errors import DocumentNotFoundError
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.unit.conftest import NewPipeline
 
 

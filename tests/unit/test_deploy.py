@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from docpipe.cli import cli
-from docpipe.status import QUEUES
+from docpipe.models.status import QUEUES
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "deploy").glob("*.service"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from docpipe import errors
-from docpipe.export import failed_json, to_json
+from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.models import (
     Chunk,
     Document,

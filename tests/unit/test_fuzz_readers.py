@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from docpipe import errors
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
-from docpipe.isolation import ReaderProcess
 from docpipe.models import Document, StageOutput
-from docpipe.pipeline import Pipeline
-from docpipe.plan import Options
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.engines import OPTIONS
 from tests.unit.formats.test_hostile import SEEDS
 

@@ -10,7 +10,7 @@ import pytest
 import docpipe
 from tests.unit.conftest import Python
 
-HEAVY = "celery.app redis pymupdf cv2 numpy onnxruntime spacy boto3 supabase pydantic structlog"
+HEAVY = "celery.app redis pymupdf cv2 numpy onnxruntime spacy boto3 supabase pydantic structlog babel"
 
 BLOCK = """
 import sys
@@ -57,7 +57,8 @@ from docpipe.testing import memory_app
 from docpipe import Pipeline, Sources, open_store
 pipeline = Pipeline(memory_app(), store=open_store("sqlite://light.db"), sources=Sources())
 print(pipeline.submit({str(note)!r}).status().status)
-heavy = "pymupdf cv2 numpy onnxruntime rapidocr spacy boto3 supabase semantic_text_splitter lxml PIL psycopg"
+heavy = "pymupdf cv2 numpy onnxruntime rapidocr spacy boto3 supabase semantic_text_splitter lxml PIL babel"
+heavy += " psycopg"
 print([name for name in heavy.split() if name in sys.modules])
 """
     assert python("-c", program).stdout == "ocr_queued\n[]\n"
@@ -114,7 +115,7 @@ class Watched(dict):
     def get(self, name, default=None): self.asked(name); return super().get(name, default)
 os.environ = Watched(real)
 os.getenv = os.environ.get
-import docpipe, docpipe.cli, docpipe.work
+import docpipe, docpipe.cli, docpipe.execution.work
 from docpipe import *
 """
     done = python("-c", program, DOCPIPE_STORE="no such store", DOCPIPE_MAX_RETRIES="-7")
@@ -128,7 +129,7 @@ import logging
 root = logging.getLogger()
 before = (root.level, list(root.handlers), list(root.filters), root.disabled)
 from docpipe import *
-import docpipe.cli, docpipe.work
+import docpipe.cli, docpipe.execution.work
 print(before == (root.level, root.handlers, root.filters, root.disabled))
 print([type(handler).__name__ for handler in logging.getLogger("docpipe").handlers])
 """

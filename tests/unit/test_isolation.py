@@ -20,14 +20,14 @@ import pytest
 from PIL import Image
 
 from docpipe import errors
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 from docpipe.formats.base import Limits
-from docpipe.isolation import ReaderProcess
 from docpipe.models import StageOutput
-from docpipe.plan import Options
 from tests.hostile_engines import LARGE, OFFSPRING_SECONDS
 
 ROOT = Path(__file__).parents[2]
-CHILD = str(ROOT / "docpipe" / "isolation" / "child.py")
+CHILD = str(ROOT / "docpipe" / "execution" / "isolation" / "child.py")
 LIMITS = Limits(max_seconds=6.0, max_memory_bytes=400_000_000)
 PATIENT = replace(LIMITS, max_seconds=60.0)
 ENGINE = Options(ocr_engine="tests.engines:OneLine", limits=PATIENT)
@@ -406,8 +406,8 @@ PARENT = """
 import sys
 from pathlib import Path
 from docpipe.formats.base import Limits
-from docpipe.isolation import ReaderProcess
-from docpipe.plan import Options
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 
 options = Options(
     ocr_engine="tests.hostile_engines:Hostile",
@@ -484,8 +484,8 @@ import sys
 from pathlib import Path
 import billiard
 import psutil
-from docpipe.isolation import ReaderProcess
-from docpipe.plan import Options
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import Options
 
 reader = ReaderProcess(Options(ocr_engine="tests.engines:OneLine"))
 

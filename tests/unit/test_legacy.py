@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docpipe.database.locators import Where, locators
-from docpipe.database.words import MEANINGS, ORDER, QUEUE, STEPS, Place
-from docpipe.status import is_final
+from docpipe.models.status import is_final
+from docpipe.takeover.queue.locators import Where, locators
+from docpipe.takeover.status_words import MEANINGS, ORDER, QUEUE, STEPS, Place
 from tests.unit.test_docs import document_words, rows, section, words
 
 PAGE = "statuses.md"

@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from docpipe import errors
-from docpipe.logs import configure_logging, get_logger
-from docpipe.plan import BUILT_IN
+from docpipe.execution.logs import configure_logging, get_logger
+from docpipe.execution.plan import BUILT_IN
 from tests.engines import failing
 from tests.unit.conftest import NewPipeline, Python
 
@@ -37,7 +37,7 @@ def test_every_change_of_state_is_one_line_with_its_place(
 ) -> None:
     caplog.set_level(logging.INFO, logger="docpipe")
     submission = new_eager().submit(note)
-    records = [record for record in caplog.records if record.name == "docpipe.runner"]
+    records = [record for record in caplog.records if record.name == "docpipe.execution.runner"]
     steps = [(record.getMessage(), _fields(record)["stage"]) for record in records]
     stages = [stage.name for stage in BUILT_IN]
     assert steps == [(said, stage) for stage in stages for said in ("stage_processing", "stage_complete")]
@@ -104,7 +104,7 @@ def test_what_is_below_the_level_is_not_even_put_together(caplog: pytest.LogCapt
 
 
 def test_until_somebody_configures_logging_nothing_is_shown(python: Python, note: Path) -> None:
-    program = "from docpipe.logs import get_logger; get_logger('docpipe.x').error('said', code='c')"
+    program = "from docpipe.execution.logs import get_logger; get_logger('docpipe.x').error('said', code='c')"
     done = python("-c", program)
     assert (done.stdout, done.stderr) == ("", "")
 

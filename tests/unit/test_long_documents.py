@@ -12,14 +12,16 @@ from celery import Celery
 from celery.exceptions import Ignore
 
 from docpipe import errors
+from docpipe.execution.job import Job
+from docpipe.execution.plan import OCR, StageSpec
+from docpipe.execution.policy import Policy
+from docpipe.execution.runner import NothingToDoError, TryAgainError, run_range, run_stage
 from docpipe.models import PageRange, RangeRef, Ref
-from docpipe.pipeline import Pipeline
-from docpipe.plan import OCR, Job, StageSpec
-from docpipe.runner import NothingToDoError, Policy, TryAgainError, run_range, run_stage
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
 from docpipe.stores.port import NewDocument, Outcome
-from docpipe.stores.ranges import Handover
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.range_port import Handover
+from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, doing
 from tests.numbered import Pages, scan
@@ -83,7 +85,7 @@ def raising(error: BaseException, page: int) -> StageSpec:
     """The ocr stage, whose attempts at a range with that page raise the error."""
 
     def work(job: Job) -> Any:
-        pages = job.wish.pages
+        pages = job.request.pages
         if pages is not None and pages.first <= page <= pages.last:
             raise error
         return OCR.load()(job)

@@ -10,11 +10,11 @@ import pytest
 from celery import Celery
 
 from docpipe import errors
+from docpipe.execution.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageSpec, own_stage
 from docpipe.models import Document, Failure
-from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageSpec, own_stage
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.stores.port import Part
-from docpipe.submission import Submission
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, failing
 from tests.unit.conftest import NewPipeline, sent, size_of
@@ -58,7 +58,7 @@ def test_the_same_bytes_in_the_same_project_are_one_document(
     copy.write_bytes(note.read_bytes())
     first = pipeline.submit(note, project_id="p1")
     again = pipeline.submit(copy, project_id="p1")
-    assert again == Submission(first.document_uuid, first.task_id, False, pipeline)
+    assert again == Submission(first.document_uuid, first.task_id, False, pipeline.store)
     elsewhere = pipeline.submit(note, project_id="p2")
     nowhere = pipeline.submit(note)
     assert len({first.document_uuid, elsewhere.document_uuid, nowhere.document_uuid}) == 3

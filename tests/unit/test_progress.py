@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from docpipe.progress import NoProgress, RedisProgress
+from docpipe.execution.progress import NoProgress, RedisProgress
 from tests.stack.redis_server import RedisServer
 from tests.stack.server import free_ports
 from tests.unit.conftest import NewPipeline

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docpipe import errors
+from docpipe.execution.job import Job
+from docpipe.execution.plan import OCR
+from docpipe.execution.policy import Policy
+from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun
-from docpipe.pipeline import Pipeline
-from docpipe.plan import OCR, Job
-from docpipe.runner import NothingToDoError, Policy, TryAgainError, UnrecordedError, run_stage
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.port import NewDocument, Outcome, Part, Store
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline

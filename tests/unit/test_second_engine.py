@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from docpipe.execution.options import Options
 from docpipe.models import Document
-from docpipe.pipeline import Pipeline
-from docpipe.plan import Options
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 from tests.engines import OPTIONS
 
 Process = Callable[[Options], Document]

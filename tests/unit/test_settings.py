@@ -10,13 +10,13 @@ import pytest
 from celery import current_app
 
 from docpipe.errors import ConfigurationError
-from docpipe.factory import new_app, new_pipeline
+from docpipe.execution.options import Options
+from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
-from docpipe.plan import Options
-from docpipe.runner import Policy
-from docpipe.settings import LimitSettings, Settings, read_settings
-from docpipe.stores.sqlite import SqliteStore
-from docpipe.stores.supabase import SupabaseStore
+from docpipe.pipeline.factory import new_app, new_pipeline
+from docpipe.pipeline.settings import LimitSettings, Settings, read_settings
+from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.supabase.store import SupabaseStore
 
 FOREIGN = ("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from docpipe import set_default_pipeline
 from docpipe.cli import cli
-from docpipe.graph.show import to_html
+from docpipe.cli.views.document_html import to_html
 from docpipe.models import (
     Document,
     DocumentStatus,

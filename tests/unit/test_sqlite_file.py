@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 
 
 def test_a_new_file_that_another_writes_is_waited_for(

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from docpipe.stores.sqlite import SqliteStore
+from docpipe.stores.sqlite.store import SqliteStore
 
 LATER = {"docpipe_entities": ["merges"], "docpipe_relations": ["verb", "count"]}
 

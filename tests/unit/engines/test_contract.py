@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from docpipe.engines import load_ocr
-from docpipe.engines.contract import TEXT
+from docpipe.engines.ocr.contract import TEXT
+from docpipe.engines.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.errors import PermanentError
-from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.testing import check_ocr_engine
 
 Pixels = NDArray[np.uint8]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docpipe.engines import ctc
+from docpipe.engines.ocr import ctc
 
 CHARACTERS = ["a", "b", "'", " "]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from docpipe.engines.gazetteer import read_gazetteer
+from docpipe.engines.ports import Span
 from docpipe.errors import ConfigurationError
-from docpipe.stages.ports import Span
+from docpipe.execution.gazetteer_file import read_gazetteer
 
 
 def test_names_and_labels_are_read_from_csv(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from docpipe import Options, Pipeline, open_store
 from docpipe.engines import load_ner
-from docpipe.engines.zero_shot import pieces
+from docpipe.engines.ner.zero_shot import pieces
+from docpipe.engines.ports import NerEngine, Span
 from docpipe.errors import ConfigurationError, MissingExtraError
-from docpipe.stages.ports import NerEngine, Span
 
 pytest.importorskip("fast_gliner", reason="fast-gliner has no wheel for this Python")
 

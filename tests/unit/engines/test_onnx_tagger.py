@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docpipe import Options
-from docpipe.engines import load_ner, onnx_tagger
-from docpipe.engines.onnx_tagger import OnnxTagger
+from docpipe.engines import load_ner
+from docpipe.engines.ner import onnx_tagger
+from docpipe.engines.ner.onnx_tagger import OnnxTagger
+from docpipe.engines.ports import NerEngine
 from docpipe.errors import ConfigurationError
-from docpipe.settings import Settings
-from docpipe.stages.ports import NerEngine
+from docpipe.pipeline.settings import Settings
 from tests.unit.conftest import Python
 
 MODEL = Path(docpipe_names.__file__).parent / "model"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from docpipe.engines import load_ner
-from docpipe.engines.openai import OpenAiEngine
+from docpipe.engines.ner.openai import OpenAiEngine
+from docpipe.engines.ports import Report, Span
 from docpipe.errors import ConfigurationError, DocpipeError, RateLimitedError, TransientError
 from docpipe.models import Chunk, Warn
-from docpipe.stages.entities import find_mentions
-from docpipe.stages.ports import Report, Span
+from docpipe.stages.entities.mentions import find_mentions
 
 
 class ChatServer:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docpipe.engines import load_ner, load_ocr
-from docpipe.engines import rapidocr as engine_module
-from docpipe.engines.openvino.runtime import settings
-from docpipe.engines.rapidocr import RapidOcrEngine, in_bucket
+from docpipe.engines.ocr import rapidocr as engine_module
+from docpipe.engines.ocr.openvino.runtime import settings
+from docpipe.engines.ocr.rapidocr import RapidOcrEngine, in_bucket
+from docpipe.engines.ports import OcrEngine
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import TextLine
-from docpipe.stages.layout import in_reading_order, level
-from docpipe.stages.ports import OcrEngine
+from docpipe.stages.ocr.reading_order import in_reading_order, level
 
 Pixels = NDArray[np.uint8]
 
@@ -261,7 +261,7 @@ def test_an_unknown_option_is_refused() -> None:
 
 
 def test_an_engine_of_a_third_party_is_loaded_by_its_dotted_name() -> None:
-    found = load_ocr("docpipe.engines.rapidocr:RapidOcrEngine", threads=2)
+    found = load_ocr("docpipe.engines.ocr.rapidocr:RapidOcrEngine", threads=2)
     assert isinstance(found, RapidOcrEngine)
 
 
@@ -279,7 +279,7 @@ def test_a_third_party_engine_that_is_not_there_is_refused(name: str, message: s
 
 def test_a_missing_library_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "docpipe.engines.rapidocr_onnxruntime", raising=False)
+    monkeypatch.delitem(sys.modules, "docpipe.engines.ocr.rapidocr_onnxruntime", raising=False)
     with pytest.raises(MissingExtraError, match=r"docpipe-celery\[ocr-legacy\]"):
         load_ocr("rapidocr-onnxruntime")
 

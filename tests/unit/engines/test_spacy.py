@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import spacy
 
-from docpipe.engines import spacy as engine_module
-from docpipe.engines.spacy import COPIES, SpacyEngine, fingerprint
+from docpipe.engines.ner import spacy as engine_module
+from docpipe.engines.ner.spacy import COPIES, SpacyEngine, fingerprint
+from docpipe.engines.ports import NerEngine, Span
 from docpipe.errors import ConfigurationError
-from docpipe.stages.ports import NerEngine, Span
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docpipe.engines.tags import TAGS, best_path, names, tags_of
+from docpipe.engines.ner.tags import TAGS, best_path, names, tags_of
 
 
 def whole(path: tuple[int, ...]) -> bool:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from docpipe.engines import load_ocr
-from docpipe.engines.contract import TEXT, page
-from docpipe.engines.tesseract import TesseractEngine
+from docpipe.engines.ocr.contract import TEXT, page
+from docpipe.engines.ocr.tesseract import TesseractEngine
 from docpipe.errors import ConfigurationError, PermanentError
 
 needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="tesseract is not installed")
@@ -52,6 +52,6 @@ def test_a_language_that_is_not_installed_is_named() -> None:
 
 @needs_tesseract
 def test_a_picture_it_cannot_take_is_a_permanent_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("docpipe.engines.tesseract._as_bmp", lambda pixels: b"no picture")
+    monkeypatch.setattr("docpipe.engines.ocr.tesseract._as_bmp", lambda pixels: b"no picture")
     with pytest.raises(PermanentError, match="Tesseract cannot read this picture"):
         TesseractEngine().read(page(TEXT))

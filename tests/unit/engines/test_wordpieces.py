@@ -6,7 +6,7 @@ import docpipe_names
 import pytest
 from tokenizers import Tokenizer
 
-from docpipe.engines.wordpieces import SHAPES, shape, words
+from docpipe.engines.ner.wordpieces import SHAPES, shape, words
 
 
 @pytest.fixture(scope="module")

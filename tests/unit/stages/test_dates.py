@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from docpipe.stages.dates import dates_within
-from docpipe.stages.ports import Span
+from docpipe.engines.ports import Span
+from docpipe.stages.entities.dates import dates_within
 
 
 @pytest.mark.parametrize(

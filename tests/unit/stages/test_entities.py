@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docpipe.engines.ports import Span
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Line, Mention, Method, Page
 from docpipe.stages.chunk import ChunkOptions, split_text
-from docpipe.stages.entities import EntityOptions, find_mentions, layout_breaks
-from docpipe.stages.gazetteer import Gazetteer
-from docpipe.stages.ports import Span
+from docpipe.stages.entities.gazetteer import Gazetteer
+from docpipe.stages.entities.mentions import EntityOptions, find_mentions, layout_breaks
 
 
 class WordList:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from docpipe.stages.gazetteer import Gazetteer
+from docpipe.stages.entities.gazetteer import Gazetteer
 
 
 def found(text: str, *entries: tuple[str, str]) -> list[tuple[str, str]]:

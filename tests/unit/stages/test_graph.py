@@ -7,7 +7,7 @@ import pytest
 
 from docpipe.errors import InconsistentGraphError
 from docpipe.models import Chunk, Edge, Entity, Evidence, Mention, Method, Page, Relation, StageOutput
-from docpipe.stages.graph import build_graph, check_graph
+from docpipe.stages.graph.build import build_graph, check_graph
 
 TEXT = "Ann, head of Acme.\n\nAnn left."
 PAGES = (Page(1, 0, 18, None, None, Method.TEXT), Page(2, 20, 29, None, None, Method.TEXT))

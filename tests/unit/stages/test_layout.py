@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from docpipe.engines.ports import Quad, RecognisedLine
 from docpipe.formats.base import TextLine
-from docpipe.stages.layout import in_reading_order, level, skew
-from docpipe.stages.ports import Quad, RecognisedLine
+from docpipe.stages.ocr.reading_order import in_reading_order, level, skew
 
 
 def line(text: str, x: float, y: float, width: float = 200, height: float = 20) -> RecognisedLine:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from docpipe.formats.base import TextLine
-from docpipe.stages.leaders import without_leaders
+from docpipe.stages.ocr.leaders import without_leaders
 
 
 def page(text: str) -> list[TextLine]:

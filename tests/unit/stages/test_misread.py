@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from docpipe.formats.base import TextLine
-from docpipe.stages.misread import put_right
+from docpipe.stages.ocr.misread import put_right
 
 ENGLISH = "It is the aim of this report to say what was done and by whom"
 

@@ -12,11 +12,11 @@ import pymupdf
 import pytest
 from numpy.typing import NDArray
 
-from docpipe.export import to_json
+from docpipe.cli.views.document_json import to_json
+from docpipe.engines.ports import RecognisedLine
 from docpipe.formats import open_document
 from docpipe.models import Method, Page, StageOutput
-from docpipe.stages.ocr import read_document
-from docpipe.stages.ports import RecognisedLine
+from docpipe.stages.ocr.document import read_document
 from tests.engines import OneLine
 from tests.unit.conftest import NewPipeline
 

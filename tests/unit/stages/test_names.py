@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from docpipe.stages.names import settled, tidied, trim
-from docpipe.stages.ports import Span
+from docpipe.engines.ports import Span
+from docpipe.stages.entities.names import settled, tidied, trim
 
 
 def spans_of(text: str, *words: tuple[str, str]) -> list[Span]:

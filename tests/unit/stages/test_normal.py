@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docpipe.stages.normal import normalised, reading_text
+from docpipe.stages.text.reading_text import normalised, reading_text
 
 
 @pytest.mark.parametrize(

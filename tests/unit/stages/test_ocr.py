@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docpipe.engines.ocr.second_opinion import SecondOpinion
+from docpipe.engines.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.errors import (
     CancelledError,
     CorruptDocumentError,
@@ -17,11 +19,9 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import PageImage, RawPage, TextLine, TextReader
 from docpipe.models import Line, Method, Page, StageOutput, Warn
-from docpipe.stages.choice import OcrOptions, choose_method
-from docpipe.stages.language import garbage_share
-from docpipe.stages.ocr import read_document, turn, turn_back
-from docpipe.stages.ports import OcrEngine, Quad, RecognisedLine
-from docpipe.stages.second_opinion import SecondOpinion
+from docpipe.stages.ocr.document import read_document, turn, turn_back
+from docpipe.stages.ocr.legibility import garbage_share
+from docpipe.stages.ocr.method import OcrOptions, choose_method
 
 Pixels = NDArray[np.uint8]
 

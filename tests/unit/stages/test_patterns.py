@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from itertools import pairwise
+import re
+from itertools import pairwise, product
+from string import ascii_uppercase
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stdnum import iban, numdb
 
-from docpipe.stages.patterns import find_patterns
+from docpipe.stages.entities.patterns import find_patterns
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -26,6 +29,8 @@ def found(text: str) -> list[tuple[str, str]]:
         ("PHONE", "+49 (0)30 123456-78", "+49 (0)30 123456-78"),
         ("IBAN", "IBAN DE89 3704 0044 0532 0130 00 BIC", "DE89 3704 0044 0532 0130 00"),
         ("IBAN", "GB29NWBK60161331926819", "GB29NWBK60161331926819"),
+        ("IBAN", "iban de89 3704 0044 0532 0130 00 bic", "de89 3704 0044 0532 0130 00"),
+        ("IBAN", "to DE89-3704-0044-0532-0130-00.", "DE89-3704-0044-0532-0130-00"),
         ("IBAN", "to BE68 5390 0754 7034 ABCD", "BE68 5390 0754 7034"),
         ("VAT_NUMBER", "VAT no. GB 980 7806 84, paid", "GB 980 7806 84"),
         ("VAT_NUMBER", "USt-IdNr. DE136695976.", "DE136695976"),
@@ -56,7 +61,38 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DATE", "On Monday, Dec. 26, he", "Monday, Dec. 26"),
         ("DATE", "on October 25-26, 2016, an", "October 25-26, 2016"),
         ("DATE", "in about 575 B.C. when", "575 B.C"),
+        ("DATE", "Frist am 3. März 2024.", "3. März 2024"),
+        ("DATE", "dal 15 gennaio 2024.", "15 gennaio 2024"),
+        ("DATE", "dal 15 Gennaio 2024.", "15 Gennaio 2024"),
+        ("DATE", "z dnia 7 czerwca 2024 r.", "7 czerwca 2024"),
+        ("DATE", "le 1er FÉVRIER 2024 à", "1er FÉVRIER 2024"),
+        ("DATE", "le 3 fevrier 2024 à", "3 fevrier 2024"),
+        ("DATE", "el 14 de marzo de 2024,", "14 de marzo de 2024"),
+        ("DATE", "kelt: 2024. június 7. napján", "2024. június 7"),
+        ("DATE", "im März 2024 und", "März 2024"),
+        ("DATE", "bis 3. März zu", "3. März"),
+        ("DATE", "on 2024/06/30 at", "2024/06/30"),
+        ("DATE", "on 14. 3. 2024 at", "14. 3. 2024"),
+        ("DATE", "on 14-03-2024 at", "14-03-2024"),
+        ("DATE", "due 30-Jun-2024,", "30-Jun-2024"),
+        ("DATE", "due 02-JUL-24,", "02-JUL-24"),
+        ("DATE", "due 12.6.24 at", "12.6.24"),
+        ("DATE", "paid 12.06.24 at", "12.06.24"),
+        ("DATE", "Date: Mon, 26 Dec 2016 at", "Mon, 26 Dec 2016"),
+        ("DATE", "契約日2024年3月14日から", "2024年3月14日"),
         ("MONEY", "USD 1,250,000.00.", "USD 1,250,000.00"),
+        ("MONEY", "12\u202f450,00 € TTC", "12\u202f450,00 €"),
+        ("MONEY", "12.450,-- € zzgl.", "12.450,-- €"),
+        ("MONEY", "12 450 kr inkl.", "12 450 kr"),
+        ("MONEY", "cena 5 zł za", "5 zł"),
+        ("MONEY", "of -$300.00 and", "-$300.00"),
+        ("MONEY", "of (1,250.00) USD and", "(1,250.00) USD"),
+        ("MONEY", "金1,250,000円とする", "1,250,000円"),
+        ("MONEY", "5 millions d'euros", "5 millions d'euros"),
+        ("MONEY", "3,5 Mrd. EUR.", "3,5 Mrd. EUR"),
+        ("MONEY", "100 złotych polskich.", "100 złotych polskich"),
+        ("MONEY", "KES 12,500 due", "KES 12,500"),
+        ("MONEY", "ára 5.000 Ft volt", "5.000 Ft"),
         ("MONEY", "for $3.5 million.", "$3.5 million"),
         ("MONEY", "EUR 12.500,00", "EUR 12.500,00"),
         ("MONEY", "costs £400, or", "£400"),
@@ -81,11 +117,35 @@ def test_a_form_is_recognised_exactly(label: str, text: str, expected: str) -> N
         "The Agreement and this Contract bind the parties. An Agreement ends. Case by case, no order.",
         "GB29NWBK60161331926818 has a wrong check digit, DE89 3704 is too short.",
         "VAT GB 980 7806 85 has a wrong check digit, flight DE 136 695 976 no cue, IT 2024, BE12, NO 1.",
+        "section 12.6.2024 of the manual, version 3.12.2020, § 3.12.2020, clause 3.4.12 and 3.4.12 The Buyer",
+        "ALL 12 parties, TOP 10, PHP 8.1, CVE 2024, BOB 5 and RON 7 ate 5 Ft 3 in, 20 KM on.",
         "a@b, @handle, me@localhost, user@.com, http://, www., 12/34/5678, 2024-13-45, 99 May",
     ],
 )
 def test_ordinary_prose_has_no_hits(text: str) -> None:
     assert found(text) == []
+
+
+PLACES = {"n": "0123456789", "a": "ABCXYZ", "c": "0123456789ABCXYZ"}
+REGISTRY = numdb.get("iban")
+COUNTRIES = [
+    code for code in map("".join, product(ascii_uppercase, repeat=2)) if REGISTRY.info(f"{code}00")[0][1]
+]
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_the_accounts_of_every_country_are_found(country: str) -> None:
+    form = REGISTRY.info(f"{country}00")[0][1]["bban"]
+    places = [PLACES[kind] for count, kind in re.findall(r"(\d+)!(\w)", form) for _ in range(int(count))]
+    for turn in range(3):
+        account = "".join(place[(turn + 3 * index) % len(place)] for index, place in enumerate(places))
+        number = country + iban.calc_check_digits(f"{country}00{account}") + account
+        for shown in (number, " ".join(number[start : start + 4] for start in range(0, len(number), 4))):
+            assert found(f"IBAN: {shown}, BIC") == [("IBAN", shown)]
+
+
+def test_the_registry_has_its_countries() -> None:
+    assert len(COUNTRIES) >= 89
 
 
 def test_an_exact_form_wins_over_a_date_inside_it() -> None:
@@ -112,6 +172,7 @@ def test_two_companies_are_not_one() -> None:
         *["a", "@", "a@", "aa@aa.aa.", "1", "1 ", "1,", "123 ", "A ", "Aa and ", "+1 ", "(1)", "Case No. A-"],
         *["http://", "http://a)", "DE89 ", "May ", "1 March", "$1,", "\n", " ", "A&", "a:b/", "12 12 "],
         *["Tel 1234567890 ", "VAT DE 1 ", "DE1", "Of of ", "Director of "],
+        *["12.", "12.06.", "section 1.", "2024. ", "1. ", "1 de ", "-$", "(1,", "1 mil ", "kr ", "März "],
     ],
 )
 @pytest.mark.timeout(20)

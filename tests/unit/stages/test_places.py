@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from docpipe.models import Line, Method, Page
-from docpipe.stages.places import locate, page_at
+from docpipe.stages.text.places import locate, page_at
 
 
 def page(number: int, start: int, end: int, *lines: Line) -> Page:

@@ -18,8 +18,8 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import RawPage, TextLine, TextReader
 from docpipe.models import Failure, Method, Page, PageRange, StageOutput, Warn
-from docpipe.stages.ocr import read_document, read_pages
-from docpipe.stages.ranges import cut, join
+from docpipe.stages.ocr.document import read_document, read_pages
+from docpipe.stages.ocr.page_ranges import cut, join
 from tests.engines import OneLine
 
 FAILURE = Failure("reading_timeout", "ReadingTimeoutError", "It took too long.", "ocr")

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docpipe.models import Entity, Evidence, Mention, Method, Page, Relation
-from docpipe.stages.relation_rules import Context, Rule, relate
-from docpipe.stages.relations import RelationOptions, find_relations, sentences
+from docpipe.stages.graph.relation_rules import Context, Rule, relate
+from docpipe.stages.graph.relations import RelationOptions, find_relations, sentences
 
 
 def marked(text: str) -> tuple[str, list[Mention], list[Entity]]:
@@ -218,7 +218,7 @@ def test_two_thousand_mentions_in_one_sentence_are_compared_a_linear_number_of_t
         compared += 1
         return relate(one, other, context)
 
-    monkeypatch.setattr("docpipe.stages.relations.relate", counting)
+    monkeypatch.setattr("docpipe.stages.graph.relations.relate", counting)
     text = "".join(f"[N{number}|{labels[number % 2]}] of " for number in range(2000))
     found = related(text, RelationOptions(co_occurrence=True))
     assert compared <= 2000 * RelationOptions().max_neighbours

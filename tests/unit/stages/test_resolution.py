@@ -4,13 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docpipe.graph.matching import names_of
 from docpipe.models import Entity, Mention, Merge
-from docpipe.stages.resolution import compare, name_key, plain, resolve
+from docpipe.stages.entities.values import value_of
+from docpipe.stages.graph.resolution import compare, name_key, plain, resolve
 
 
 def mentions_of(*named: tuple[str, str]) -> list[Mention]:
     return [
-        Mention(index, text, label, 100 * index, 100 * index + len(text), 1, None, 1.0, "test", 0)
+        Mention(
+            *(index, text, label, 100 * index, 100 * index + len(text), 1, None, 1.0, "test", 0),
+            value=value_of(label, text),
+        )
         for index, (text, label) in enumerate(named)
     ]
 
@@ -45,9 +50,20 @@ def same(label: str, *texts: str) -> bool:
         ("LOCATION", "U.S.", "the United States of America"),
         ("DATE", "14 March 2024", "March 14th, 2024"),
         ("DATE", "2024-03-14", "14 March\n2024"),
+        ("DATE", "14.03.2024", "Thursday, 14th March 2024"),
+        ("DATE", "Monday, Dec. 26, 2016", "26 December 2016"),
+        ("DATE", "14. März 2024", "14 de marzo de 2024"),
         ("MONEY", "EUR 5,000", "EUR5,000"),
+        ("MONEY", "$18,500.00", "USD 18,500"),
+        ("MONEY", "12.450,-- €", "EUR 12,450"),
+        ("MONEY", "$3.5 million", "USD 3,500,000"),
+        ("PERCENT", "12,50 %", "12.5 per cent"),
+        ("CASE_NUMBER", "2:19-cv-\n01234", "2:19–cv–01234"),
         ("IBAN", "DE89 3704 0044 0532 0130 00", "DE89370400440532013000"),
+        ("IBAN", "de89-3704-0044-0532-0130-00", "DE89370400440532013000"),
+        ("VAT_NUMBER", "GB 980 7806 84", "GB980780684"),
         ("PHONE", "+44 20 7946 0958", "+44-20-7946-0958"),
+        ("PHONE", "+44 (0)20 7946 0958", "0044 20 7946 0958"),
         ("EMAIL", "Ann@X.org", "ann@x.org"),
     ],
 )
@@ -72,7 +88,11 @@ def test_two_forms_of_one_name_are_one_entity(label: str, one: str, other: str) 
         ("DATE", "14 March 2024", "14 March 2025"),
         ("DATE", "03/04/2024", "04/03/2024"),
         ("DATE", "March 2024", "14 March 2024"),
+        ("DATE", "1970s", "mid-1970s"),
+        ("DATE", "7 listopada 2024", "7. listopada 2024"),
         ("MONEY", "USD 1,000.00", "USD 1,000.01"),
+        ("MONEY", "$300.00", "-$300.00"),
+        ("MONEY", "500 SEK", "500 kr"),
         ("EMAIL", "anna@example.org", "anne@example.org"),
         ("CONTRACT_NUMBER", "AB-2024-117", "AB-2024-118"),
     ],
@@ -241,3 +261,34 @@ def test_every_merge_keeps_its_evidence(named: list[tuple[str, str]]) -> None:
                 joined |= pair if pair & joined else set()
         assert len(entity.merges) == len(spellings) - 1
         assert joined == spellings
+
+
+def test_dates_of_two_documents_share_their_key_whatever_their_form() -> None:
+    keys = []
+    for document, text in (("a", "14.03.2024"), ("b", "Thursday, 14th March 2024")):
+        mentions = mentions_of((text, "DATE"))
+        keys += [name.key for name in names_of(document, resolve(mentions), mentions)]
+    assert keys == ["DATE 2024-03-14", "DATE 2024-03-14"]
+
+
+def test_a_value_that_is_open_is_named_by_its_text() -> None:
+    mentions = mentions_of(("03/04/2024", "DATE"))
+    assert [name.key for name in names_of("a", resolve(mentions), mentions)] == ["DATE 03/04/2024"]
+
+
+VALUES = st.sampled_from(
+    [
+        ("DATE", "14.03.2024"), ("DATE", "14 March 2024"), ("DATE", "15 March 2024"), ("DATE", "March 2024"),
+        ("DATE", "03/04/2024"), ("MONEY", "$5"), ("MONEY", "USD 5.00"), ("MONEY", "5 €"), ("MONEY", "$5.01"),
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(VALUES, min_size=1, max_size=12))
+def test_equal_values_are_one_entity_and_different_ones_two(named: list[tuple[str, str]]) -> None:
+    mentions = mentions_of(*((text, label) for label, text in named))
+    entity_of = {index: entity.index for entity in resolve(mentions) for index in entity.mentions}
+    for one in mentions:
+        for other in mentions:
+            same = (one.label, one.value or one.text) == (other.label, other.value or other.text)
+            assert same == (entity_of[one.index] == entity_of[other.index])

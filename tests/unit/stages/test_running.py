@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docpipe.models import Line, Method, Page, Role
-from docpipe.stages.running import mark_running_titles
+from docpipe.stages.ocr.running_titles import mark_running_titles
 
 
 def document(*pages: list[tuple[float, str]]) -> tuple[str, list[Page]]:

@@ -1,0 +1,103 @@
+"""A document as one HTML file: its pages with what was found on them, its graph, and the run's timeline."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
+
+
+@cache
+def _template() -> str:
+    return (files("docpipe.cli.views") / "document.html").read_text(encoding="utf-8")
+
+
+def to_html(document: Document, status: DocumentStatus, images: Mapping[int, str] | None = None) -> str:
+    """The file's text. It loads nothing from anywhere, and its own policy forbids it to.
+
+    `#entity:3`, `#mention:5` and `#relation:2` behind its address open what they name.
+
+    Args:
+        images: page number to the page's picture, as a `data:` address; pages without one show their text.
+    """
+    found = _data(document, status, images or {})
+    # in a script element only `<` could end it early
+    encoded = json.dumps(found, ensure_ascii=False).replace("<", "\\u003c")
+    values = {"__TITLE__": html.escape(document.name), "__DATA__": encoded}
+    return re.sub("|".join(values), lambda place: values[place[0]], _template())
+
+
+def _data(document: Document, status: DocumentStatus, images: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "run": document.run,
+        "status": document.status,
+        "error": status.error and f"{status.error.stage}: {status.error.message}",
+        "text": document.text,
+        "pages": [_page(page, images.get(page.number)) for page in document.pages],
+        "mentions": [_mention(mention) for mention in document.mentions],
+        "entities": [
+            {"index": each.index, "name": each.name, "label": each.label, "mentions": each.mentions}
+            for each in document.entities
+        ],
+        "relations": [_relation(index, each) for index, each in enumerate(document.relations)],
+        "stages": [_stage(stage) for stage in status.stages],
+        "history": [(f"{at:%Y-%m-%d %H:%M:%S}", word) for at, word, _ in status.history],
+    }
+
+
+def _page(page: Page, image: str | None) -> dict[str, Any]:
+    return {
+        "number": page.number,
+        "start": page.start,
+        "end": page.end,
+        "width": page.width,
+        "height": page.height,
+        "image": image,
+        "lines": [(line.start, line.end, _rounded(line.box)) for line in page.lines],
+    }
+
+
+def _mention(mention: Mention) -> dict[str, Any]:
+    return {
+        "index": mention.index,
+        "text": mention.text,
+        "label": mention.label,
+        "start": mention.start,
+        "end": mention.end,
+        "page": mention.page,
+        "box": _rounded(mention.box),
+        "score": mention.score,
+        "source": mention.source,
+    }
+
+
+def _relation(index: int, relation: Relation) -> dict[str, Any]:
+    return {
+        "index": index,
+        "type": relation.type,
+        "source": relation.source,
+        "target": relation.target,
+        "start": relation.evidence.start,
+        "end": relation.evidence.end,
+        "page": relation.evidence.page,
+        "score": relation.score,
+    }
+
+
+def _stage(stage: StageRun) -> dict[str, Any]:
+    return {
+        "stage": stage.stage,
+        "state": stage.state,
+        "started": stage.started_at and stage.started_at.timestamp(),
+        "finished": stage.finished_at and stage.finished_at.timestamp(),
+    }
+
+
+def _rounded(box: Box | None) -> list[float] | None:
+    return None if box is None else [round(side, 1) for side in box]

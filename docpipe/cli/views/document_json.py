@@ -1,0 +1,102 @@
+"""A document as one JSON object, the shape of `docpipe run --json`. Offsets point into `text`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from docpipe.errors import DocpipeError
+from docpipe.models import Document, Mention, Page, Relation
+from docpipe.stages.text.reading_text import reading_text
+
+
+def to_json(document: Document, source: str) -> dict[str, Any]:
+    """The document with everything found in it; `source` is how the caller named it."""
+    return {
+        "source": source,
+        "document_uuid": document.document_uuid,
+        "status": document.status,
+        "error": None if document.error is None else _failure(document),
+        "warnings": [asdict(warning) for warning in document.warnings],
+        "text": document.text,
+        "pages": [_page(page) for page in document.pages],
+        "chunks": [
+            {
+                "index": chunk.index,
+                "start": chunk.start,
+                "end": chunk.end,
+                "page_from": chunk.page_from,
+                "page_to": chunk.page_to,
+                "reading_text": reading_text(document.text[chunk.start : chunk.end]).text,
+            }
+            for chunk in document.chunks
+        ],
+        "mentions": [_mention(mention) for mention in document.mentions],
+        "entities": [
+            {
+                "name": entity.name,
+                "label": entity.label,
+                "mentions": list(entity.mentions),
+                "merges": [asdict(merge) | {"mentions": list(merge.mentions)} for merge in entity.merges],
+            }
+            for entity in document.entities
+        ],
+        "relations": [_relation(relation) for relation in document.relations],
+    }
+
+
+def failed_json(error: DocpipeError, source: str, document_uuid: str | None, status: str) -> dict[str, Any]:
+    """A document that failed: the same keys, with nothing found."""
+    failure = {"code": error.code, "message": str(error), "stage": error.stage}
+    empty: dict[str, Any] = {
+        key: [] for key in ("warnings", "pages", "chunks", "mentions", "entities", "relations")
+    }
+    head = {"source": source, "document_uuid": document_uuid, "status": status, "error": failure}
+    return head | empty | {"text": ""}
+
+
+def _failure(document: Document) -> dict[str, Any]:
+    assert document.error is not None
+    return {
+        "code": document.error.code,
+        "message": document.error.message,
+        "stage": document.error.stage,
+    }
+
+
+def _page(page: Page) -> dict[str, Any]:
+    return {
+        "number": page.number,
+        "start": page.start,
+        "end": page.end,
+        "width": page.width,
+        "height": page.height,
+        "method": page.method.value,
+        "reason": page.reason,
+        "confidence": None if page.confidence is None else round(page.confidence, 4),
+        "part": page.part,
+    }
+
+
+def _mention(mention: Mention) -> dict[str, Any]:
+    return {
+        "text": mention.text,
+        "label": mention.label,
+        "start": mention.start,
+        "end": mention.end,
+        "page": mention.page,
+        "bbox": None if mention.box is None else [round(side, 2) for side in mention.box],
+        "score": round(mention.score, 4),
+    }
+
+
+def _relation(relation: Relation) -> dict[str, Any]:
+    return {
+        "type": relation.type,
+        "source": relation.source,
+        "target": relation.target,
+        "evidence": asdict(relation.evidence),
+        "score": relation.score,
+        "verb": relation.verb,
+        "count": relation.count,
+    }

@@ -1,0 +1,247 @@
+"""Health: can a document that is submitted now get through? One answer, with a reason and a remedy each.
+
+A worker that answers a ping may still consume nothing (it lost its consumer when Redis went away and came
+back), so every queue is sent a canary: a small task that must come back. A queue whose workers are busy
+is as good: there the canary waits behind work that a living worker holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from docpipe.delivery.broker import QueueDepth
+from docpipe.delivery.canvas import CANARY
+from docpipe.delivery.monitoring.snapshot import NOT_REDIS, queues_of
+from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocpipeError
+from docpipe.execution.logs import get_logger
+from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.stores.statistics import Statistics
+
+log = get_logger(__name__)
+
+_CANARY_LIVES_SECONDS = 60.0
+"""So many canaries at most wait in a queue that nobody consumes: one a minute, and each expires."""
+_POLL_SECONDS = 0.05
+_NEVER = 1 << 62
+_LISTED = 1000
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Somebody should look at it; documents get through."""
+    WRONG = "wrong"
+    """Documents do not get through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; the message of a bad one says what to do."""
+
+    check: str
+    level: Level
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All checks; `ok` while none of them is wrong."""
+
+    ok: bool
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Beyond these, something is wrong."""
+
+    depth: int = 1000
+    """Messages that wait in one queue."""
+    age_seconds: float = 3600.0
+    """Since the newest message of the run that waits longest."""
+    canary_seconds: float = 10.0
+    """Until a canary must be back; 0 sends none."""
+
+
+def health(pipeline: Pipeline | None = None, *, limits: Limits = Limits()) -> Health:
+    """Check broker, store, schema, consumers, queues, leases and quarantine.
+
+    Takes milliseconds while all is well, and at most `limits.canary_seconds` and the services' time-outs
+    (30 seconds for the store, 10 for Redis) when it is not. Raises nothing for a service that is away.
+
+    Args:
+        pipeline: None means the default one, as for `docpipe.submit`.
+
+    Raises:
+        ConfigurationError: the pipeline has no Celery app, or a setting is wrong.
+    """
+    pipeline = pipeline or default_pipeline()
+    if pipeline.app is None:
+        raise ConfigurationError("This pipeline has no Celery app: there is nothing to be healthy.")
+    checks = tuple(_checks(pipeline, limits))
+    return Health(all(each.level is not Level.WRONG for each in checks), checks)
+
+
+def _checks(pipeline: Pipeline, limits: Limits) -> Iterator[Check]:
+    broker, depths = _broker(pipeline)
+    yield broker
+    canaries = _send_canaries(pipeline) if depths is not None and limits.canary_seconds else {}
+    store, statistics = _store(pipeline)
+    yield from store
+    yield from _consumers(pipeline, canaries, statistics, limits.canary_seconds)
+    if depths is not None:
+        yield from _depths(depths, limits.depth)
+    if statistics is not None:
+        yield _age(statistics, limits.age_seconds)
+        yield _leases(pipeline, statistics)
+        yield _quarantine(statistics)
+
+
+def _broker(pipeline: Pipeline) -> tuple[Check, dict[str, QueueDepth] | None]:
+    try:
+        depths = pipeline.broker.counts(queues_of(pipeline))
+    except BrokerUnavailableError as error:
+        message = f"{error} Start Redis, or correct CELERY_BROKER_URL or REDIS_URL."
+        return Check("broker", Level.WRONG, message), None
+    if depths is None:
+        return Check("broker", Level.WARNING, NOT_REDIS), None
+    return Check("broker", Level.OK, "Redis answers"), depths
+
+
+def _store(pipeline: Pipeline) -> tuple[list[Check], Statistics | None]:
+    try:
+        statistics = pipeline.store.statistics(limit=_LISTED)
+        lacking = pipeline.store.check()
+    except ConfigurationError as error:
+        return [Check("schema", Level.WRONG, str(error))], None
+    except DocpipeError as error:
+        message = f"{error} Start it, or correct SUPABASE_URL or DOCPIPE_STORE."
+        return [Check("store", Level.WRONG, message)], None
+    checks = [Check("store", Level.OK, f"{pipeline.store.fingerprint} answers")]
+    checks += [Check("schema", Level.WRONG, line) for line in lacking]
+    if not lacking:
+        checks.append(Check("schema", Level.OK, "the schema is up to date"))
+    return checks, statistics
+
+
+def _send_canaries(pipeline: Pipeline) -> dict[str, int]:
+    """Send one to each queue that has none on its way; returns the numbers to wait for.
+
+    A queue whose canary could not be sent is missed like one whose canary does not come back.
+    """
+    assert pipeline.app is not None
+    numbers = {}
+    for queue in queues_of(pipeline):
+        try:
+            numbers[queue], new = pipeline.broker.next_canary(queue, _CANARY_LIVES_SECONDS)
+            if new:
+                arguments = (queue, numbers[queue])
+                pipeline.app.send_task(
+                    CANARY, args=arguments, queue=queue, expires=_CANARY_LIVES_SECONDS, retry=False
+                )
+        except (BrokerUnavailableError, KombuError, RedisError, OSError) as error:
+            log.warning("canary_not_sent", queue=queue, error=str(error))
+            numbers.setdefault(queue, _NEVER)
+    return numbers
+
+
+def _consumers(
+    pipeline: Pipeline, canaries: dict[str, int], statistics: Statistics | None, seconds: float
+) -> Iterator[Check]:
+    try:
+        silent = _wait_for(pipeline, canaries, seconds)
+    except BrokerUnavailableError as error:
+        yield Check("consumers", Level.WRONG, str(error))
+        return
+    working = {each.stage for each in statistics.running if each.lease_seconds > 0} if statistics else set()
+    busy = {stage.queue for stage in pipeline.stages if stage.name in working}
+    for queue in canaries:
+        yield _consumer(queue, queue in silent, queue in busy, seconds)
+
+
+def _wait_for(pipeline: Pipeline, canaries: dict[str, int], seconds: float) -> set[str]:
+    """The queues whose canary does not come back in time."""
+    deadline = time.monotonic() + seconds
+    silent = set(canaries)
+    while True:
+        silent = {queue for queue in silent if pipeline.broker.newest_back(queue) < canaries[queue]}
+        if not silent or time.monotonic() >= deadline:
+            return silent
+        time.sleep(_POLL_SECONDS)
+
+
+def _consumer(queue: str, silent: bool, busy: bool, seconds: float) -> Check:
+    name = f"queue {queue}"
+    if not silent:
+        return Check(name, Level.OK, "consumed: its canary came back")
+    if busy:
+        return Check(name, Level.OK, "consumed: all its workers are busy, the canary waits")
+    message = (
+        f"nobody consumes queue {queue}: a canary sent there did not come back within {seconds:g} s."
+        f" Restart its workers, or start one: docpipe worker -Q {queue}"
+    )
+    return Check(name, Level.WRONG, message)
+
+
+def _depths(depths: dict[str, QueueDepth], most: int) -> Iterator[Check]:
+    for queue, depth in depths.items():
+        if depth.waiting > most:
+            message = (
+                f"{depth.waiting:,} messages wait in queue {queue}, more than {most:,}."
+                f" Add workers: docpipe worker -Q {queue}"
+            )
+            yield Check("depth", Level.WRONG, message)
+    if all(depth.waiting <= most for depth in depths.values()):
+        total = sum(depth.waiting for depth in depths.values())
+        yield Check("depth", Level.OK, f"{total:,} messages wait, at most {most:,} per queue are fine")
+
+
+def _age(statistics: Statistics, most: float) -> Check:
+    ages = {
+        stage.stage: stage.oldest_waiting_seconds
+        for stage in statistics.stages
+        if stage.oldest_waiting_seconds is not None
+    }
+    if not ages:
+        return Check("age", Level.OK, "nothing waits")
+    stage, oldest = max(ages.items(), key=lambda pair: pair[1])
+    if oldest > most:
+        message = (
+            f"a document waits for stage {stage} since {oldest:,.0f} s, longer than {most:,.0f} s."
+            " Look which with: docpipe monitor --once"
+        )
+        return Check("age", Level.WRONG, message)
+    return Check("age", Level.OK, f"the oldest waits for stage {stage} since {oldest:,.0f} s")
+
+
+def _leases(pipeline: Pipeline, statistics: Statistics) -> Check:
+    """Lapsed leases that the reaper should have seen by now."""
+    policy = pipeline.policy
+    due = policy.grace_seconds + 2 * policy.reap_seconds
+    stuck = [each for each in statistics.running if each.lease_seconds < -due]
+    if stuck:
+        message = (
+            f"{len(stuck)} stages are held by workers that are silent, the first ({stuck[0].name}) since"
+            f" {-stuck[0].lease_seconds:,.0f} s, and nobody takes them up. Run: docpipe reap --every 30"
+        )
+        return Check("leases", Level.WRONG, message)
+    return Check("leases", Level.OK, f"{len(statistics.running)} stages run, none is stuck")
+
+
+def _quarantine(statistics: Statistics) -> Check:
+    if statistics.quarantined:
+        message = (
+            f"{statistics.quarantined} documents were started too often and never ended."
+            " Look at them with: docpipe quarantine list"
+        )
+        return Check("quarantine", Level.WARNING, message)
+    return Check("quarantine", Level.OK, "empty")

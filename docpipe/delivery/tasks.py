@@ -1,0 +1,229 @@
+"""The delivery: Celery tasks around the runner. Bound to the host's app, nothing happens at import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Never, TypeVar
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
+
+from docpipe.delivery.canvas import CANARY, ON_ERROR, PAGES, REAP
+from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
+from docpipe.execution.logs import get_logger
+from docpipe.execution.plan import StageSpec
+from docpipe.execution.policy import Policy
+from docpipe.execution.runner import (
+    NothingToDoError,
+    Runtime,
+    TryAgainError,
+    UnrecordedError,
+    run_range,
+    run_stage,
+)
+from docpipe.models import Failure, RangeRef, Ref
+from docpipe.models.status import QUEUES, Stage
+from docpipe.stores.port import Outcome
+from docpipe.stores.range_port import Handover
+
+log = get_logger(__name__)
+
+TRANSLATIONS: Mapping[type[BaseException], type[DocpipeError]] = {SoftTimeLimitExceeded: StageTimeoutError}
+PASSES = (Retry, Ignore, Reject)
+
+Message = dict[str, Any]
+HandOver = Callable[[Ref, Handover], None]
+"""Publishes what a handover says is due."""
+
+T = TypeVar("T")
+
+_LEASE_MARGIN_SECONDS = 1.0
+
+
+def celery_defaults(policy: Policy | None = None, *, prefix: str = "docpipe:") -> dict[str, Any]:
+    """Celery settings that docpipe is built for. Offered, never applied: that is the host's to do.
+
+    Each value has its reason in docs/reference/celery.md. `broker_transport_options` replaces the host's
+    own when applied, so merge them if there are any.
+
+    Args:
+        policy: the visibility time-out follows its longest stage limit.
+        prefix: put before every Redis key, so that two programs may share one Redis database.
+    """
+    policy = policy or Policy()
+    transport = {
+        "visibility_timeout": int(2 * (policy.hard_time_limit + policy.backoff_cap_seconds)),
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "global_keyprefix": prefix,
+        "socket_keepalive": True,
+        "socket_timeout": 30.0,
+        "socket_connect_timeout": 5.0,
+    }
+    return {
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "worker_prefetch_multiplier": 1,
+        "broker_transport_options": transport,
+        "result_backend_transport_options": {"global_keyprefix": prefix},
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "result_expires": 3600,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_proc_alive_timeout": 60.0,
+        "beat_schedule": {
+            "docpipe-reap": {
+                "task": REAP,
+                "schedule": policy.reap_seconds,
+                # never `expires`: behind a backlog longer than it, no call would live to be made
+                "options": {"queue": QUEUES[Stage.GRAPH]},
+            }
+        },
+    }
+
+
+def register(
+    app: Celery,
+    stages: tuple[StageSpec, ...],
+    runtime: Runtime,
+    reap: Callable[[], object],
+    answer: Callable[[str, int], object],
+    hand_over: HandOver,
+) -> None:
+    """Put one task per stage, the one for ranges of pages, the errback, the reaper and the canary
+    (`docpipe.health`) on `app`.
+
+    Raises:
+        ConfigurationError: the app has them already, from another pipeline.
+    """
+
+    class Base(app.Task):  # type: ignore[name-defined, misc]  # the host's own Task class stays in force
+        abstract = True
+        acks_late = True
+        reject_on_worker_lost = True
+        retry_on_worker_lost = True  # from Celery 5.7: not at once, while the dead child's lease lives
+        default_retry_delay = runtime.policy.lease_seconds + _LEASE_MARGIN_SECONDS
+        ignore_result = True  # the truth is in the store
+        max_retries = runtime.policy.max_attempts  # the ledger stops earlier: `deliver`, and as poison
+        soft_time_limit = runtime.policy.soft_time_limit
+        time_limit = runtime.policy.hard_time_limit
+
+    names = [PAGES, ON_ERROR, REAP, CANARY, *(stage.task_name for stage in stages)]
+    taken = [name for name in names if name in app.tasks]
+    if taken:
+        raise ConfigurationError(
+            f"This Celery app has {', '.join(taken)} already: one app carries one pipeline."
+            " Give the second pipeline an app of its own."
+        )
+    for stage in stages:
+        _register_stage(app, Base, stage, runtime, hand_over)
+
+    @app.task(name=PAGES, base=Base, bind=True, shared=False)
+    def pages(self: Task[..., Any], message: Message) -> None:
+        deliver_range(self, stages[0], runtime, message, hand_over)
+
+    @app.task(name=ON_ERROR, base=Base, shared=False)
+    def on_error(message: Message) -> None:
+        fail_if_running(runtime, Ref.from_message(message), message["task_id"])
+
+    @app.task(name=REAP, ignore_result=True, shared=False)
+    def reap_() -> None:
+        reap()
+
+    @app.task(name=CANARY, ignore_result=True, shared=False)
+    def canary(queue: str, number: int) -> None:
+        answer(queue, number)
+
+
+def _register_stage(
+    app: Celery, base: type[Task[..., Any]], spec: StageSpec, runtime: Runtime, hand_over: HandOver
+) -> None:
+    # shared=False: Celery would otherwise put the task, with this pipeline's store, on every other app
+    @app.task(name=spec.task_name, base=base, bind=True, shared=False)
+    def stage(self: Task[..., Any], message: Message) -> Message:
+        return deliver(self, spec, runtime, message, hand_over)
+
+
+def deliver(
+    task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message, hand_over: HandOver
+) -> Message:
+    """Run one delivery and give the message to the next stage; or, of a document that is read in ranges of
+    pages, publish those that are due. Then the last of them brings the chain back.
+    """
+    ref, request = Ref.from_message(message), task.request
+    # eagerly, each range would run inside the one before it
+    may_split = not request.is_eager
+    handover = _attempted(
+        task,
+        runtime,
+        lambda: run_stage(runtime, spec, ref, task_id=request.id or "", may_split=may_split),
+    )
+    if handover is not None:
+        hand_over(ref, handover)
+        raise Ignore
+    return message
+
+
+def deliver_range(
+    task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message, hand_over: HandOver
+) -> None:
+    """Run one delivery of a range of pages, and publish what is due after it."""
+    range_ref, task_id = RangeRef.from_message(message), task.request.id or ""
+    handover = _attempted(task, runtime, lambda: run_range(runtime, spec, range_ref, task_id=task_id))
+    if handover is not None:
+        hand_over(range_ref.ref, handover)
+
+
+def _attempted(task: Task[..., Any], runtime: Runtime, attempt: Callable[[], T]) -> T:
+    """What the attempt returns; or its failure, as Celery is to know it."""
+    try:
+        return attempt()
+    except NothingToDoError as nothing:
+        _leave(task, nothing)
+    except TryAgainError as again:
+        _retry(task, again.error, again.seconds)
+    except UnrecordedError as error:
+        retries: int = task.request.retries
+        if retries < runtime.policy.max_retries:
+            _retry(task, error, runtime.policy.delay(retries))
+        _leave_to_the_reaper(error)
+    except SoftTimeLimitExceeded as late:  # before or after the stage's own work: nothing is recorded
+        _leave_to_the_reaper(late)
+
+
+def _retry(task: Task[..., Any], error: DocpipeError, seconds: float) -> Never:
+    # whether to retry was decided before, from the ledger: Celery's own count has no say
+    most = task.request.retries + 1
+    try:
+        raise task.retry(exc=error, countdown=seconds, max_retries=most) from error
+    except Reject as unsent:
+        _leave_to_the_reaper(unsent)
+
+
+def _leave(task: Task[..., Any], nothing: NothingToDoError) -> Never:
+    """End without result. A redelivery that finds its dead twin's lease comes back when it has lapsed;
+    once: if the twin lives, it does the work, and if it dies later, the reaper sees to it.
+    """
+    request = task.request
+    redelivered = (request.delivery_info or {}).get("redelivered")
+    if nothing.outcome is Outcome.BUSY and redelivered:
+        again = nothing.lease_seconds + _LEASE_MARGIN_SECONDS
+        # not `task.retry`: nothing failed, so it must not use up the retries of the stage
+        task.signature_from_request(request, countdown=again, retries=request.retries).apply_async()
+    raise Ignore
+
+
+def _leave_to_the_reaper(error: Exception) -> Never:
+    """End without calling the errback: it would come when all is well again, and fail the document for an
+    outage of the store or the broker.
+    """
+    log.error("stage_left_to_the_reaper", error=str(error))
+    raise Ignore from error
+
+
+def fail_if_running(runtime: Runtime, ref: Ref, task_id: str) -> bool:
+    """The errback: for deaths that the stage could not record itself (killed child, hard time limit)."""
+    error = WorkerLostError("The worker that ran the stage died, ran into its hard time limit or refused it.")
+    failure = Failure(error.code, type(error).__name__, str(error))
+    return runtime.store.fail_task(ref, task_id, failure)

@@ -1,0 +1,31 @@
+"""What one attempt of a stage is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.options import PageRequest
+from docpipe.execution.tools import Tools
+from docpipe.models import Document, StageOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one attempt of a stage is given."""
+
+    document: Document
+    tools: Tools
+    reader: ReaderProcess
+    """Reads documents in a process of their own, where the options ask for that."""
+    fetch: Callable[[], AbstractContextManager[Path]]
+    """Opens the document's bytes as a file, for the time of the `with` block."""
+    report: Callable[[int], None]
+    """Tell how many units (pages) are done; raises when the attempt should stop."""
+    request: PageRequest = field(default_factory=PageRequest)
+
+
+Work = Callable[[Job], StageOutput]

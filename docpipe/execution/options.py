@@ -1,0 +1,48 @@
+"""How the built-in stages work, and which pages an attempt reads: plain values, set by the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from docpipe.formats.base import Limits
+from docpipe.models import PageRange
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the built-in stages work. Sizes in characters, resolution in dots per inch."""
+
+    ocr_engine: str = "rapidocr"
+    ocr_options: Mapping[str, Any] = field(default_factory=dict)
+    ocr_dpi: int = 200
+    ocr_min_confidence: float = 0.8
+    """Pages recognised with less (0..1) are warned about, and read by the second engine if there is one."""
+    ocr_second_engine: str | None = None
+    ocr_second_options: Mapping[str, Any] = field(default_factory=dict)
+    ocr_split_pages: int = 50
+    """Workers read a document with more pages in ranges; 0: never."""
+    ocr_range_pages: int = 10
+    ner_engine: str = "docpipe"
+    ner_options: Mapping[str, Any] = field(default_factory=dict)
+    gazetteer: str | None = None
+    """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
+    chunk_max: int = 1500
+    chunk_overlap: int = 0
+    chunk_unit: Literal["characters", "tokens"] = "characters"
+    co_occurrence: bool = False
+    """Relate entities that merely share a sentence too, by `CO_OCCURS` with how often they do."""
+    limits: Limits = field(default_factory=Limits)
+    isolate: bool = True
+    """Read documents in a process of its own; without it a hostile file can take the worker along."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which pages an attempt of a stage that reads pages is about."""
+
+    pages: PageRange | None = None
+    """Only these; None: all."""
+    may_split: bool = False
+    """Whether it may answer with `StageOutput.ranges`, for others to read a part each."""

@@ -1,0 +1,47 @@
+"""How long and how often: leases, retries, time limits."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from docpipe.execution.ledger_row import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long and how often. Times in seconds."""
+
+    lease_seconds: float = 60.0
+    """A stage whose worker is silent for this long may be taken over."""
+    grace_seconds: float = 30.0
+    """How long after that, or after a message was sent, the reaper takes a run up again."""
+    reap_seconds: float = 30.0
+    """How often the reaper looks, when Celery beat calls it."""
+    max_retries: int = 3
+    """Attempts after the first, for transient errors."""
+    max_attempts: int = 5
+    """Deliveries of one stage, however they ended; one more is a poison document."""
+    backoff_seconds: float = 2.0
+    backoff_cap_seconds: float = 300.0
+    outage_seconds: float = 600.0
+    """A stage that has done its work waits this long for a store that is away, then gives the work up."""
+    soft_time_limit: float = 1800.0
+    """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
+    hard_time_limit: float = 1860.0
+    ranges_at_once: int = 8
+    """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
+
+    @property
+    def terms(self) -> Terms:
+        """What a claim is made on."""
+        return Terms(self.lease_seconds, self.max_attempts, self.ranges_at_once)
+
+    def delay(self, retries: int) -> float:
+        """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.
+
+        The jitter keeps documents that failed together from coming back together ("full jitter" halved:
+        AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
+        """
+        wait = min(self.backoff_cap_seconds, self.backoff_seconds * 2.0 ** min(retries, 60))
+        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

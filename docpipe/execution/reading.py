@@ -1,0 +1,56 @@
+"""Opens a document and reads its pages, in the process that calls it: a worker's child, or the worker itself.
+
+Importing this module imports the libraries of `docpipe-celery[worker]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from docpipe.errors import EmptyDocumentError
+from docpipe.execution.options import Options, PageRequest
+from docpipe.execution.tools import Tools
+from docpipe.formats import open_document
+from docpipe.formats.guard import GuardedReader
+from docpipe.models import Method, PageRange, StageOutput
+from docpipe.stages.ocr.document import read_document, read_pages
+from docpipe.stages.ocr.method import OcrOptions
+from docpipe.stages.ocr.page_ranges import cut
+
+
+def read(
+    path: Path,
+    name: str,
+    tools: Tools,
+    report: Callable[[int], None],
+    request: PageRequest = PageRequest(),  # noqa: B008
+) -> StageOutput:
+    """Open the document and read its pages, in this process."""
+    options = tools.options
+    reader = open_document(path, name, options.limits)
+    try:
+        if request.may_split and _is_long(reader.page_count, options):
+            return StageOutput(ranges=cut(reader.page_count or 0, options.ocr_range_pages))
+        output = _read(reader, tools, report, request.pages)
+    except EmptyDocumentError as error:
+        raise EmptyDocumentError(f"{name} holds no text.") from error  # the stage does not know the name
+    finally:
+        reader.close()
+    recognised = any(page.method is not Method.TEXT for page in output.pages or ())
+    return replace(output, engine=tools.ocr.name if recognised else None)
+
+
+def _is_long(page_count: int | None, options: Options) -> bool:
+    return page_count is not None and 0 < options.ocr_split_pages < page_count
+
+
+def _read(
+    reader: GuardedReader, tools: Tools, report: Callable[[int], None], pages: PageRange | None
+) -> StageOutput:
+    options = tools.options
+    how = OcrOptions(dpi=options.ocr_dpi, min_confidence=options.ocr_min_confidence)
+    if pages is None:
+        return read_document(reader, engine=tools.ocr, options=how, on_page=report)
+    return read_pages(reader, pages, engine=tools.ocr, options=how, on_page=report)

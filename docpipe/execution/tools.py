@@ -1,0 +1,55 @@
+"""The engines of one process, built from the options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from docpipe.engines import load_ner, load_ocr
+from docpipe.engines.ocr.second_opinion import SecondOpinion
+from docpipe.engines.ports import NerEngine, OcrEngine
+from docpipe.execution.gazetteer_file import read_gazetteer
+from docpipe.execution.options import Options
+from docpipe.stages.entities.gazetteer import Gazetteer
+
+T = TypeVar("T")
+
+
+class Tools:
+    """The engines of one process, loaded when a stage first asks for them."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._loading = Lock()
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def ocr(self) -> OcrEngine:
+        return self._once("ocr", self._load_ocr)
+
+    @property
+    def ner(self) -> NerEngine:
+        return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
+
+    def _load_ocr(self) -> OcrEngine:
+        options = self.options
+        first = load_ocr(options.ocr_engine, **options.ocr_options)
+        if options.ocr_second_engine is None:
+            return first
+        second = load_ocr(options.ocr_second_engine, **options.ocr_second_options)
+        return SecondOpinion(first, second, min_confidence=options.ocr_min_confidence)
+
+    @property
+    def gazetteer(self) -> Gazetteer | None:
+        path = self.options.gazetteer
+        return self._once("gazetteer", lambda: read_gazetteer(Path(path))) if path else None
+
+    def _once(self, name: str, load: Callable[[], T]) -> T:
+        """What was loaded, also where several threads ask at the same moment: models are large."""
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = load()
+            tool: T = self._loaded[name]
+            return tool

@@ -1,0 +1,51 @@
+"""The built-in stages as the runner calls them: each gets its input out of the job and calls the pure stage.
+
+Importing this module imports the libraries of `docpipe-celery[worker]`; only `plan` names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from docpipe.execution.job import Job
+from docpipe.execution.reading import read
+from docpipe.models import StageOutput
+from docpipe.stages.chunk import ChunkOptions, split_text
+from docpipe.stages.entities.mentions import EntityOptions, find_mentions
+from docpipe.stages.graph.build import GraphOptions, build_graph
+from docpipe.stages.graph.relations import RelationOptions
+
+
+def ocr(job: Job) -> StageOutput:
+    """Bytes to pages of text."""
+    tools = job.tools
+    with job.fetch() as path:
+        if tools.options.isolate:
+            return job.reader.read(path, job.document.name, job.report, job.request)
+        return read(path, job.document.name, tools, job.report, job.request)
+
+
+def chunk(job: Job) -> StageOutput:
+    """Text to chunks."""
+    options = job.tools.options
+    return split_text(
+        job.document.text,
+        job.document.pages,
+        ChunkOptions(max_size=options.chunk_max, overlap=options.chunk_overlap, unit=options.chunk_unit),
+    )
+
+
+def entities(job: Job) -> StageOutput:
+    """Chunks to mentions."""
+    document = job.document
+    ner = job.tools.ner
+    options = EntityOptions(gazetteer=job.tools.gazetteer)
+    output = find_mentions(document.text, document.pages, document.chunks, engine=ner, options=options)
+    return replace(output, engine=ner.name)
+
+
+def graph(job: Job) -> StageOutput:
+    """Mentions to entities, relations and structural edges."""
+    document = job.document
+    options = GraphOptions(RelationOptions(co_occurrence=job.tools.options.co_occurrence))
+    return build_graph(document.text, document.pages, document.chunks, document.mentions, options)

@@ -1,0 +1,381 @@
+"""The values that travel between stages, stores and callers: small, frozen, stdlib only.
+
+Offsets are half-open character (code point) ranges into `Document.text`; `text[start:end]` is
+exactly the page, chunk or mention. Boxes are `(x0, y0, x1, y1)` in PDF points (1/72 inch) with
+the origin at the top left of the page as it is shown. Page numbers start at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+Box = tuple[float, float, float, float]
+
+PAGE_FAILED = "page_failed"
+"""Code of the warning that a page could not be read."""
+
+
+class Method(StrEnum):
+    """How a page's text was won."""
+
+    TEXT = "text"
+    """From the document itself: a PDF text layer, or the characters of a text format."""
+    OCR = "ocr"
+    """Recognised from the page's picture."""
+    BOTH = "both"
+    """Text layer, and recognition for the pictures on the page."""
+
+
+class Role(StrEnum):
+    """What a line is to its page."""
+
+    BODY = "body"
+    HEADER = "header"
+    """Stands at the head of page after page."""
+    FOOTER = "footer"
+    """Stands at the foot of page after page; page numbers, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """What travels between tasks: which document, which run. Never text or bytes."""
+
+    document_uuid: str
+    run: int
+
+    def to_message(self) -> dict[str, Any]:
+        return {"document_uuid": self.document_uuid, "run": self.run}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        """Extra keys are accepted, so that newer submitters and older workers mix."""
+        return cls(str(message["document_uuid"]), int(message["run"]))
+
+
+@dataclass(frozen=True, slots=True)
+class PageRange:
+    """Pages of a document, both ends included; numbers start at 1."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRef:
+    """What travels for one range of a long document's pages: which run, and where the range begins."""
+
+    ref: Ref
+    first_page: int
+
+    def to_message(self) -> dict[str, Any]:
+        return self.ref.to_message() | {"first_page": self.first_page}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        return cls(Ref.from_message(message), int(message["first_page"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Something a reader of the results should know; the document still completed."""
+
+    code: str
+    message: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text with its place on the page (None where the format has no geometry).
+
+    What stands beside each other on the page (a table's cells) are lines of their own; between them
+    the text has a tab or a space, after the last of them a line end.
+    """
+
+    start: int
+    end: int
+    box: Box | None = None
+    confidence: float = 1.0
+    role: Role = Role.BODY
+
+    def __reduce__(self) -> tuple[type[Line], tuple[int, int, Box | None, float]]:
+        """Pickled as its values: three times as fast as a dataclass by itself, and documents have many."""
+        return Line, (self.start, self.end, self.box, self.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page; `width` and `height` in points, None where the format has no pages of its own."""
+
+    number: int
+    start: int
+    end: int
+    width: float | None
+    height: float | None
+    method: Method
+    lines: tuple[Line, ...] = ()
+    reason: str = ""
+    """Why this method was chosen."""
+    confidence: float | None = None
+    """Mean confidence 0..1 of its lines, weighted by length; None where nothing was recognised."""
+    part: str = ""
+    """The attachment the page comes from; empty for the document itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    index: int
+    start: int
+    end: int
+    page_from: int
+    page_to: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One place in the text that names something."""
+
+    index: int
+    text: str
+    label: str
+    start: int
+    end: int
+    page: int
+    box: Box | None
+    score: float
+    """0..1: the engine's own, or 1.0 for an exact pattern."""
+    source: str
+    """The engine or pattern that found it."""
+    chunk: int
+    """Index of the chunk the mention lies in."""
+    value: str | None = None
+    """The normal form of a date (`2024-03-14`), amount (`USD 18500`) or number, where it is plain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Why two spellings are one entity."""
+
+    rule: str
+    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `defined` or `known as`."""
+    score: float
+    """0..1: how rarely the rule errs."""
+    mentions: tuple[int, int]
+    """The first mention of either spelling, by index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What several mentions of one document name."""
+
+    index: int
+    name: str
+    label: str
+    mentions: tuple[int, ...]
+    merges: tuple[Merge, ...] = ()
+    """Why its spellings are one: one entry fewer than there are spellings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The span of text that shows a relation, and the page it starts on."""
+
+    start: int
+    end: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A typed edge between two entities (indexes into `Document.entities`)."""
+
+    type: str
+    source: int
+    target: int
+    evidence: Evidence
+    score: float
+    verb: str = ""
+    """The words that relate the two; of RELATED_TO only."""
+    count: int = 1
+    """How many places of the document say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A structural edge; node ids are `document`, `page:1`, `chunk:0`, `mention:0`, `entity:0`."""
+
+    type: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a document failed: the stage, the error's class and stable code, and what to do."""
+
+    code: str
+    error_class: str
+    message: str
+    stage: str | None = None
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutput:
+    """What one stage hands to the store; None means "this stage does not make these"."""
+
+    text: str | None = None
+    pages: tuple[Page, ...] | None = None
+    file_type: str | None = None
+    metadata: Mapping[str, str] | None = None
+    chunks: tuple[Chunk, ...] | None = None
+    mentions: tuple[Mention, ...] | None = None
+    entities: tuple[Entity, ...] | None = None
+    relations: tuple[Relation, ...] | None = None
+    edges: tuple[Edge, ...] | None = None
+    extra: Mapping[str, Any] | None = None
+    """A host's own stage: any JSON object, found again in `Document.extras[stage]`."""
+    warnings: tuple[Warn, ...] = ()
+    engine: str | None = None
+    """Technology, model and version that did the work, where an engine did."""
+    ranges: tuple[PageRange, ...] | None = None
+    """Instead of all else: the document is long, and each of these is to be read by an attempt of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document and everything its stages have found so far."""
+
+    document_uuid: str
+    run: int
+    status: str
+    name: str
+    project_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    file_type: str | None = None
+    text: str = ""
+    pages: tuple[Page, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[Warn, ...] = ()
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One row of the ledger: one stage of one run of one document."""
+
+    stage: str
+    position: int
+    state: str
+    attempt: int
+    task_id: str | None = None
+    worker: str | None = None
+    lease_expires_at: datetime | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRun:
+    """One row of the ledger: one range of pages that a stage reads on its own."""
+
+    pages: PageRange
+    state: str
+    attempt: int
+    worker: str | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStatus:
+    """Where a document stands."""
+
+    document_uuid: str
+    run: int
+    result_run: int | None
+    """The newest run that completed; its results are the ones to read."""
+    status: str
+    graph_status: str | None
+    name: str
+    project_id: str | None
+    task_id: str | None
+    """Celery's id of the first task of the run; None when it runs in process."""
+    stages: tuple[StageRun, ...]
+    history: tuple[tuple[datetime, str, str | None], ...]
+    """When, `celery_status`, and `processingStatus` where it changed too; oldest first."""
+    error: Failure | None = None
+    warnings: tuple[Warn, ...] = ()
+
+    @property
+    def failed_pages(self) -> tuple[int, ...]:
+        """Numbers of the pages that could not be read."""
+        return tuple(
+            warn.page for warn in self.warnings if warn.code == PAGE_FAILED and warn.page is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EntityName:
+    """What an entity of a document is called, in the form in which documents are compared."""
+
+    index: int
+    """The entity in its document."""
+    key: str
+    """Label and comparable name, `PERSON john smith`: equal keys of a project are one thing."""
+    name: str
+    label: str
+    spellings: str
+    """Every spelling in lower case, one a line: what a search looks at."""
+    mention_count: int
+    blocks: tuple[str, ...]
+    """Only names that share a block are compared."""
+
+
+def own_key(key: str, document_uuid: str) -> str:
+    """The key of a name that means another thing in this document than in others."""
+    return f"{key} @{document_uuid}"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLink:
+    """A pair of keys (`key_a < key_b`) that name the same thing, says `rule` with `score` 0..1."""
+
+    key_a: str
+    key_b: str
+    rule: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class EntityDecision:
+    """What a person decided about a pair of keys (`key_a < key_b`): one thing, or two."""
+
+    key_a: str
+    key_b: str
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntityMember:
+    """An entity of one document, as the entities of a project are made of it."""
+
+    document_uuid: str
+    run: int
+    index: int
+    key: str
+    name: str
+    label: str
+    spellings: str
+    mention_count: int

@@ -1,0 +1,127 @@
+"""The module-level API: one pipeline built from settings the first time it is used.
+
+Everything heavy is imported then and not before, which keeps `from docpipe import submit` cheap for web
+processes that start often and submit seldom.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from docpipe.errors import DocpipeError
+    from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
+    from docpipe.models import Document
+    from docpipe.pipeline.pipeline import Pipeline
+    from docpipe.pipeline.submission import Submission
+    from docpipe.sources import SourceLike
+
+_lock = threading.Lock()
+_pipelines: dict[str, Pipeline] = {}
+
+
+def default_pipeline() -> Pipeline:
+    """The pipeline of `docpipe.worker:app`, built from the environment once per process.
+
+    Raises:
+        ConfigurationError: a setting is wrong, naming the variable.
+    """
+    with _lock:
+        if "default" not in _pipelines:
+            from docpipe.pipeline.factory import new_pipeline  # noqa: PLC0415 - see the module's docstring
+
+            _pipelines["default"] = new_pipeline()
+        return _pipelines["default"]
+
+
+def _embedded_pipeline() -> Pipeline:
+    """The pipeline of `process`: the host's own if there is one, else one without services."""
+    with _lock:
+        if "own" in _pipelines:
+            return _pipelines["own"]
+        if "embedded" not in _pipelines:
+            from docpipe.pipeline.factory import embedded_pipeline  # noqa: PLC0415 - see the module's docstring
+
+            _pipelines["embedded"] = embedded_pipeline()
+        return _pipelines["embedded"]
+
+
+def set_default_pipeline(pipeline: Pipeline | None) -> None:
+    """Let the module-level functions use a host's own pipeline; None: build from settings again."""
+    with _lock:
+        _pipelines.clear()
+        if pipeline is not None:
+            _pipelines["own"] = _pipelines["default"] = pipeline
+
+
+def submit(
+    source: SourceLike,
+    *,
+    name: str | None = None,
+    project_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    priority: int | None = None,
+    reprocess: bool = False,
+) -> Submission:
+    """Submit a document to the workers; see `Pipeline.submit`."""
+    return default_pipeline().submit(
+        source, name=name, project_id=project_id, metadata=metadata, priority=priority, reprocess=reprocess
+    )
+
+
+def submit_many(sources: Iterable[SourceLike], **options: Any) -> Iterator[Submission | DocpipeError]:
+    """Submit several documents; see `Pipeline.submit_many`."""
+    return default_pipeline().submit_many(sources, **options)
+
+
+def get(document_uuid: str) -> Document:
+    """A document with all that was found in it; see `Pipeline.get`."""
+    return default_pipeline().get(document_uuid)
+
+
+def cancel(document_uuid: str) -> bool:
+    """Stop a document; see `Pipeline.cancel`."""
+    return default_pipeline().cancel(document_uuid)
+
+
+def delete(document_uuid: str) -> None:
+    """Remove a document with all that was made of it; see `Pipeline.delete`."""
+    default_pipeline().delete(document_uuid)
+
+
+def document_graph(document_uuid: str, *, limit: int = 1000, after: str | None = None) -> Graph:
+    """A page of a document's graph; see `Graphs.document_graph`."""
+    return default_pipeline().graphs.document_graph(document_uuid, limit=limit, after=after)
+
+
+def entity(entity_id: str) -> ProjectEntity:
+    """The thing that an entity of a document is, across its project; see `Graphs.entity`."""
+    return default_pipeline().graphs.entity(entity_id)
+
+
+def neighbours(entity_id: str, *, limit: int = 100, after: str | None = None) -> Neighbours:
+    """A page of an entity's relations, with their evidence; see `Graphs.neighbours`."""
+    return default_pipeline().graphs.neighbours(entity_id, limit=limit, after=after)
+
+
+def search(
+    text: str, *, project_id: str | None = None, limit: int = 100, after: str | None = None
+) -> Entities:
+    """A page of a project's entities that are spelt with `text`; see `Graphs.search`."""
+    return default_pipeline().graphs.search(text, project_id=project_id, limit=limit, after=after)
+
+
+def process(
+    source: SourceLike,
+    *,
+    name: str | None = None,
+    project_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    reprocess: bool = False,
+) -> Document:
+    """Take a document through all stages in this process, without services; see `Pipeline.process`."""
+    return _embedded_pipeline().process(
+        source, name=name, project_id=project_id, metadata=metadata, reprocess=reprocess
+    )

@@ -1,0 +1,431 @@
+"""The wiring: one object that joins a Celery app, a store, sources and stages."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_init
+
+from docpipe.delivery import tasks
+from docpipe.delivery.broker import Broker
+from docpipe.delivery.dispatch import Dispatch
+from docpipe.delivery.monitoring.doctor import Finding, Subject, examine
+from docpipe.delivery.recovery import Recovery
+from docpipe.errors import (
+    ConfigurationError,
+    DocpipeError,
+    DocumentNotFoundError,
+    MissingExtraError,
+)
+from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.logs import get_logger
+from docpipe.execution.options import Options
+from docpipe.execution.plan import BUILT_IN, StageSpec, checked
+from docpipe.execution.policy import Policy
+from docpipe.execution.progress import NoProgress, Progress
+from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
+from docpipe.execution.tools import Tools
+from docpipe.graph.reader import Graphs
+from docpipe.models import Document, DocumentStatus, RangeRun, Ref
+from docpipe.models.status import CANCELLED, PENDING, is_error
+from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
+from docpipe.sources import SourceLike, Sources, TakenIn
+from docpipe.stores.port import NewDocument, Outcome, Registered, Store
+from docpipe.stores.range_port import Handover
+
+log = get_logger(__name__)
+
+PRIORITIES = range(10)
+_DAY = 86_400.0
+
+
+class Pipeline:
+    """docpipe on a host's own Celery app. Two pipelines, on two apps, share nothing.
+
+    Args:
+        app: the host's app; the stages' tasks are registered on it. None: only `process` works.
+        store: where state and results live.
+        sources: where bytes come from and rest.
+        stages: `docpipe.execution.plan.BUILT_IN`, or a list with stages of the host's own among them.
+        options: how the built-in stages work.
+        policy: leases, retries, time limits.
+        progress: told about changes of state; None: nobody is.
+
+    Raises:
+        ConfigurationError: the stages make no pipeline, or the app carries another one.
+    """
+
+    def __init__(
+        self,
+        app: Celery | None = None,
+        *,
+        store: Store,
+        sources: Sources | None = None,
+        stages: Sequence[StageSpec] = BUILT_IN,
+        options: Options | None = None,
+        policy: Policy | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.app = app
+        self.store = store
+        self.sources = sources or Sources()
+        self.stages = checked(stages)
+        self.policy = policy or Policy()
+        options = options or Options()
+        self.runtime = Runtime(
+            store=store,
+            sources=self.sources,
+            tools=Tools(options),
+            reader=ReaderProcess(options),
+            policy=self.policy,
+            progress=progress or NoProgress(),
+            translations=tasks.TRANSLATIONS,
+            passes=tasks.PASSES,
+            completed=self._link_when_done,
+        )
+        if app is not None:
+            tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
+            worker_init.connect(self._refuse_unsafe_start)
+
+    # --- look at itself -------------------------------------------------------------------------
+
+    def examine(self, *, consumers: bool = True) -> list[Finding]:
+        """What `docpipe doctor` shows: each thing that was looked at, and what to set where it is wrong."""
+        return examine(self._subject, consumers=consumers)
+
+    def _answer_canary(self, queue: str, number: int) -> None:
+        self.broker.answer_canary(queue, number)
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(self._app(), self.store, self.broker, self.policy, self.stages)
+
+    def accept_fingerprint(self) -> None:
+        """Say that this pipeline's store and stages are the right ones from now on."""
+        self.broker.agreed(self._subject.fingerprint, insist=True)
+
+    def _refuse_unsafe_start(self, sender: object, **_: object) -> None:
+        """A worker of this app does not start on settings that would lose documents."""
+        if getattr(sender, "app", None) is not self.app:
+            return
+        fatal = [each for each in self.examine(consumers=False) if not each.ok and each.fatal]
+        if fatal:
+            told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
+            raise SystemExit(f"docpipe: the worker does not start:\n{told}")
+
+    # --- hand in --------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        source: SourceLike,
+        *,
+        name: str | None = None,
+        project_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        reprocess: bool = False,
+    ) -> Submission:
+        """Write the document's row, then send it on its way.
+
+        The same bytes in the same project are one document: a second submit returns the first, unless
+        `reprocess` asks for a new run.
+
+        Args:
+            source: a path, `s3://…`, `https://…` (if allowed), bytes, or a binary file object.
+            name: the document's name; needed for bytes.
+            project_id: groups documents; also the border within which equal bytes are one document.
+            metadata: any JSON object; kept with the document.
+            priority: 0 (first) to 9 (last).
+
+        Raises:
+            DocpipeError: the source cannot be read, or the store cannot be reached. A broker that cannot
+                be reached raises nothing: the row says so (`pending`), and submitting again, or the
+                reaper, publishes it.
+        """
+        dispatch = self._dispatch
+        taken = self.sources.take_in(source, name)
+        registered = self._register(taken, project_id, metadata, priority or 0, reprocess)
+        task_id = registered.task_id
+        if registered.status == PENDING:
+            task_id = dispatch.begin(registered.ref, priority or 0)
+        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
+
+    def submit_many(
+        self, sources: Iterable[SourceLike], **options: Any
+    ) -> Iterator[Submission | DocpipeError]:
+        """Submit each source; one that cannot be submitted yields its error and stops nothing.
+
+        Args:
+            options: as for `submit`, the same for all.
+        """
+        for source in sources:
+            try:
+                yield self.submit(source, **options)
+            except DocpipeError as error:
+                yield error
+
+    @cached_property
+    def broker(self) -> Broker:
+        """What waits in this pipeline's broker."""
+        return Broker(self._app())
+
+    @cached_property
+    def _dispatch(self) -> Dispatch:
+        return Dispatch(self._app(), self.store, self.stages)
+
+    @cached_property
+    def _recovery(self) -> Recovery:
+        return Recovery(self.store, self.broker, self._dispatch, self.policy)
+
+    def _app(self) -> Celery:
+        if self.app is None:
+            raise ConfigurationError("This pipeline has no Celery app. Use process(), or Pipeline(app, …).")
+        return self.app
+
+    def _register(
+        self,
+        taken: TakenIn,
+        project_id: str | None,
+        metadata: Mapping[str, Any] | None,
+        priority: int,
+        reprocess: bool,
+    ) -> Registered:
+        if priority not in PRIORITIES:
+            raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
+        registered = self.store.register(
+            NewDocument(
+                document_uuid=str(uuid.uuid4()),
+                project_id=project_id,
+                name=taken.name,
+                uri=taken.uri,
+                digest=taken.digest,
+                size=taken.size,
+                metadata=_json_object(metadata or {}),
+                stages=[stage.planned for stage in self.stages],
+                priority=priority,
+                reprocess=reprocess,
+            )
+        )
+        log.info(
+            "document_registered",
+            document=registered.ref.document_uuid,
+            run=registered.ref.run,
+            new=registered.created,  # `created` and `name` are attributes of every log record
+            source=taken.name,
+        )
+        return registered
+
+    def publish(self, ref: Ref, *, priority: int = 0) -> str | None:
+        """Send a run on its way that the store has and nobody has published.
+
+        Returns:
+            The id of its first task; None if the broker cannot be reached: the reaper sends it later.
+        """
+        return self._dispatch.begin(ref, priority)
+
+    # --- take up again --------------------------------------------------------------------------
+
+    def reap(self) -> Counter[str]:
+        """Take up again every run whose message or worker is lost; end those that were started too often.
+
+        Safe to call at any time and from several processes: a run that moves on meanwhile is left alone.
+
+        Returns:
+            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`).
+
+        Raises:
+            BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
+        """
+        outcomes = self._recovery.reap()
+        self._link_missed()
+        return outcomes
+
+    def _link_missed(self) -> None:
+        """Documents whose worker died after the last stage, before it linked them."""
+        try:
+            self.link_entities(seconds=_DAY)
+        except DocpipeError as error:
+            log.warning("entities_not_linked", error=str(error))
+
+    def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
+        """Publish what is due of a long document. What the broker does not take is the reaper's."""
+        self._dispatch.hand_over(ref, handover, task_id)
+
+    def resume(self, document_uuid: str) -> str | None:
+        """Let a failed, quarantined or cancelled document go on from its first incomplete stage, with input
+        read from the store.
+
+        Returns:
+            The id of the new first task; None if there is nothing to resume.
+        """
+        return self._recovery.resume(document_uuid)
+
+    def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
+        """Begin a new run that keeps the results of the stages before `from_stage`.
+
+        The old run's results stay readable until the new run completes.
+
+        Returns:
+            The id of the new first task; None if it waits for the broker.
+
+        Raises:
+            ConfigurationError: the pipeline has no such stage, or no run has completed the earlier ones.
+            DocumentNotFoundError: the store knows no such document.
+        """
+        return self._recovery.reprocess(document_uuid, from_stage)
+
+    def retry_pages(self, document_uuid: str) -> str | None:
+        """Begin a new run that reads again the pages that could not be read.
+
+        Of a long document only the ranges they stand in; of a shorter one all pages. The old run's results
+        stay readable until the new run completes.
+
+        Returns:
+            The id of the new first task; None if the newest run lost no page or is not completed.
+
+        Raises:
+            DocumentNotFoundError: the store knows no such document.
+        """
+        return self._recovery.retry_pages(document_uuid)
+
+    # --- look -----------------------------------------------------------------------------------
+
+    def ranges(self, document_uuid: str) -> list[RangeRun]:
+        """How far the ranges of a long document's newest run are, in the order of its pages; empty where the
+        document is read by one worker. Complete stages keep them only where pages failed.
+
+        Raises:
+            DocumentNotFoundError: the store knows no such document.
+        """
+        return self.store.ranges.runs(Ref(document_uuid, self.store.status(document_uuid).run))
+
+    def status(self, document_uuid: str) -> DocumentStatus:
+        """Where a document stands. Raises `DocumentNotFoundError`."""
+        return self.store.status(document_uuid)
+
+    def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
+        """As `Submission.wait`."""
+        return wait_for(self.store, document_uuid, timeout)
+
+    def get(self, document_uuid: str) -> Document:
+        """A document with all that was found in it: the newest completed run's results, or, while none
+        has completed, what the running one has so far. Raises `DocumentNotFoundError`.
+        """
+        return read_document(self.store, document_uuid)
+
+    def cancel(self, document_uuid: str) -> bool:
+        """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
+        return self.store.cancel(document_uuid)
+
+    # --- graphs -----------------------------------------------------------------------------------
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """Reads graphs and the entities of projects, and keeps what people decide about them."""
+        return Graphs(self.store)
+
+    def link_entities(self, project_id: str | None = None, *, seconds: float | None = None) -> int:
+        """Join the entities of completed documents to those of their projects, where a worker died before
+        it could, or the documents are older than this docpipe.
+
+        Args:
+            project_id: only of this project (`""`: of the documents without one); None: of all.
+            seconds: only of runs that completed in the last seconds.
+
+        Returns:
+            How many documents were linked.
+
+        Raises:
+            MissingExtraError: the extra `worker` is not installed.
+        """
+        linked = 0
+        while waiting := self.store.unlinked(project_id, seconds=seconds):
+            linked += sum(link_document(self.store, ref) for ref in waiting)
+        return linked
+
+    def _link_when_done(self, stage: str, ref: Ref) -> None:
+        """After the last stage. What fails here is done later: the document is complete all the same."""
+        if stage != self.stages[-1].name:
+            return
+        try:
+            link_document(self.store, ref)
+        except DocpipeError as error:
+            log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+
+    def delete(self, document_uuid: str) -> None:
+        """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
+        that docpipe made, and its progress. A stage that works on it changes nothing any more.
+
+        Raises:
+            DocumentNotFoundError: the store knows no such document.
+        """
+        uris = self.store.delete(document_uuid)
+        if uris is None:
+            raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+        for uri in uris:
+            self.sources.discard(uri)
+        self.runtime.progress.forget(document_uuid)
+
+    # --- in this process ------------------------------------------------------------------------
+
+    def process(
+        self,
+        source: SourceLike,
+        *,
+        name: str | None = None,
+        project_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        reprocess: bool = False,
+    ) -> Document:
+        """Take a document through all stages in this process, with the same ledger and store.
+
+        A document that completed before is returned as it is; one that failed is tried again.
+
+        Raises:
+            DocpipeError: as it was recorded, with `stage`.
+        """
+        taken = self.sources.take_in(source, name)
+        registered = self._register(taken, project_id, metadata, 0, reprocess)
+        if not registered.created and (is_error(registered.status) or registered.status == CANCELLED):
+            registered = self._register(taken, project_id, metadata, 0, True)
+        for stage in self.stages:
+            self._run_in_process(stage, registered.ref)
+        good_end(self.store.status(registered.ref.document_uuid))
+        return self.get(registered.ref.document_uuid)
+
+    def _run_in_process(self, stage: StageSpec, ref: Ref) -> None:
+        while True:
+            try:
+                run_stage(self.runtime, stage, ref, task_id="")
+                return
+            except NothingToDoError as nothing:
+                if nothing.outcome is not Outcome.BUSY:
+                    return
+                time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
+            except TryAgainError as again:
+                time.sleep(again.seconds)
+
+
+def link_document(store: Store, ref: Ref) -> bool:
+    """As `docpipe.graph.linking`, imported when it is needed: a process that only submits never does."""
+    try:
+        link: Callable[[Store, Ref], bool] = import_module("docpipe.graph.linking").link_document
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.for_module(error.name or "rapidfuzz", "worker") from error
+    return link(store, ref)
+
+
+def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(metadata)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    return dict(metadata)

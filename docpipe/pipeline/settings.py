@@ -1,0 +1,216 @@
+"""Settings, read once, at the edge: environment variables with the prefix `DOCPIPE_`, plus known names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from docpipe.errors import ConfigurationError
+from docpipe.execution.options import Options
+from docpipe.execution.policy import Policy
+from docpipe.formats.base import Limits
+from docpipe.sources import Sources
+from docpipe.stores import open_store
+from docpipe.stores.port import Store
+
+
+def data_folder() -> Path:
+    """Where embedded runs keep their store and uploads, per user."""
+    return Path(platformdirs.user_data_dir("docpipe", appauthor=False))
+
+
+class LimitSettings(BaseModel):
+    """`DOCPIPE_LIMITS__…`: the fields of `docpipe.formats.base.Limits`; None leaves the default."""
+
+    max_bytes: int | None = Field(None, gt=0)
+    max_pages: int | None = Field(None, gt=0)
+    max_image_pixels: int | None = Field(None, gt=0)
+    max_render_pixels: int | None = Field(None, gt=0)
+    max_expanded_bytes: int | None = Field(None, gt=0)
+    max_attachments: int | None = Field(None, ge=0)
+    max_attachment_depth: int | None = Field(None, ge=0)
+    max_characters: int | None = Field(None, gt=0)
+    max_seconds: float | None = Field(None, gt=0)
+    max_memory_bytes: int | None = Field(None, ge=300_000_000)
+
+    def limits(self) -> Limits:
+        return Limits(**self.model_dump(exclude_none=True))
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside; see docs/reference/settings.md."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DOCPIPE_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+    )
+
+    store: str | None = None
+    """`sqlite:///path` or `supabase`; unset: `supabase` if its address is set, else a file of the user's."""
+    supabase_url: str | None = Field(None, validation_alias=AliasChoices("SUPABASE_URL"))
+    supabase_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_KEY"),
+    )
+    supabase_db_url: SecretStr | None = Field(None, validation_alias=AliasChoices("SUPABASE_DB_URL"))
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL")
+    )
+    key_prefix: str = Field("docpipe:", min_length=1)
+    uploads: str | None = None
+    allow_https: bool = False
+
+    ocr_engine: str = "rapidocr"
+    ocr_inference: Literal["auto", "onnxruntime", "openvino", "cuda"] = "auto"
+    ocr_dpi: int = Field(200, ge=72, le=600)
+    ocr_min_confidence: float = Field(0.8, ge=0, le=1)
+    ocr_second_engine: str | None = None
+    ocr_split_pages: int = Field(50, ge=0)
+    ocr_range_pages: int = Field(10, ge=1)
+    ocr_ranges_at_once: int = Field(8, ge=1)
+    ner_engine: str = "docpipe"
+    ner_model: str | None = None
+    ner_options: dict[str, Any] = {}
+    ner_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DOCPIPE_NER_KEY", "OPENAI_API_KEY")
+    )
+    gazetteer: str | None = None
+    chunk_max: int = Field(1500, ge=100)
+    chunk_overlap: int = Field(0, ge=0)
+    chunk_unit: Literal["characters", "tokens"] = "characters"
+    co_occurrence: bool = False
+    limits: LimitSettings = LimitSettings()
+    isolate: bool = True
+    log_json: bool = False
+
+    lease_seconds: float = Field(60.0, gt=0)
+    grace_seconds: float = Field(30.0, gt=0)
+    reap_seconds: float = Field(30.0, gt=0)
+    max_retries: int = Field(3, ge=0)
+    max_attempts: int = Field(5, ge=1)
+    backoff_seconds: float = Field(2.0, gt=0)
+    outage_seconds: float = Field(600.0, ge=0)
+    soft_time_limit: float = Field(1800.0, gt=0)
+    hard_time_limit: float = Field(1860.0, gt=0)
+
+    @property
+    def store_name(self) -> str:
+        """The store that is meant, when none is named too."""
+        return self.store or ("supabase" if self.supabase_url else self.embedded_store)
+
+    @property
+    def embedded_store(self) -> str:
+        """The SQLite file of embedded runs: the one that is set, or else the user's own."""
+        own = f"sqlite://{data_folder() / 'docpipe.db'}"
+        return self.store if self.store and self.store.startswith("sqlite://") else own
+
+    def options(self) -> Options:
+        """Raises `ConfigurationError` where two settings contradict each other."""
+        if self.chunk_overlap >= self.chunk_max:
+            raise ConfigurationError(
+                f"DOCPIPE_CHUNK_OVERLAP ({self.chunk_overlap}) must be smaller than DOCPIPE_CHUNK_MAX"
+                f" ({self.chunk_max})."
+            )
+        return Options(
+            ocr_engine=self.ocr_engine,
+            ocr_options=self._ocr_options(),
+            ocr_dpi=self.ocr_dpi,
+            ocr_min_confidence=self.ocr_min_confidence,
+            ocr_second_engine=self.ocr_second_engine,
+            ocr_split_pages=self.ocr_split_pages,
+            ocr_range_pages=self.ocr_range_pages,
+            ner_engine=self.ner_engine,
+            ner_options=self._ner_options(),
+            gazetteer=self.gazetteer,
+            chunk_max=self.chunk_max,
+            chunk_overlap=self.chunk_overlap,
+            chunk_unit=self.chunk_unit,
+            co_occurrence=self.co_occurrence,
+            limits=self.limits.limits(),
+            isolate=self.isolate,
+        )
+
+    def _ocr_options(self) -> dict[str, str]:
+        chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
+        return {"inference": self.ocr_inference} if chosen else {}
+
+    def _ner_options(self) -> dict[str, Any]:
+        """What the engine's constructor is given: an engine of the host's own, only what is set."""
+        options = dict(self.ner_options)
+        if self.ner_model or self.ner_engine == "spacy":
+            options.setdefault("model", self.ner_model or "en_core_web_md")
+        if self.ner_engine == "openai":
+            options.setdefault("api_key", self.ner_key)
+        return options
+
+    def policy(self) -> Policy:
+        """Raises `ConfigurationError` where two settings contradict each other."""
+        if self.max_attempts <= self.max_retries:
+            raise ConfigurationError(
+                f"DOCPIPE_MAX_ATTEMPTS ({self.max_attempts}) must be greater than DOCPIPE_MAX_RETRIES"
+                f" ({self.max_retries}): every retry is an attempt."
+            )
+        if self.hard_time_limit <= self.soft_time_limit:
+            raise ConfigurationError("DOCPIPE_HARD_TIME_LIMIT must be greater than DOCPIPE_SOFT_TIME_LIMIT.")
+        return Policy(
+            lease_seconds=self.lease_seconds,
+            grace_seconds=self.grace_seconds,
+            reap_seconds=self.reap_seconds,
+            max_retries=self.max_retries,
+            max_attempts=self.max_attempts,
+            backoff_seconds=self.backoff_seconds,
+            outage_seconds=self.outage_seconds,
+            soft_time_limit=self.soft_time_limit,
+            hard_time_limit=self.hard_time_limit,
+            ranges_at_once=self.ocr_ranges_at_once,
+        )
+
+    def open_store(self) -> Store:
+        key = self.supabase_key.get_secret_value() if self.supabase_key else None
+        return open_store(self.store_name, supabase_url=self.supabase_url, supabase_key=key)
+
+    def sources(self) -> Sources:
+        uploads = self.uploads or str(data_folder() / "uploads")
+        supabase = None
+        if self.supabase_url and self.supabase_key:
+            supabase = (self.supabase_url, self.supabase_key.get_secret_value())
+        return Sources(
+            uploads=uploads,
+            keep_copies=self.uploads is not None,
+            allow_https=self.allow_https,
+            max_bytes=self.limits.limits().max_bytes,
+            supabase=supabase,
+        )
+
+    def masked(self) -> dict[str, Any]:
+        """All settings as text, secrets hidden, for the worker's first log line."""
+        return self.model_dump(mode="json") | {"store": self.store_name}
+
+
+def read_settings() -> Settings:
+    """Read the environment. Raises `ConfigurationError` naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors())
+        raise ConfigurationError(f"Wrong settings: {wrong}.") from None
+    except SettingsError:
+        raise ConfigurationError(
+            "Wrong settings: DOCPIPE_LIMITS or DOCPIPE_NER_OPTIONS is not a JSON object."
+            " Set DOCPIPE_LIMITS__MAX_PAGES and its like."
+        ) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = "__".join(str(part) for part in location).upper()
+    return (
+        name if name.startswith(("SUPABASE", "REDIS", "CELERY", "DOCPIPE", "OPENAI")) else f"DOCPIPE_{name}"
+    )

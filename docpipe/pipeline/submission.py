@@ -1,0 +1,77 @@
+"""What `submit` returns: a document that was handed in, and the wait for its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from docpipe.errors import CancelledError, WaitTimeoutError, from_code
+from docpipe.models import Document, DocumentStatus, Ref
+from docpipe.models.status import CANCELLED, is_error, is_final
+from docpipe.stores.port import ALL_PARTS, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A document that was handed in. `created` is false when the same bytes were known already."""
+
+    document_uuid: str
+    task_id: str | None
+    """Celery's id of the first task; None if the message could not be published yet."""
+    created: bool
+    store: Store
+
+    def status(self) -> DocumentStatus:
+        """Where the document stands now."""
+        return self.store.status(self.document_uuid)
+
+    def wait(self, timeout: float | None = None) -> DocumentStatus:
+        """Wait until the document is final, at most `timeout` seconds.
+
+        Raises:
+            WaitTimeoutError: it is not final yet; it goes on all the same.
+            DocpipeError: it failed; the class matches the code in the ledger, with stage and message.
+            CancelledError: it was cancelled.
+        """
+        return wait_for(self.store, self.document_uuid, timeout)
+
+    def result(self) -> Document:
+        """The document with everything found in it so far (all of it once it is completed)."""
+        return read_document(self.store, self.document_uuid)
+
+
+def read_document(store: Store, document_uuid: str) -> Document:
+    """A document with all that was found in it: the newest completed run's results, or, while none has
+    completed, what the running one has so far. Raises `DocumentNotFoundError`.
+    """
+    status = store.status(document_uuid)
+    document = store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
+    return replace(document, status=status.status, error=status.error)
+
+
+def wait_for(store: Store, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
+    """As `Submission.wait`."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pause = 0.05
+    while True:
+        status = store.status(document_uuid)
+        if is_final(status.status):
+            return good_end(status)
+        if deadline is not None and time.monotonic() >= deadline:
+            raise WaitTimeoutError(
+                f"{status.name} ({document_uuid}) is still {status.status} after {timeout:g} s."
+            )
+        time.sleep(pause)
+        pause = min(1.0, pause * 1.5)
+
+
+def good_end(status: DocumentStatus) -> DocumentStatus:
+    """The status, or the error that it stands for."""
+    if status.status == CANCELLED:
+        raise CancelledError(f"{status.name} ({status.document_uuid}) was cancelled.")
+    if status.error is not None and is_error(status.status):
+        failure = status.error
+        error = from_code(failure.code, failure.message, stage=failure.stage)
+        error.document_uuid = status.document_uuid
+        raise error
+    return status

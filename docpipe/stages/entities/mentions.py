@@ -1,0 +1,274 @@
+"""The entities stage: what the text names, where it stands, by an engine and by exact patterns."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from docpipe.engines.ports import NerEngine, ReadsLayout, Report, Reporting, Span
+from docpipe.errors import BugError
+from docpipe.models import Chunk, Mention, Page, StageOutput
+from docpipe.stages.entities.dates import dates_within
+from docpipe.stages.entities.gazetteer import Gazetteer
+from docpipe.stages.entities.names import NAMES, settled, tidied
+from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
+from docpipe.stages.entities.values import value_of
+from docpipe.stages.text.places import locate
+from docpipe.stages.text.reading_text import Normal, normalised, reading_text
+
+PATTERN = "pattern"
+"""`Mention.source` of what the exact recognisers found."""
+
+GAZETTEER = "gazetteer"
+"""`Mention.source` of names from the project's own list."""
+
+_ENGINE_VALUES = VALUES | {"TIME", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT"}
+"""An engine's labels for values, as opposed to names."""
+
+_VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
+_TAB = re.compile("\t")
+_WORD = re.compile(r"\w\w")
+_EDGES = " \t\n<([,;:-"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOptions:
+    """What is looked for.
+
+    Attributes:
+        patterns: whether the exact recognisers run beside the engine.
+        gazetteer: names the project knows.
+        labels: labels to keep; None keeps all.
+        max_window: most characters the engine gets at once: whole paragraphs where they fit,
+            else cut at a line, sentence or word end.
+    """
+
+    patterns: bool = True
+    gazetteer: Gazetteer | None = None
+    labels: frozenset[str] | None = None
+    max_window: int = 3_000
+
+
+_DEFAULT = EntityOptions()
+
+
+class _Found(NamedTuple):
+    span: Span
+    source: str
+
+
+def find_mentions(
+    text: str,
+    pages: Sequence[Page],
+    chunks: Sequence[Chunk],
+    *,
+    engine: NerEngine,
+    options: EntityOptions = _DEFAULT,
+) -> StageOutput:
+    """Find what `text` names: engine, gazetteer and exact patterns each read the whole text once.
+
+    No two mentions overlap; all are sorted by start, numbered from 0, and `text[start:end]` is the
+    mention. A mention belongs to the last chunk that starts at or before it, also where it runs
+    over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
+
+    1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
+    2. a name of the gazetteer over all that is left,
+    3. a pattern for a value (DATE, MONEY) over the engine's values,
+    4. of the rest the longer wins, and at the same length the pattern.
+
+    An engine that is `Reporting` adds its warnings, and its usage as `extra`.
+    The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
+    it finds is parted where the layout breaks (`layout_breaks`), `tidied`, and `settled` over the whole
+    document.
+    A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
+    does the name of a person, organisation or place that runs into a DATE or MONEY.
+
+    Raises:
+        BugError: the engine gave a span outside its text, or not one answer for every text.
+    """
+    exact = find_patterns(text) if options.patterns else []
+    normal = _as_read_by(engine, text)
+    breaks = layout_breaks(text, pages)
+    spans = _engine_spans(normal, engine, options.max_window)
+    whole = [piece for span in spans for piece in _parted(text, span, breaks)]
+    whole = [piece for span in whole for piece in dates_within(text, span)]
+    named = settled(text, tidied(text, _cut_back(text, whole, exact)))
+    known = _known(text, options.gazetteer)
+    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named})
+    kept = [one for one in found if options.labels is None or one.span.label in options.labels]
+    starts = [chunk.start for chunk in chunks]
+    report = engine.report() if isinstance(engine, Reporting) else Report()
+    return StageOutput(
+        mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)),
+        warnings=report.warnings,
+        extra=report.usage or None,
+    )
+
+
+def _as_read_by(engine: NerEngine, text: str) -> Normal:
+    if isinstance(engine, ReadsLayout) and engine.reads_layout:
+        return reading_text(text, layout=True)
+    return normalised(text)
+
+
+def _known(text: str, gazetteer: Gazetteer | None) -> list[Span]:
+    if gazetteer is None:
+        return []
+    normal = normalised(text)
+    return [Span(*normal.original(s.start, s.end), s.label) for s in gazetteer.find(normal.text)]
+
+
+def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
+    """Where no name goes on: tabs, which part cells, and line breaks that are not there for want of room.
+
+    A line was full if the next line's first word would not have fitted on it; the room is the length
+    of the page's long lines (nine tenths are shorter), less a sixth for words of narrow letters.
+    """
+    breaks = []
+    for page in pages:
+        lines = list(_lines(text, page.start, page.end))
+        lengths = sorted(end - start for start, end in lines)
+        room = lengths[len(lengths) * 9 // 10] * 5 / 6 if lengths else 0.0
+        for (start, end), (after, last) in pairwise(lines):
+            word = text[after:last].split(maxsplit=1)[:1]
+            if not word or end - start + 1 + len(word[0]) < room:
+                breaks.append(end)
+        breaks += [match.start() for match in _TAB.finditer(text, page.start, page.end)]
+    return sorted(breaks)
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        yield start, stop
+        start = stop + 1
+
+
+def _parted(text: str, span: Span, breaks: Sequence[int]) -> Iterator[Span]:
+    """The span's parts between breaks; single words only where no part has more."""
+    cuts = breaks[bisect_right(breaks, span.start) : bisect_left(breaks, span.end)]
+    if not cuts:
+        yield span
+        return
+    parts = [Span(a, b, span.label, span.score) for a, b in pairwise([span.start, *cuts, span.end])]
+    words = [len(text[part.start : part.end].split()) for part in parts]
+    least = min(2, max(words))
+    yield from (part for part, count in zip(parts, words, strict=True) if count >= least)
+
+
+def _engine_spans(normal: Normal, engine: NerEngine, limit: int) -> Iterator[Span]:
+    text = normal.text
+    windows = [
+        window
+        for window in _windows(text, 0, len(text), limit)
+        if _WORD.search(text, *window)  # lone letters and signs name nothing, and cost most
+    ]
+    answers = engine.find([text[start:end] for start, end in windows])
+    try:
+        for (start, end), answer in zip(windows, answers, strict=True):
+            for span in answer:
+                if not 0 <= span.start < span.end <= end - start:
+                    raise BugError(
+                        f"The engine {engine.name} gave the span {span.start}..{span.end}"
+                        f" of {end - start} characters."
+                    )
+                place = normal.original(start + span.start, start + span.end)
+                yield Span(*place, span.label, span.score)
+    except ValueError as error:
+        raise BugError(f"The engine {engine.name} did not give one answer for every text.") from error
+
+
+def _windows(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
+    while end - start > limit:
+        half, full = start + limit // 2, start + limit
+        borders = (
+            text.rfind(border, half, full) + len(border)
+            for border in ("\n", ". ", " ")
+            if text.find(border, half, full) >= 0
+        )
+        cut = next(borders, full)
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
+    """The engine's spans without what lies past a blank line or inside a pattern that wins over them."""
+    starts = [pattern.start for pattern in patterns]
+    cut = []
+    for span in spans:
+        blank = text.find("\n\n", span.start, span.end)
+        start, end = span.start, span.end if blank < 0 else blank
+        for pattern in patterns[max(0, bisect_right(starts, start) - 1) : bisect_right(starts, end - 1)]:
+            if pattern.label in EXACT or (pattern.label in VALUES and span.label in NAMES):
+                start, end = _outside(start, end, pattern)
+        if span.label in NAMES and _VERSUS.search(text, start, end):
+            cut += [
+                Span(*_stripped(text, *side), span.label, span.score) for side in _sides(text, start, end)
+            ]
+        elif (start, end) == (span.start, span.end):
+            cut.append(span)
+        else:
+            cut.append(Span(*_stripped(text, start, end), span.label, span.score))
+    return [span for span in cut if span.start < span.end]
+
+
+def _sides(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Both sides of a case's caption (`Doe v. Roe`), else the span itself."""
+    for match in _VERSUS.finditer(text, start, end):
+        yield start, match.start()
+        start = match.end()
+    yield start, end
+
+
+def _outside(start: int, end: int, pattern: Span) -> tuple[int, int]:
+    """The longer part of `start..end` before or after `pattern`."""
+    if pattern.end <= start or end <= pattern.start:
+        return start, end
+    before, after = (start, pattern.start), (pattern.end, end)
+    return before if before[1] - before[0] >= after[1] - after[0] else after
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end] if start < end else ""
+    return start + len(piece) - len(piece.lstrip(_EDGES)), start + len(piece.rstrip(_EDGES))
+
+
+def _merged(found: dict[str, list[Span]]) -> list[_Found]:
+    sources = {span: source for source in reversed(found) for span in found[source]}
+
+    def rank(span: Span) -> tuple[int, int, int]:
+        source, exact = sources[span], sources[span] == PATTERN
+        if exact and span.label in EXACT:
+            order = 0
+        elif source == GAZETTEER:
+            order = 1
+        else:
+            order = 3 if not exact and span.label in _ENGINE_VALUES else 2
+        return order, span.start - span.end, 0 if exact else 1
+
+    return [_Found(span, sources[span]) for span in without_overlaps(list(sources), rank)]
+
+
+def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:
+    span = found.span
+    page, box = locate(pages, span.start, span.end)
+    chunk = max(0, bisect_right(starts, span.start) - 1)
+    return Mention(
+        index=index,
+        text=text[span.start : span.end],
+        label=span.label,
+        start=span.start,
+        end=span.end,
+        page=page,
+        box=box,
+        score=span.score,
+        source=found.source,
+        chunk=chunk,
+        value=value_of(span.label, text[span.start : span.end]),
+    )

@@ -1,0 +1,227 @@
+"""What an engine's names need before they are mentions: clean edges, no role words, one label per name.
+
+The rules and word lists were chosen on the open halves of the sets that `benchmarks/entities.py` names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from docpipe.engines.ports import Span
+
+NAMES = frozenset({"PERSON", "ORG", "LOCATION"})
+"""Labels of names that hold no date or amount; the name of an event or a law may."""
+
+_COUNTS = frozenset({"CARDINAL", "ORDINAL"})
+"""Labels of numbers that say how many, or which in a row; the number of a clause is taken for one too."""
+
+_KINDS = NAMES | {"NORP", "PRODUCT", "WORK_OF_ART", "EVENT", "LAW"}
+
+_EDGES = " \t\r\n\"'“”‘’„«»`,;:-–—*_|@#&"
+_OPEN = {"(": ")", "[": "]", "{": "}"}
+_BRACKETS = frozenset("()[]{}")
+_TAIL = re.compile(r"(?:['’]s|['’]|(?<=\w)\s+s|(?<=\.)\.)$")
+_HEADING = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})+\.?|\d{1,3}\.|\(\w{1,3}\)|[§•])\s+")
+_FIELD = re.compile(r"[^\W\d_][\w ]{0,25}:\s+(?=\S)")
+_TITLE = re.compile(r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s+(?=\S)")
+_LETTER = re.compile(r"[^\W\d_]")
+_WORDS = re.compile(r"[^\W_]+")
+_WORD_BEGINS = re.compile(r"(?<![\w&'’-])")
+_WORD_ENDS = re.compile(r"(?![\w&]|-\w)")
+
+_ROLE_WORDS = """
+    a account accounting accounts administration affiliate affiliates agency agreement amendment
+    amendments amount an and annex appendix article bank banks bill board bond bonds borrower buyer by
+    chief city class client commission committee common companies company contract contractor
+    corporation council county court customer date declarations department derivatives description
+    director directors distribution employee employer except executive exhibit financial for form fund
+    funds government guarantor holder holders in index information insured insurer invoice issuer item
+    landlord lender lenders licensee licensor management market markets media no note notes number of
+    office officer on or participant participants parties party payment plan plans portfolio portfolios
+    preferred price principal prospectus purchaser q1 q2 q3 q4 quantity reference registrant report
+    rollover rt s schedule section sections securities seller series share shareholder shareholders
+    shares state statement statements stock stockholder stockholders stocks subsidiaries subsidiary
+    subtotal supplement supplier tax tenant the to total trust trustee trustees trusts underwriter unit
+    vat vendor
+"""
+_ROLES = frozenset(_ROLE_WORDS.split())
+"""Words of contracts, filings and forms; nothing that consists of them is a name."""
+
+_CURRENCY = re.compile(
+    r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|(?<!per )cent|rupee|money)"
+)
+_LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")
+_PLACE = re.compile(
+    r"\b(?:County|River|Lake|Mountains?|Islands?|Street|Avenue|Road|Bay|Valley|Airport|Park|Bridge|Peninsula|Hills"
+    r"|Beach|Province|District|Creek|Station|Square|Boulevard|Drive|Lane|Row|Terrace|Crescent|Quay|Wharf)$"
+    r"|^(?:Lake|Mount|Cape|Gulf of|Bay of|Isle of|(?:Rue|Avenue|Boulevard|Place|Quai) d(?:e|u|es|e la)) "
+)
+_CAPITAL = re.compile(r",? D\.? ?C\b\.?")
+_CAPITAL_CITY = "Washington"
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space, quotes, dashes, a leading "the", a final 's and unpaired brackets."""
+    while start < end:
+        inner = _trimmed_once(text, start, end)
+        if inner == (start, end):
+            break
+        start, end = inner
+    return start, end
+
+
+def _trimmed_once(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    if piece.isalnum():
+        return start, end
+    if piece[0] in _EDGES or piece.startswith("the "):
+        return start + (4 if piece.startswith("the ") else 1), end
+    if piece[-1] in "'’s." and (tail := _TAIL.search(piece)):
+        return start, start + tail.start()
+    if piece[-1] in _EDGES:
+        return start, end - 1
+    if piece[0] not in _BRACKETS and piece[-1] not in _BRACKETS:
+        return start, end
+    for left, right in _OPEN.items():
+        if piece.count(left) > piece.count(right) and left in (piece[0], piece[-1]):
+            return (start + 1, end) if piece[0] == left else (start, end - 1)
+        if piece.count(right) > piece.count(left) and right in (piece[0], piece[-1]):
+            return (start, end - 1) if piece[-1] == right else (start + 1, end)
+    return start, end
+
+
+def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans by what each of them says, sorted; those that name nothing are left out.
+
+    1. Edges are trimmed; of a name also the number of a heading, a field's
+       word and colon (`Bank: `), and the titles Mr., Mrs., Ms., Dr., Prof.
+    2. A name without a letter, of role words only (`the Company`, `Board of Directors`, also as a
+       law or work), an organisation in small letters, or a person of one word in small letters is none.
+    3. An amount without a currency is none, and a number that only counts names nothing.
+    4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION.
+    """
+    found = (_tidy(text, span) for span in sorted(spans, key=lambda span: (span.start, -span.end)))
+    return [span for span in found if span]
+
+
+def _tidy(text: str, span: Span) -> Span | None:
+    start, end = trim(text, span.start, span.end)
+    if span.label in _COUNTS or (span.label in _KINDS and _only_roles(text[start:end])):
+        return None
+    if span.label not in NAMES:
+        empty = start == end or (span.label == "MONEY" and not _CURRENCY.search(text, start, end))
+        return None if empty else Span(start, end, span.label, span.score)
+    if (
+        lead := _HEADING.match(text, start, end)
+        or _FIELD.match(text, start, end)
+        or (_TITLE.match(text, start, end) if span.label == "PERSON" else None)
+    ):
+        start = lead.end()
+    piece = text[start:end]
+    if not _LETTER.search(piece) or (lead and _only_roles(piece)):
+        return None
+    if piece.islower() and (span.label == "ORG" or (span.label == "PERSON" and piece.isalpha())):
+        return None
+    return Span(start, end, _by_form(span.label, piece), span.score)
+
+
+def _only_roles(name: str) -> bool:
+    return _ROLES.issuperset(_WORDS.findall(name.lower()))
+
+
+def _by_form(label: str, name: str) -> str:
+    if " " not in name:
+        return label
+    if _LAW.search(name):
+        return "LAW"
+    return "LOCATION" if _PLACE.search(name) else label
+
+
+def settled(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The sorted spans, of two that overlap the longer, by what the document as a whole says of their names.
+
+    1. `Washington` and `D.C.` after it are one place.
+    2. A name takes the label that most of its mentions have; with as many of each, every one keeps its own.
+    3. A first or last name of somebody called by both elsewhere is that PERSON, whatever it was taken for,
+       and is found where it was missed.
+    """
+    joined = _joined(text, spans)
+    voted = _voted(text, joined)
+    people = _people(text, voted)
+    known = [
+        span._replace(label="PERSON")
+        if span.label in _KINDS and text[span.start : span.end] in people
+        else span
+        for span in voted
+    ]
+    return sorted([*known, *_missed(text, known, people)], key=lambda span: span.start)
+
+
+def _joined(text: str, spans: Sequence[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for span in spans:
+        if joined and joined[-1].end > span.start:
+            if span.end - span.start > joined[-1].end - joined[-1].start:
+                joined[-1] = span
+            continue
+        if text[span.start : span.end] == _CAPITAL_CITY and (more := _CAPITAL.match(text, span.end)):
+            span = span._replace(end=more.end(), label="LOCATION")
+        joined.append(span)
+    return joined
+
+
+def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
+    votes: dict[str, dict[str, int]] = {}
+    for span in spans:
+        if span.label in NAMES:
+            counted = votes.setdefault(text[span.start : span.end].lower(), {})
+            counted[span.label] = counted.get(span.label, 0) + 1
+
+    def voted(span: Span) -> Span:
+        counted = votes[text[span.start : span.end].lower()] if span.label in NAMES else {}
+        if len(counted) < 2:
+            return span
+        best = max(counted, key=counted.__getitem__)
+        return span._replace(label=best) if counted[best] > counted[span.label] else span
+
+    return [voted(span) for span in spans]
+
+
+def _people(text: str, spans: Sequence[Span]) -> dict[str, float]:
+    """First and last names of the persons who are called by both, with the best score."""
+    scores: dict[str, float] = {}
+    for span in spans:
+        words = text[span.start : span.end].split()
+        if span.label == "PERSON" and 2 <= len(words) <= 4:
+            for word in (words[0], words[-1]):
+                if word.lower() not in _ROLES:
+                    scores[word] = max(span.score, scores.get(word, 0.0))
+    return scores
+
+
+def _missed(text: str, spans: Sequence[Span], people: dict[str, float]) -> Iterator[Span]:
+    """Last names in places that no span holds."""
+    names = {name for name in people if len(name) >= 4 and name[0].isupper()}
+    last = {text[span.start : span.end].split()[-1] for span in spans if span.label == "PERSON"}
+    if not names & last:
+        return
+    taken = iter([*spans, Span(len(text) + 1, len(text) + 1, "")])
+    span = next(taken)
+    places = ((start, start + len(name), name) for name in names & last for start in _starts(text, name))
+    done = 0
+    for start, end, name in sorted(places, key=lambda place: (place[0], -place[1])):
+        while span.end <= start:
+            span = next(taken)
+        if done <= start and end <= span.start:
+            yield Span(start, end, "PERSON", people[name])
+        done = max(done, end)
+
+
+def _starts(text: str, name: str) -> Iterator[int]:
+    """Where the name stands as a word of its own."""
+    start = text.find(name)
+    while start >= 0:
+        if _WORD_BEGINS.match(text, start) and _WORD_ENDS.match(text, start + len(name)):
+            yield start
+        start = text.find(name, start + 1)

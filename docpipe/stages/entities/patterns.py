@@ -1,0 +1,462 @@
+"""Exact recognisers: things whose form alone says what they are.
+
+Every expression has bounded repetitions only, so that the time is linear in the text whatever the
+text is. Names of months and currencies are those of `cldr`, loaded when the first text is searched. A
+single line break may stand inside a match, a blank line not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+from stdnum import iban, numdb
+
+from docpipe.engines.ports import Span
+from docpipe.stages.entities import cldr
+from docpipe.stages.entities.values import GAPS, SCALES
+from docpipe.stages.entities.vat import find_vat_numbers
+
+_GAP = r"[^\S\n]{0,3}\n?[^\S\n]{0,3}"
+_BREAK = r"(?:[^\S\n]{1,3}\n?[^\S\n]{0,3}|\n[^\S\n]{0,3})"
+_IN_CELL = r"[^\S\n\t]{0,3}\n?[^\S\n\t]{0,3}"  # a tab parts the cells of a table: a date stands in one
+
+# --- addresses ----------------------------------------------------------------------------------
+
+_EMAIL = re.compile(
+    r"(?<![\w.+%-])[A-Za-z0-9][\w.+%'-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,6}[A-Za-z]{2,24}(?![\w@-])"
+)
+_URL = re.compile(r"(?<![\w@])(?:https?://|ftp://|www\.)[\w\[][^\s<>\"“”‘’«»|\\^`{}]{1,2000}")
+_PHONE = re.compile(
+    r"(?<![\w.,/+-])(?:"
+    r"(?:\+|00)[1-9]\d{0,2}[ .\-/]{0,2}(?:\(0?\d{1,4}\)[ .\-/]{0,2})?\d{1,5}(?:[ .\-/]{0,2}\d{2,5}){1,5}"
+    r"|(?:1[ .-])?\([2-9]\d\d\) ?\d{3}[ .-]\d{4}"
+    r"|(?:1[.-])?[2-9]\d\d([.-])\d{3}\1\d{4}"
+    r")(?![\w]|[.,-]\d)"
+)
+_CUED_PHONE = re.compile(
+    r"\b(?:[Tt]el(?:ephone|efon)?|TEL|[Pp]hone|PHONE|[Ff]ax|FAX|[Mm]obile|[Cc]ell)\b\.?"
+    r"(?: ?(?:[Nn]o\.?|[Nn]umber))? ?:? {0,3}(?P<it>\+?\(?\d[\d ()./-]{5,22}\d)(?!\w)"
+)
+
+_DIGITS_OF_PHONE = re.compile(r"\d[\d ()./-]{6}")
+
+# --- numbers that name something ------------------------------------------------------------------
+
+_NUMBER_CUE = r"[^\S\n]?(?:[Nn]os?\b\.?|NOS?\b\.?|[Nn]umber|NUMBER|[Nn]r\b\.?|#|ID\b)[^\S\n]?:?" + _GAP
+_CODE = r"(?P<it>(?=[A-Z0-9/:._-]{0,30}\d)[A-Z0-9](?:[A-Za-z0-9]|[/:._-](?=[A-Za-z0-9])){1,39})"
+_CASE = re.compile(
+    r"\b(?:[Cc]ase|CASE|[Dd]ocket|DOCKET|[Cc]ause|CAUSE|[Cc]ivil [Aa]ction|CIVIL ACTION|Index|Claim|CLAIM"
+    rf"|Matter|[Aa]ppeal|[Pp]etition){_NUMBER_CUE}{_CODE}"
+)
+_DOCKET = re.compile(r"(?<![\w:-])\d{1,2}:\d{2}-[a-z]{2}-\d{3,6}(?:-[A-Z]{2,4}){0,3}(?![\w-])")
+_ECLI = re.compile(r"\bECLI:[A-Z]{2}:[A-Z0-9]{1,7}:\d{4}:[A-Z0-9.]{1,25}(?<!\.)")
+_CONTRACT = re.compile(
+    r"\b(?:[Cc]ontract|CONTRACT|[Aa]greement|AGREEMENT|[Ll]ease|LEASE|[Pp]olicy|POLICY|[Pp]urchase [Oo]rder"
+    rf"|PURCHASE ORDER|P\.?O\.?){_NUMBER_CUE}{_CODE}"
+)
+_INVOICE = re.compile(rf"\b(?:[Ii]nvoice|INVOICE){_NUMBER_CUE}{_CODE}")
+_INVOICE_CODE = re.compile(
+    r"\b(?:[Ii]nvoice|INVOICE)[ :]{1,3}(?P<it>[A-Z]{1,6}-?\d[A-Z0-9]{0,15}(?:[/-][A-Z0-9]{1,15}){0,4})(?!\w)"
+)
+
+_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \u00a0-]?[A-Za-z0-9])")
+_IBAN_PARTS = re.compile(r"(\d+)!")
+
+# --- dates ----------------------------------------------------------------------------------------
+
+_DAY_NUMBER = r"(?:3[01]|[12]\d|0?[1-9])"
+_MONTH_NUMBER = r"(?:1[0-2]|0?[1-9])"
+_DAY = rf"{_DAY_NUMBER}(?:st|nd|rd|th|ST|ND|RD|TH)?"
+_ANY_DAY = rf"{_DAY_NUMBER}(?:st|nd|rd|th|ST|ND|RD|TH|er|re|[º°ª])?\.?"
+_YEAR = r"(?:1[0-9]|20|21)\d\d"
+_BEFORE_DATE = r"(?<![\w./-])(?<!\d,)"
+_AFTER_DATE = r"(?!\w|/\d|-\d\d?-)"
+_OF = rf"(?:{_BREAK}(?:of|de|ta['’]))?"
+_OF_YEAR = rf"(?:,?{_IN_CELL}|{_BREAK}(?:de|del|of){_BREAK})"
+_MONTH_FIRST = ("hu", "lt")
+"""Languages that write year, month, day with the month's name."""
+
+_LEVEL = (
+    r"(?i:section|sec|version|ver|v|release|rev|build|clause|article|art|paragraph|para|chapter|item|no|nr|§)"
+)
+_DOTTED = re.compile(
+    rf"\b{_LEVEL}\b\.?{_IN_CELL}[\d.]+"  # a number of such a thing is no date: it is matched, and left out
+    rf"|(?<![\w./§-])(?<!§ )(?<!\d,)(?P<it>{_DAY_NUMBER}\. ?{_MONTH_NUMBER}\. ?{_YEAR}"
+    rf"|(?:3[01]|[12]\d|0[1-9])\.(?:1[0-2]|0[1-9])\.\d\d)(?!\w|[./-]\d|-\d\d?-)"
+)
+_SHORT = re.compile(
+    r"\b(?i:due|dated?|on|by|until|since|from|am|vom|bis|ab|seit|den|du|le|au|dal?|il|al|del?|el|op|dnia)"
+    rf"[: ]{{1,3}}(?P<it>{_DAY_NUMBER}\.{_MONTH_NUMBER}\.\d\d)(?!\w|[./-]\d)"
+)
+_STOPS = re.compile(r"\d\. ?\d\d?\. ?\d\d")
+_JAPANESE = re.compile(r"(?<!\d)\d{4}年\d{1,2}月\d{1,2}日")
+_SINCE_1400 = r"(?:1[4-9]|20)\d\d"
+_YEAR_ENDS = r"(?![\w%]|[.,:/-]\d| (?:[a-z]{1,20}s\b))"
+_YEAR_ALONE = re.compile(
+    rf"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Cc]irca|[Ff]rom|[Bb]y|[Ee]arly|[Ll]ate|[Mm]id|[Ss]ummer|[Ww]inter"
+    rf"|[Ss]pring|[Aa]utumn|[Ff]all)(?: of)?{_BREAK}(?P<it>{_SINCE_1400}){_YEAR_ENDS}"
+)
+_FIRST_YEAR = re.compile(rf"(?<![\w.,:/$€£-])(?P<it>{_SINCE_1400})(?= [-–—] {_SINCE_1400}{_YEAR_ENDS})")
+_LAST_YEAR = re.compile(
+    rf"(?<![\w.,:/$€£-])(?:{_SINCE_1400} [-–—] |[Ff]rom {_SINCE_1400} (?:to|until|till) )"
+    rf"(?P<it>{_SINCE_1400}){_YEAR_ENDS}"
+)
+_BEFORE_CHRIST = re.compile(r"(?<![\w.,/-])\d{1,4} (?:BCE?\b|B\.C\.)")
+
+
+def _one_of(words: Iterable[str]) -> str:
+    """An expression for any of the words, the longest that fits, in time linear in its length: a trie."""
+    firsts: dict[str, list[str]] = {}
+    for word in sorted(set(words)):
+        firsts.setdefault(word[:1], []).append(word[1:])
+    ends = firsts.pop("", None) is not None
+    branches = [re.escape(first) + (_one_of(rest) if rest != [""] else "") for first, rest in firsts.items()]
+    return f"(?:{'|'.join(branches)})" + "?" * ends if branches else ""
+
+
+def _printed(names: Iterable[str]) -> str:
+    """Any of the names with a capital, or in capitals."""
+    return _one_of(form for name in names for form in (name[0].upper() + name[1:], name.upper()))
+
+
+@cache
+def _dates() -> re.Pattern[str]:
+    """Dates with the name of a month, and those whose numbers only a date has.
+
+    A month of any language stands between day and year; without a year or without a day only an English one
+    with a capital, or the whole name as its language prints it. The month stands first in English only.
+    """
+    english = _printed(cldr.month_spellings("en", "en_GB")) + r"\b\.?"
+    every = cldr.month_spellings(*cldr.LANGUAGES)
+    any_month = rf"(?i:{_one_of({*every, *map(_unaccented, every)})})\b\.?"
+    others = [each for each in cldr.LANGUAGES if each != "en"]
+    alone = rf"(?:{english}|{_one_of(cldr.month_spellings(*others, abbreviated=False))}\b)"
+    year_first = rf"(?i:{_one_of(cldr.month_spellings(*_MONTH_FIRST))})\b\.?"
+    latvian = rf"(?i:{_one_of(cldr.month_spellings('lv'))})\b\.?"
+    weekday = rf"(?:{_printed(cldr.weekday_spellings('en'))}\b\.?,? )?"
+    return re.compile(
+        rf"{_BEFORE_DATE}{weekday}(?:"
+        rf"{_YEAR}([-/.])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
+        rf"|{_YEAR}(?:\.|{_BREAK}m\.){_BREAK}{year_first}{_IN_CELL}{_DAY_NUMBER}(?!\d)(?:\.|{_BREAK}d\.)?"
+        rf"|{_YEAR}\. (?:{_MONTH_NUMBER})\. {_DAY_NUMBER}\."
+        rf"|{_YEAR}\.{_BREAK}gada{_BREAK}{_DAY_NUMBER}\.{_BREAK}{latvian}"
+        rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{any_month}{_OF_YEAR}{_YEAR}"
+        rf"|{_DAY_NUMBER}([-/.]){any_month}\2(?:{_YEAR}|\d\d)"
+        rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{alone}"
+        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:,?{_IN_CELL}{_YEAR})"
+        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
+        rf"|{alone},?{_BREAK}(?:(?:of|de|del){_BREAK})?{_YEAR}"
+        rf"|{_DAY_NUMBER}-(?:1[0-2]|0[1-9])-{_YEAR}"
+        rf"|{_DAY_NUMBER}/{_DAY_NUMBER}/(?:{_YEAR}|\d\d)"
+        rf"){_AFTER_DATE}"
+    )
+
+
+def _unaccented(name: str) -> str:
+    """As bad print and old keyboards write it: `fevrier`."""
+    return cldr.folded(name) if name.isascii() or cldr.folded(name).isascii() else name
+
+
+# --- amounts --------------------------------------------------------------------------------------
+
+_GROUPED = (
+    r"\d{1,3}(?:,\d{2,3}){1,6}(?:\.\d{1,4})?|\d{1,3}(?:\.\d{3}){1,6}(?:,\d{1,3})?"
+    rf"|\d{{1,3}}(?:['’{GAPS}]\d{{3}}){{1,6}}(?:[.,]\d{{1,3}})?"
+)
+_DASHES = r"(?:[.,]?[-–—]{1,2}(?!\w))?"
+_AMOUNT = rf"(?:{_GROUPED}|\d{{1,15}}(?:[.,]\d{{1,4}})?){_DASHES}"
+_IN_PRINT = rf"(?:{_GROUPED}|\d{{1,15}}[.,]\d{{2,3}}(?!\d)){_DASHES}"
+"""An amount that is more than a number: its thousands or its fraction are set apart."""
+
+_SURE_CODES = (
+    *(
+        "USD",
+        "EUR",
+        "GBP",
+        "CHF",
+        "JPY",
+        "CNY",
+        "CAD",
+        "AUD",
+        "NZD",
+        "HKD",
+        "SGD",
+        "INR",
+        "BRL",
+        "MXN",
+        "ZAR",
+    ),
+    *("SEK", "NOK", "DKK", "ISK", "PLN", "CZK", "HUF", "BGN", "RSD", "UAH", "RUB", "TRY"),
+    *("KRW", "AED", "ILS", "TWD", "THB", "SAR"),
+)
+"""Codes that say by themselves that a number is an amount; others (`ALL`, `PHP`) are words as well."""
+
+
+@cache
+def _money() -> re.Pattern[str]:
+    """A code or sign with an amount to its right, or a code, sign or name with an amount to its left."""
+    symbols = [sign for sign in cldr.currency_signs() if cldr.is_symbol(sign)]
+    letters = [
+        sign for sign in cldr.currency_signs() if not cldr.is_symbol(sign) and sign not in ("Ft", "円")
+    ]
+    edge = "".join(sorted({re.escape(one) for sign in symbols for one in sign if cldr.is_symbol(one)}))
+    code, sure = _one_of(cldr.currencies()), _one_of(_SURE_CODES)
+    before = rf"(?:{_one_of(symbols)}|kr\.?)"
+    after = rf"(?:{_one_of(symbols)}|{_one_of(letters)}\b)"
+    short = _one_of(form for scale in SCALES for form in (scale, scale.capitalize()))
+    scale = rf"(?:{_GAP}(?:(?i:{_one_of(cldr.scale_spellings())})|{short}\.?)(?!\w))?(?:{_GAP}(?:de |d['’]))?"
+    name = rf"(?:U\.?S\.? )?(?i:{_one_of(cldr.currency_spellings())})\b"
+    amount = rf"[-−]?(?:{_AMOUNT}|\({_IN_PRINT}\)){scale}"
+    return re.compile(
+        rf"(?<![\w{edge}])(?:(?:[Mm]ore than|[Ll]ess than|[Oo]ver){_BREAK})?(?:"
+        rf"(?:[-−]?{sure} ?{before}?|[-−]?{before}){_GAP}{amount}(?: ?{sure}\b)?"
+        rf"|{code}{_GAP}{_IN_PRINT}{scale}"
+        rf"|(?<![.,]){amount}{_GAP}(?:{sure}\b|{after}|{name})"
+        rf"|(?<![.,]){_IN_PRINT}{scale}{_GAP}(?:{code}|Ft)\b"
+        rf")(?!\d|[.,]\d)"
+    )
+
+
+_YEN = re.compile(rf"(?<![\d.,]){_AMOUNT}円")
+
+# --- names by their form --------------------------------------------------------------------------
+
+_PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
+_WORD = rf"(?:(?:[A-Z]|Co|St)\.|[A-Z0-9]{_PLAIN})"
+_FORM = (
+    r"(?:Incorporated|Inc|INC|Ltd|LTD|Limited|LIMITED|LLC|L\.L\.C|LLP|L\.P|PLC|plc|Plc|Corporation|CORPORATION|Corp"
+    r"|CORP|GmbH|AG|KG|S\.A|SARL|S\.r\.l|B\.V|N\.V|Pty|Oy|A/S)"
+)
+_COMPANY = re.compile(
+    rf"(?<![\w&'’.-])(?=[A-Z]){_WORD}(?: (?:{_WORD}|&|and|de)){{0,5}}?,? "
+    rf"{_FORM}\b\.?(?: (?:Ltd|& Co\.? KG)\b\.?)?"
+)
+_LEGAL_FORM = re.compile(rf" {_FORM}\b")
+_ABBREVIATED = (
+    "Inc.",
+    "INC.",
+    "Ltd.",
+    "LTD.",
+    "Corp.",
+    "CORP.",
+    "L.L.C.",
+    "L.P.",
+    "S.A.",
+    "S.r.l.",
+    "B.V.",
+    "N.V.",
+    "Co.",
+)
+_LEADING = re.compile(
+    r"(?:(?:The|This|That|Between|By|And|From|To|For|With|In|On|At|Of|If|When|While|As|Both|Dear|Seller|Buyer"
+    r"|Client|Customer|Supplier|Tenant|Landlord|Licensor|Licensee|Party|Parties|THE|BETWEEN|AND)"
+    r"(?:[:,.]| and| of)? )+"
+)
+_AGREEMENT = re.compile(
+    r"(?<![\w-])(?!(?:This|The|An?|Such|Said|Each|Any|Our|Your|In|Under) )[A-Z][a-z]{2,20}"
+    r"(?:[ -](?:[A-Z][a-z]{1,20}|and|of)){0,4} (?:Agreement|Contract|Lease|Deed)(?![\w-])"
+    r"|(?<=This )(?:[A-Z][a-z]{2,20} ){1,5}(?:Agreement|Contract|Lease|Deed)(?![\w-])"
+)
+
+EXACT = frozenset(
+    {"EMAIL", "URL", "PHONE", "IBAN", "VAT_NUMBER", "CASE_NUMBER", "CONTRACT_NUMBER", "INVOICE_NUMBER"}
+)
+"""Labels whose form leaves no doubt."""
+
+VALUES = frozenset({"DATE", "MONEY"})
+"""Labels of values, as opposed to names."""
+
+_BLOCK_END = re.compile(r"[.;\n]\s(?:(?<=[a-z]{4}[.;]\s)(?=[A-Z])|(?<=\n\n))")
+"""Borders that nothing here runs over: the end of a sentence, a blank line."""
+
+_DIGIT = re.compile(r"\d")
+
+_CASE_WORDS = (
+    *("ase", "ocket", "ause", "ction", "ndex", "laim", "atter", "ppeal", "etition"),
+    *("ASE", "CKET", "AUSE", "CTION", "LAIM"),
+)
+_CONTRACT_WORDS = (
+    *("ontract", "greement", "ease", "olicy", "urchase", "P.O", "PO"),
+    *("ONTRACT", "REEMENT", "EASE", "LICY", "CHASE"),
+)
+
+
+class _Rule(NamedTuple):
+    """What an expression finds: its part named `it` where it has one."""
+
+    label: str
+    expression: re.Pattern[str]
+    hints: tuple[str, ...]
+    """Words or signs of which a text in which it can find something holds one."""
+    form: re.Pattern[str] | None = None
+    """What such a text holds too, where that is quicker to find."""
+
+
+@cache
+def _numbered() -> tuple[_Rule, ...]:
+    """What has a digit in it."""
+    dashes = (" - ", " – ", " — ")
+    return (
+        _Rule("CASE_NUMBER", _CASE, _CASE_WORDS),
+        _Rule("CASE_NUMBER", _DOCKET, (":",)),
+        _Rule("CASE_NUMBER", _ECLI, ("ECLI:",)),
+        _Rule("CONTRACT_NUMBER", _CONTRACT, _CONTRACT_WORDS),
+        _Rule("INVOICE_NUMBER", _INVOICE, ("nvoice", "INVOICE")),
+        _Rule("INVOICE_NUMBER", _INVOICE_CODE, ("nvoice", "INVOICE")),
+        _Rule("DATE", _dates(), ("",)),
+        _Rule("DATE", _DOTTED, (".",), _STOPS),
+        _Rule("DATE", _SHORT, (".",), _STOPS),
+        _Rule("DATE", _JAPANESE, ("年",)),
+        _Rule("DATE", _YEAR_ALONE, ("1", "20")),
+        _Rule("DATE", _FIRST_YEAR, dashes),
+        _Rule("DATE", _LAST_YEAR, (*dashes, "rom ")),
+        _Rule("DATE", _BEFORE_CHRIST, (" BC", " B.C.")),
+        _Rule("MONEY", _money(), ("",)),
+        _Rule("MONEY", _YEN, ("円",)),
+    )
+
+
+_LETTERED: tuple[_Rule, ...] = (
+    _Rule("CONTRACT", _AGREEMENT, ("Agreement", "Contract", "Lease", "Deed")),
+    _Rule("EMAIL", _EMAIL, ("@",)),
+)
+
+
+def find_patterns(text: str) -> list[Span]:
+    """What the recognisers find in `text`, sorted by start, without overlaps; score 1.
+
+    Labels: EMAIL, URL, PHONE, IBAN (length and ISO 7064 check digits right), VAT_NUMBER (its country's
+    check digits right), CASE_NUMBER, CONTRACT_NUMBER, INVOICE_NUMBER (the number without the words
+    before it), DATE, MONEY, CONTRACT (a titled agreement) and ORG (a name with a company's legal form).
+    Of two that overlap, the exact label wins over DATE and MONEY, these over names, then the longer,
+    then the earlier.
+    """
+    lettered, numbered = _possible(_LETTERED, text), _possible(_numbered(), text)
+    numbered += lettered
+    found: list[Span] = []
+    for start, end in _blocks(text):
+        has_digit = _DIGIT.search(text, start, end) is not None
+        found += _by_rules(numbered if has_digit else lettered, text, start, end)
+        if has_digit:
+            found += _by_digits(text, start, end)
+        found += _urls(text, start, end)
+        found += _companies(text, start, end)
+    return without_overlaps(found, _rank)
+
+
+def _possible(rules: Iterable[_Rule], text: str) -> list[_Rule]:
+    """Every expression costs time on every character, so only those run that can find something."""
+    narrowed = (rule._replace(hints=tuple(filter(text.__contains__, rule.hints))) for rule in rules)
+    return [rule for rule in narrowed if rule.hints]
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for border in _BLOCK_END.finditer(text):
+        yield start, border.end()
+        start = border.end()
+    yield start, len(text)
+
+
+def _by_rules(rules: list[_Rule], text: str, start: int, end: int) -> Iterator[Span]:
+    piece = text[start:end]
+    for rule in rules:
+        if any(map(piece.__contains__, rule.hints)) and (not rule.form or rule.form.search(piece)):
+            for match in rule.expression.finditer(text, start, end):
+                if (place := _it(match))[0] >= 0:
+                    yield Span(*place, rule.label)
+
+
+def _by_digits(text: str, start: int, end: int) -> Iterator[Span]:
+    yield from _phones(text, start, end)
+    yield from _ibans(text, start, end)
+    yield from find_vat_numbers(text, start, end)
+
+
+def without_overlaps(spans: list[Span], rank: Callable[[Span], tuple[int, ...]]) -> list[Span]:
+    """The spans, sorted by start, without those that overlap a span of lower rank.
+
+    Among equal ranks the earlier span stays, then the one whose label comes first.
+    """
+    order = sorted(spans, key=lambda s: (*rank(s), s.start, s.label))
+    kept: list[Span] = []
+    taken = bytearray(max((span.end for span in spans), default=0))
+    for span in order:
+        if not any(taken[span.start : span.end]):
+            taken[span.start : span.end] = b"\1" * (span.end - span.start)
+            kept.append(span)
+    return sorted(kept, key=lambda span: span.start)
+
+
+def _rank(span: Span) -> tuple[int, int]:
+    form = 0 if span.label in EXACT else 1 if span.label in VALUES else 2
+    return form, span.start - span.end
+
+
+def _it(match: re.Match[str]) -> tuple[int, int]:
+    """The match's part named `it`, else all of it, without a full stop that ends the sentence."""
+    start, end = match.span("it") if "it" in match.re.groupindex else match.span()
+    return start, end - match.string.endswith(".", start, end)
+
+
+def _urls(text: str, low: int, high: int) -> Iterator[Span]:
+    if text.find("://", low, high) < 0 and text.find("www.", low, high) < 0:
+        return
+    for match in _URL.finditer(text, low, high):
+        url = match.group().rstrip(".,;:!?'*_-")
+        while url.endswith((")", "]")) and url.count(url[-1]) > url.count({")": "(", "]": "["}[url[-1]]):
+            url = url[:-1].rstrip(".,;:!?'")
+        yield Span(match.start(), match.start() + len(url), "URL")
+
+
+def _phones(text: str, low: int, high: int) -> Iterator[Span]:
+    if not _DIGITS_OF_PHONE.search(text, low, high):
+        return
+    for expression in (_PHONE, _CUED_PHONE):
+        for match in expression.finditer(text, low, high):
+            start, end = _it(match)
+            if 7 <= sum(map(str.isdigit, text[start:end])) <= 15:
+                yield Span(start, end, "PHONE")
+
+
+def _ibans(text: str, low: int, high: int) -> Iterator[Span]:
+    for match in _IBAN_START.finditer(text, low, high):
+        end = _iban_end(text, match.start(), _iban_length(match.group()[:2].upper()))
+        if end and iban.is_valid(text[match.start() : end], check_country=False):
+            yield Span(match.start(), end, "IBAN")
+
+
+@cache
+def _iban_length(country: str) -> int:
+    """How many characters the country's IBANs have, by the registry that stdnum ships; 0 if it has none."""
+    _, form = numdb.get("iban").info(f"{country}00")[0]
+    return 4 + sum(map(int, _IBAN_PARTS.findall(form["bban"]))) if "bban" in form else 0
+
+
+def _iban_end(text: str, start: int, length: int) -> int | None:
+    """Where the IBAN of `length` characters ends, single blanks or hyphens between them; None if nowhere."""
+    position, seen = start, 0
+    while seen < length:
+        if text[position : position + 1] in (" ", "\u00a0", "-"):
+            position += 1
+        character = text[position : position + 1]
+        if not (character.isascii() and character.isalnum()):
+            return None
+        position, seen = position + 1, seen + 1
+    return position if seen and not text[position : position + 1].isalnum() else None
+
+
+def _companies(text: str, low: int, high: int) -> Iterator[Span]:
+    if not _LEGAL_FORM.search(text, low, high):
+        return
+    for match in _COMPANY.finditer(text, low, high):
+        start, end = match.span()
+        if not match.group().endswith(_ABBREVIATED):
+            end -= match.group().endswith(".")
+        if lead := _LEADING.match(text, start, end):
+            start = lead.end()
+        if len(text[start:end].split()) > 1:
+            yield Span(start, end, "ORG")

@@ -1,0 +1,148 @@
+"""One SQLite file that several threads and processes use: connections, transactions, and its schema."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.stores import rows
+from docpipe.stores.sqlite import ledger
+
+_BUSY_SECONDS = 60.0
+_SWITCH_SECONDS = 0.01
+
+
+@cache
+def _schema() -> str:
+    return (files("docpipe.stores") / "sqlite" / "schema.sql").read_text(encoding="utf-8")
+
+
+_ADDED = {
+    "docpipe_entities": {"merges": "text"},
+    "docpipe_mentions": {"value": "text"},
+    "docpipe_relations": {"verb": "text", "count": "integer"},
+}
+"""Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Give a store made by an earlier docpipe the columns it lacks; one process at a time."""
+    if any(_missing_columns(connection)):
+        connection.execute("begin immediate")
+        for table, column, kind in _missing_columns(connection):
+            connection.execute(f"alter table {table} add column {column} {kind}")
+        connection.execute("commit")
+
+
+def _missing_columns(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
+    for table, columns in _ADDED.items():
+        known = {row["name"] for row in connection.execute(f"pragma table_info({table})").fetchall()}
+        yield from ((table, column, kind) for column, kind in columns.items() if column not in known)
+
+
+class _Own:
+    """A thread's connection, closed with the thread: Python warns of one that is merely forgotten."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection, self.pid = connection, os.getpid()
+        # Not `__del__`: in a circle of garbage the connection's own end, with its warning, may come first.
+        weakref.finalize(self, _close, connection, self.pid)
+
+
+def _close(connection: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():  # else it is another process's, and lives on there
+        connection.close()
+
+
+class SqliteFile:
+    """The file and its folder are made when missing; what it holds is up to the classes built on this one."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).expanduser().resolve()
+        self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        """One connection per process and thread: SQLite's must not cross a fork."""
+        own: _Own | None = getattr(self._local, "own", None)
+        if own is None or own.pid != os.getpid():
+            own = self._local.own = _Own(self._open())
+        return own.connection
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            with ExitStack() as undo:
+                undo.callback(connection.close)
+                _prepare(connection)
+                undo.pop_all()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailableError(f"The store {self.path} cannot be opened: {error}.") from error
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection()
+        try:
+            connection.execute("begin immediate")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("rollback")
+                raise
+            connection.execute("commit")
+        except sqlite3.OperationalError as error:
+            raise _translated(error, self.path) from error
+
+    def _rows(self, sql: str, *values: Any) -> list[rows.Row]:
+        try:
+            return [ledger.decoded(row) for row in self._connection().execute(sql, values)]
+        except sqlite3.OperationalError as error:
+            raise _translated(error, self.path) from error
+
+    def close(self) -> None:
+        """Close this thread's connection; those of other threads are closed as they end."""
+        self._local.own = None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    _keep_a_log(connection)
+    connection.execute("pragma synchronous = normal")
+    connection.execute("pragma foreign_keys = on")
+    connection.executescript(_schema())
+    _add_columns(connection)
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging, from a new file's first connection on. Where several want to switch to it at once
+    SQLite fails at once for all but one, whatever timeout was set (sqlite.org/rescode.html#busy).
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+        time.sleep(_SWITCH_SECONDS)
+
+
+def _translated(error: sqlite3.OperationalError, path: Path) -> Exception:
+    if "no such" in str(error):
+        return SchemaError(f"The store {path} was made by another version of docpipe: {error}.")
+    return StoreUnavailableError(f"The store {path} cannot be used right now: {error}.")

@@ -1,0 +1,328 @@
+"""The pieces of the ledger's moves in SQLite; each runs inside the transaction of its caller.
+
+One piece, one thing that the SQL functions in `sql/` do too: `set_status` is `docpipe_set_status`,
+`refusal` is the head of `docpipe_claim`, and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from docpipe.models import Failure, Ref
+from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
+from docpipe.stores import rows
+from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage
+
+JSON_COLUMNS = {
+    "lines",
+    "makes",
+    "box",
+    "mentions",
+    "merges",
+    "words",
+    "output",
+    "metadata",
+    "warnings",
+    "document_metadata",
+}
+
+
+def now(plus_seconds: float = 0.0) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=plus_seconds)).isoformat()
+
+
+def decoded(row: sqlite3.Row) -> rows.Row:
+    return {
+        key: json.loads(value) if key in JSON_COLUMNS and value is not None else value
+        for key, value in dict(row).items()
+    }
+
+
+def insert(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
+    columns = ", ".join(f'"{column}"' for column in row)
+    marks = ", ".join("?" * len(row))
+    db.execute(f"insert into {table} ({columns}) values ({marks})", encoded(row))  # noqa: S608
+
+
+def encoded(row: Mapping[str, Any]) -> list[Any]:
+    return [
+        json.dumps(value) if column in JSON_COLUMNS and value is not None else value
+        for column, value in row.items()
+    ]
+
+
+def insert_document(db: sqlite3.Connection, document: NewDocument) -> None:
+    time = now()
+    row = {
+        "document_uuid": document.document_uuid,
+        "project_id": document.project_id,
+        "original_file_path": document.uri,
+        "original_file_name": document.name,
+        "file_size_bytes": document.size,
+        "content_digest": document.digest,
+        "document_metadata": dict(document.metadata),
+        "celery_status": PENDING,
+        "initial_processing_status": PENDING,
+        "created_at": time,
+        "updated_at": time,
+    }
+    insert(db, "source_documents", row)
+
+
+def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    run = {"source_uri": document.uri, "priority": document.priority, "created_at": now()}
+    insert(db, "docpipe_runs", keys | run)
+    insert_plan(db, ref, document.stages)
+    db.execute(
+        "update source_documents set docpipe_run = ?, celery_task_id = null, original_file_path = ?,"
+        " document_metadata = ? where document_uuid = ?",
+        (ref.run, document.uri, json.dumps(dict(document.metadata)), ref.document_uuid),
+    )
+
+
+def set_status(
+    db: sqlite3.Connection, ref: Ref, status: str, graph_status: str | None = None, error: str | None = None
+) -> None:
+    """The only place that writes a document's status: both tables and the history together."""
+    changed = db.execute(
+        "update source_documents set celery_status = ?, initial_processing_status = ?, error_message = ?,"
+        " updated_at = ? where document_uuid = ? and docpipe_run = ?",
+        (status, status, error, now(), ref.document_uuid, ref.run),
+    )
+    if changed.rowcount == 0:
+        return
+    if graph_status is not None:
+        db.execute(
+            'insert into neo4j_documents ("documentId", "sourceDocumentUuid", "processingStatus", name)'
+            " select document_uuid, document_uuid, ?, original_file_name from source_documents"
+            " where document_uuid = ?"
+            ' on conflict ("sourceDocumentUuid") do update set'
+            ' "processingStatus" = excluded."processingStatus"',
+            (graph_status, ref.document_uuid),
+        )
+    db.execute(
+        "insert into docpipe_history (document_uuid, run, status, graph_status, at) values (?, ?, ?, ?, ?)",
+        (ref.document_uuid, ref.run, status, graph_status, now()),
+    )
+
+
+def one(db: sqlite3.Connection, sql: str, *values: Any) -> rows.Row | None:
+    row = db.execute(sql, values).fetchone()
+    return None if row is None else decoded(row)
+
+
+def run_row(db: sqlite3.Connection, ref: Ref) -> rows.Row | None:
+    return one(
+        db, "select * from docpipe_runs where document_uuid = ? and run = ?", ref.document_uuid, ref.run
+    )
+
+
+def stage_row(db: sqlite3.Connection, ref: Ref, stage: str) -> rows.Row | None:
+    return one(
+        db,
+        "select * from stage_runs where document_uuid = ? and run = ? and stage = ?",
+        ref.document_uuid,
+        ref.run,
+        stage,
+    )
+
+
+def first_incomplete(db: sqlite3.Connection, ref: Ref) -> rows.Row | None:
+    return one(
+        db,
+        "select * from stage_runs where document_uuid = ? and run = ? and state <> 'complete'"
+        " order by position limit 1",
+        ref.document_uuid,
+        ref.run,
+    )
+
+
+def update_stage(db: sqlite3.Connection, ref: Ref, stage: str, **columns: Any) -> None:
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    db.execute(
+        f"update stage_runs set {assignments} where document_uuid = ? and run = ? and stage = ?",  # noqa: S608
+        (*encoded(columns), ref.document_uuid, ref.run, stage),
+    )
+
+
+def next_token(db: sqlite3.Connection) -> int:
+    token: int = db.execute("update docpipe_token set last = last + 1 returning last").fetchone()[0]
+    return token
+
+
+def set_processing(db: sqlite3.Connection, ref: Ref, stage: rows.Row, *, once: bool) -> None:
+    """`*_processing` for an attempt of the stage; with `once` only where that is not the status already."""
+    word, keys = stage["words"]["processing"], (ref.document_uuid, ref.run)
+    known = "select celery_status from source_documents where document_uuid = ? and docpipe_run = ?"
+    found = db.execute(known, keys).fetchone()
+    if not once or found is None or found[0] != word:
+        set_status(db, ref, word, stage["words"]["graph_started"])
+
+
+def holds(row: rows.Row | None, token: int | None, *states: str) -> bool:
+    return row is not None and row["token"] == token and row["state"] in states
+
+
+def refusal(db: sqlite3.Connection, ref: Ref, stage: str, claim_id: str, max_attempts: int) -> Claim | None:
+    """Why the stage may not be claimed, or the claim that was made already under the same id."""
+    run, row = run_row(db, ref), stage_row(db, ref, stage)
+    if run is None or row is None:
+        return Claim(Outcome.UNKNOWN)
+    if row["state"] == "complete":
+        return Claim(Outcome.COMPLETE)
+    if run["state"] == "active" and run["cancel_requested"]:
+        end_cancelled(db, ref)
+        return Claim(Outcome.OVER)
+    if run["state"] != "active":
+        return Claim(Outcome.OVER)
+    first = first_incomplete(db, ref)
+    if first is None or first["stage"] != stage:
+        return Claim(Outcome.NOT_READY)
+    joins = has_ranges(db, ref, stage)
+    if joins and has_ranges(db, ref, stage, open_only=True):
+        return Claim(Outcome.NOT_READY)
+    if row["state"] == "running" and row["claim_id"] == claim_id:
+        return Claim(Outcome.CLAIMED, row["token"], row["attempt"], joins=joins)
+    if row["state"] == "running" and row["lease_expires_at"] > now():
+        remaining = datetime.fromisoformat(row["lease_expires_at"]) - datetime.now(UTC)
+        return Claim(Outcome.BUSY, lease_seconds=max(0.0, remaining.total_seconds()))
+    if row["attempt"] >= max_attempts:
+        return Claim(Outcome.POISON, row["token"], row["attempt"])
+    return None
+
+
+def has_ranges(db: sqlite3.Connection, ref: Ref, stage: str, *, open_only: bool = False) -> bool:
+    """Whether the stage's pages are read in ranges, or some of these are yet to be."""
+    states = "and state in ('queued', 'running', 'retrying')" if open_only else ""
+    found = db.execute(
+        f"select 1 from docpipe_page_ranges where document_uuid = ? and run = ? and stage = ? {states}",  # noqa: S608
+        (ref.document_uuid, ref.run, stage),
+    )
+    return found.fetchone() is not None
+
+
+def replace(db: sqlite3.Connection, table: str, ref: Ref, found: list[rows.Row]) -> None:
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    db.execute(
+        f"delete from {table} where document_uuid = ? and run = ?",  # noqa: S608
+        (ref.document_uuid, ref.run),
+    )
+    for row in found:
+        insert(db, table, keys | row)
+
+
+def update_run(db: sqlite3.Connection, ref: Ref, fields: rows.Row) -> None:
+    keys = (ref.document_uuid, ref.run)
+    columns: rows.Row = {key: fields[key] for key in ("text", "file_type", "metadata") if key in fields}
+    if columns:
+        assignments = ", ".join(f"{column} = ?" for column in columns)
+        db.execute(
+            f"update docpipe_runs set {assignments} where document_uuid = ? and run = ?",  # noqa: S608
+            (*encoded(columns), *keys),
+        )
+    if "text" in fields:
+        db.execute(
+            "update source_documents set raw_extracted_text = ?, ocr_completed_at = ?,"
+            " detected_file_type = coalesce(?, detected_file_type)"
+            " where document_uuid = ? and docpipe_run = ?",
+            (fields["text"], now(), fields.get("file_type"), *keys),
+        )
+
+
+def insert_plan(db: sqlite3.Connection, ref: Ref, stages: Sequence[PlannedStage]) -> None:
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    for stage in rows.plan_rows(stages):
+        insert(db, "stage_runs", keys | stage)
+
+
+def move_on(db: sqlite3.Connection, ref: Ref) -> None:
+    """The next stage is queued; after the last one the run is over."""
+    following = first_incomplete(db, ref)
+    if following:
+        update_stage(db, ref, following["stage"], queued_at=now())
+        set_status(db, ref, following["words"]["queued"])
+        return
+    warned = db.execute(
+        "select 1 from stage_runs where document_uuid = ? and run = ? and warnings <> '[]'",
+        (ref.document_uuid, ref.run),
+    ).fetchone()
+    final = COMPLETED_WITH_WARNINGS if warned else COMPLETED
+    end_run(db, ref, "completed")
+    db.execute(
+        "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
+        (ref.run, ref.document_uuid, ref.run),
+    )
+    set_status(db, ref, final, final)
+
+
+def end_run(db: sqlite3.Connection, ref: Ref, state: str) -> None:
+    db.execute(
+        "update docpipe_runs set state = ?, finished_at = ? where document_uuid = ? and run = ?",
+        (state, now(), ref.document_uuid, ref.run),
+    )
+
+
+def end_cancelled(db: sqlite3.Connection, ref: Ref) -> None:
+    for table in ("docpipe_page_ranges", "stage_runs"):
+        db.execute(
+            f"update {table} set state = 'cancelled', finished_at = ?, lease_expires_at = null"  # noqa: S608
+            " where document_uuid = ? and run = ? and state in ('queued', 'running', 'retrying')",
+            (now(), ref.document_uuid, ref.run),
+        )
+    end_run(db, ref, "cancelled")
+    set_status(db, ref, CANCELLED, CANCELLED)
+
+
+def failure_columns(failure: Failure | None) -> rows.Row:
+    return {
+        "error_code": failure and failure.code,
+        "error_class": failure and failure.error_class,
+        "error_message": failure and failure.message,
+        "error_traceback": failure and failure.traceback,
+    }
+
+
+def fail(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure) -> None:
+    """The stage `row` failed for good, and the run with it."""
+    columns = failure_columns(failure)
+    update_stage(db, ref, row["stage"], state="failed", finished_at=now(), lease_expires_at=None, **columns)
+    end_run(db, ref, "failed")
+    set_status(db, ref, row["words"]["error"], row["words"]["error"], failure.message)
+
+
+# --- choosing ----------------------------------------------------------------------------------------
+
+_SELECT = """
+select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
+       d.project_id, d.error_message, s.stage, s.error_code, d.updated_at
+  from source_documents d
+  left join stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
+   and s.position = (select min(o.position) from stage_runs o where o.document_uuid = d.document_uuid
+                        and o.run = d.docpipe_run and o.state <> 'complete')
+ where true
+"""
+_CONDITIONS = {
+    "status": "d.celery_status in (select value from json_each(?))",
+    "error_code": "s.error_code = ?",
+    "stage": "s.stage = ?",
+    "project_id": "d.project_id = ?",
+    "engine": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
+    " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
+    "since": "d.updated_at >= ?",
+    "until": "d.updated_at < ?",
+}
+
+
+def select(wanted: rows.Row) -> str:
+    """The query for the keys of `wanted`; its values come from `selected_values`, then the limit."""
+    conditions = "".join(f" and {_CONDITIONS[key]}" for key in wanted)
+    return f"{_SELECT}{conditions} order by d.id desc limit ?"
+
+
+def selected_values(wanted: rows.Row) -> list[Any]:
+    return [json.dumps(value) if key == "status" else value for key, value in wanted.items()]

@@ -1,0 +1,132 @@
+"""The counts of `docpipe_statistics` in SQLite, inside the transaction of the caller."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from docpipe.stores import rows
+from docpipe.stores.sqlite.ledger import now
+
+_DOCUMENTS = """
+select celery_status as status, project_id, count(*) as documents
+  from source_documents group by 1, 2 order by 1, 2
+"""
+
+# Ages are computed here, on the clock that wrote the times.
+_TURNS = """
+select s.stage, min(s.position) as position,
+       sum(s.state = 'queued') as waiting,
+       sum(s.state = 'retrying') as retrying,
+       sum(s.state = 'running') as running,
+       max(case when s.state in ('queued', 'retrying')
+                then max(0.0, 86400.0 * (julianday(?) - julianday(coalesce(s.queued_at, r.created_at))))
+           end) as oldest_waiting_seconds
+  from docpipe_runs r join stage_runs s using (document_uuid, run)
+ where r.state = 'active' and s.state <> 'complete'
+   and not exists (select 1 from stage_runs e
+                    where e.document_uuid = s.document_uuid and e.run = s.run
+                      and e.position < s.position and e.state <> 'complete')
+ group by s.stage
+"""
+
+# A reprocessed run holds copies of the stages it kept, which ended before it began.
+_ENDED = """
+select s.stage, s.position, s.state, s.error_code, s.error_class,
+       86400.0 * (julianday(s.finished_at) - julianday(s.started_at)) as seconds,
+       max(0.0, 86400.0 * (julianday(s.started_at) - julianday(s.queued_at))) as wait
+  from stage_runs s join docpipe_runs r using (document_uuid, run)
+ where s.finished_at >= ? and s.finished_at >= r.created_at and s.state in ('complete', 'failed')
+"""
+
+_RUNNING = """
+select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt, s.worker,
+       86400.0 * (julianday(:now) - julianday(s.started_at)) as running_seconds,
+       86400.0 * (julianday(s.lease_expires_at) - julianday(:now)) as lease_seconds
+  from stage_runs s
+  join docpipe_runs r using (document_uuid, run)
+  join source_documents d using (document_uuid)
+ where s.state = 'running' and r.state = 'active'
+ order by s.lease_expires_at limit :limit
+"""
+
+_COMPLETED = "select count(*) from docpipe_runs where state = 'completed' and finished_at >= ?"
+
+_QUARANTINED = """
+select count(*) from source_documents d
+  join stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
+ where s.state = 'failed' and s.error_code = 'poison'
+"""
+
+
+def statistics(db: sqlite3.Connection, window_seconds: float, limit: int) -> rows.Row:
+    """The object that the SQL function of the same name returns."""
+    time, since = now(), now(-window_seconds)
+    ended = _dicts(db.execute(_ENDED, (since,)))
+    return {
+        "documents": _dicts(db.execute(_DOCUMENTS)),
+        "stages": _stages(_dicts(db.execute(_TURNS, (time,))), ended),
+        "running": _dicts(db.execute(_RUNNING, {"now": time, "limit": limit})),
+        "failures": _failures(ended),
+        "completed": db.execute(_COMPLETED, (since,)).fetchone()[0],
+        "quarantined": db.execute(_QUARANTINED).fetchone()[0],
+    }
+
+
+def _dicts(found: Iterable[sqlite3.Row]) -> list[rows.Row]:
+    return [dict(row) for row in found]
+
+
+def _stages(turns: list[rows.Row], ended: list[rows.Row]) -> list[rows.Row]:
+    positions = {row["stage"]: row["position"] for row in [*ended, *turns]}
+    now_at = {turn.pop("stage"): turn for turn in turns}
+    counted = []
+    for stage in sorted(positions, key=lambda name: (positions[name], name)):
+        mine = [row for row in ended if row["stage"] == stage]
+        counted.append({"stage": stage} | _without_position(now_at.get(stage, {})) | _ends(mine))
+    return counted
+
+
+def _without_position(turn: rows.Row) -> rows.Row:
+    return {key: value for key, value in turn.items() if key != "position"}
+
+
+def _ends(ended: list[rows.Row]) -> rows.Row:
+    complete = [row for row in ended if row["state"] == "complete"]
+    seconds, waits = _values(complete, "seconds"), _values(complete, "wait")
+    return {
+        "completed": len(complete),
+        "failed": len(ended) - len(complete),
+        "p50_seconds": _quantile(seconds, 0.5),
+        "p95_seconds": _quantile(seconds, 0.95),
+        "wait_p50_seconds": _quantile(waits, 0.5),
+        "wait_p95_seconds": _quantile(waits, 0.95),
+    }
+
+
+def _values(found: list[rows.Row], column: str) -> list[float]:
+    return sorted(row[column] for row in found if row[column] is not None)
+
+
+def _quantile(ordered: Sequence[float], fraction: float) -> float | None:
+    """Linear interpolation between the closest ranks, as Postgres' `percentile_cont`."""
+    if not ordered:
+        return None
+    place = fraction * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def _failures(ended: list[rows.Row]) -> list[rows.Row]:
+    counts: dict[tuple[Any, ...], int] = {}
+    for row in ended:
+        if row["state"] == "failed":
+            key = (row["stage"], row["error_code"] or "", row["error_class"] or "")
+            counts[key] = counts.get(key, 0) + 1
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [
+        {"stage": stage, "code": code, "error_class": error_class, "failures": count}
+        for (stage, code, error_class), count in ordered
+    ]

@@ -1,0 +1,115 @@
+"""Graphs and the entities of projects in Supabase: calls of `sql/*_docpipe_entities.sql`."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
+from docpipe.stores import rows
+from docpipe.stores.entity_port import Found, Ties
+
+T = TypeVar("T")
+
+_AT_ONCE = 1000
+"""Names, links or keys in one request, so that no proxy's body limit is met."""
+
+
+class SupabaseGraph(ABC):
+    """The part of `SupabaseStore` that `GraphStore` describes."""
+
+    @abstractmethod
+    def _rpc(self, function: str, **arguments: Any) -> Any: ...
+
+    @abstractmethod
+    def _slice(self, table: str, ref: Ref, order: str, start: int, limit: int) -> list[rows.Row]: ...
+
+    def slice(self, ref: Ref, part: str, *, start: int, limit: int) -> Sequence[Any]:
+        """The server's cap may be lower than `limit`: it is asked until it has no more."""
+        found: list[rows.Row] = []
+        order = "number" if part == "pages" else "index"
+        while len(found) < limit:
+            more = self._slice(f"docpipe_{part}", ref, order, start + len(found), limit - len(found))
+            found += more
+            if not more:
+                break
+        return [rows.VALUE_OF[part](row) for row in found]
+
+    def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
+        return all(
+            self._rpc("put_names", **_keys(ref), p_names=json.dumps([asdict(name) for name in some]))
+            for some in _batches(names)
+        )
+
+    def rivals(self, project_id: str, blocks: Collection[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for some in _batches(sorted(blocks)):
+            for block, key in self._rpc("rivals", p_project=project_id, p_blocks=json.dumps(some)):
+                found[block].append(key)
+        return dict(found)
+
+    def put_links(self, project_id: str, links: Sequence[EntityLink]) -> None:
+        for some in _batches(links):
+            self._rpc("put_links", p_project=project_id, p_links=json.dumps([asdict(link) for link in some]))
+
+    def linked(self, ref: Ref) -> bool:
+        return bool(self._rpc("linked", **_keys(ref)))
+
+    def unlinked(
+        self, project_id: str | None = None, *, seconds: float | None = None, limit: int = 100
+    ) -> list[Ref]:
+        found = self._rpc("unlinked", p_project=project_id, p_seconds=seconds, p_limit=limit)
+        return [Ref(document_uuid, run) for document_uuid, run in found]
+
+    def ties(self, project_id: str, keys: Collection[str]) -> Ties:
+        links: set[EntityLink] = set()
+        decisions: set[EntityDecision] = set()
+        for some in _batches(sorted(keys)):
+            found = self._rpc("ties", p_project=project_id, p_keys=json.dumps(some))
+            links |= set(map(rows.link_of, found["links"]))
+            decisions |= set(map(rows.decision_of, found["decisions"]))
+        return Ties(tuple(links), tuple(decisions))
+
+    def keys(self, project_id: str, *, text: str = "", after: str = "", limit: int = 100) -> list[str]:
+        return list(self._rpc("keys", p_project=project_id, p_text=text, p_after=after, p_limit=limit))
+
+    def members(self, project_id: str, keys: Collection[str]) -> list[EntityMember]:
+        found = [
+            rows.member_of(row)
+            for some in _batches(sorted(keys))
+            for row in self._rpc("members", p_project=project_id, p_keys=json.dumps(some))
+        ]
+        return sorted(found, key=lambda each: (each.document_uuid, each.index))
+
+    def member(self, document_uuid: str, index: int) -> tuple[str, EntityMember] | None:
+        row = self._rpc("member", p_document=document_uuid, p_index=index)
+        return None if row is None else (row["project_id"], rows.member_of(row))
+
+    def relations_of(self, members: Sequence[EntityMember], *, skip: int, limit: int) -> list[Found]:
+        asked = json.dumps([[each.document_uuid, each.run, each.index] for each in members])
+        found = self._rpc("relations_of", p_entities=asked, p_skip=skip, p_limit=limit)
+        return [rows.found_of(row) for row in found]
+
+    def decide(self, project_id: str, decision: EntityDecision | None, pair: tuple[str, str]) -> None:
+        same = None if decision is None else decision.same
+        self._rpc("decide", p_project=project_id, p_key_a=pair[0], p_key_b=pair[1], p_same=same)
+
+    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
+        self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart)
+
+    def delete(self, document_uuid: str) -> list[str] | None:
+        found: list[str] | None = self._rpc("delete", p_document=document_uuid)
+        return found
+
+
+def _keys(ref: Ref) -> dict[str, Any]:
+    return {"p_document": ref.document_uuid, "p_run": ref.run}
+
+
+def _batches(items: Sequence[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield list(items[start : start + _AT_ONCE])

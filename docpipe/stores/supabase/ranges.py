@@ -1,0 +1,137 @@
+"""The ledger of ranges in Postgres: each move is one call of a SQL function, as in `supabase`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
+from docpipe.stores import rows
+from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
+from docpipe.stores.range_port import Handover, ReadRange
+
+_TABLE = "docpipe_page_ranges"
+_RUN_COLUMNS = (
+    "stage,first_page,last_page,state,attempt,worker,error_code,error_class,error_message,error_traceback"
+)
+_OUTPUTS_AT_ONCE = 10
+"""Rows of one answer: each may hold some hundred kilobytes."""
+
+
+def keys(ref: Ref) -> dict[str, Any]:
+    """The run, as the functions take it."""
+    return {"p_document": ref.document_uuid, "p_run": ref.run}
+
+
+def match(ref: Ref) -> dict[str, Any]:
+    """The run, as the tables hold it."""
+    return {"document_uuid": ref.document_uuid, "run": ref.run}
+
+
+def failure_json(failure: Failure) -> str:
+    return json.dumps(
+        {
+            "code": failure.code,
+            "error_class": failure.error_class,
+            "message": failure.message,
+            "traceback": failure.traceback,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SupabaseRanges:
+    """`docpipe.stores.range_port.Ranges` over the calls of a `SupabaseStore`."""
+
+    rpc: Callable[..., Any]
+    select: Callable[..., Iterator[Mapping[str, Any]]]
+    staged: Callable[[int, StageOutput], str]
+
+    def split(
+        self, ref: Ref, stage: str, token: int, ranges: Sequence[PageRange], at_once: int
+    ) -> Handover | None:
+        pairs = json.dumps([[each.first, each.last] for each in ranges])
+        return _handover(
+            self.rpc("split", **keys(ref), p_stage=stage, p_token=token, p_ranges=pairs, p_at_once=at_once)
+        )
+
+    def claim(
+        self,
+        ref: Ref,
+        first_page: int,
+        *,
+        claim_id: str,
+        task_id: str,
+        worker: str,
+        lease_seconds: float,
+        max_attempts: int,
+    ) -> Claim:
+        answer = self.rpc(
+            "claim_range",
+            **keys(ref),
+            p_first_page=first_page,
+            p_claim_id=claim_id,
+            p_task_id=task_id,
+            p_worker=worker,
+            p_lease_seconds=lease_seconds,
+            p_max_attempts=max_attempts,
+        )
+        return rows.claim_of(answer)
+
+    def heartbeat(self, ref: Ref, token: int, lease_seconds: float) -> Heartbeat:
+        return Heartbeat(
+            self.rpc("heartbeat_range", **keys(ref), p_token=token, p_lease_seconds=lease_seconds)
+        )
+
+    def finish(self, ref: Ref, token: int, output: StageOutput, at_once: int) -> Handover | None:
+        last = self.staged(token, output)
+        return _handover(
+            self.rpc("finish_range", **keys(ref), p_token=token, p_output=last, p_at_once=at_once)
+        )
+
+    def retry(self, ref: Ref, token: int, failure: Failure, delay_seconds: float) -> bool:
+        error = failure_json(failure)
+        return bool(
+            self.rpc("retry_range", **keys(ref), p_token=token, p_error=error, p_delay_seconds=delay_seconds)
+        )
+
+    def fail(self, ref: Ref, token: int, failure: Failure, at_once: int) -> Handover | None:
+        error = failure_json(failure)
+        return _handover(self.rpc("fail_range", **keys(ref), p_token=token, p_error=error, p_at_once=at_once))
+
+    def fail_stage(self, ref: Ref, token: int, failure: Failure) -> bool:
+        return bool(self.rpc("fail_split_stage", **keys(ref), p_token=token, p_error=failure_json(failure)))
+
+    def revive(
+        self, ref: Ref, first_page: int, *, grace_seconds: float, max_attempts: int, at_once: int
+    ) -> Revival:
+        answer = self.rpc(
+            "revive_range",
+            **keys(ref),
+            p_first_page=first_page,
+            p_grace_seconds=grace_seconds,
+            p_max_attempts=max_attempts,
+            p_at_once=at_once,
+        )
+        if answer["outcome"] != "resume":
+            return Revival(answer["outcome"])
+        return Revival("resume", handover=rows.handover_of({"complete": False} | answer))
+
+    def replay(self, document_uuid: str, stages: Sequence[PlannedStage], at_once: int) -> Resumption | None:
+        plan = json.dumps(rows.plan_rows(stages))
+        answer = self.rpc("replay", p_document=document_uuid, p_stages=plan, p_at_once=at_once)
+        return None if answer is None else rows.resumption_of(document_uuid, answer)
+
+    def runs(self, ref: Ref) -> list[RangeRun]:
+        return [rows.range_run_of(row) for row in self.select(_TABLE, _RUN_COLUMNS, match(ref), "first_page")]
+
+    def outputs(self, ref: Ref) -> Iterator[ReadRange]:
+        columns = f"{_RUN_COLUMNS},output"
+        found = self.select(_TABLE, columns, match(ref), "first_page", _OUTPUTS_AT_ONCE)
+        return map(rows.read_range_of, found)
+
+
+def _handover(answer: Any) -> Handover | None:
+    return None if answer is None else rows.handover_of(answer)

@@ -1,0 +1,209 @@
+-- The ledger of stages: queued, claimed, kept alive, retried, failed. A stage is completed with its results.
+
+-- Marks a stage as queued, just before its message is published; false: the stage has moved on already.
+create or replace function public.docpipe_queue(
+    p_document text, p_run integer, p_stage text, p_task_id text
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    s public.stage_runs;
+begin
+    update public.stage_runs set queued_at = now(), task_id = p_task_id
+     where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
+    returning * into s;
+    if not found then
+        return false;
+    end if;
+    update public.source_documents set celery_task_id = p_task_id
+     where document_uuid = p_document and docpipe_run = p_run;
+    perform public.docpipe_set_status(p_document, p_run, s.words->>'queued', null, null);
+    return true;
+end $$;
+
+-- Records that the message could not be published: the row says so, and the reaper publishes it later.
+create or replace function public.docpipe_publish_failed(
+    p_document text, p_run integer, p_stage text, p_message text
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    s public.stage_runs;
+begin
+    update public.stage_runs set queued_at = null
+     where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
+    returning * into s;
+    if not found then
+        return false;
+    end if;
+    if s.position = 0 then                                     -- a later stage never steps back
+        perform public.docpipe_set_status(p_document, p_run, 'pending', null, p_message);
+    end if;
+    return true;
+end $$;
+
+-- Claims a stage: one answer says whether the caller may work on it, and with which token.
+-- `p_claim_id` makes the call repeatable: the same claim asked for again, because its answer was lost on the
+-- way, is the same claim and not a rival. A stage with open ranges is not ready; 'joins' says that they have
+-- read its pages.
+create or replace function public.docpipe_claim(
+    p_document text, p_run integer, p_stage text, p_claim_id text, p_task_id text, p_worker text,
+    p_lease_seconds double precision, p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    r public.docpipe_runs;
+    s public.stage_runs;
+    v_joins boolean;
+begin
+    -- The run's row is the lock under which all stages of the run move.
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and stage = p_stage for update;
+    if r.run is null or s.stage is null then
+        return '{"outcome": "unknown"}';
+    end if;
+    if s.state = 'complete' then
+        return '{"outcome": "complete"}';
+    end if;
+    if r.state = 'active' and r.cancel_requested then
+        perform public.docpipe_end_cancelled(p_document, p_run);
+        return '{"outcome": "over"}';
+    end if;
+    if r.state <> 'active' then
+        return '{"outcome": "over"}';
+    end if;
+    if exists (select 1 from public.stage_runs e
+                where e.document_uuid = p_document and e.run = p_run
+                  and e.position < s.position and e.state <> 'complete') then
+        return '{"outcome": "not_ready"}';
+    end if;
+    select count(*) > 0 into v_joins from public.docpipe_page_ranges g
+     where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage;
+    if v_joins and exists (select 1 from public.docpipe_page_ranges g
+                            where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage
+                              and public.docpipe_is_open(g)) then
+        return '{"outcome": "not_ready"}';
+    end if;
+    if s.state = 'running' and s.claim_id = p_claim_id then
+        return pg_catalog.jsonb_build_object(
+            'outcome', 'claimed', 'token', s.token, 'attempt', s.attempt, 'joins', v_joins);
+    end if;
+    if s.state = 'running' and s.lease_expires_at > now() then
+        return pg_catalog.jsonb_build_object('outcome', 'busy',
+            'lease_seconds', extract(epoch from s.lease_expires_at - now()));
+    end if;
+    if s.attempt >= p_max_attempts then
+        return '{"outcome": "poison"}'::jsonb
+            || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
+    end if;
+    delete from public.docpipe_staged where token = s.token;
+    update public.stage_runs
+       set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
+           claim_id = p_claim_id, task_id = p_task_id, worker = p_worker,
+           started_at = case when v_joins then coalesce(started_at, now()) else now() end,
+           lease_expires_at = now() + make_interval(secs => p_lease_seconds)
+     where document_uuid = p_document and run = p_run and stage = p_stage
+    returning * into s;
+    if not (v_joins and exists (select 1 from public.source_documents d
+                                 where d.document_uuid = p_document and d.docpipe_run = p_run
+                                   and d.celery_status = s.words->>'processing')) then
+        perform public.docpipe_set_status(
+            p_document, p_run, s.words->>'processing', s.words->>'graph_started', null);
+    end if;
+    return pg_catalog.jsonb_build_object(
+        'outcome', 'claimed', 'token', s.token, 'attempt', s.attempt, 'joins', v_joins);
+end $$;
+
+-- Extends the lease: 'ok'; 'cancelled': stop, someone asked for it; 'lost': another claim took over.
+create or replace function public.docpipe_heartbeat(
+    p_document text, p_run integer, p_stage text, p_token bigint, p_lease_seconds double precision
+) returns text
+language plpgsql set search_path = public, extensions as $$
+declare
+    r public.docpipe_runs;
+begin
+    select * into r from public.docpipe_runs where document_uuid = p_document and run = p_run;
+    if r.state is distinct from 'active' then
+        return case when r.state = 'cancelled' then 'cancelled' else 'lost' end;
+    end if;
+    update public.stage_runs
+       set lease_expires_at = now() + make_interval(secs => p_lease_seconds)
+     where document_uuid = p_document and run = p_run and stage = p_stage
+       and state = 'running' and token = p_token;
+    if not found then
+        return 'lost';
+    end if;
+    return case when r.cancel_requested then 'cancelled' else 'ok' end;
+end $$;
+
+-- Records that the attempt failed and another will follow: the status stays *_processing, the ledger says why.
+create or replace function public.docpipe_retry(
+    p_document text, p_run integer, p_stage text, p_token bigint, p_error text, p_delay_seconds double precision
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    e jsonb := p_error::jsonb;
+    v_mine boolean;
+begin
+    update public.stage_runs
+       set state = 'retrying', lease_expires_at = null,
+           queued_at = now() + make_interval(secs => p_delay_seconds),
+           error_code = e->>'code', error_class = e->>'error_class',
+           error_message = e->>'message', error_traceback = e->>'traceback'
+     where document_uuid = p_document and run = p_run and stage = p_stage
+       and state in ('running', 'retrying') and token = p_token;
+    v_mine := found;
+    delete from public.docpipe_staged where token = p_token;
+    return v_mine;
+end $$;
+
+-- Fails a stage, and its run, for good; false: the token is old.
+create or replace function public.docpipe_fail(
+    p_document text, p_run integer, p_stage text, p_token bigint, p_error text
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    e jsonb := p_error::jsonb;
+    s public.stage_runs;
+begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found then
+        return exists (select 1 from public.stage_runs
+                        where document_uuid = p_document and run = p_run and stage = p_stage
+                          and state = 'failed' and token = p_token);
+    end if;
+    update public.stage_runs
+       set state = 'failed', finished_at = now(), lease_expires_at = null,
+           error_code = e->>'code', error_class = e->>'error_class',
+           error_message = e->>'message', error_traceback = e->>'traceback'
+     where document_uuid = p_document and run = p_run and stage = p_stage and token = p_token
+       and state in ('running', 'retrying')
+    returning * into s;
+    if not found then
+        return false;
+    end if;
+    update public.docpipe_runs set state = 'failed', finished_at = now()
+     where document_uuid = p_document and run = p_run;
+    delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_set_status(
+        p_document, p_run, s.words->>'error', s.words->>'error', e->>'message');
+    return true;
+end $$;
+
+-- Fails the stage of a Celery task that died, as its errback says.
+-- An errback may come although the run went on, or late, when another task holds the stage: then nothing
+-- changes.
+create or replace function public.docpipe_fail_task(
+    p_document text, p_run integer, p_task_id text, p_error text
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    s public.stage_runs;
+begin
+    perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and task_id = p_task_id
+       and state in ('running', 'retrying');
+    return found and public.docpipe_fail(p_document, p_run, s.stage, s.token, p_error);
+end $$;

@@ -1,0 +1,134 @@
+-- What was lost: stages and ranges that nobody works on are found, and resumed or ended.
+
+-- Whether nobody is known to work on a stage: its lease, if it had one, has lapsed, and its message is old.
+-- Its newest message was sent longer ago than the grace. A stage with open ranges is theirs.
+create or replace function public.docpipe_idle(
+    r public.docpipe_runs, s public.stage_runs, p_grace_seconds double precision
+) returns boolean
+language sql stable set search_path = public, extensions as $$
+    select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
+       and (s.state <> 'running' or s.lease_expires_at < now())
+       and not exists (select 1 from public.docpipe_page_ranges g
+                        where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
+                          and public.docpipe_is_open(g));
+$$;
+
+-- Whether nobody is known to work on a range, as docpipe_idle has it of a stage.
+create or replace function public.docpipe_range_idle(
+    g public.docpipe_page_ranges, p_grace_seconds double precision
+) returns boolean
+language sql stable set search_path = public, extensions as $$
+    select coalesce(
+        g.state in ('queued', 'running', 'retrying')
+        and g.queued_at < now() - make_interval(secs => p_grace_seconds)
+        and (g.state <> 'running' or g.lease_expires_at < now()), false);
+$$;
+
+-- Runs and ranges that may have lost their message or their worker, oldest first; nothing is changed.
+-- A range comes with its first page.
+create or replace function public.docpipe_stalled(p_grace_seconds double precision, p_limit integer)
+returns jsonb
+language sql stable set search_path = public, extensions as $$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) - 'priority' - 'created_at'), '[]') from (
+        select * from (
+            select r.document_uuid, r.run, s.stage, s.state, null::integer as first_page,
+                   r.priority, r.created_at
+              from public.docpipe_runs r
+              join lateral (select * from public.stage_runs o
+                             where o.document_uuid = r.document_uuid and o.run = r.run
+                               and o.state <> 'complete'
+                             order by o.position limit 1) s on true
+             where r.state = 'active'
+               and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
+            union all
+            select r.document_uuid, r.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+              from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
+             where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
+               and public.docpipe_range_idle(g, p_grace_seconds)) every_one
+         order by state = 'queued', priority, created_at, first_page
+         limit p_limit) found;
+$$;
+
+-- Resumes one stalled run, if it is still stalled, or ends it.
+-- 'resume' (publish the stage), 'cancelled', 'poison' (it was started too often and is quarantined) or 'none'
+-- (it moved on by itself).
+create or replace function public.docpipe_revive(
+    p_document text, p_run integer, p_grace_seconds double precision, p_max_attempts integer, p_task_id text
+) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    r public.docpipe_runs;
+    s public.stage_runs;
+begin
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update skip locked;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and state <> 'complete'
+     order by position limit 1 for update;
+    if r.run is null or s.stage is null or not public.docpipe_idle(r, s, p_grace_seconds) then
+        return '{"outcome": "none"}';
+    end if;
+    if r.cancel_requested then
+        perform public.docpipe_end_cancelled(p_document, p_run);
+        return '{"outcome": "cancelled"}';
+    end if;
+    if s.attempt >= p_max_attempts then
+        update public.stage_runs
+           set state = 'failed', finished_at = now(), lease_expires_at = null, error_code = 'poison',
+               error_class = 'PoisonDocumentError', error_traceback = '',
+               error_message = pg_catalog.format('Stage %s was started %s times and never ended.%s', s.stage,
+                   s.attempt, coalesce(' Last error: ' || s.error_message, ''))
+         where document_uuid = p_document and run = p_run and stage = s.stage
+        returning * into s;
+        update public.docpipe_runs set state = 'failed', finished_at = now()
+         where document_uuid = p_document and run = p_run;
+        delete from public.docpipe_staged where token = s.token;
+        perform public.docpipe_set_status(
+            p_document, p_run, s.words->>'error', s.words->>'error', s.error_message);
+        return '{"outcome": "poison"}';
+    end if;
+    -- Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
+    -- it loses the stage to the next claim, not to a suspicion.
+    update public.stage_runs set queued_at = now()
+     where document_uuid = p_document and run = p_run and stage = s.stage;
+    if s.position = 0 and s.state = 'queued' and s.queued_at is null then
+        update public.source_documents set celery_task_id = p_task_id
+         where document_uuid = p_document and docpipe_run = p_run;
+        perform public.docpipe_set_status(p_document, p_run, s.words->>'queued', null, null);
+    end if;
+    return pg_catalog.jsonb_build_object('outcome', 'resume', 'stage', s.stage, 'priority', r.priority);
+end $$;
+
+-- Resumes a lost range, as docpipe_revive does a stage.
+-- One that was started too often is given up: that costs its pages, not the document.
+create or replace function public.docpipe_revive_range(
+    p_document text, p_run integer, p_first_page integer, p_grace_seconds double precision,
+    p_max_attempts integer, p_at_once integer
+) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    r public.docpipe_runs;
+    g public.docpipe_page_ranges;
+begin
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update skip locked;
+    select * into g from public.docpipe_page_ranges
+     where document_uuid = p_document and run = p_run and first_page = p_first_page for update;
+    if r.run is null or g.run is null or not public.docpipe_range_idle(g, p_grace_seconds) then
+        return '{"outcome": "none"}';
+    end if;
+    if r.cancel_requested then
+        perform public.docpipe_end_cancelled(p_document, p_run);
+        return '{"outcome": "cancelled"}';
+    end if;
+    if g.attempt >= p_max_attempts then
+        return '{"outcome": "resume"}'::jsonb || public.docpipe_give_up_range(g, pg_catalog.jsonb_build_object(
+            'code', 'poison', 'error_class', 'PoisonDocumentError', 'traceback', '',
+            'message', pg_catalog.format('Pages %s to %s were begun %s times and never ended.%s', g.first_page,
+                g.last_page, g.attempt, coalesce(' Last error: ' || g.error_message, ''))), p_at_once);
+    end if;
+    update public.docpipe_page_ranges set queued_at = now()
+     where document_uuid = p_document and run = p_run and first_page = p_first_page;
+    return pg_catalog.jsonb_build_object('outcome', 'resume', 'priority', r.priority,
+        'first_pages', pg_catalog.jsonb_build_array(p_first_page));
+end $$;

@@ -1,0 +1,81 @@
+-- Counts for `docpipe monitor`, `docpipe health` and `docpipe metrics`.
+
+-- All counts in one round trip.
+-- `p_window_seconds` is how far back ends, failures and quantiles reach, `p_limit` the most running stages
+-- that are listed.
+create or replace function public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
+returns jsonb
+language sql stable set search_path = public, extensions as $$
+    with turn as (                                             -- the stage whose turn it is, of each active run
+        select s.stage, s.position, s.state,
+               greatest(0.0, extract(epoch from now() - coalesce(s.queued_at, r.created_at))) as age
+          from public.docpipe_runs r join public.stage_runs s using (document_uuid, run)
+         where r.state = 'active' and s.state <> 'complete'
+           and not exists (select 1 from public.stage_runs e
+                            where e.document_uuid = s.document_uuid and e.run = s.run
+                              and e.position < s.position and e.state <> 'complete')
+    ), ended as (                                              -- a reprocessed run holds copies of older stages
+        select s.stage, s.position, s.state, s.error_code, s.error_class,
+               extract(epoch from s.finished_at - s.started_at)::double precision as seconds,
+               greatest(0.0, extract(epoch from s.started_at - s.queued_at))::double precision as wait,
+               s.queued_at is not null as waited
+          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+         where s.finished_at >= now() - make_interval(secs => p_window_seconds)
+           and s.finished_at >= r.created_at and s.state in ('complete', 'failed')
+    ), turns as (
+        select stage, min(position) as position,
+               count(*) filter (where state = 'queued') as waiting,
+               count(*) filter (where state = 'retrying') as retrying,
+               count(*) filter (where state = 'running') as running,
+               max(age) filter (where state in ('queued', 'retrying')) as oldest_waiting_seconds
+          from turn group by stage
+    ), ends as (
+        select stage, min(position) as position,
+               count(*) filter (where state = 'complete') as completed,
+               count(*) filter (where state = 'failed') as failed,
+               percentile_cont(0.5) within group (order by seconds)
+                   filter (where state = 'complete') as p50_seconds,
+               percentile_cont(0.95) within group (order by seconds)
+                   filter (where state = 'complete') as p95_seconds,
+               percentile_cont(0.5) within group (order by wait)
+                   filter (where state = 'complete' and waited) as wait_p50_seconds,
+               percentile_cont(0.95) within group (order by wait)
+                   filter (where state = 'complete' and waited) as wait_p95_seconds
+          from ended group by stage
+    )
+    select pg_catalog.jsonb_build_object(
+        'documents', coalesce((
+            select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
+                select celery_status as status, project_id::text as project_id, count(*) as documents
+                  from public.source_documents group by 1, 2 order by 1, 2) f), '[]'),
+        'stages', coalesce((
+            select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'position' order by f.position, f.stage) from (
+                select stage, coalesce(t.position, e.position) as position,
+                       coalesce(waiting, 0) as waiting, coalesce(retrying, 0) as retrying,
+                       coalesce(running, 0) as running, oldest_waiting_seconds,
+                       coalesce(completed, 0) as completed, coalesce(failed, 0) as failed,
+                       p50_seconds, p95_seconds, wait_p50_seconds, wait_p95_seconds
+                  from turns t full join ends e using (stage)) f), '[]'),
+        'running', coalesce((
+            select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
+                select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt, s.worker,
+                       extract(epoch from now() - s.started_at) as running_seconds,
+                       extract(epoch from s.lease_expires_at - now()) as lease_seconds
+                  from public.stage_runs s
+                  join public.docpipe_runs r using (document_uuid, run)
+                  join public.source_documents d using (document_uuid)
+                 where s.state = 'running' and r.state = 'active'
+                 order by s.lease_expires_at limit p_limit) f), '[]'),
+        'failures', coalesce((
+            select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
+                select stage, coalesce(error_code, '') as code, coalesce(error_class, '') as error_class,
+                       count(*) as failures
+                  from ended where state = 'failed' group by 1, 2, 3 order by 4 desc, 1, 2, 3) f), '[]'),
+        'completed', (
+            select count(*) from public.docpipe_runs
+             where state = 'completed' and finished_at >= now() - make_interval(secs => p_window_seconds)),
+        'quarantined', (
+            select count(*) from public.stage_runs s
+              join public.source_documents d on d.document_uuid = s.document_uuid and d.docpipe_run = s.run
+             where s.state = 'failed' and s.error_code = 'poison'));
+$$;

@@ -1,0 +1,85 @@
+"""The files of `sql/`: one role each, every function once, named by their time stamps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from docpipe.stores.supabase.store import SCHEMA_VERSION
+from docpipe.takeover.migrate import migrations
+
+FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
+_DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(", re.M)
+
+HOMES = {
+    "tables": [],
+    "documents": ["set_status", "register", "status", "select", "delete"],
+    "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
+    "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "fail_task"],
+    "ranges": [
+        "is_open", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range", "give_up_range",
+        "split", "claim_range", "heartbeat_range", "finish_range", "retry_range", "fail_range",
+        "fail_split_stage",
+    ],
+    "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
+    "recovery": ["idle", "range_idle", "stalled", "revive", "revive_range"],
+    "entities": [
+        "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
+        "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
+    ],
+    "statistics": ["statistics"],
+    "takeover": ["adopt", "refuse_queue"],
+    "version": ["schema_version"],
+    "access": [],
+}  # fmt: skip
+"""File, without stamp and prefix, to the functions that stand in it, without prefix; in their order."""
+
+
+def test_every_function_is_defined_once_in_the_file_of_its_role() -> None:
+    assert {name: _DEFINED.findall(file.statements) for name, file in FILES.items()} == HOMES
+
+
+def test_every_function_has_a_comment_that_says_in_one_line_what_it_does() -> None:
+    told = {
+        found[2]: found[1].splitlines()[:1]
+        for file in FILES.values()
+        for found in re.finditer(rf"\n((?:--.*\n)*){_DEFINED.pattern}", file.statements, re.M)
+    }
+    assert [name for names in HOMES.values() for name in names] == list(told)
+    assert {name: lines for name, lines in told.items() if not re.match(r"-- .*[.:]$", "".join(lines))} == {}
+
+
+def test_every_function_pins_the_path_of_a_hosts_tables() -> None:
+    heads = [
+        head
+        for file in FILES.values()
+        for head in re.findall(rf"{_DEFINED.pattern}([^$]*)\$\$", file.statements, re.M)
+    ]
+    pinned = "set search_path = public, extensions as "
+    assert [name for name, head in heads if not head.endswith(pinned)] == []
+
+
+def test_every_statement_can_be_run_again() -> None:
+    text = "\n".join(file.statements for file in FILES.values())
+    made = re.findall(
+        r"^create (?!or replace function|table if not exists|sequence if not exists).*", text, re.M
+    )
+    assert [line for line in made if not re.match(r"create (unique )?index if not exists", line)] == []
+    assert re.findall(r"^ +add column (?!if not exists).*", text, re.M) == []
+
+
+def test_the_last_two_files_are_the_version_and_the_access_to_everything_before() -> None:
+    assert list(FILES)[-2:] == ["version", "access"]
+
+
+def test_the_version_is_the_stamp_of_its_file() -> None:
+    said = re.findall(r"select '(\d{14})'", FILES["version"].statements)
+    assert said == [FILES["version"].version], f"set it in {FILES['version'].file_name}"
+    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in the Supabase store"
+
+
+def test_only_the_present_schema_stands_beside_the_migrations() -> None:
+    folder = Path(__file__).parents[2] / "sql"
+    assert {path.name for path in folder.iterdir()} == {
+        "schema.sql", *(each.file_name for each in FILES.values())
+    }  # fmt: skip
