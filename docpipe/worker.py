@@ -6,7 +6,7 @@ import logging
 
 from celery.signals import after_setup_logger, after_setup_task_logger, worker_ready
 
-from docpipe.execution.logs import configure_logging, get_logger, new_formatter
+from docpipe.execution.logs import Visible, configure_logging, get_logger, new_formatter
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.settings import read_settings
 
@@ -27,11 +27,15 @@ def show_fields(loglevel: int = logging.INFO, **_: object) -> None:
 
 @after_setup_logger.connect(weak=False)
 @after_setup_task_logger.connect(weak=False)
-def write_json(logger: logging.Logger, **_: object) -> None:
-    """With DOCPIPE_LOG_JSON, Celery's own lines are JSON too: a log shipper reads the whole stream."""
-    if read_settings().log_json:
-        for handler in logger.handlers:
+def tame(logger: logging.Logger, **_: object) -> None:
+    """Celery's own lines show control characters. With DOCPIPE_LOG_JSON they are JSON too: a log shipper
+    reads the whole stream.
+    """
+    for handler in logger.handlers:
+        if read_settings().log_json:
             handler.setFormatter(new_formatter(as_json=True))
+        else:
+            handler.addFilter(Visible())
 
 
 @worker_ready.connect(weak=False)

@@ -22,6 +22,7 @@ from docpipe.cli.queue import queue
 from docpipe.cli.recovery import cancel, delete, quarantine, reap, resume, retry
 from docpipe.cli.run import run
 from docpipe.cli.show import show
+from docpipe.cli.terminal import echo
 from docpipe.cli.worker import worker
 from docpipe.errors import DocpipeError
 
@@ -44,5 +45,5 @@ def main() -> None:
     try:
         cli()
     except DocpipeError as error:
-        click.echo(f"docpipe: {error}", err=True)
+        echo(f"docpipe: {error}", err=True)
         sys.exit(1)

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from docpipe.cli.terminal import echo, echo_lines
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.settings import read_settings
@@ -43,10 +44,10 @@ def show_findings(found: Iterable[Any], *, as_json: bool) -> bool:
     for each in found:
         good = good and each.ok
         if as_json:
-            click.echo(json.dumps({"check": each.check, "ok": each.ok, "message": each.message}))
+            echo(json.dumps({"check": each.check, "ok": each.ok, "message": each.message}))
         else:
             mark = click.style("ok", fg="green") if each.ok else click.style("wrong", fg="red")
-            click.echo(f"{mark:5} {each.check}: {each.message}")
+            echo(f"{each.check}: {each.message}", mark=f"{mark:5} ")
     return good
 
 
@@ -90,9 +91,9 @@ def apply_(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> N
     """Do what `plan` shows, in one transaction, and try it with a document; reports only what it did."""
     done = database_part("takeover").apply(dsn(), _read_wishes(loosen, defaults, words))
     for told in done:
-        click.echo(f"applied {told}")
+        echo(f"applied {told}")
     if not done:
-        click.echo("nothing to do: the database is up to date")
+        echo("nothing to do: the database is up to date")
 
 
 @db.command()
@@ -100,9 +101,9 @@ def apply_(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> N
 def plan(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Print the SQL that `apply` would run; exit code 1 if something stands in the way."""
     planned = database_part("takeover").plan(dsn(), _read_wishes(loosen, defaults, words))
-    click.echo(planned.sql() or "-- nothing to do: the database is up to date")
+    echo_lines(planned.sql() or "-- nothing to do: the database is up to date")
     for line in planned.obstacles:
-        click.echo(f"docpipe: stands in the way: {line}", err=True)
+        echo(f"docpipe: stands in the way: {line}", err=True)
     sys.exit(1 if planned.obstacles else 0)
 
 
@@ -122,18 +123,18 @@ def check(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> No
     except ConfigurationError as error:
         if not obstacles:
             raise
-        click.echo(f"cannot be applied yet: {error}")
+        echo(f"cannot be applied yet: {error}")
     for line in lacking:
-        click.echo(f"lacks {line}")
+        echo(f"lacks {line}")
     for line in obstacles:
-        click.echo(f"stands in the way: {line}")
+        echo(f"stands in the way: {line}")
     if obstacles:
-        click.echo(f"docpipe: {len(obstacles)} things stand in the way", err=True)
+        echo(f"docpipe: {len(obstacles)} things stand in the way", err=True)
     if lacking:
-        click.echo(f"docpipe: the database lacks {len(lacking)} things. Run: docpipe db apply", err=True)
+        echo(f"docpipe: the database lacks {len(lacking)} things. Run: docpipe db apply", err=True)
     if obstacles or lacking:
         sys.exit(1)
-    click.echo("the database has everything docpipe needs")
+    echo("the database has everything docpipe needs")
 
 
 @db.command()
@@ -143,13 +144,11 @@ def rollback(drop_results: bool, dry_run: bool) -> None:
     """Give the database back as it was before `apply`, with its triggers and its queue."""
     done = database_part("takeover").rollback(dsn(), drop_results=drop_results, dry_run=dry_run)
     if dry_run:
-        click.echo("\n".join(done.statements))
+        echo_lines("\n".join(done.statements))
     elif done.statements:
-        click.echo(
-            f"undone: {len(done.statements)} changes; rows of the old queue updated: {done.handed_back}"
-        )
+        echo(f"undone: {len(done.statements)} changes; rows of the old queue updated: {done.handed_back}")
     else:
-        click.echo("nothing to do: docpipe has changed nothing here")
+        echo("nothing to do: docpipe has changed nothing here")
 
 
 @db.command()
@@ -169,14 +168,14 @@ def triggers(disable: bool, save: Path | None, restore: Path | None, as_json: bo
     part = database_part("triggers")
     if restore is not None:
         part.restore(dsn(), restore)
-        click.echo(f"restored from {restore}", err=True)
+        echo(f"restored from {restore}", err=True)
     switched = []
     if disable:
         target = save or Path(f"docpipe-triggers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql")
         switched = part.switch_off(dsn(), target)
         for each in switched:
-            click.echo(f"{each.done} {each.name} on {each.table}", err=True)
-        click.echo(
+            echo(f"{each.done} {each.name} on {each.table}", err=True)
+        echo(
             f"to undo it: docpipe db triggers --restore {target}" if switched else "nothing to switch off",
             err=True,
         )
@@ -187,11 +186,11 @@ def triggers(disable: bool, save: Path | None, restore: Path | None, as_json: bo
 def _show_trigger(each: Any, *, as_json: bool) -> None:
     if as_json:
         keys = ("table", "name", "function", "enabled", "kinds", "through", "works", "known")
-        click.echo(json.dumps({key: getattr(each, key) for key in keys}))
+        echo(json.dumps({key: getattr(each, key) for key in keys}))
         return
     state = "on " if each.enabled else "off"
     through = f" through {', '.join(each.through)}" if each.through else ""
-    click.echo(f"{state} {each.table}.{each.name} ({each.function}): {', '.join(each.kinds)}{through}")
+    echo(f"{state} {each.table}.{each.name} ({each.function}): {', '.join(each.kinds)}{through}")
 
 
 @db.command()
@@ -209,6 +208,6 @@ def export(folder: Path) -> None:
     """Copy the migrations into FOLDER, for example supabase/migrations."""
     written = database_part("migrate").export(folder)
     for path in written:
-        click.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     if not written:
-        click.echo(f"nothing to do: {folder} has them all")
+        echo(f"nothing to do: {folder} has them all")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 
+from docpipe.cli.terminal import echo
 from docpipe.pipeline.default import default_pipeline
 
 
@@ -22,8 +23,8 @@ def doctor(as_json: bool, accept: bool) -> None:
     found = pipeline.examine()
     for each in found:
         if as_json:
-            click.echo(json.dumps(asdict(each)))
+            echo(json.dumps(asdict(each)))
         else:
             mark = click.style("ok", fg="green") if each.ok else click.style("wrong", fg="red")
-            click.echo(f"{mark:5} {each.check}: {each.message}")
+            echo(f"{each.check}: {each.message}", mark=f"{mark:5} ")
     sys.exit(0 if all(each.ok for each in found) else 1)

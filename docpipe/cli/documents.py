@@ -8,16 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
+from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus, RangeRun
+from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
-
-_FILE_WIDTH = 400
-"""Columns of a table that goes into a file or a pipe: nothing is cut."""
+from docpipe.sources.allowed import Trusted
 
 
 @click.command()
@@ -29,21 +27,25 @@ _FILE_WIDTH = 400
 def submit(
     sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
 ) -> None:
-    """Submit paths, s3:// or https:// locators to the workers; prints one uuid per line."""
+    """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
+
+    What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
+    """
     failed = 0
     for source in sources:
         try:
             submission = default_pipeline().submit(
-                source, project_id=project_id, priority=priority, reprocess=reprocess
+                Trusted(source), project_id=project_id, priority=priority, reprocess=reprocess
             )
-            click.echo(submission.document_uuid)
+            echo(submission.document_uuid)
             if submission.task_id is None:
-                click.echo(f"docpipe: {source}: the broker cannot be reached; it is sent later.", err=True)
+                later = "the broker cannot be reached; it is sent later."
+                echo(f"docpipe: {masked(source)}: {later}", err=True)
             if timeout is not None:
                 submission.wait(timeout)
         except DocpipeError as error:
             failed += 1
-            click.echo(f"docpipe: {source}: {error} ({error.code})", err=True)
+            echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
     sys.exit(1 if failed else 0)
 
 
@@ -58,13 +60,13 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
         summaries = [asdict(summary) for summary in pipeline.store.documents(limit=limit)]
         if as_json:
             for summary in summaries:
-                click.echo(json.dumps(summary, ensure_ascii=False, default=str))
+                echo(json.dumps(summary, ensure_ascii=False, default=str))
             return
         _print_table(summaries)
         return
     found = pipeline.status(document_uuid)
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False, default=str))
+        echo(json.dumps(asdict(found), ensure_ascii=False, default=str))
     else:
         _print_timeline(found, pipeline.ranges(document_uuid))
 
@@ -73,18 +75,16 @@ def _print_table(summaries: list[dict[str, Any]]) -> None:
     uuid = Column("document", no_wrap=True, min_width=36)  # whole: it is there to be copied
     table = Table(uuid, "name", "status", "project", "error", box=None)
     for summary in summaries:
-        shown = ("document_uuid", "name", "status", "project_id", "error_message")
-        table.add_row(*(escape(str(summary[key] or "")) for key in shown))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
+        columns = ("document_uuid", "name", "status", "project_id", "error_message")
+        table.add_row(*(shown(str(summary[key] or "")) for key in columns))
+    console = new_console()
     console.print(table)
 
 
 def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = new_console(soft_wrap=True)
     console.print(
-        f"{escape(found.name)}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}"
+        f"{shown(found.name)}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}"
     )
     for at, word, graph_word in found.history:
         console.print(f"  {at:%Y-%m-%d %H:%M:%S}  {word}{f'  ({graph_word})' if graph_word else ''}")
@@ -93,15 +93,15 @@ def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
         seconds = ""
         if stage.started_at and stage.finished_at:
             seconds = f"{(stage.finished_at - stage.started_at).total_seconds():.1f}"
-        table.add_row(stage.stage, stage.state, str(stage.attempt), stage.worker or "", seconds)
+        table.add_row(stage.stage, stage.state, str(stage.attempt), shown(stage.worker or ""), seconds)
     console.print(table)
     if ranges:
         console.print(_progress_of(ranges))
     for warn in found.warnings:
         page = f"page {warn.page}: " if warn.page else ""
-        console.print(f"[yellow]{warn.code}[/] {page}{escape(warn.message)}")
+        console.print(f"[yellow]{warn.code}[/] {page}{shown(warn.message)}")
     if found.error:
-        message = escape(found.error.message)
+        message = shown(found.error.message)
         console.print(f"[red]{found.error.error_class}[/] in {found.error.stage}: {message}")
         console.print(found.error.traceback, style="dim", markup=False)
 

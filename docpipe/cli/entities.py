@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
+from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.graph.values import Entities, Explanation, ProjectEntity
 from docpipe.pipeline.default import default_pipeline
 
 _PAGE = 500
-_FILE_WIDTH = 400
 
 
 @click.group()
@@ -40,7 +38,7 @@ def list_entities(project_id: str | None, text: str, label: str | None, limit: i
     listed = [each for each, _ in zip(chosen, range(limit), strict=False)]
     if as_json:
         for each in listed:
-            click.echo(json.dumps(asdict(each), ensure_ascii=False))
+            echo(json.dumps(asdict(each), ensure_ascii=False))
     else:
         _print_table(listed)
 
@@ -58,10 +56,8 @@ def _pages(read: Callable[[str | None], Entities]) -> Iterator[ProjectEntity]:
 def _print_table(listed: list[ProjectEntity]) -> None:
     table = Table(Column("entity", no_wrap=True), "label", "name", "documents", "mentions", box=None)
     for each in listed:
-        table.add_row(each.id, each.label, escape(each.name), str(each.documents), str(each.mentions))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
+        table.add_row(each.id, each.label, shown(each.name), str(each.documents), str(each.mentions))
+    console = new_console()
     console.print(table)
 
 
@@ -88,27 +84,27 @@ def explain(entity: str, as_json: bool) -> None:
     """Show what an entity is made of, and which rule or decision joins each pair of names."""
     found = default_pipeline().graphs.explain(entity)
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        echo(json.dumps(asdict(found), ensure_ascii=False))
     else:
         _print_explanation(found)
 
 
 def _print_entity(entity: ProjectEntity) -> None:
     counts = f"{entity.mentions} mentions in {entity.documents} documents"
-    click.echo(f"{entity.id} {entity.label} {entity.name}: {counts}")
+    echo(f"{entity.id} {entity.label} {entity.name}: {counts}")
 
 
 def _print_explanation(found: Explanation) -> None:
     _print_entity(found.entity)
     for member in found.entity.members:
-        click.echo(f"  {member}")
+        echo(f"  {member}")
     for reason in found.reasons:
         holds = "" if reason.holds else ", set aside"
-        click.echo(f"  {reason.rule} {reason.score:.2f}{holds}: {reason.name_a} | {reason.name_b}")
+        echo(f"  {reason.rule} {reason.score:.2f}{holds}: {reason.name_a} | {reason.name_b}")
 
 
 @entities.command()
 @click.option("--project", "project_id", help="Only of this project.")
 def link(project_id: str | None) -> None:
     """Join documents to their project's entities that are not yet: older ones, or where a worker died."""
-    click.echo(f"{default_pipeline().link_entities(project_id)} documents linked")
+    echo(f"{default_pipeline().link_entities(project_id)} documents linked")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from docpipe.cli.files import writing
+from docpipe.cli.terminal import echo
 from docpipe.errors import DocumentNotFoundError, MissingExtraError
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph
@@ -54,7 +55,7 @@ def export_command(
             export(graph, format_, out)
     else:
         _print(graph, format_)
-    click.echo(f"{len(graph.nodes)} nodes, {len(graph.edges)} edges", err=True)
+    echo(f"{len(graph.nodes)} nodes, {len(graph.edges)} edges", err=True)
 
 
 def _print(graph: Graph, format_: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 
+from docpipe.cli.terminal import echo
 from docpipe.delivery.monitoring.health import Level, Limits, health
 
 _DEFAULT = Limits()
@@ -23,9 +24,9 @@ def health_command(as_json: bool, max_depth: int, max_age: float, canary_seconds
     """Check that documents get through; exit code 1 if they do not."""
     found = health(limits=Limits(max_depth, max_age, canary_seconds))
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        echo(json.dumps(asdict(found)))
     else:
         for each in found.checks:
             mark = click.style(f"{each.level.value:7}", fg=_COLOURS[each.level])
-            click.echo(f"{mark} {each.check}: {each.message}")
+            echo(f"{each.check}: {each.message}", mark=f"{mark} ")
     sys.exit(0 if found.ok else 1)

@@ -15,8 +15,10 @@ from typing import Any
 
 import click
 
+from docpipe.cli.terminal import echo
 from docpipe.errors import MissingExtraError
 from docpipe.execution.logs import configure_logging
+from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.intake.choose import DOCUMENTS, IMAGES, UNFINISHED, Choice
 from docpipe.pipeline.intake.folder import Folder, Watcher
@@ -114,7 +116,7 @@ def watch(
         if once:
             _until_empty(watcher, stop)
         else:
-            click.echo(f"docpipe: watching {path}", err=True)
+            echo(f"docpipe: watching {path}", err=True)
             watching.watch(watcher, wanted, stop, poll_seconds=poll)
     finally:
         watcher.close()
@@ -146,10 +148,10 @@ def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **option
     try:
         for taken in taking.sync(pipeline, uri, intake, journal):
             if taken.error is None:
-                click.echo(taken.document_uuid)
+                echo(taken.document_uuid)
             else:
                 failed += 1
-                click.echo(f"docpipe: {taken.uri}: {taken.error}", err=True)
+                echo(f"docpipe: {masked(taken.uri)}: {taken.error}", err=True)
     finally:
         journal.close()
     sys.exit(1 if failed else 0)
@@ -165,9 +167,9 @@ def listen(queue: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **op
     listener = taking.Listener(
         default_pipeline(), queue, taking.Intake(_choice(patterns, ignored), **options)
     )
-    click.echo(f"docpipe: listening to {queue}", err=True)
+    echo(f"docpipe: listening to {queue}", err=True)
     if not listener.has_dead_letters:
-        click.echo(
+        echo(
             "docpipe: the queue has no dead-letter queue: a message that can never be taken is logged and"
             f" given up after {taking.ATTEMPTS} attempts.",
             err=True,

@@ -11,16 +11,13 @@ from threading import Event
 from types import ModuleType
 
 import click
-from rich.console import Console
 from rich.live import Live
 
+from docpipe.cli.terminal import echo, new_console
 from docpipe.delivery.monitoring.snapshot import Snapshot, look
 from docpipe.delivery.monitoring.tables import screen
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.pipeline.default import default_pipeline
-
-_FILE_WIDTH = 200
-"""Columns of a screen that goes into a file or a pipe."""
 
 
 @click.command()
@@ -35,15 +32,13 @@ def monitor(once: bool, as_json: bool, every: float, hours: float) -> None:
     def snapshot() -> Snapshot:
         return look(pipeline, window_seconds=3600 * hours)
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
+    console = new_console()
     found = snapshot()
     if as_json:
-        click.echo(to_json(found))
+        echo(to_json(found))
         while not once:
             Event().wait(every)
-            click.echo(to_json(snapshot()))
+            echo(to_json(snapshot()))
     elif once or not console.is_terminal:
         console.print(screen(found))
     else:
@@ -75,7 +70,7 @@ def metrics(port: int, address: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         with _metrics().serve(default_pipeline(), port, address):
-            click.echo(f"docpipe: metrics at http://{address}:{port}/metrics", err=True)
+            echo(f"docpipe: metrics at http://{address}:{port}/metrics", err=True)
             stop.wait()
     except OSError as error:
         raise ConfigurationError(f"Port {port} of {address} cannot be used: {error.strerror}.") from error

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from docpipe.cli.database import database_part, dsn
+from docpipe.cli.terminal import echo
 from docpipe.pipeline.default import default_pipeline
 
 
@@ -39,12 +40,12 @@ def import_(dry_run: bool, stranded: bool, batch: int, root: Path | None, bucket
         dsn(), default_pipeline(), batch=batch, with_stranded=stranded, where=where, tell=_tell
     )
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    click.echo(f"docpipe: {told or 'nothing to import'}", err=True)
+    echo(f"docpipe: {told or 'nothing to import'}", err=True)
     sys.exit(1 if outcomes["unreadable"] or outcomes["no_document"] else 0)
 
 
 def _tell(done: Any) -> None:
-    click.echo(f"{_name(done)} {done.outcome}{f': {done.note}' if done.note else ''}")
+    echo(f"{_name(done)} {done.outcome}{f': {done.note}' if done.note else ''}")
 
 
 def _name(each: Any) -> str:
@@ -56,9 +57,9 @@ def _name(each: Any) -> str:
 def _list_open(part: ModuleType, stranded: bool) -> None:
     rows = part.listed(dsn(), with_stranded=stranded)
     for each in rows:
-        click.echo(f"{_name(each)} {each.work} ({each.status})")
+        echo(f"{_name(each)} {each.work} ({each.status})")
     what = "rows and documents" if stranded else "rows"
-    click.echo(f"docpipe: {len(rows)} {what} would be handed over; nothing was changed", err=True)
+    echo(f"docpipe: {len(rows)} {what} would be handed over; nothing was changed", err=True)
 
 
 @queue.command()
@@ -66,13 +67,13 @@ def seal() -> None:
     """Let nobody add rows to the old queue any more."""
     done = database_part("queue").seal(dsn())
     for told in done:
-        click.echo(told)
+        echo(told)
     if not done:
-        click.echo("nothing to do: the queue is sealed")
+        echo("nothing to do: the queue is sealed")
 
 
 @queue.command()
 def unseal() -> None:
     """Undo `seal`."""
     done = database_part("queue").unseal(dsn())
-    click.echo("the queue takes rows again" if done else "nothing to do: the queue is not sealed")
+    echo("the queue takes rows again" if done else "nothing to do: the queue is not sealed")

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from docpipe.cli.terminal import echo
 from docpipe.errors import DocpipeError, PoisonDocumentError, TransientError
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
 from docpipe.pipeline.default import default_pipeline
@@ -27,10 +28,10 @@ def _each(uuids: Sequence[str], act: Callable[[str], str]) -> None:
     failed = 0
     for uuid in uuids:
         try:
-            click.echo(f"{uuid} {act(uuid)}")
+            echo(f"{uuid} {act(uuid)}")
         except DocpipeError as error:
             failed += 1
-            click.echo(f"docpipe: {uuid}: {error} ({error.code})", err=True)
+            echo(f"docpipe: {uuid}: {error} ({error.code})", err=True)
     sys.exit(1 if failed else 0)
 
 
@@ -89,7 +90,7 @@ def retry(dry_run: bool, **options: Any) -> None:
     found = wanted.found(pipeline)
     if dry_run:
         _list(found)
-        click.echo(f"docpipe: {len(found)} documents match; nothing was changed", err=True)
+        echo(f"docpipe: {len(found)} documents match; nothing was changed", err=True)
         return
     _each([summary.document_uuid for summary in found], lambda uuid: wanted.again(pipeline, uuid))
 
@@ -166,7 +167,7 @@ class _Wanted:
 def _list(found: Sequence[Summary]) -> None:
     for each in found:
         why = f" {each.error_code}: {each.error_message}" if each.error_code else ""
-        click.echo(f"{each.document_uuid} {each.status} {each.name}{why}")
+        echo(f"{each.document_uuid} {each.status} {each.name}{why}")
 
 
 @click.command()
@@ -179,11 +180,11 @@ def reap(every: float | None) -> None:
             outcomes = pipeline.reap()
             told = ", ".join(f"{count} {_REAPED.get(each, each)}" for each, count in sorted(outcomes.items()))
             if told or not every:
-                click.echo(told or "nothing to take up", err=bool(every))
+                echo(told or "nothing to take up", err=bool(every))
         except TransientError as error:
             if not every:
                 raise
-            click.echo(f"docpipe: {error} Trying again in {every:g} s.", err=True)
+            echo(f"docpipe: {error} Trying again in {every:g} s.", err=True)
         if not every:
             return
         time.sleep(every)

@@ -12,16 +12,16 @@ from multiprocessing import get_context
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.errors import DocpipeError
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings, read_settings
+from docpipe.sources.allowed import Trusted
 
 _SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "VAT_NUMBER", "URL")
 _PER_LABEL = 12
@@ -66,7 +66,7 @@ def run(
     for result in _shown_progress(files, _results(files, request, jobs)):
         failed += result["error"] is not None
         if as_json:
-            click.echo(json.dumps(result, ensure_ascii=False))
+            echo(json.dumps(result, ensure_ascii=False))
         else:
             _print_summary(result)
     sys.exit(1 if failed else 0)
@@ -99,7 +99,7 @@ def _process_here(file: str) -> dict[str, Any]:
 def _process(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
     shown = click.format_filename(file)  # a name that is not UTF-8 cannot be printed
     try:
-        document = pipeline.process(file, project_id=request.project_id, reprocess=request.reprocess)
+        document = pipeline.process(Trusted(file), project_id=request.project_id, reprocess=request.reprocess)
     except DocpipeError as error:
         uuid = error.document_uuid
         status = pipeline.status(uuid).status if uuid else "not_submitted"
@@ -109,7 +109,7 @@ def _process(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
 
 def _shown_progress(files: Sequence[str], results: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The results, with a bar on standard error while they come (none when that is not a terminal)."""
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("documents", total=len(files))
@@ -123,17 +123,17 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _print_summary(result: dict[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    error, source = result["error"], escape(result["source"])
+    console = new_console(soft_wrap=True)
+    error, source = result["error"], shown(result["source"])
     if error:
         where = f" in stage {error['stage']}" if error["stage"] else ""
-        console.print(f"[red]failed[/] {source}: {escape(error['message'])} ({error['code']}{where})")
+        console.print(f"[red]failed[/] {source}: {shown(error['message'])} ({error['code']}{where})")
         return
     counts = ", ".join(_count(len(result[many]), one, many) for many, one in _COUNTED.items())
     console.print(f"[green]{result['status']}[/] {source}: {counts}")
     for warning in result["warnings"]:
         page = f"page {warning['page']}: " if warning["page"] else ""
-        console.print(f"  [yellow]warning[/] {page}{escape(warning['message'])} ({warning['code']})")
+        console.print(f"  [yellow]warning[/] {page}{shown(warning['message'])} ({warning['code']})")
     table = Table("label", "entity", "mentions", "first on", "at x0, y0, x1, y1 (points)", box=None)
     for row in _entity_rows(result):
         table.add_row(*row)
@@ -148,6 +148,6 @@ def _entity_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         for entity in entities[:_PER_LABEL]:
             first = result["mentions"][entity["mentions"][0]]
             box = ", ".join(f"{side:.0f}" for side in first["bbox"]) if first["bbox"] else ""
-            yield label, escape(entity["name"]), str(len(entity["mentions"])), f"page {first['page']}", box
+            yield label, shown(entity["name"]), str(len(entity["mentions"])), f"page {first['page']}", box
         if len(entities) > _PER_LABEL:
             yield label, f"… and {len(entities) - _PER_LABEL} more", "", "", ""

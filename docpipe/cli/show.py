@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from docpipe.cli.files import writing
+from docpipe.cli.terminal import echo
 from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
 from docpipe.models import Ref
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.private import make_private_file
 
 
 @click.command()
@@ -29,6 +31,7 @@ def show(document_uuid: str, out: Path | None, no_images: bool) -> None:
         click.echo(text)
     else:
         with writing(out):
+            make_private_file(out)
             out.write_text(text, encoding="utf-8")
 
 
@@ -41,9 +44,7 @@ def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:
             found: dict[int, str] = page_pictures(path, record.name, pipeline.runtime.tools.options.limits)
             return found
     except ModuleNotFoundError as error:
-        click.echo(
-            f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True
-        )
+        echo(f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True)
     except DocpipeError as error:
-        click.echo(f"docpipe: text only: {error}", err=True)
+        echo(f"docpipe: text only: {error}", err=True)
     return {}

@@ -22,6 +22,8 @@ from celery import Celery
 from docpipe.errors import BrokerUnavailableError
 from docpipe.models import RangeRef, Ref
 
+MAX_MESSAGE_BYTES = 65_536
+"""Twenty times the largest message of docpipe's own: the first of a chain, with all that follows it."""
 _SLICE = 500
 _MOST_READ = 20_000
 """Messages read in one look; beyond it there is a backlog, and a look would cost more than it tells."""
@@ -228,7 +230,7 @@ def _taken(value: bytes) -> tuple[str, bool]:
     try:
         message, _, routing_key = json.loads(value)
         return str(routing_key), _lies_ahead(message["headers"].get("eta"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "", False
 
 
@@ -241,9 +243,11 @@ def _lies_ahead(eta: Any) -> bool:
 
 def ref_of(message: bytes | str) -> Ref | RangeRef | None:
     """The run, or range, that a message in Redis is about; None for a message that is not docpipe's."""
+    if len(message) > MAX_MESSAGE_BYTES:
+        return None
     try:
         arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
         kind = RangeRef if "first_page" in arguments[0] else Ref
         return kind.from_message(arguments[0])
-    except (ValueError, KeyError, IndexError, TypeError, binascii.Error):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, binascii.Error):
         return None

@@ -21,7 +21,7 @@ from docpipe.execution.runner import (
     run_range,
     run_stage,
 )
-from docpipe.models import Failure, RangeRef, Ref
+from docpipe.models import Failure, RangeRef, Ref, is_id
 from docpipe.models.status import QUEUES, Stage
 from docpipe.stores.port import Outcome
 from docpipe.stores.range_port import Handover
@@ -36,6 +36,7 @@ HandOver = Callable[[Ref, Handover], None]
 """Publishes what a handover says is due."""
 
 T = TypeVar("T")
+R = TypeVar("R", Ref, RangeRef)
 
 _LEASE_MARGIN_SECONDS = 1.0
 
@@ -125,7 +126,7 @@ def register(
 
     @app.task(name=ON_ERROR, base=Base, shared=False)
     def on_error(message: Message) -> None:
-        fail_if_running(runtime, Ref.from_message(message), message["task_id"])
+        fail_if_running(runtime, _read(Ref, message), _task_id(message["task_id"]))
 
     @app.task(name=REAP, ignore_result=True, shared=False)
     def reap_() -> None:
@@ -151,13 +152,13 @@ def deliver(
     """Run one delivery and give the message to the next stage; or, of a document that is read in ranges of
     pages, publish those that are due. Then the last of them brings the chain back.
     """
-    ref, request = Ref.from_message(message), task.request
+    ref, request = _read(Ref, message), task.request
     # eagerly, each range would run inside the one before it
     may_split = not request.is_eager
     handover = _attempted(
         task,
         runtime,
-        lambda: run_stage(runtime, spec, ref, task_id=request.id or "", may_split=may_split),
+        lambda: run_stage(runtime, spec, ref, task_id=_task_id(request.id), may_split=may_split),
     )
     if handover is not None:
         hand_over(ref, handover)
@@ -169,10 +170,30 @@ def deliver_range(
     task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message, hand_over: HandOver
 ) -> None:
     """Run one delivery of a range of pages, and publish what is due after it."""
-    range_ref, task_id = RangeRef.from_message(message), task.request.id or ""
+    range_ref, task_id = _read(RangeRef, message), _task_id(task.request.id)
     handover = _attempted(task, runtime, lambda: run_range(runtime, spec, range_ref, task_id=task_id))
     if handover is not None:
         hand_over(range_ref.ref, handover)
+
+
+def _read(kind: type[R], message: Message) -> R:
+    """What the message is about; one that does not say ends here, with a line that quotes nothing of it."""
+    try:
+        return kind.from_message(message)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = str(error) if type(error) is ValueError else "it names no document and run"
+        log.error("message_refused", reason=reason)
+        raise Ignore from None
+
+
+def _task_id(value: object) -> str:
+    """The task's id, empty where it has none."""
+    if not value:
+        return ""
+    if not is_id(value):
+        log.error("message_refused", reason="the task's id is none")
+        raise Ignore
+    return str(value)
 
 
 def _attempted(task: Task[..., Any], runtime: Runtime, attempt: Callable[[], T]) -> T:

@@ -13,7 +13,13 @@ from typing import Any
 
 import structlog
 
+from docpipe.visible import visible, visible_lines
+
 logging.getLogger("docpipe").addHandler(logging.NullHandler())
+
+_OF_LINES = frozenset({"exception", "stack"})
+_PLAIN: Mapping[str, Any] = {"exception_formatter": structlog.dev.plain_traceback}
+"""Tracebacks as Python writes them: rich's would show the values of variables."""
 
 _TAKEN = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
 _TAKEN -= {"exc_info", "stack_info"}  # these are meant for the record
@@ -22,6 +28,28 @@ _TAKEN -= {"exc_info", "stack_info"}  # these are meant for the record
 def _beside_the_record(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Rename what a log record has already (a host may have bound a `name`): logging refuses it."""
     return {f"{key}_" if key in _TAKEN else key: value for key, value in event.items()}
+
+
+def _visible_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """No value moves the cursor; only a traceback has several lines."""
+    return {
+        key: (visible_lines if key in _OF_LINES else visible)(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def _visible_line(_logger: Any, _method: str, line: str) -> str:
+    return visible(line)
+
+
+class Visible(logging.Filter):
+    """On a handler of somebody else's format: makes what a record says, and its traceback, visible."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = visible(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = visible_lines(logging.Formatter().formatException(record.exc_info))
+        return True
 
 
 _PROCESSORS: list[Any] = [
@@ -45,9 +73,9 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def new_formatter(*, as_json: bool) -> logging.Formatter:
     """Writes a record with its fields: as one JSON object per line, or for people."""
-    last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    last: list[Any] = [_visible_values, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), **_PLAIN)]
     if as_json:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        last = [structlog.processors.JSONRenderer(ensure_ascii=False), _visible_line]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -55,7 +83,11 @@ def new_formatter(*, as_json: bool) -> logging.Formatter:
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            *last,
+        ],
     )
 
 

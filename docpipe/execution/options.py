@@ -15,17 +15,18 @@ class Options:
     """How the built-in stages work. Sizes in characters, resolution in dots per inch."""
 
     ocr_engine: str = "rapidocr"
-    ocr_options: Mapping[str, Any] = field(default_factory=dict)
+    ocr_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     ocr_dpi: int = 200
     ocr_min_confidence: float = 0.8
     """Pages recognised with less (0..1) are warned about, and read by the second engine if there is one."""
     ocr_second_engine: str | None = None
-    ocr_second_options: Mapping[str, Any] = field(default_factory=dict)
+    ocr_second_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     ocr_split_pages: int = 50
     """Workers read a document with more pages in ranges; 0: never."""
     ocr_range_pages: int = 10
     ner_engine: str = "docpipe"
-    ner_options: Mapping[str, Any] = field(default_factory=dict)
+    ner_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Hidden where options are shown: a key may be among them."""
     gazetteer: str | None = None
     """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
     chunk_max: int = 1500

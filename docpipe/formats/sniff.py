@@ -95,10 +95,10 @@ _MAIL_HEADERS = frozenset(
 _MEMO_HEADERS = frozenset(b"from to cc subject date sender reply-to".split())
 _PDF_WORDS = re.compile(rb"%PDF|\b\d+ \d+ obj\b|\bxref\b|\btrailer\b")
 _MARKUP_START = re.compile(
-    rb"(?:\s|<!--.*?-->|<\?xml[^>]*>|<!doctype\s+svg[^>]*>)*<(!doctype\s+html|html|head|body|svg)\b",
+    rb"(?:\s|<!--.*?-->|<\?xml[^>]*>|<!doctype\s+svg[^>]*>)*+<(!doctype\s+html|html|head|body|svg)\b",
     re.I | re.S,
 )
-_TAG = re.compile(rb"<(?:p|div|table|br|span|a|h[1-6]|ul|font)\b[^>]*>", re.I)
+_TAG = re.compile(rb"<(?:p|div|table|br|span|a|h[1-6]|ul|font)\b[^<>]*+>", re.I)
 _CONTROLS = "\ufffd\x7f" + "".join(map(chr, [*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)]))
 _MAX_CONTROL_SHARE = 0.05
 

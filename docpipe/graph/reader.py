@@ -24,6 +24,7 @@ from docpipe.graph.values import (
 from docpipe.models import EntityDecision, EntityMember, Ref, own_key
 from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
 from docpipe.stores.entity_port import Found, Ties
+from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import ALL_PARTS, Part, Selection, Store
 
 _NODES: tuple[tuple[Part, Callable[[str, Any], GraphNode]], ...] = (
@@ -153,7 +154,7 @@ class Graphs:
         """The entities of a project one of whose spellings holds `text`, in any case."""
         _check_limit(limit)
         project, wanted = project_id or "", " ".join(text.lower().split())
-        if not _may_be_stored(project, wanted, after or ""):
+        if not may_be_stored(project, wanted, after or ""):
             return Entities(())
         keys = self._store.keys(project, text=wanted, after=after or "", limit=limit)
         found = self._entities(project, keys, wanted)
@@ -268,7 +269,7 @@ class Graphs:
 
     def _key(self, entity_id: str) -> tuple[str, str]:
         uuid, _, index = entity_id.partition("/entity:")
-        sound = re.fullmatch(_NUMBER, index) and _may_be_stored(uuid)
+        sound = re.fullmatch(_NUMBER, index) and may_be_stored(uuid)
         found = self._store.member(uuid, int(index)) if sound else None
         if found is None:
             raise _unknown(entity_id)
@@ -310,15 +311,11 @@ def _check_limit(limit: int) -> None:
         raise ConfigurationError(f"limit={limit}: a page holds one item at least.")
 
 
-def _may_be_stored(*texts: str) -> bool:
-    """No store holds NUL or half a surrogate pair, which is what bytes that are no UTF-8 come in as."""
-    return not any(re.search("[\0\ud800-\udfff]", text) for text in texts)
-
-
 def _numbers(after: str, count: int) -> tuple[int, ...]:
-    if not re.fullmatch(r"\.".join([_NUMBER] * count), after):
+    numbers = after.split(".", count)
+    if len(numbers) != count or not all(re.fullmatch(_NUMBER, number) for number in numbers):
         raise _not_a_next(after)
-    return tuple(map(int, after.split(".")))
+    return tuple(map(int, numbers))
 
 
 def _not_a_next(after: str) -> ConfigurationError:

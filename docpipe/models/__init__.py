@@ -19,6 +19,33 @@ PAGE_FAILED = "page_failed"
 """Code of the warning that a page could not be read."""
 
 
+_MAX_ID = 200
+_MAX_NUMBER = 2**31 - 1
+"""What the database holds."""
+
+
+def is_id(value: object) -> bool:
+    """Whether this can be the id of a document, run or task: 1 to 200 printable characters.
+
+    What is none would be a log line of megabytes, a control sequence, or no text in any store.
+    """
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID and value.isprintable()
+
+
+def _id(message: Mapping[str, Any]) -> str:
+    value = message["document_uuid"]
+    if not is_id(value):
+        raise ValueError("document_uuid is no id")
+    return str(value)
+
+
+def _number(message: Mapping[str, Any], key: str) -> int:
+    value = message[key]
+    if type(value) is not int or not 1 <= value <= _MAX_NUMBER:
+        raise ValueError(f"{key} is no number from 1 to {_MAX_NUMBER}")
+    return value
+
+
 class Method(StrEnum):
     """How a page's text was won."""
 
@@ -52,8 +79,12 @@ class Ref:
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:
-        """Extra keys are accepted, so that newer submitters and older workers mix."""
-        return cls(str(message["document_uuid"]), int(message["run"]))
+        """Extra keys are accepted, so that newer submitters and older workers mix.
+
+        Raises:
+            KeyError, TypeError, ValueError: it names no document and run.
+        """
+        return cls(_id(message), _number(message, "run"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +107,8 @@ class RangeRef:
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:
-        return cls(Ref.from_message(message), int(message["first_page"]))
+        """As `Ref.from_message`."""
+        return cls(Ref.from_message(message), _number(message, "first_page"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ def new_app(settings: Settings) -> Celery:
     url = settings.redis_url.get_secret_value()
     app = Celery("docpipe", broker=url, backend=url, set_as_current=False)
     app.conf.update(celery_defaults(settings.policy(), prefix=settings.key_prefix))
+    if url.startswith(("redis://", "rediss://")):
+        app.conf.broker_transport = "docpipe.delivery.guarded_redis:Transport"
     return app
 
 

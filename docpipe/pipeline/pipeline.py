@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections import Counter
@@ -34,10 +35,11 @@ from docpipe.execution.progress import NoProgress, Progress
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
 from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
-from docpipe.models import Document, DocumentStatus, RangeRun, Ref
+from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
+from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import NewDocument, Outcome, Registered, Store
 from docpipe.stores.range_port import Handover
 
@@ -45,6 +47,8 @@ log = get_logger(__name__)
 
 PRIORITIES = range(10)
 _DAY = 86_400.0
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON writes it."""
 
 
 class Pipeline:
@@ -200,6 +204,8 @@ class Pipeline:
     ) -> Registered:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
+        if not may_be_stored(project_id or ""):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -266,7 +272,7 @@ class Pipeline:
         Returns:
             The id of the new first task; None if there is nothing to resume.
         """
-        return self._recovery.resume(document_uuid)
+        return self._recovery.resume(_id(document_uuid))
 
     def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
         """Begin a new run that keeps the results of the stages before `from_stage`.
@@ -280,7 +286,7 @@ class Pipeline:
             ConfigurationError: the pipeline has no such stage, or no run has completed the earlier ones.
             DocumentNotFoundError: the store knows no such document.
         """
-        return self._recovery.reprocess(document_uuid, from_stage)
+        return self._recovery.reprocess(_id(document_uuid), from_stage)
 
     def retry_pages(self, document_uuid: str) -> str | None:
         """Begin a new run that reads again the pages that could not be read.
@@ -294,7 +300,7 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        return self._recovery.retry_pages(document_uuid)
+        return self._recovery.retry_pages(_id(document_uuid))
 
     # --- look -----------------------------------------------------------------------------------
 
@@ -305,25 +311,25 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        return self.store.ranges.runs(Ref(document_uuid, self.store.status(document_uuid).run))
+        return self.store.ranges.runs(Ref(document_uuid, self.status(document_uuid).run))
 
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where a document stands. Raises `DocumentNotFoundError`."""
-        return self.store.status(document_uuid)
+        return self.store.status(_id(document_uuid))
 
     def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
         """As `Submission.wait`."""
-        return wait_for(self.store, document_uuid, timeout)
+        return wait_for(self.store, _id(document_uuid), timeout)
 
     def get(self, document_uuid: str) -> Document:
         """A document with all that was found in it: the newest completed run's results, or, while none
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
-        return read_document(self.store, document_uuid)
+        return read_document(self.store, _id(document_uuid))
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
-        return self.store.cancel(document_uuid)
+        return self.store.cancel(_id(document_uuid))
 
     # --- graphs -----------------------------------------------------------------------------------
 
@@ -367,9 +373,9 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        uris = self.store.delete(document_uuid)
+        uris = self.store.delete(_id(document_uuid))
         if uris is None:
-            raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+            raise _unknown(document_uuid)
         for uri in uris:
             self.sources.discard(uri)
         self.runtime.progress.forget(document_uuid)
@@ -414,6 +420,16 @@ class Pipeline:
                 time.sleep(again.seconds)
 
 
+def _id(document_uuid: str) -> str:
+    if not is_id(document_uuid):
+        raise _unknown(repr(document_uuid[:40]))
+    return document_uuid
+
+
+def _unknown(document_uuid: str) -> DocumentNotFoundError:
+    return DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+
+
 def link_document(store: Store, ref: Ref) -> bool:
     """As `docpipe.graph.linking`, imported when it is needed: a process that only submits never does."""
     try:
@@ -425,7 +441,9 @@ def link_document(store: Store, ref: Ref) -> bool:
 
 def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        json.dumps(metadata)
+        told = json.dumps(metadata, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    if not may_be_stored(told) or _NUL.search(told):
+        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
     return dict(metadata)

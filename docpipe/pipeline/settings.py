@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AliasChoices, BaseModel, Field, Secret, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
+from docpipe.models.masking import masked
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import Store
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://(?P<user>.*@)?[^@]*", re.IGNORECASE | re.DOTALL)
 
 
 def data_folder() -> Path:
@@ -51,6 +56,7 @@ class Settings(BaseSettings):
         frozen=True,
         populate_by_name=True,
         env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     store: str | None = None
@@ -66,6 +72,9 @@ class Settings(BaseSettings):
     )
     key_prefix: str = Field("docpipe:", min_length=1)
     uploads: str | None = None
+    sources_allowed: Annotated[list[str] | None, NoDecode] = Field(
+        None, validation_alias=AliasChoices("DOCPIPE_SOURCES")
+    )
     allow_https: bool = False
 
     ocr_engine: str = "rapidocr"
@@ -78,7 +87,7 @@ class Settings(BaseSettings):
     ocr_ranges_at_once: int = Field(8, ge=1)
     ner_engine: str = "docpipe"
     ner_model: str | None = None
-    ner_options: dict[str, Any] = {}
+    ner_options: dict[str, Secret[Any]] = {}
     ner_key: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DOCPIPE_NER_KEY", "OPENAI_API_KEY")
     )
@@ -100,6 +109,29 @@ class Settings(BaseSettings):
     outage_seconds: float = Field(600.0, ge=0)
     soft_time_limit: float = Field(1800.0, gt=0)
     hard_time_limit: float = Field(1860.0, gt=0)
+
+    @field_validator("sources_allowed", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        """A JSON list, or names with commas between them."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return json.loads(value)
+        return [name.strip() for name in value.split(",") if name.strip()]
+
+    @field_validator("redis_url", "supabase_db_url")
+    @classmethod
+    def _readable(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse an address whose password could be taken for a host or port, before anybody repeats it."""
+        found = _URL.fullmatch(value.get_secret_value()) if value else None
+        user = (found["user"] or "")[:-1] if found else ""
+        if set(user) & set("/?#@[] "):
+            raise ValueError(
+                "the user name or password holds one of / ? # @ [ ] or a blank. Write it percent-encoded:"
+                " %2F %3F %23 %40 %5B %5D %20"
+            )
+        return value
 
     @property
     def store_name(self) -> str:
@@ -144,7 +176,7 @@ class Settings(BaseSettings):
 
     def _ner_options(self) -> dict[str, Any]:
         """What the engine's constructor is given: an engine of the host's own, only what is set."""
-        options = dict(self.ner_options)
+        options = {name: value.get_secret_value() for name, value in self.ner_options.items()}
         if self.ner_model or self.ner_engine == "spacy":
             options.setdefault("model", self.ner_model or "en_core_web_md")
         if self.ner_engine == "openai":
@@ -185,6 +217,7 @@ class Settings(BaseSettings):
         return Sources(
             uploads=uploads,
             keep_copies=self.uploads is not None,
+            allow=self.sources_allowed,
             allow_https=self.allow_https,
             max_bytes=self.limits.limits().max_bytes,
             supabase=supabase,
@@ -192,7 +225,8 @@ class Settings(BaseSettings):
 
     def masked(self) -> dict[str, Any]:
         """All settings as text, secrets hidden, for the worker's first log line."""
-        return self.model_dump(mode="json") | {"store": self.store_name}
+        shown = self.model_dump(mode="json") | {"store": self.store_name}
+        return {name: _masked(value) for name, value in shown.items()}
 
 
 def read_settings() -> Settings:
@@ -200,7 +234,8 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors())
+        found = ((item["loc"], item["msg"].removeprefix("Value error, ")) for item in error.errors())
+        wrong = "; ".join(f"{_variable(location)}: {message}" for location, message in found)
         raise ConfigurationError(f"Wrong settings: {wrong}.") from None
     except SettingsError:
         raise ConfigurationError(
@@ -209,8 +244,21 @@ def read_settings() -> Settings:
         ) from None
 
 
+def _names(alias: str) -> str:
+    """All names that the setting has, the first of which this is."""
+    choices = (field.validation_alias for field in Settings.model_fields.values())
+    names = (each.choices for each in choices if isinstance(each, AliasChoices) and each.choices[0] == alias)
+    return " or ".join(map(str, next(names, [alias.upper()])))
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return masked(value) if isinstance(value, str) else value
+
+
 def _variable(location: tuple[int | str, ...]) -> str:
-    name = "__".join(str(part) for part in location).upper()
+    name = _names(str(location[0])) + "".join(f"__{part}".upper() for part in location[1:])
     return (
         name if name.startswith(("SUPABASE", "REDIS", "CELERY", "DOCPIPE", "OPENAI")) else f"DOCPIPE_{name}"
     )

@@ -1,22 +1,23 @@
 """Where a document's bytes come from and where they rest: one file per technology.
 
 A document is named by a locator, never by a path relative to some machine: `file://`, `s3://`,
-`https://` (off unless allowed) or `supabase://bucket/key`. A worker fetches the bytes into a file of its
-own and checks their digest, so what is processed is what was submitted.
+`https://` or `supabase://bucket/key`, of the places that may be read. A worker fetches the bytes into a
+file of its own and checks their digest, so what is processed is what was submitted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
-from urllib.parse import unquote
+from typing import IO, BinaryIO, Protocol, Self
 
 from docpipe.errors import (
     ConfigurationError,
@@ -27,14 +28,27 @@ from docpipe.errors import (
     SourceForbiddenError,
     SourceRejectedError,
 )
+from docpipe.models.masking import masked
+from docpipe.sources.allowed import (
+    EVERYWHERE_BY_DEFAULT,
+    Allowed,
+    Trusted,
+    place_of,
+    places_of,
+    refuse_system_files,
+)
 from docpipe.sources.local import LocalFiles
+from docpipe.sources.locators import Locator, names_a_place, of_path, parsed, resolved
 from docpipe.sources.working_copy import working_copy
 
 _BLOCK = 1 << 20
 _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 """What browsers and download programs call a file while it grows."""
 
-SourceLike = str | Path | bytes | BinaryIO
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_SCHEMES = frozenset({"file", "s3", "supabase", "https"})
+
+SourceLike = str | Path | bytes | BinaryIO | Trusted
 
 
 class Place(Protocol):
@@ -74,10 +88,15 @@ class Sources:
             Bytes and file objects rest there; without it they cannot be taken in.
         keep_copies: also copy sources that have a locator of their own, so that workers on other
             machines reach them and later changes of the file do no harm.
-        allow_https: whether `https://` sources are read.
+        allow: what may be read, and nothing else: folders, `s3://bucket/prefix`, `supabase://bucket/prefix`,
+            `https://host`. None: all files, `s3://`, and what lies in the uploads. Bytes always may be.
+        allow_https: whether `https://` of any public host is read.
         max_bytes: the largest document.
         supabase: address and secret key, for `supabase://`.
         places: further technologies, or others for the same schemes: `{"gs": …}`.
+
+    Raises:
+        ConfigurationError: `uploads` or `allow` names no place.
     """
 
     def __init__(
@@ -85,17 +104,38 @@ class Sources:
         *,
         uploads: str | Path | None = None,
         keep_copies: bool = False,
+        allow: Iterable[str | Path] | None = None,
         allow_https: bool = False,
         max_bytes: int = 200_000_000,
         supabase: tuple[str, str] | None = None,
         places: Mapping[str, Place] | None = None,
     ) -> None:
-        self.uploads = None if uploads is None else _as_uri(uploads)
+        own = None if uploads is None else place_of(uploads, "DOCPIPE_UPLOADS")
+        self.uploads = None if own is None else str(own)
         self.keep_copies = keep_copies
         self.allow_https = allow_https
         self.max_bytes = max_bytes
         self._supabase = supabase
         self._places: dict[str, Place] = {"file": LocalFiles(), **(places or {})}
+        copies = Allowed(prefixes=() if own is None else (own,))
+        web = Allowed(frozenset({"https"} if allow_https else ()))
+        if allow is None:
+            self._allowed = Allowed(EVERYWHERE_BY_DEFAULT | (places or {}).keys()) | copies | web
+        else:
+            self._allowed = places_of(allow) | web
+        self._fetched = self._allowed | copies
+        self._only_bytes = False
+
+    @classmethod
+    def only_bytes(
+        cls, uploads: str | Path, *, max_bytes: int = 200_000_000, supabase: tuple[str, str] | None = None
+    ) -> Self:
+        """Sources that take in bytes and file objects and refuse every path and locator: for hosts that pass
+        on what somebody sent, so that a text sent instead of a file reaches nothing.
+        """
+        made = cls(uploads=uploads, allow=(), max_bytes=max_bytes, supabase=supabase)
+        made._only_bytes = True
+        return made
 
     def take_in(self, source: SourceLike, name: str | None = None) -> TakenIn:
         """Read the source once, and keep a copy where one is wanted or needed.
@@ -105,32 +145,70 @@ class Sources:
             EmptyDocumentError: there are no bytes.
             DocumentTooLargeError: more than `max_bytes`.
         """
-        uri, label, blocks = self._opened(source, name)
+        locator, label, blocks = self._opened(source, name)
         with tempfile.SpooledTemporaryFile(max_size=16 * _BLOCK) as kept:
             digest, size = self._copied(blocks, kept, label)
             if size == 0:
                 raise EmptyDocumentError(f"{label} is empty: it has no bytes.")
-            if uri is None or self.keep_copies:
-                uri = self._upload(kept, digest, label)
-        return TakenIn(uri, label, digest, size)
+            if locator is None or self._needs_copy(locator):
+                return TakenIn(self._upload(kept, digest, label), label, digest, size)
+        return TakenIn(str(locator), label, digest, size)
 
-    def _opened(self, source: SourceLike, name: str | None) -> tuple[str | None, str, Iterator[bytes]]:
+    def _needs_copy(self, locator: Locator) -> bool:
+        """A query may be a key, and is stored nowhere: what it leads to is kept instead."""
+        return self.keep_copies or locator not in self._fetched or bool(locator.query)
+
+    def _opened(self, source: SourceLike, name: str | None) -> tuple[Locator | None, str, Iterator[bytes]]:
         if isinstance(source, bytes):
             if not name:
                 raise SourceRejectedError("Bytes need a name: submit(data, name='letter.pdf').")
             return None, _label(name), _blocks(io.BytesIO(source))
+        if isinstance(source, Trusted):
+            return self._located(source.source, name, Allowed(_SCHEMES | self._places.keys()))
         if isinstance(source, str | Path):
-            uri = _as_uri(source)
-            shown = _label(name or _name_of(uri))
-            if shown.lower().endswith(_UNFINISHED):
-                raise SourceRejectedError(f"{shown} is a download that has not ended. Submit it then.")
-            return uri, shown, self._place(uri).open(uri)
+            self._refuse_all_but_bytes(source)
+            return self._located(source, name, self._allowed)
         label = name or getattr(source, "name", None)
         if not isinstance(label, str):
             raise SourceRejectedError("A file object needs a name: submit(file, name='letter.pdf').")
         if isinstance(source.read(0), str):
             raise SourceRejectedError(f"{label} is open in text mode. Open it with open(path, 'rb').")
         return None, _label(label), _blocks(source)
+
+    def _located(
+        self, source: str | Path, name: str | None, allowed: Allowed
+    ) -> tuple[Locator, str, Iterator[bytes]]:
+        locator = _locator(source)
+        shown = _label(name or locator.name)
+        if shown.lower().endswith(_UNFINISHED):
+            raise SourceRejectedError(f"{shown} is a download that has not ended. Submit it then.")
+        return locator, shown, self._read(locator, allowed)
+
+    def _refuse_all_but_bytes(self, source: str | Path) -> None:
+        if self._only_bytes:
+            raise SourceForbiddenError(
+                f"{masked(str(source))} is not read: only bytes are taken in here."
+                " Read the upload and submit(data, name='letter.pdf')."
+            )
+
+    def _read(self, locator: Locator, allowed: Allowed) -> Iterator[bytes]:
+        """The bytes of a place that may be read."""
+        refuse_system_files(locator)
+        if locator not in allowed:
+            raise self._forbidden(locator)
+        return self._place(locator, allowed).open(str(locator))
+
+    def _forbidden(self, locator: Locator) -> SourceForbiddenError:
+        shown = masked(str(locator))
+        if locator.scheme not in _SCHEMES | self._places.keys():
+            return SourceForbiddenError(
+                f"{shown}: sources of type {locator.scheme}: are not read. Use a path, s3:// or https://."
+            )
+        web = ", or DOCPIPE_ALLOW_HTTPS=true for every public host" if locator.scheme == "https" else ""
+        return SourceForbiddenError(
+            f"{shown} is not among the places that may be read."
+            f" Name its folder, bucket or host in DOCPIPE_SOURCES or Sources(allow=[…]){web}."
+        )
 
     def _copied(self, blocks: Iterator[bytes], to: IO[bytes], label: str) -> tuple[str, int]:
         sha, size = hashlib.sha256(), 0
@@ -146,17 +224,23 @@ class Sources:
     def _upload(self, data: IO[bytes], digest: str, label: str) -> str:
         if self.uploads is None:
             raise ConfigurationError(
-                f"{label} has no place of its own, and there is none to keep it."
+                f"{label} needs a copy of docpipe's own, and there is no place for it."
                 " Set DOCPIPE_UPLOADS to a folder, s3://bucket/prefix or supabase://bucket/prefix."
             )
-        uri = f"{self.uploads.rstrip('/')}/{digest[:2]}/{digest}"
-        self._place(uri).put(uri, data)
+        uri = self._copy(digest)
+        self._place(parsed(uri), self._fetched).put(uri, data)
         return uri
 
     def discard(self, uri: str) -> None:
-        """Remove a copy that docpipe made; bytes that rest anywhere else are not docpipe's, and stay."""
-        if self.uploads is not None and uri.startswith(f"{self.uploads.rstrip('/')}/"):
-            self._place(uri).remove(uri)
+        """Remove a copy that docpipe made, by the very locator that it was given; whatever else lies in the
+        uploads, and a copy by another spelling, is not docpipe's to remove.
+        """
+        digest = uri.rpartition("/")[2]
+        if self.uploads is not None and _DIGEST.fullmatch(digest) and uri == self._copy(digest):
+            self._place(parsed(uri), self._fetched).remove(uri)
+
+    def _copy(self, digest: str) -> str:
+        return f"{(self.uploads or '').rstrip('/')}/{digest[:2]}/{digest}"
 
     @contextmanager
     def fetch(self, uri: str, digest: str | None, label: str) -> Iterator[Path]:
@@ -167,55 +251,52 @@ class Sources:
 
         Raises:
             SourceChangedError: the bytes are no longer those that were submitted.
+            SourceForbiddenError: they rest in none of the places that may be read.
         """
+        locator = resolved(parsed(uri))
         with working_copy() as file:
-            found, _ = self._copied(self._place(uri).open(uri), file, label)
+            found, _ = self._copied(self._read(locator, self._fetched), file, label)
             if digest is not None and found != digest:
-                raise SourceChangedError(f"{label} ({uri}) changed after it was submitted.")
+                raise SourceChangedError(f"{label} ({masked(uri)}) changed after it was submitted.")
             file.flush()
             yield Path(file.name)
 
-    def _place(self, uri: str) -> Place:
-        scheme = uri.partition("://")[0].lower()
+    def _place(self, locator: Locator, allowed: Allowed) -> Place:
+        scheme = locator.scheme
+        if scheme == "https" and scheme not in self._places:  # made anew: it follows redirects as it may
+            https: Place = import_module("docpipe.sources.https").Https(
+                max_bytes=self.max_bytes, permitted=lambda target: target in allowed
+            )
+            return https
         if scheme not in self._places:
-            self._places[scheme] = self._new_place(scheme, uri)
+            self._places[scheme] = self._new_place(locator)
         return self._places[scheme]
 
-    def _new_place(self, scheme: str, uri: str) -> Place:
+    def _new_place(self, locator: Locator) -> Place:
         place: Place
-        if scheme == "s3":
+        if locator.scheme == "s3":
             try:
                 place = import_module("docpipe.sources.s3").S3()
             except ModuleNotFoundError as error:
                 raise MissingExtraError.for_module(error.name or "boto3", "s3") from error
-        elif scheme == "https" and self.allow_https:
-            place = import_module("docpipe.sources.https").Https(max_bytes=self.max_bytes)
-        elif scheme == "https":
-            raise SourceForbiddenError(f"{uri}: https sources are off. Set DOCPIPE_ALLOW_HTTPS=true.")
-        elif scheme == "supabase" and self._supabase:
+        elif locator.scheme == "supabase" and self._supabase:
             place = import_module("docpipe.sources.supabase").SupabaseStorage(*self._supabase)
-        elif scheme == "supabase":
-            raise ConfigurationError(f"{uri}: set SUPABASE_URL and SUPABASE_SECRET_KEY to read it.")
-        else:
-            raise SourceForbiddenError(
-                f"{uri}: sources of type {scheme}: are not read. Use a path, s3:// or https://."
+        elif locator.scheme == "supabase":
+            raise ConfigurationError(
+                f"{masked(str(locator))}: set SUPABASE_URL and SUPABASE_SECRET_KEY to read it."
             )
+        else:
+            raise self._forbidden(locator)
         return place
 
 
-def _as_uri(source: str | Path) -> str:
-    text = str(source)
-    if isinstance(source, str) and "://" in text:
-        return text
-    # absolute, but links are not followed: the place refuses them and says so
-    return Path(text).expanduser().absolute().as_uri()
-
-
-def _name_of(uri: str) -> str:
-    """The last part of the path: in object stores keys are written as they are, elsewhere they are quoted."""
-    if uri.startswith(("s3://", "supabase://")):
-        return uri.rpartition("/")[2] or uri
-    return unquote(uri.partition("?")[0].partition("#")[0].rpartition("/")[2]) or uri
+def _locator(source: str | Path) -> Locator:
+    if isinstance(source, str) and names_a_place(source):
+        locator = parsed(source)
+        refuse_system_files(locator)
+        return resolved(locator)
+    refuse_system_files(Locator("file", "", os.path.abspath(source)))  # noqa: PTH100 - keeps links as they are
+    return of_path(source)
 
 
 def _label(name: str) -> str:

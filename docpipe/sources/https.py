@@ -1,7 +1,7 @@
-"""Documents on web servers. Off unless the settings allow it.
+"""Documents on web servers. Only those of hosts that the settings name.
 
-Only public addresses: a host is resolved once, every address it has must be a public one, and the
-connection goes to an address that was checked. So it is at each redirect.
+Only public addresses, on port 443: a host is resolved once, every address it has must be a public one, and
+the connection goes to an address that was checked. So it is at each redirect.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpcore
 import httpx
@@ -26,7 +26,9 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.models.masking import masked
 from docpipe.sources.addresses import Address, is_public
+from docpipe.sources.locators import Locator, parsed
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -60,6 +62,8 @@ class Https:
         resolve: finds a host's addresses.
         allowed: says whether an address may be connected to.
         context: whose certificates are believed; the usual authorities if not given.
+        permitted: says whether a redirect may lead to a place.
+        port: the only one that is connected to.
     """
 
     def __init__(
@@ -70,12 +74,16 @@ class Https:
         resolve: Resolve = resolve,
         allowed: Callable[[Address], bool] = is_public,
         context: ssl.SSLContext | None = None,
+        permitted: Callable[[Locator], bool] = lambda _: True,
+        port: int = 443,
     ) -> None:
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds
         self._resolve = resolve
         self._allowed = allowed
         self._context = context or httpx.create_ssl_context()
+        self._permitted = permitted
+        self._port = port
 
     def open(self, uri: str) -> Iterator[bytes]:
         """The bytes at `uri`, or where it redirects to; see `Place`.
@@ -85,26 +93,39 @@ class Https:
             DocumentTooLargeError: by what the server says of its size.
         """
         network = _CheckedNetwork(self._resolve, self._allowed, time.monotonic() + self._max_seconds)
-        target = uri
+        target, shown = parsed(uri), masked(uri)
         for _ in range(_MAX_REDIRECTS + 1):
             with self._answer(network, target) as answer:
                 if answer.status not in _REDIRECTS:
-                    self._check(uri, answer)
+                    self._check(shown, answer)
                     yield from answer.iter_stream()
                     return
-                target = urljoin(target, _header(answer, "location"))
-        raise SourceRejectedError(f"{uri} redirects more than {_MAX_REDIRECTS} times.")
+                target = self._redirected(target, _header(answer, "location"))
+        raise SourceRejectedError(f"{shown} redirects more than {_MAX_REDIRECTS} times.")
+
+    def _redirected(self, source: Locator, location: str) -> Locator:
+        text = urljoin(str(source), location)
+        shown = masked(text)
+        if urlsplit(text).scheme != "https":
+            raise SourceForbiddenError(f"{shown} is not read: only https:// is, also after a redirect.")
+        target = parsed(text)
+        if not self._permitted(target):
+            raise SourceForbiddenError(
+                f"{masked(str(source))} redirects to {shown}, which is not among the places that may be read."
+                f" Name https://{target.place} in DOCPIPE_SOURCES or Sources(allow=[…])."
+            )
+        return target
 
     def put(self, uri: str, data: IO[bytes]) -> None:  # noqa: ARG002 - the Protocol's signature
-        raise SourceForbiddenError(f"{uri}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
+        raise SourceForbiddenError(f"{masked(uri)}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
 
     def remove(self, uri: str) -> None:
-        raise SourceForbiddenError(f"{uri}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
+        raise SourceForbiddenError(f"{masked(uri)}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
 
     @contextmanager
-    def _answer(self, network: _CheckedNetwork, target: str) -> Iterator[httpcore.Response]:
-        url = _parsed(target)
-        plain = httpcore.URL(scheme=b"https", host=url.raw_host, port=url.port, target=url.raw_path)
+    def _answer(self, network: _CheckedNetwork, target: Locator) -> Iterator[httpcore.Response]:
+        url, shown = httpx.URL(str(target)), masked(str(target))
+        plain = httpcore.URL(scheme=b"https", host=url.raw_host, port=self._port, target=url.raw_path)
         headers = [("Host", url.netloc), *_HEADERS]
         pool = httpcore.ConnectionPool(ssl_context=self._context, network_backend=network)
         try:
@@ -114,11 +135,9 @@ class Https:
             ):
                 yield answer
         except httpcore.ConnectError as error:
-            raise SourceUnavailableError(f"{target} cannot be reached: {error}.") from error
+            raise SourceUnavailableError(f"{shown} cannot be reached: {error}.") from error
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise SourceUnavailableError(
-                f"{target} cannot be read: {type(error).__name__} {error}"
-            ) from error
+            raise SourceUnavailableError(f"{shown} cannot be read: {type(error).__name__} {error}") from error
 
     def _check(self, uri: str, answer: httpcore.Response) -> None:
         _check_status(uri, answer.status)
@@ -206,22 +225,6 @@ class _HurriedStream(httpcore.NetworkStream):
         if left <= 0:
             raise httpcore.ReadTimeout("the document takes too long")
         return left if timeout is None else min(left, timeout)
-
-
-def _parsed(uri: str) -> httpx.URL:
-    try:
-        url = httpx.URL(uri)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in {"", "https"}:
-        raise SourceForbiddenError(f"{uri} is not read: only https:// is, also after a redirect.")
-    if not url.host:
-        raise SourceRejectedError(f"{uri} is not an address. Write https://host/path.")
-    if url.userinfo:
-        raise SourceRejectedError(
-            f"The address on {url.host} holds a user name. Use an address that is signed instead."
-        )
-    return url
 
 
 def _header(answer: httpcore.Response, name: str) -> str:

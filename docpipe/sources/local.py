@@ -1,15 +1,19 @@
-"""Files of this machine. Only regular files: links, pipes, devices and folders are refused."""
+"""Files of this machine. Only regular files: links, pipes, devices and folders are refused.
+
+Every folder on the way is opened by itself and below the one before it, and none may be a symbolic link:
+what was decided about a path is true of the file that is opened, whoever renames folders meanwhile.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote_to_bytes, urlsplit
 
 from docpipe.errors import (
     SourceForbiddenError,
@@ -17,9 +21,12 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
 _REMEDY = "Workers on other machines need DOCPIPE_UPLOADS (s3:// or supabase://) or a shared folder."
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LocalFiles:
@@ -36,22 +43,50 @@ class LocalFiles:
         path = _path(uri)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-                shutil.copyfileobj(data, aside)
-            Path(aside.name).replace(path)
+            with _folder(path.parent) as folder:
+                _put(folder, path.name, data)
         except OSError as error:
             raise SourceUnavailableError(f"{path} cannot be written: {error.strerror}.") from error
 
     def remove(self, uri: str) -> None:
+        """Remove the file, or nothing where a folder on the way is gone or has become a symbolic link."""
         path = _path(uri)
         try:
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError), _folder(path.parent) as folder:
+                os.unlink(path.name, dir_fd=folder)
         except OSError as error:
             raise SourceUnavailableError(f"{path} cannot be removed: {error.strerror}.") from error
 
 
 def _path(uri: str) -> Path:
-    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))  # names need not be UTF-8
+    return Path(parsed(uri).path)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    """A descriptor of the folder. Raises `OSError`, `NotADirectoryError` for a symbolic link on the way."""
+    descriptor = os.open("/", _FOLDER)
+    try:
+        for name in path.parts[1:]:
+            below = os.open(name, _FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _put(folder: int, name: str, data: IO[bytes]) -> None:
+    aside = f".{name}.{secrets.token_hex(8)}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(aside, flags, 0o600, dir_fd=folder), "wb") as file:
+        try:
+            shutil.copyfileobj(data, file)
+            file.flush()
+            os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            os.unlink(aside, dir_fd=folder)
+            raise
 
 
 def _read(file: IO[bytes], path: Path) -> bytes:
@@ -64,8 +99,9 @@ def _read(file: IO[bytes], path: Path) -> bytes:
 def _regular_file(path: Path) -> int:
     """An open descriptor; O_NONBLOCK keeps a pipe from blocking before it can be refused."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, ValueError):  # ValueError: a zero character, which no name has
+        with _folder(path.parent) as folder:
+            descriptor = os.open(path.name or ".", _FILE, dir_fd=folder)
+    except FileNotFoundError:
         raise SourceNotFoundError(f"There is no file {path}. {_REMEDY}") from None
     except PermissionError:
         raise SourceForbiddenError(f"{path} may not be read. Give this user read access.") from None

@@ -23,6 +23,8 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.models.masking import masked
+from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
 _BUSY = frozenset(
@@ -74,13 +76,14 @@ class S3:
 
 
 def _split(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.partition("://")[2].partition("/")
-    if not bucket or not key:
-        raise SourceNotFoundError(f"{uri} names no object. Write s3://bucket/key.")
-    return bucket, key
+    locator = parsed(uri)
+    if not locator.path:
+        raise SourceNotFoundError(f"{masked(uri)} names no object. Write s3://bucket/key.")
+    return locator.place, locator.path
 
 
-def _translated(error: ClientError | BotoCoreError, uri: str) -> DocpipeError:
+def _translated(error: ClientError | BotoCoreError, locator: str) -> DocpipeError:
+    uri = masked(locator)
     if isinstance(error, ClientError):
         return _refused(error, uri)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):

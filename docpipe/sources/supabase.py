@@ -18,6 +18,8 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.models.masking import masked
+from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -55,10 +57,12 @@ class SupabaseStorage:
             raise _translated(answer, uri)
 
     def _address(self, uri: str) -> str:
-        bucket, _, key = uri.partition("://")[2].partition("/")
-        if not bucket or not key:
-            raise SourceNotFoundError(f"{uri} names no object. Write supabase://bucket/key.")
-        return f"{self._objects}/{quote(bucket, safe='')}/{quote(key)}"
+        """Below the objects of the bucket, whatever the key: no part of it is dots, and each is quoted."""
+        locator = parsed(uri)
+        if not locator.path:
+            raise SourceNotFoundError(f"{masked(uri)} names no object. Write supabase://bucket/key.")
+        parts = (locator.place, *locator.segments)
+        return "/".join([self._objects, *(quote(part, safe="") for part in parts)])
 
 
 @contextmanager
@@ -67,23 +71,25 @@ def _errors(uri: str) -> Iterator[None]:
         yield
     except httpx.HTTPError as error:
         raise SourceUnavailableError(
-            f"Supabase Storage cannot be reached for {uri}: {type(error).__name__} {error}"
+            f"Supabase Storage cannot be reached for {masked(uri)}: {type(error).__name__} {error}"
         ) from error
 
 
 def _translated(answer: httpx.Response, uri: str) -> DocpipeError:
     status, reason = _reason(answer)
     if status == 404:
-        return SourceNotFoundError(f"There is no object {uri} in Supabase Storage ({reason}).")
+        return SourceNotFoundError(f"There is no object {masked(uri)} in Supabase Storage ({reason}).")
     if status in {401, 403}:
-        return SourceForbiddenError(f"{uri} may not be read or written with this Supabase key ({reason}).")
+        return SourceForbiddenError(
+            f"{masked(uri)} may not be read or written with this Supabase key ({reason})."
+        )
     if status == 413:
-        return DocumentTooLargeError(f"{uri} is larger than Supabase Storage allows ({reason}).")
+        return DocumentTooLargeError(f"{masked(uri)} is larger than Supabase Storage allows ({reason}).")
     if status == 429:
         return RateLimitedError(f"Supabase Storage asks for fewer requests ({reason}).")
     if 400 <= status < 500 and status != 408:
-        return SourceRejectedError(f"Supabase Storage refuses {uri}: {reason}.")
-    return SourceUnavailableError(f"Supabase Storage fails on {uri}: {status} {reason}.")
+        return SourceRejectedError(f"Supabase Storage refuses {masked(uri)}: {reason}.")
+    return SourceUnavailableError(f"Supabase Storage fails on {masked(uri)}: {status} {reason}.")
 
 
 def _reason(answer: httpx.Response) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from docpipe.errors import ConfigurationError
+from docpipe.models.masking import masked
 from docpipe.stores.port import Store
 
 
@@ -22,7 +23,7 @@ def open_store(url: str, *, supabase_url: str | None = None, supabase_key: str |
 
         path = url.removeprefix("sqlite://")
         if path.strip("/") in ("", ":memory:"):  # several threads and processes open it, each anew
-            raise ConfigurationError(f"{url} names no file. Use sqlite:///path/to/file.db.")
+            raise ConfigurationError(f"{masked(url)} names no file. Use sqlite:///path/to/file.db.")
         return SqliteStore(path)
     if url == "supabase":
         from docpipe.stores.supabase.store import SupabaseStore  # noqa: PLC0415
@@ -30,4 +31,4 @@ def open_store(url: str, *, supabase_url: str | None = None, supabase_key: str |
         if not supabase_url or not supabase_key:
             raise ConfigurationError("The supabase store needs SUPABASE_URL and SUPABASE_SECRET_KEY.")
         return SupabaseStore(supabase_url, supabase_key)
-    raise ConfigurationError(f"There is no store {url!r}. Use sqlite:///path/to/file.db or supabase.")
+    raise ConfigurationError(f"There is no store {masked(url)!r}. Use sqlite:///path/to/file.db or supabase.")

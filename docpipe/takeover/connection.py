@@ -44,11 +44,12 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
 def _require_readable(dsn: str) -> None:
     try:
         conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:
         raise ConfigurationError(
             "SUPABASE_DB_URL is no address of a Postgres database."
-            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres."
-        ) from error
+            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres, with / ? # @ of the password"
+            " percent-encoded."
+        ) from None  # libpq repeats the part that it cannot read
 
 
 @contextmanager
@@ -82,5 +83,5 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
 
 def _foreign_function(error: psycopg.Error) -> str:
     """The function of somebody else's that raised, such as a trigger's; empty if none did."""
-    called = re.findall(r"function (\S+\(.*?\)) line", error.diag.context or "")
+    called = re.findall(r"function ([^\s()]++\([^()]*+\)) line", error.diag.context or "")
     return next((name for name in called[:1] if "docpipe_" not in name), "")

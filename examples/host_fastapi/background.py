@@ -25,6 +25,7 @@ pipeline = Pipeline(
         supabase_url=os.environ.get("SUPABASE_URL"),
         supabase_key=os.environ.get("SUPABASE_SECRET_KEY"),
     ),
-    # where uploaded bytes rest: a folder that all workers see, s3://bucket/prefix or supabase://bucket/prefix
-    sources=Sources(uploads=DATA / "uploads"),
+    # bytes only: what a user sends names no file or address that would be read with the application's rights.
+    # They rest in a folder that all workers see, s3://bucket/prefix or supabase://bucket/prefix.
+    sources=Sources.only_bytes(DATA / "uploads"),
 )

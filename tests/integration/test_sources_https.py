@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
 import socket
 import ssl
@@ -20,12 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from docpipe import errors
-from docpipe.sources import Sources
+from docpipe.sources import Sources, TakenIn
 from docpipe.sources.addresses import Address, is_public
 from docpipe.sources.https import Https
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 DATA = b"Ann met Bob."
+DIGEST = hashlib.sha256(DATA).hexdigest()
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -82,11 +84,12 @@ class Web:
             "resolve": self.resolve,
             "allowed": lambda address: address == LOOPBACK or is_public(address),
             "context": self.trusted,
+            "port": self.port,
         }
         return Https(**(settings | options))  # type: ignore[arg-type]
 
     def url(self, path: str, host: str = "files.example.org") -> str:
-        return f"https://{host}:{self.port}{path}"
+        return f"https://{host}{path}"
 
     def fetched(self, path: str, **options: object) -> bytes:
         return b"".join(self.place(**options).open(self.url(path)))
@@ -185,10 +188,10 @@ def trickling(handler: BaseHTTPRequestHandler) -> None:
 
 
 def test_a_document_is_taken_in_and_fetched_again(web: Web) -> None:
-    web.pages["/letter%20one.txt?token=1"] = body(DATA)
+    web.pages["/letter%20one.txt"] = body(DATA)
     sources = Sources(places={"https": web.place()})
-    taken = sources.take_in(web.url("/letter%20one.txt?token=1#top"))
-    assert (taken.name, taken.size) == ("letter one.txt", len(DATA))
+    taken = sources.take_in(web.url("/letter%20one.txt#top"))
+    assert taken == TakenIn(web.url("/letter%20one.txt"), "letter one.txt", DIGEST, len(DATA))
     with sources.fetch(taken.uri, taken.digest, taken.name) as path:
         assert path.read_bytes() == DATA
 
@@ -196,7 +199,7 @@ def test_a_document_is_taken_in_and_fetched_again(web: Web) -> None:
 def test_the_server_is_asked_by_its_name_at_the_address_that_was_checked(web: Web) -> None:
     web.pages["/a"] = body(DATA)
     assert web.fetched("/a") == DATA
-    assert web.requests == [(f"files.example.org:{web.port}", "/a")]
+    assert web.requests == [("files.example.org", "/a")]
     assert web.resolved == ["files.example.org"]
 
 
@@ -380,7 +383,7 @@ def test_a_server_that_is_not_there_may_be_there_later(web: Web) -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         with pytest.raises(errors.SourceUnavailableError, match="cannot be reached"):
-            list(web.place().open(f"https://files.example.org:{port}/a"))
+            list(web.place(port=port).open(web.url("/a")))
 
 
 def test_a_host_that_is_not_known_may_be_known_later(web: Web) -> None:
@@ -400,5 +403,5 @@ def test_a_server_that_speaks_no_tls_cannot_be_reached(web: Web) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(errors.SourceUnavailableError, match="cannot be reached"):
-            list(web.place().open(f"https://files.example.org:{server.getsockname()[1]}/a"))
+            list(web.place(port=server.getsockname()[1]).open(web.url("/a")))
         thread.join()

@@ -240,3 +240,15 @@ def test_a_neo4j_that_is_away_is_said_to_be() -> None:
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="dot"):
         export(GRAPH, "dot", tmp_path / "graph")
+
+
+FORMULAS = ("=1+1", "+41 44 123", "-5", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1")
+
+
+@pytest.mark.parametrize("formula", FORMULAS, ids=ascii)
+def test_a_spreadsheet_runs_no_text_as_a_formula(formula: str, tmp_path: Path) -> None:
+    properties: dict[str, str | int | float] = {"name": formula, "x": -5, "score": -0.5, "plain": "a=1"}
+    export(Graph((GraphNode(formula, formula, properties),), ()), "csv", tmp_path)
+    with (tmp_path / "nodes.csv").open(encoding="utf-8", newline="") as file:
+        _, row = csv.reader(file)
+    assert row == [f"'{formula}", f"'{formula}", f"'{formula}", "-5", "-0.5", "a=1"]

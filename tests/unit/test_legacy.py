@@ -59,11 +59,11 @@ def test_finished_words_mean_something_final() -> None:
         ({"original_file_path": "https://s3.amazonaws.com/b/p/k.pdf"}, ["s3://b/p/k.pdf"]),
         (
             {"original_file_path": "in/a.pdf", "s3_key": "k.pdf", "s3_bucket": "b"},
-            ["s3://b/k.pdf", "/root/in/a.pdf"],
+            ["s3://b/k.pdf", "file:///root/in/a.pdf"],
         ),
         (
             {"original_file_path": "/a.pdf", "s3_key": "k.pdf", "s3_bucket": None},
-            ["s3://spare/k.pdf", "/a.pdf"],
+            ["s3://spare/k.pdf", "file:///a.pdf"],
         ),
         ({"original_file_path": "", "s3_key": None}, []),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import traceback
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from celery import current_app
 
-from docpipe.errors import ConfigurationError
+from docpipe.errors import ConfigurationError, SourceForbiddenError
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
@@ -39,7 +40,7 @@ def test_without_any_setting_everything_is_the_user_s_own(tmp_path: Path) -> Non
 
 def test_the_defaults_are_those_of_the_values_they_fill() -> None:
     settings = read_settings()
-    assert settings.options() == Options(ner_options={"model": "en_core_web_md"})
+    assert settings.options() == Options()
     assert settings.policy() == Policy()
 
 
@@ -112,6 +113,7 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
         "OUTAGE_SECONDS": "0",
         "UPLOADS": "s3://bucket/kept",
         "ALLOW_HTTPS": "true",
+        "SOURCES": "/srv/in, supabase://docs/in",
     }.items():
         monkeypatch.setenv(f"DOCPIPE_{name}", value)
     settings = read_settings()
@@ -178,6 +180,99 @@ def test_settings_that_contradict_each_other_are_named(
         monkeypatch.setenv(f"DOCPIPE_{name}", value)
     with pytest.raises(ConfigurationError, match=message):
         new_pipeline()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("/srv/in", ["/srv/in"]),
+        (" /srv/in ,s3://bucket/in,", ["/srv/in", "s3://bucket/in"]),
+        ('["/srv/a,b", "https://host.example"]', ["/srv/a,b", "https://host.example"]),
+        ("[]", []),
+        ("", None),
+    ],
+)
+def test_the_places_that_may_be_read_are_a_list(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: list[str] | None
+) -> None:
+    monkeypatch.setenv("DOCPIPE_SOURCES", value)
+    assert read_settings().sources_allowed == expected
+
+
+def test_a_place_that_may_be_read_reaches_the_sources(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("in/a.txt", "b.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("Ann met Bob.")
+    monkeypatch.setenv("DOCPIPE_SOURCES", str(tmp_path / "in"))
+    sources = read_settings().sources()
+    assert sources.take_in(tmp_path / "in/a.txt").name == "a.txt"
+    with pytest.raises(SourceForbiddenError, match="DOCPIPE_SOURCES"):
+        sources.take_in(tmp_path / "b.txt")
+
+
+@pytest.mark.parametrize("value", ["[/srv", "https://ann:geheim@host.example", "s3://", "supabase://docs/.."])
+def test_a_place_that_is_none_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DOCPIPE_SOURCES", value)
+    with pytest.raises(ConfigurationError, match="DOCPIPE_SOURCES") as raised:
+        read_settings().sources()
+    assert "geheim" not in str(raised.value)
+
+
+SECRET = "gehe#im"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("REDIS_URL", f"redis://:{SECRET}@host:6379/0"),
+        ("CELERY_BROKER_URL", f"redis://ann:{SECRET}@host"),
+        ("CELERY_BROKER_URL", "redis://:ge/im@host"),
+        ("CELERY_BROKER_URL", "rediss://:ge?im@host"),
+        ("CELERY_BROKER_URL", "redis://:ge@im@host"),
+        ("SUPABASE_DB_URL", "postgresql://postgres:ge/im@host:5432/postgres"),
+        ("SUPABASE_DB_URL", f"postgresql://postgres:{SECRET}@host:5432/postgres"),
+    ],
+)
+def test_a_password_that_would_be_taken_for_a_host_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=rf"{variable}.*percent-encoded") as raised:
+        read_settings()
+    shown = "".join(traceback.format_exception(raised.value))
+    assert [part for part in ("gehe", "ge/", "ge?", "ge@", "im@") if part in shown] == []
+
+
+def test_options_of_an_engine_are_secrets_by_their_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCPIPE_NER_ENGINE", "tests.engines:Capitals")
+    monkeypatch.setenv("DOCPIPE_NER_OPTIONS", '{"api_key": "geheim", "nested": {"token": ["geheim"]}}')
+    settings = read_settings()
+    options = settings.options()
+    assert options.ner_options == {"api_key": "geheim", "nested": {"token": ["geheim"]}}
+    shown = [
+        str(settings.masked()),
+        repr(settings),
+        settings.model_dump_json(),
+        repr(options),
+        str(new_pipeline()),
+    ]
+    assert [text for text in shown if "geheim" in text] == []
+    assert settings.masked()["ner_options"] == {"api_key": "**********", "nested": "**********"}
+
+
+def test_an_address_with_a_password_is_masked_where_it_is_no_secret_by_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://ann:geheim@project.supabase.co")
+    monkeypatch.setenv("DOCPIPE_SOURCES", "https://host.example/a?token=geheim")
+    monkeypatch.setenv("DOCPIPE_STORE", "mysql://ann:geheim@host")
+    settings = read_settings()
+    assert "geheim" not in str(settings.masked())
+    with pytest.raises(ConfigurationError) as raised:
+        settings.open_store()
+    assert "geheim" not in str(raised.value)
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
 import subprocess
@@ -197,6 +199,39 @@ def test_a_failed_document_is_shown_with_its_error(browser: str, docpipe: Docpip
     page = opened(browser, out)
     assert re.search(r'<p class="error">ocr: The PDF engine cannot read torn\.pdf [^<]+</p>', page)
     assert "error_ocr, 0 pages, 0 mentions, 0 relations" in page
+
+
+def _hashed(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def test_nothing_runs_but_the_files_own_script_and_style() -> None:
+    shown = to_html(DOCUMENT, STATUS, {1: PIXEL})
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', shown)
+    (style,) = re.findall(r"(?s)<style>(.*?)</style>", shown)
+    (script,) = re.findall(r"(?s)<script>(.*?)</script>", shown)
+    assert dict(part.strip().split(" ", 1) for part in policy.split(";")) == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": _hashed(style),
+        "script-src": _hashed(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    assert not re.search(r"\s(?:style|on[a-z]+)=", shown.replace(style, "").replace(script, ""))
+
+
+def test_the_title_shows_what_turns_the_direction() -> None:
+    shown = to_html(replace(DOCUMENT, name="\u202efdp.exe"), STATUS)
+    assert "<title>\\u202efdp.exe</title>" in shown
+    assert "\u202e" not in shown
+
+
+def test_only_its_owner_may_read_the_file(docpipe: Docpipe, note: Path, tmp_path: Path) -> None:
+    uuid = docpipe("run", "--json", note).objects[0]["document_uuid"]
+    out = tmp_path / "show.html"
+    assert docpipe("show", uuid, "--no-images", "--out", out).code == 0
+    assert out.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_is_missing_is_said_in_one_sentence(docpipe: Docpipe, note: Path) -> None:

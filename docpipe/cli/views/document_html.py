@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -11,11 +13,29 @@ from importlib.resources import files
 from typing import Any
 
 from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
+from docpipe.visible import visible
+
+_PLACE = re.compile("__POLICY__|__TITLE__|__DATA__")
 
 
 @cache
 def _template() -> str:
     return (files("docpipe.cli.views") / "document.html").read_text(encoding="utf-8")
+
+
+@cache
+def _policy() -> str:
+    """Nothing but this file's own style and script runs, whatever stands in the document."""
+    style, script = (_hash_of(f"<{element}>", f"</{element}>") for element in ("style", "script"))
+    return (
+        f"default-src 'none'; img-src data:; style-src {style}; script-src {script}; base-uri 'none';"
+        " form-action 'none'"
+    )
+
+
+def _hash_of(opening: str, closing: str) -> str:
+    content = _template().partition(opening)[2].partition(closing)[0]
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def to_html(document: Document, status: DocumentStatus, images: Mapping[int, str] | None = None) -> str:
@@ -28,9 +48,13 @@ def to_html(document: Document, status: DocumentStatus, images: Mapping[int, str
     """
     found = _data(document, status, images or {})
     # in a script element only `<` could end it early
-    encoded = json.dumps(found, ensure_ascii=False).replace("<", "\\u003c")
-    values = {"__TITLE__": html.escape(document.name), "__DATA__": encoded}
-    return re.sub("|".join(values), lambda place: values[place[0]], _template())
+    encoded = visible(json.dumps(found, ensure_ascii=False)).replace("<", "\\u003c")
+    values = {
+        "__POLICY__": _policy(),
+        "__TITLE__": html.escape(visible(document.name)),
+        "__DATA__": encoded,
+    }
+    return _PLACE.sub(lambda place: values[place[0]], _template())
 
 
 def _data(document: Document, status: DocumentStatus, images: Mapping[int, str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from docpipe.delivery.monitoring.snapshot import Snapshot
 from docpipe.stores.statistics import StageCount, Statistics
+from docpipe.visible import visible
 
 UNREAD = "?"
 """Shown for what could not be read: a nought would be a lie."""
@@ -25,7 +26,7 @@ def screen(snapshot: Snapshot) -> RenderableType:
 def _parts(snapshot: Snapshot) -> Iterator[RenderableType]:
     yield Text(f"docpipe  {snapshot.at.astimezone():%Y-%m-%d %H:%M:%S}", style="bold")
     for problem in snapshot.problems:
-        yield Text(f"{problem.part}: {problem.message}", style="red")
+        yield Text(visible(f"{problem.part}: {problem.message}"), style="red")
     yield _queues(snapshot)
     if snapshot.statistics is not None:
         yield _stages(snapshot.statistics)
@@ -50,6 +51,10 @@ def _listed(title: str, *columns: str) -> Table:
     return table
 
 
+def _shown(text: str) -> str:
+    return escape(visible(text))
+
+
 def _queues(snapshot: Snapshot) -> RenderableType:
     if snapshot.queues is None:
         return Text("Queues  ?", style="bold")
@@ -57,7 +62,7 @@ def _queues(snapshot: Snapshot) -> RenderableType:
     for queue, depth in snapshot.queues.items():
         workers = UNREAD if snapshot.workers is None else str(snapshot.workers.get(queue, 0))
         numbers = (depth.waiting, depth.unacknowledged, depth.delayed)
-        table.add_row(escape(queue), *map(str, numbers), workers)
+        table.add_row(_shown(queue), *map(str, numbers), workers)
     return table
 
 
@@ -65,7 +70,7 @@ def _stages(statistics: Statistics) -> Table:
     columns = ("waiting", "oldest", "retrying", "running", "done", "failed", "p50", "p95", "wait p50", "p95")
     table = _table("Stages", "stage", *columns)
     for stage in statistics.stages:
-        table.add_row(escape(stage.stage), *_stage_cells(stage))
+        table.add_row(_shown(stage.stage), *_stage_cells(stage))
     return table
 
 
@@ -98,8 +103,8 @@ def _documents(snapshot: Snapshot, statistics: Statistics) -> Table:
     for each in statistics.documents:
         status = each.status or "(none)"
         unknown = (each.status or "") in snapshot.unknown_statuses
-        shown = f"[yellow]{escape(status)} (unknown)[/]" if unknown else escape(status)
-        table.add_row(shown, escape(each.project_id or ""), str(each.documents))
+        shown = f"[yellow]{_shown(status)} (unknown)[/]" if unknown else _shown(status)
+        table.add_row(shown, _shown(each.project_id or ""), str(each.documents))
     return table
 
 
@@ -110,7 +115,7 @@ def _running(statistics: Statistics) -> Iterator[Table]:
     for each in statistics.running[:_LISTED]:
         lease = seconds(each.lease_seconds) if each.lease_seconds > 0 else "[red]lapsed[/]"
         cells = (each.document_uuid, each.name or "", each.stage, str(each.attempt), each.worker or "")
-        table.add_row(*map(escape, cells), seconds(each.running_seconds), lease)
+        table.add_row(*map(_shown, cells), seconds(each.running_seconds), lease)
     yield table
 
 
@@ -119,7 +124,7 @@ def _failures(statistics: Statistics) -> Iterator[Table]:
         return
     table = _listed("Failures", "stage", "error", "code", "documents")
     for each in statistics.failures[:_LISTED]:
-        table.add_row(escape(each.stage), escape(each.error_class), escape(each.code), str(each.failures))
+        table.add_row(_shown(each.stage), _shown(each.error_class), _shown(each.code), str(each.failures))
     yield table
 
 
@@ -129,7 +134,7 @@ def _stuck(snapshot: Snapshot) -> Iterator[RenderableType]:
     elif snapshot.stuck:
         table = _listed("Stuck", "document", "stage", "state", "why")
         for each in snapshot.stuck[:_LISTED]:
-            table.add_row(each.document_uuid, escape(each.stage), each.state, escape(each.reason))
+            table.add_row(*map(_shown, (each.document_uuid, each.stage, each.state, each.reason)))
         yield table
 
 

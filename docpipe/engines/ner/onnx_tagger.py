@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -99,10 +99,10 @@ class OnnxTagger:
 
 
 def _packaged() -> Path:
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError.for_module(PACKAGE, "ner")
-    folder = Path(spec.origin).parent / "model"
+    try:
+        folder = Path(str(files(PACKAGE))) / "model"
+    except ImportError as error:
+        raise MissingExtraError.for_module(PACKAGE, "ner") from error
     if fingerprint(folder) != SHA256:
         raise ConfigurationError(
             f"The names model in {folder} is not the one docpipe was tested with. "

@@ -17,7 +17,7 @@ from docpipe.errors import ConfigurationError
 LABELS = {"person": "PERSON", "organization": "ORG", "location": "LOCATION"}
 """What the model is asked for, and the label its answer gets; patterns find dates and amounts."""
 
-_WORD = re.compile(r"\w+(?:[-_]\w+)*|\S")
+_WORD = re.compile(r"\w++(?:-\w++)*+|\S")
 """What these models count as a word."""
 
 _SENTENCE_ENDS = ".!?;"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.graph.values import Graph
+from docpipe.private import make_private_file
 
 FORMATS = ("json", "jsonl", "graphml", "gexf", "csv", "cypher", "jsonld")
 """Each is a module here with a function `write(graph, path)`."""
@@ -15,6 +16,8 @@ FORMATS = ("json", "jsonl", "graphml", "gexf", "csv", "cypher", "jsonld")
 
 def export(graph: Graph, format_: str, path: Path) -> None:
     """Write the graph to a file; `csv` writes `nodes.csv` and `relationships.csv` into the folder `path`.
+
+    Only its owner may read what is written.
 
     Raises:
         ConfigurationError: there is no such format.
@@ -26,4 +29,6 @@ def export(graph: Graph, format_: str, path: Path) -> None:
         write: Callable[[Graph, Path], None] = import_module(f"docpipe.graph.exports.{format_}").write
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "networkx", "graph") from error
+    if format_ != "csv":  # two files, made there
+        make_private_file(path)
     write(graph, path)

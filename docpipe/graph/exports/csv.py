@@ -10,15 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from docpipe.graph.values import Graph, Scalar
+from docpipe.private import make_private_file, make_private_folder
 
 _NODE = ("id:ID", ":LABEL")
 _EDGE = ("id", ":START_ID", ":END_ID", ":TYPE")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a cell begins with that a spreadsheet takes for a formula; the wide signs count in East Asia."""
 _TYPES = {str: "", int: ":long", float: ":double", bool: ":boolean"}
 
 
 def write(graph: Graph, path: Path) -> None:
-    """Write `nodes.csv` and `relationships.csv` into the folder `path`, which is made when missing."""
-    path.mkdir(parents=True, exist_ok=True)
+    """Write `nodes.csv` and `relationships.csv` into the folder `path`, which is made when missing.
+
+    Text that a spreadsheet would run as a formula has a `'` before it
+    (https://owasp.org/www-community/attacks/CSV_Injection). Other formats hold it as it is.
+    """
+    make_private_folder(path)
     nodes = [((node.id, node.type), node.properties) for node in graph.nodes]
     edges = [((edge.id, edge.source, edge.target, edge.type), edge.properties) for edge in graph.edges]
     _write(path / "nodes.csv", _NODE, nodes)
@@ -29,11 +36,12 @@ def _write(
     path: Path, head: Sequence[str], rows: Sequence[tuple[Sequence[str], Mapping[str, Scalar]]]
 ) -> None:
     columns = _columns(properties for _, properties in rows)
+    make_private_file(path)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*head, *(f"{name}{type_}" for name, type_ in columns.items())])
         for first, properties in rows:
-            writer.writerow([*first, *(_cell(properties.get(name)) for name in columns)])
+            writer.writerow([*map(_cell, first), *(_cell(properties.get(name)) for name in columns)])
 
 
 def _columns(found: Iterable[Mapping[str, Scalar]]) -> dict[str, str]:
@@ -49,4 +57,6 @@ def _columns(found: Iterable[Mapping[str, Scalar]]) -> dict[str, str]:
 def _cell(value: Scalar | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return "" if value is None else str(value)

@@ -28,6 +28,7 @@ from docpipe.pipeline.intake.choose import Choice
 from docpipe.pipeline.intake.journal import Entry, Journal
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import SourceLike
+from docpipe.sources.allowed import Trusted
 
 log = get_logger(__name__)
 
@@ -190,7 +191,7 @@ class Watcher:
                 source: SourceLike = cast("BinaryIO", whole)
             else:
                 whole.check()
-                source = path
+                source = Trusted(path)
             submission = self._pipeline.submit(
                 source,
                 project_id=folder.project_id,

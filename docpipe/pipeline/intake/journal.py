@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docpipe.errors import StoreUnavailableError
+from docpipe.private import make_private_file, make_private_folder
 
 _SCHEMA = """
 create table if not exists taken (
@@ -38,7 +39,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
+            make_private_file(path)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             with ExitStack() as undo:
                 undo.callback(self._db.close)

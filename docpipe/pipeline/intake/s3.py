@@ -24,12 +24,16 @@ from docpipe.errors import (
     PermanentError,
     SourceForbiddenError,
     SourceNotFoundError,
+    SourceRejectedError,
     SourceUnavailableError,
 )
 from docpipe.execution.logs import get_logger
+from docpipe.models.masking import masked
 from docpipe.pipeline.intake.choose import Choice
 from docpipe.pipeline.intake.journal import Entry, Journal
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.sources.allowed import Trusted
+from docpipe.sources.locators import parsed_prefix
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -67,9 +71,9 @@ class Intake:
         """Whether an object is a document: its name's last part says so, and it has bytes."""
         return size != 0 and self.choice.takes(key.rpartition("/")[2])
 
-    def submit(self, pipeline: Pipeline, uri: str) -> str:
+    def submit(self, pipeline: Pipeline, source: str | Trusted) -> str:
         """Raises `DocpipeError`."""
-        return pipeline.submit(uri, project_id=self.project_id, priority=self.priority).document_uuid
+        return pipeline.submit(source, project_id=self.project_id, priority=self.priority).document_uuid
 
 
 def sync(pipeline: Pipeline, uri: str, intake: Intake, journal: Journal) -> Iterator[Taken]:
@@ -79,7 +83,7 @@ def sync(pipeline: Pipeline, uri: str, intake: Intake, journal: Journal) -> Iter
         ConfigurationError: `uri` is no `s3://bucket/prefix`, or there is no such bucket.
         SourceForbiddenError, SourceUnavailableError: the prefix cannot be listed.
     """
-    bucket, prefix = _split(uri)
+    bucket, prefix = _bucket_and_prefix(uri)
     with _translating(uri):
         client: S3Client = boto3.Session().client("s3")
     for key, version in _objects(client, bucket, prefix, intake):
@@ -101,7 +105,7 @@ def _objects(client: S3Client, bucket: str, prefix: str, intake: Intake) -> Iter
 
 def _taken(pipeline: Pipeline, uri: str, version: str, intake: Intake, journal: Journal) -> Taken:
     try:
-        uuid = intake.submit(pipeline, uri)
+        uuid = intake.submit(pipeline, Trusted(uri))  # it lies below what the operator named
     except DocpipeError as error:
         reason = f"{error} ({error.code})"
         if not error.retryable and not isinstance(error, ConfigurationError):
@@ -176,9 +180,9 @@ class Listener:
         try:
             uuid = self._intake.submit(self._pipeline, uri)
         except SourceNotFoundError:
-            log.warning("object_gone", uri=uri)  # deleted since: there is nothing to take
+            log.warning("object_gone", uri=masked(uri))  # deleted since: there is nothing to take
         else:
-            log.info("object_taken", uri=uri, document=uuid)
+            log.info("object_taken", uri=masked(uri), document=uuid)
 
     def _gives_up(self, message: MessageTypeDef) -> bool:
         """Whether the message has come often enough; what is in it is logged before it goes."""
@@ -213,12 +217,15 @@ def _located(detail: Mapping[str, Any], key: str) -> tuple[str, str, int | None]
     return f"s3://{detail['bucket']['name']}/{key}", key, detail["object"].get("size")
 
 
-def _split(uri: str) -> tuple[str, str]:
-    scheme, _, rest = uri.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise ConfigurationError(f"{uri} is no place in S3. Write s3://bucket/prefix.")
-    return bucket, prefix
+def _bucket_and_prefix(uri: str) -> tuple[str, str]:
+    """The prefix as it is written: `in` also begins the keys below `in-2024/`, as in AWS's own tools."""
+    try:
+        locator = parsed_prefix(uri)
+    except SourceRejectedError as error:
+        raise ConfigurationError(f"{error} Write s3://bucket/prefix.") from None
+    if locator.scheme != "s3":
+        raise ConfigurationError(f"{masked(uri)} is no place in S3. Write s3://bucket/prefix.")
+    return locator.place, uri.partition("://")[2].partition("/")[2]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ _BEFORE = re.compile(
     r"|coming|same|rest|remaining|end|beginning|start|of|age|in|by|since|until|from|between|circa|ca\.|for|every|each"
     r"|that|these|those|all)[ -]+)+"
 )
-_AFTER = re.compile(r"(?i)\s+(?:later|earlier|ago|old|before|after|prior|period|term|of)$")
+_AFTER = re.compile(r"(?i)(?<!\s)\s+(?:later|earlier|ago|old|before|after|prior|period|term|of)$")
 _NAMES_NOTHING = re.compile(
     r"(?i)(?:now|currently|recently|eve|annual\w*|(?:[a-z-]+ ){0,4}\w*(?:dai|week|month|quarter|year)ly"
     r"|bi-?annual\w*|(?:recent|several|many|few|a few|winter|summer|spring|autumn|morning|evening)?\s?"

@@ -16,12 +16,15 @@ from docpipe.stages.entities.dates import dates_within
 from docpipe.stages.entities.gazetteer import Gazetteer
 from docpipe.stages.entities.names import NAMES, settled, tidied
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
+from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
 from docpipe.stages.text.places import locate
 from docpipe.stages.text.reading_text import Normal, normalised, reading_text
 
 PATTERN = "pattern"
 """`Mention.source` of what the exact recognisers found."""
+
+_TIMES = "times"
 
 GAZETTEER = "gazetteer"
 """`Mention.source` of names from the project's own list."""
@@ -78,7 +81,8 @@ def find_mentions(
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
     2. a name of the gazetteer over all that is left,
     3. a pattern for a value (DATE, MONEY) over the engine's values,
-    4. of the rest the longer wins, and at the same length the pattern.
+    4. of the rest the longer wins, and at the same length the pattern; a time in words (`find_times`)
+       gives way to all of them.
 
     An engine that is `Reporting` adds its warnings, and its usage as `extra`.
     The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
@@ -98,7 +102,8 @@ def find_mentions(
     whole = [piece for span in whole for piece in dates_within(text, span)]
     named = settled(text, tidied(text, _cut_back(text, whole, exact)))
     known = _known(text, options.gazetteer)
-    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named})
+    times = find_times(text) if options.patterns else []
+    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named, _TIMES: times})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -244,7 +249,9 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
 
     def rank(span: Span) -> tuple[int, int, int]:
         source, exact = sources[span], sources[span] == PATTERN
-        if exact and span.label in EXACT:
+        if source == _TIMES:
+            order = 4
+        elif exact and span.label in EXACT:
             order = 0
         elif source == GAZETTEER:
             order = 1
@@ -252,7 +259,8 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
             order = 3 if not exact and span.label in _ENGINE_VALUES else 2
         return order, span.start - span.end, 0 if exact else 1
 
-    return [_Found(span, sources[span]) for span in without_overlaps(list(sources), rank)]
+    kept = without_overlaps(list(sources), rank)
+    return [_Found(span, PATTERN if sources[span] == _TIMES else sources[span]) for span in kept]
 
 
 def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:

@@ -16,14 +16,15 @@ from docpipe.engines.ports import Span
 _COUNTRIES = (
     r"AT ?U|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK|XI|CHE|NO"
 )
-_START = re.compile(rf"(?<![A-Za-z0-9])(?:{_COUNTRIES})[ .-]?(?=[A-Z0-9]{{1,3}}[A-Z0-9. -]{{5,}})")
+_START = re.compile(rf"(?<![A-Za-z0-9])(?:{_COUNTRIES})[ .-]?(?=[A-Z0-9]{{1,3}}[A-Z0-9. -]{{5}})")
 _PIECES = re.compile(r"[A-Z0-9]+(?:[ .-][A-Z0-9]+){0,6}")
+_PIECE = re.compile(r"(?<![A-Z0-9])[A-Z0-9]++(?![A-Za-z0-9])")
 _CUE = re.compile(r"\b(?:VAT|TVA|BTW|IVA|MwSt|MWST|MVA|USt|UID|NIF|TIN|[Tt]ax)\b")
 _BEFORE = 40
 """How many characters before a number may say that it is one."""
 
-_LEAST = 8
-"""Fewest letters and digits: what is shorter is right by chance too often."""
+_LEAST, _MOST = 8, 32
+"""Fewest characters, for what is shorter is right by chance too often; and more than the longest has."""
 
 
 def find_vat_numbers(text: str, start: int, end: int) -> Iterator[Span]:
@@ -43,8 +44,8 @@ def find_vat_numbers(text: str, start: int, end: int) -> Iterator[Span]:
 def _stops(text: str, start: int, digits: int) -> Iterator[int]:
     """Where the number may end: after any of its pieces, the longest first."""
     if whole := _PIECES.match(text, digits):
-        ends = [piece.end() for piece in re.finditer(r"[A-Z0-9]+(?![A-Za-z0-9])", whole.group())]
-        yield from (digits + end for end in reversed(ends) if digits + end - start >= _LEAST)
+        ends = [piece.end() for piece in _PIECE.finditer(whole.group())]
+        yield from (digits + end for end in reversed(ends) if _LEAST <= digits + end - start <= _MOST)
 
 
 def _is_valid(number: str) -> bool:

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from docpipe.models import Mention
 
-_BRACKET = re.compile(r"\s*\(\s*(?:the\s+|or\s+|hereinafter\s+(?:called\s+|the\s+)?)?[\"“”'‘’«]?\s*")
-_CLOSED = re.compile(r"\s*[\"“”'‘’»]?\s*[),;:]")
+_BRACKET = re.compile(r"\s*+\(\s*+(?:the\s++|or\s++|hereinafter\s++(?:called\s++|the\s++)?)?[\"“”'‘’«]?\s*+")
+_CLOSED = re.compile(r"\s*+[\"“”'‘’»]?+\s*+[),;:]")
 _KNOWN_AS = re.compile(
-    r"\s*,?\s*\(?\s*(?:also|formerly|previously|originally|better|commonly|now|then)?\s*"
+    r"\s*+,?+\s*+\(?+\s*+(?:also|formerly|previously|originally|better|commonly|now|then)?\s*+"
     r"(?:known as|called|named|spelled|written|abbreviated(?: as| to)?|aka|a\.k\.a\.|née|formerly|previously"
-    r"|nicknamed|now)\s+(?:the\s+)?[\"“”'‘’«]?\s*",
+    r"|nicknamed|now)\s++(?:the\s++)?[\"“”'‘’«]?\s*+",
     re.IGNORECASE,
 )
-_IN_LANGUAGE = re.compile(r"\s*\(\s*(?:in\s+)?[A-Z][a-z]+(?:\s[A-Z]?[a-z]+)?\s*:\s*[\"“”'‘’«]?\s*")
+_IN_LANGUAGE = re.compile(r"\s*+\(\s*+(?:in\s++)?[A-Z][a-z]++(?:\s[A-Z]?[a-z]++)?\s*+:\s*+[\"“”'‘’«]?\s*+")
 
 
 class Alias(NamedTuple):

@@ -84,7 +84,7 @@ _went = re.compile(
 _article = re.compile(r",? (?:is )?(?:an?|the|another|former)(?: former)? ")
 _said = re.compile(r"\b(?:said|says)(?: the [a-z]+['’]s)? $")
 _apposed = re.compile(r",(?: \d+,)? an? [a-z][\w ,-]{0,40}?" + _JOB, re.IGNORECASE)
-_people_joined = re.compile(r"‹PERSON›(?:, ‹PERSON›)*(?: \([^)]*\))?,? and (?:the )?")
+_people_joined = re.compile(r"‹PERSON›(?:, ‹PERSON›){0,16}+(?: \([^()]*+\))?+,? and (?:the )?")
 
 _TITLE = (
     r"(?:(?:U\.?S\.? )?(?:Sen|Gov|Rep|Lt|Sgt|Col|Gen|Maj|Capt|Dr|Mr|Mrs|Ms|Prof|Rev|Lt\. Gov|Atty\. Gen)\."
@@ -138,7 +138,7 @@ _places_listed = re.compile(r"› in (?:the )?$")
 _seat = re.compile(r"\b(?:in|of|at|based|near|from|headquarter\w*)\b|^\s*[,(]")
 _not_a_seat = re.compile(r"‹ORG›|\b(?:and|while|when|was|were|who|said)\b|› ?,? near\b")
 _its_seat = re.compile(r"\b(?:agency|company|firm|organi[sz]ation|department|bank|group) (?:in|of) $")
-_dateline = re.compile(r"(?:,? ‹[A-Z_]+›)*,?\s*[({]?\s*")
+_dateline = re.compile(r"(?:,? ‹[A-Z_]++›)*+,?+\s*+[({]?+\s*+")
 _dateline_end = re.compile(r"\s*(?:\)|--|—|_(?!\w))")
 _branch = re.compile(r"\s(?:branch|office|plant|bureau|campus|unit|chapter|headquarters)e?s? of (?:the )?")
 

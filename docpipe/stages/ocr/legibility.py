@@ -24,9 +24,9 @@ _MIN_PAIRS = 60
 _SAMPLE = 900
 """Characters that are looked at: enough to tell, and no page takes longer."""
 _WORD = re.compile(
-    r"""["'“‘„«(\[*]*"""
-    r"""(?:[^\W\d_]{2,}(?:[-'’./&@][^\W\d_]*)*|[aAiIoOeEyYàÀ&]|[-+]?[$€£#]?\d[\d.,:/%-]*)"""
-    r"""[\])"'”’».,;:!?%*]*"""
+    r"""["'“‘„«(\[*]*+"""
+    r"""(?:[^\W\d_]{2,}+(?:[-'’./&@][^\W\d_]*+)*+|[aAiIoOeEyYàÀ&]|[-+]?[$€£#]?\d[\d.,:/%-]*+)"""
+    r"""[\])"'”’».,;:!?%*]*+"""
 )
 _UNMAPPED = re.compile(r"\(cid:\d+\)")
 _MEANINGLESS = frozenset({"Co", "Cn", "Cs", "Cc"})

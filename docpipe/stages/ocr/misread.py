@@ -45,7 +45,7 @@ def _is_english(lines: Sequence[TextLine]) -> bool:
 
 def _ones(found: re.Match[str]) -> str:
     number = found.group()
-    is_unit_or_name = re.fullmatch(r"[\d.,:-]*l|l\d", number)  # 5l of water, the norm l2
+    is_unit_or_name = re.fullmatch(r"[\d.,:-]*+l|l\d", number)  # 5l of water, the norm l2
     return number if is_unit_or_name or number.strip("l.,:-") == "" else number.replace("l", "1")
 
 
@@ -67,7 +67,7 @@ def _without_accents(word: re.Match[str]) -> str:
 
 _ANYWHERE: tuple[_Rule, ...] = (
     # l970, -l05, 6.3.l.l.5, DP-l335
-    (re.compile(r"(?<!\w)[\dl]+(?:[.,:-][\dl]+)*(?!\w)"), _ones),
+    (re.compile(r"(?<!\w)[\dl]++(?:[.,:-][\dl]++){0,20}(?!\w)"), _ones),
     # HH-l, J-l2
     (re.compile(r"(?<=[A-Z]-)l(?=\d?(?!\w))"), _one),
     # $3,O0O, O.7; not Fe2O3

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.private import make_private_file, make_private_folder
 from docpipe.stores import rows
 from docpipe.stores.sqlite import ledger
 
@@ -78,9 +79,17 @@ class SqliteFile:
             own = self._local.own = _Own(self._open())
         return own.connection
 
+    def _make_private(self) -> None:
+        """Before SQLite makes the file: it gives its log the same rights."""
+        make_private_folder(self.path.parent)
+        make_private_file(self.path)
+        for beside in ("-wal", "-shm"):
+            if (log := self.path.with_name(self.path.name + beside)).exists():
+                make_private_file(log)
+
     def _open(self) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_private()
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

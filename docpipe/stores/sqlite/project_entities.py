@@ -12,6 +12,7 @@ from typing import Any
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
 from docpipe.stores import rows
 from docpipe.stores.entity_port import Found, Ties
+from docpipe.stores.ids import storable
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import SqliteFile
 
@@ -155,6 +156,7 @@ class SqliteGraph(SqliteFile):
                 _decide(db, row["project_id"], (key, own), False if apart else None)
 
     def delete(self, document_uuid: str) -> list[str] | None:
+        document_uuid = storable(document_uuid)
         with self._transaction() as db:
             document = ledger.one(
                 db, "select project_id from source_documents where document_uuid = ?", document_uuid

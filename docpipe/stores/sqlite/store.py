@@ -13,6 +13,7 @@ from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import PENDING, StageState
 from docpipe.stores import rows
+from docpipe.stores.ids import storable
 from docpipe.stores.port import (
     Claim,
     Heartbeat,
@@ -201,6 +202,7 @@ class SqliteStore(SqliteGraph):
             return True
 
     def cancel(self, document_uuid: str) -> bool:
+        document_uuid = storable(document_uuid)
         with self._transaction() as db:
             run = db.execute(
                 "select * from docpipe_runs where document_uuid = ? and state = 'active'", (document_uuid,)
@@ -239,6 +241,7 @@ class SqliteStore(SqliteGraph):
             return recovery.revive(db, ref, row, max_attempts, task_id) if row else Revival("none")
 
     def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        document_uuid = storable(document_uuid)
         with self._transaction() as db:
             run = ledger.one(
                 db,
@@ -256,6 +259,7 @@ class SqliteStore(SqliteGraph):
     def reprocess(
         self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]
     ) -> Resumption | None:
+        document_uuid = storable(document_uuid)
         names = [stage.name for stage in stages]
         if from_stage not in names:
             return None
@@ -335,6 +339,7 @@ class SqliteStore(SqliteGraph):
         )
 
     def status(self, document_uuid: str) -> DocumentStatus:
+        document_uuid = storable(document_uuid)
         found = self._rows(
             "select d.document_uuid, d.docpipe_run as run, d.docpipe_result_run as result_run,"
             " d.celery_status as status,"

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
 from docpipe.stores import rows
 from docpipe.stores.entity_port import Found, Ties
+from docpipe.stores.ids import storable
 
 T = TypeVar("T")
 
@@ -102,6 +103,7 @@ class SupabaseGraph(ABC):
         self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart)
 
     def delete(self, document_uuid: str) -> list[str] | None:
+        document_uuid = storable(document_uuid)
         found: list[str] | None = self._rpc("delete", p_document=document_uuid)
         return found
 

@@ -33,6 +33,7 @@ from docpipe.errors import (
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState
 from docpipe.stores import rows
+from docpipe.stores.ids import storable
 from docpipe.stores.port import (
     Claim,
     Heartbeat,
@@ -200,6 +201,7 @@ class SupabaseStore(SupabaseGraph):
         return bool(self._rpc("fail_task", **keys(ref), p_task_id=task_id, p_error=failure_json(failure)))
 
     def cancel(self, document_uuid: str) -> bool:
+        document_uuid = storable(document_uuid)
         return bool(self._rpc("cancel", p_document=document_uuid))
 
     # --- taking up again ------------------------------------------------------------------------
@@ -227,6 +229,7 @@ class SupabaseStore(SupabaseGraph):
         return Revival(answer["outcome"], answer.get("stage"), answer.get("priority", 0))
 
     def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        document_uuid = storable(document_uuid)
         answer = self._rpc(
             "resume_run", p_document=document_uuid, p_task_id=task_id, p_at_once=ranges_at_once
         )
@@ -235,6 +238,7 @@ class SupabaseStore(SupabaseGraph):
     def reprocess(
         self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]
     ) -> Resumption | None:
+        document_uuid = storable(document_uuid)
         plan = json.dumps(rows.plan_rows(stages))
         answer = self._rpc("reprocess", p_document=document_uuid, p_from_stage=from_stage, p_stages=plan)
         if answer is None:
@@ -293,6 +297,7 @@ class SupabaseStore(SupabaseGraph):
         )
 
     def status(self, document_uuid: str) -> DocumentStatus:
+        document_uuid = storable(document_uuid)
         row = self._rpc("status", p_document=document_uuid)
         if row is None or row["run"] is None:
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")

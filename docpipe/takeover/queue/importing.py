@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,7 +24,7 @@ from docpipe.stores.port import NewDocument
 from docpipe.stores.rows import document_row
 from docpipe.takeover import undo
 from docpipe.takeover.connection import connected, naming
-from docpipe.takeover.queue.locators import Where, locators
+from docpipe.takeover.queue.locators import Where, locators, recorded
 from docpipe.takeover.queue.rows import (
     Open,
     key,
@@ -196,9 +197,8 @@ def _taken_in(pipeline: Pipeline, document: dict[str, Any], where: Where) -> Tak
 def _not_taken(document: dict[str, Any], where: Where) -> TakenIn:
     """What is known of a document whose bytes cannot be read, so that it can be resumed when they can."""
     name = document["original_file_name"] or "document"
-    places = [*locators(document, where), f"file:///{name}"]
-    uri = places[0] if "://" in places[0] else f"file://{places[0]}"
-    return TakenIn(uri, name, "", 0)
+    places = [*locators(document, where), Path("/", name).as_uri()]
+    return TakenIn(recorded(places[0]), name, "", 0)
 
 
 def _adoption(pipeline: Pipeline, document: dict[str, Any], taken: TakenIn) -> str:

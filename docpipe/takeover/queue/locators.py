@@ -1,4 +1,8 @@
-"""Where the old system kept a document's bytes, as locators that docpipe reads."""
+"""Where the old system kept a document's bytes, as locators that docpipe reads.
+
+They are as trustworthy as the rows: each is judged like any other locator, by its parts and by the places
+that may be read, when it is taken in.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+from docpipe.errors import SourceRejectedError
+from docpipe.models.masking import masked
+from docpipe.sources.locators import parsed
 
 _TWICE = re.compile(r"^(?:[a-z0-9]+://)+(?=[a-z0-9]+://)", re.I)
 _STORAGE = re.compile(r"^https?://[^/]+/storage/v1/object/(?:public/|sign/|authenticated/)?([^/]+)/([^?#]+)")
@@ -31,6 +39,14 @@ def locators(row: Mapping[str, Any], where: Where = Where()) -> list[str]:
     """
     found = [*_addresses(row), *_objects(row, where), *_paths(row, where)]
     return list(dict.fromkeys(found))
+
+
+def recorded(place: str) -> str:
+    """The place as a row may keep it, although it cannot be read: without what may be a key."""
+    try:
+        return str(parsed(place).without_query())
+    except SourceRejectedError:
+        return masked(place)
 
 
 def mended(address: str) -> str:
@@ -67,6 +83,6 @@ def _paths(row: Mapping[str, Any], where: Where) -> Iterator[str]:
     if not path or "://" in path:
         return
     if Path(path).is_absolute():
-        yield path
-    elif where.root is not None:
-        yield str(where.root / path)
+        yield Path(path).as_uri()
+    elif where.root is not None:  # written as a locator, in which `..` is refused: it could leave the root
+        yield (where.root.resolve() / path).as_uri()

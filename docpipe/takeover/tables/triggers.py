@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 from docpipe.errors import ConfigurationError
+from docpipe.private import make_private_file
 from docpipe.takeover import undo
 from docpipe.takeover.changes import MODES
 from docpipe.takeover.connection import connected, naming
@@ -328,6 +329,7 @@ def _save(restore_file: Path, switched: list[Switched]) -> None:
         )
     parts = [f"-- {each.table}: {each.name} was {each.done}\n{each.undo}\n" for each in switched]
     try:
+        make_private_file(restore_file)
         restore_file.write_text("\n".join(["begin;\n", *parts, "commit;\n"]), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{restore_file} cannot be written: {error.strerror}.") from error

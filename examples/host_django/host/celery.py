@@ -22,5 +22,5 @@ pipeline = Pipeline(
     store=open_store(
         settings.DOCPIPE_STORE, supabase_url=settings.SUPABASE_URL, supabase_key=settings.SUPABASE_KEY
     ),
-    sources=Sources(uploads=settings.DOCPIPE_UPLOADS),
+    sources=Sources.only_bytes(settings.DOCPIPE_UPLOADS),  # users send bytes, and nothing else is read
 )

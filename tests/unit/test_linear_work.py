@@ -1,0 +1,160 @@
+"""Readers and stages take time in proportion to their input, also where it is made to be slow."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from docpipe.formats import open_document
+from docpipe.formats.sniff import detect
+from docpipe.stages.entities.patterns import find_patterns
+from docpipe.stages.entities.vat import find_vat_numbers
+from tests.growth import growth
+
+_W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_TYPES = b'<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+
+
+def _docx(body: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("[Content_Types].xml", _TYPES)
+        archive.writestr(
+            "word/document.xml", f'<w:document xmlns:w="{_W}"><w:body>{body}</w:body></w:document>'
+        )
+    return made.getvalue()
+
+
+def _mail(body: str, head: str = "") -> bytes:
+    return f"From: a@b.example\nTo: c@d.example\nMessage-ID: <1>\nMIME-Version: 1.0\n{head}\n{body}".encode()
+
+
+def _parts(count: int, part: str) -> bytes:
+    head = 'Content-Type: multipart/mixed; boundary="x"\n'
+    return _mail("".join(f"--x\n{part}\n" for _ in range(count)) + "--x--\n", head)
+
+
+_ATTACHED = 'Content-Type: text/plain\nContent-Disposition: attachment; filename="a.txt"\n\nhello'
+
+_RUN = "<w:r><w:t>a</w:t></w:r>"
+_PARAGRAPH = f"<w:p>{_RUN}</w:p>"
+_CELL = f"<w:tc>{_PARAGRAPH}</w:tc>"
+_BOX = f"<w:r><w:txbxContent>{_PARAGRAPH}</w:txbxContent></w:r>"
+_BREAK = '<w:p><w:r><w:t>a</w:t><w:br w:type="page"/></w:r></w:p>'
+
+
+def _numbered(form: str, count: int) -> str:
+    return "".join(form.format(number) for number in range(count))
+
+
+DOCX: dict[str, Callable[[int], str]] = {
+    "docx of many paragraphs": lambda n: _PARAGRAPH * (n // 8),
+    "docx of one paragraph": lambda n: f"<w:p>{_RUN * (n // 8)}</w:p>",
+    "docx of many cells": lambda n: f"<w:tbl><w:tr>{_CELL * (n // 8)}</w:tr></w:tbl>",
+    "docx of many rows": lambda n: f"<w:tbl>{f'<w:tr>{_CELL}</w:tr>' * (n // 8)}</w:tbl>",
+    "docx of many page breaks": lambda n: _BREAK * (n // 32),
+    "docx of many text boxes": lambda n: f"<w:p>{_BOX * (n // 8)}</w:p>",
+}
+TEXT: dict[str, Callable[[int], bytes]] = {
+    "text of many lines": lambda n: b"a\n" * n,
+    "text of one line": lambda n: b"a" * n,
+    "text of blank lines": lambda n: b"\n \t" * n,
+    "text of many pages": lambda n: b"a\f" * (n // 8),
+    "text of guessed letters": lambda n: b"caf\xe9 " * n,
+}
+HTML: dict[str, Callable[[int], str]] = {
+    "html of many paragraphs": lambda n: "<p>a" * (n // 2),
+    "html deeply nested": lambda n: "<div>" * n,
+    "html of open formats": lambda n: "<b><i><a>" * (n // 32),
+    "html of a wide table": lambda n: "<table><tr>" + "<td>a" * n,
+    "html of many attributes": lambda n: f"<p {_numbered('a{}=1 ', n // 8)}>a",
+    "html of many entities": lambda n: "&amp;" * n,
+}
+MAIL: dict[str, Callable[[int], bytes]] = {
+    "mail of many lines": lambda n: _mail("a\n" * n),
+    "mail of many parts": lambda n: _parts(n // 64, "Content-Type: text/plain\n\nhello"),
+    "mail of many attachments": lambda n: _parts(n // 128, _ATTACHED),
+    "mail with many recipients": lambda n: _mail("a", "Cc: " + "a@b.example, " * (n // 64) + "\n"),
+    "mail with a long subject": lambda n: _mail("a", "Subject: " + "word " * (n // 8) + "\n"),
+    "mail with an encoded subject": lambda n: _mail("a", "Subject: " + "=?utf-8?q?a?= " * (n // 64) + "\n"),
+    "mail of boundaries": lambda n: _parts(1, "--x" * n),
+    "mail with many headers": lambda n: _mail("a", _numbered("X-{}: a\n", n // 8)),
+    "mail with a long parameter": lambda n: _parts(1, f'Content-Type: text/plain; name="{"a" * n}"\n\na'),
+    "mail with many parameters": lambda n: _parts(
+        1, f"Content-Type: text/plain{_numbered('; a{}=b', n // 64)}"
+    ),
+}
+DOCUMENTS: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    **{kind: ("a.docx", lambda n, body=body: _docx(body(n))) for kind, body in DOCX.items()},
+    **{kind: ("a.txt", body) for kind, body in TEXT.items()},
+    **{kind: ("a.html", lambda n, body=body: f"<html>{body(n)}".encode()) for kind, body in HTML.items()},
+    **{kind: ("a.eml", body) for kind, body in MAIL.items()},
+}
+
+
+def _read(data: bytes, name: str) -> None:
+    reader = open_document(data, name)
+    try:
+        for _ in reader.pages():
+            pass
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_a_reader_is_linear_in(kind: str) -> None:
+    name, make = DOCUMENTS[kind]
+    made: dict[int, bytes] = {}
+    assert growth(lambda size: _read(made.setdefault(size, make(size)), name)) is None
+
+
+HEADS = {
+    "comments": b"<!--x-->",
+    "comments in comments": b"<!--",
+    "comments that end twice": b"<!----->-->",
+    "declarations": b"<?xml ",
+    "drawings": b"<!doctype svg ",
+    "tags": b"<p ",
+    "spaces": b" ",
+    "header names": b"a: b\n",
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_telling_a_type_is_linear_in(kind: str) -> None:
+    assert growth(lambda size: detect(HEADS[kind] * size, "a.html")) is None
+
+
+TEXTS = {
+    "VAT numbers that are none": "ES1.",
+    "VAT numbers in pieces": "VAT ES 1 2 ",
+    "VAT numbers without end": "ES1",
+    "IBANs that are none": "DE12 ",
+    "companies without form": "Acme ",
+    "companies": "Acme Ltd ",
+    "legal forms": " Inc",
+    "addresses": "www.a",
+    "brackets in addresses": "www.a))((",
+    "mails": "a.b@c.",
+    "amounts": "1,000",
+    "dates": "3 May ",
+    "phones": "+1 (2) ",
+    "agreements": "Master-Services ",
+    "capitals": "A",
+    "blank lines": "\n",
+    "cases": "Case No. ",
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_exact_patterns_are_linear_in(kind: str) -> None:
+    assert growth(lambda size: find_patterns(TEXTS[kind] * (size // len(TEXTS[kind])))) is None
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_the_vat_recogniser_is_linear_in(kind: str) -> None:
+    text = TEXTS[kind]
+    assert growth(lambda size: list(find_vat_numbers(text * (size // len(text)), 0, size))) is None

@@ -1,0 +1,130 @@
+"""Every regular expression of docpipe takes time in proportion to the text, whatever the text is."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping, Set
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+import docpipe
+from tests.adversary import attacks
+from tests.growth import growth
+
+_ROOMS = sorted({found.name for found in pkgutil.iter_modules(docpipe.__path__)} - {"worker"})
+"""All but the module that builds its pipeline from the environment when it is imported."""
+_CALLS = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
+_AT_ONE_PLACE = {"match", "fullmatch"}
+
+
+class _Expression(NamedTuple):
+    """An expression, where it is written, and how the module runs it."""
+
+    name: str
+    pattern: re.Pattern[Any] | None
+    ways: frozenset[str]
+
+
+def _modules(room: str) -> Iterator[ModuleType]:
+    """The module and, of a package, all in it, but what an extra that is not installed would need."""
+    try:
+        module = importlib.import_module(f"docpipe.{room}")
+    except ModuleNotFoundError as missing:
+        if str(missing.name).startswith("docpipe"):
+            raise
+        return
+    yield module
+    for inner in pkgutil.iter_modules(getattr(module, "__path__", ())):
+        yield from _modules(f"{room}.{inner.name}")
+
+
+def _inside(value: object) -> Iterator[re.Pattern[Any]]:
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (found for item in value.values() for found in _inside(item))
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (found for item in value for found in _inside(item))
+
+
+def _ways(methods: Set[str]) -> frozenset[str]:
+    """At one place of the text where it is only run so, else from every place."""
+    return (
+        frozenset(methods)
+        if methods and methods <= _AT_ONE_PLACE
+        else frozenset({"finditer"} | methods & _AT_ONE_PLACE)
+    )
+
+
+def _used(tree: ast.AST, name: str) -> frozenset[str]:
+    loads = sum(
+        isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(tree)
+    )
+    methods = [
+        n.attr
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == name
+    ]
+    return _ways(set(methods) if len(methods) == loads else {*methods, "passed on"})
+
+
+def _in_functions(module: ModuleType, tree: ast.AST) -> Iterator[_Expression]:
+    """Expressions written where they are used; without one where only a call puts it together."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.func.attr in _CALLS:
+            written = ast.unparse(node.args[0])
+            try:
+                value = re.compile(eval(written, vars(module)))
+            except NameError:
+                value = None
+            if (
+                value is None or node.func.attr != "compile"
+            ):  # what is compiled is an attribute or found there
+                yield _Expression(f"{module.__name__}: {written}", value, _ways({node.func.attr}))
+
+
+def _expressions(room: str) -> Iterator[_Expression]:
+    for module in _modules(room):
+        if module.__name__.endswith(".triggers"):
+            continue  # they read the functions of the database's own owner
+        tree = ast.parse(inspect.getsource(module))
+        for name, value in vars(module).items():
+            for pattern in _inside(value):
+                yield _Expression(f"{module.__name__}.{name}", pattern, _used(tree, name))
+        yield from _in_functions(module, tree)
+
+
+@pytest.mark.parametrize("room", _ROOMS)
+def test_every_expression_is_linear_in_any_text(room: str) -> None:
+    found = {one.name: fault for one in set(_expressions(room)) if (fault := _fault(one))}
+    assert found == {}
+
+
+@pytest.mark.parametrize("room", _ROOMS)
+def test_no_expression_is_put_together_from_what_only_a_call_knows(room: str) -> None:
+    assert [one.name for one in _expressions(room) if one.pattern is None] == []
+
+
+def _fault(one: _Expression) -> str | None:
+    for attack in attacks(one.pattern) if one.pattern else ():
+        for way in sorted(one.ways):
+            grown = growth(lambda size: _run(one.pattern, way, attack(size)))  # noqa: B023 - called at once
+            if grown:
+                return f"{way} of {attack(16)!r}: {grown}"
+    return None
+
+
+def _run(pattern: re.Pattern[Any], way: str, text: str) -> None:
+    subject = text.encode("latin-1", "replace") if isinstance(pattern.pattern, bytes) else text
+    found = getattr(pattern, way)(subject)
+    if way == "finditer":
+        for _ in found:
+            pass
