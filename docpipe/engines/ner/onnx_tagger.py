@@ -23,7 +23,7 @@ from docpipe.errors import ConfigurationError, MissingExtraError
 
 PACKAGE = "docpipe_names"
 REQUIREMENT = "docpipe-names==1.0.0"
-SHA256 = "1a112ce928305ca6431dc6b1eb988f9b3ef3c94766274f59c169cf3646c261f8"
+SHA256 = "68a15ea4d67e8178e8f2a75565d9ba6aadc6455db7ed8dc1a376fb30f2533019"
 """`fingerprint()` of the model's folder in the package."""
 
 FORMAT = 1
