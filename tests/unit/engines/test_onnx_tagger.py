@@ -10,11 +10,13 @@ import docpipe_names
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from docpipe import Options
 from docpipe.engines import load_ner
 from docpipe.engines.ner import onnx_tagger
-from docpipe.engines.ner.onnx_tagger import OnnxTagger
+from docpipe.engines.ner.onnx_tagger import OnnxTagger, _windows
+from docpipe.engines.ner.wordpieces import words
 from docpipe.engines.ports import NerEngine
 from docpipe.errors import ConfigurationError
 from docpipe.pipeline.settings import Settings
@@ -60,9 +62,11 @@ def test_scores_are_probabilities(engine: OnnxTagger) -> None:
     assert [0.5 < span.score <= 1 for span in spans] == [True, True, True]
 
 
-def test_no_name_is_lost_or_found_twice_in_a_text_of_many_windows(engine: OnnxTagger) -> None:
-    text = "\n".join([SENTENCE] * 60)
-    assert named(engine, text) == NAMES * 60
+@pytest.mark.parametrize("text", ["\n".join([SENTENCE] * 60), "word " * 900, "xzqj" * 24 + " "])
+def test_windows_answer_for_every_word_once(text: str) -> None:
+    cut = words(Tokenizer.from_file(str(MODEL / "tokenizer.json")), text * 3)
+    answered = [word for window in _windows(text * 3, cut) for word in range(window.first, window.last)]
+    assert answered == list(range(len(cut.spans)))
 
 
 def test_names_are_found_over_the_windows_of_a_sentence_without_end(engine: OnnxTagger) -> None:
