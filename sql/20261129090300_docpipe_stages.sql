@@ -1,6 +1,7 @@
 -- The ledger of stages: queued, claimed, kept alive, retried, failed. A stage is completed with its results.
 
 -- Marks a stage as queued, just before its message is published; false: the stage has moved on already.
+-- Rule: publish.
 create or replace function public.docpipe_queue(
     p_document text, p_run integer, p_stage text, p_task_id text
 ) returns boolean
@@ -8,6 +9,11 @@ language plpgsql set search_path = public, extensions as $$
 declare
     s public.stage_runs;
 begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found then
+        return false;
+    end if;
     update public.stage_runs set queued_at = now(), task_id = p_task_id
      where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
     returning * into s;
@@ -21,6 +27,7 @@ begin
 end $$;
 
 -- Records that the message could not be published: the row says so, and the reaper publishes it later.
+-- Rule: publish.
 create or replace function public.docpipe_publish_failed(
     p_document text, p_run integer, p_stage text, p_message text
 ) returns boolean
@@ -28,6 +35,11 @@ language plpgsql set search_path = public, extensions as $$
 declare
     s public.stage_runs;
 begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found then
+        return false;
+    end if;
     update public.stage_runs set queued_at = null
      where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
     returning * into s;
@@ -44,6 +56,7 @@ end $$;
 -- `p_claim_id` makes the call repeatable: the same claim asked for again, because its answer was lost on the
 -- way, is the same claim and not a rival. A stage with open ranges is not ready; 'joins' says that they have
 -- read its pages.
+-- Rule: claim, is_leased.
 create or replace function public.docpipe_claim(
     p_document text, p_run integer, p_stage text, p_claim_id text, p_task_id text, p_worker text,
     p_lease_seconds double precision, p_max_attempts integer
@@ -79,9 +92,7 @@ begin
     end if;
     select count(*) > 0 into v_joins from public.docpipe_page_ranges g
      where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage;
-    if v_joins and exists (select 1 from public.docpipe_page_ranges g
-                            where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage
-                              and public.docpipe_is_open(g)) then
+    if public.docpipe_in_ranges(p_document, p_run, p_stage) then
         return '{"outcome": "not_ready"}';
     end if;
     if s.state = 'running' and s.claim_id = p_claim_id then
@@ -115,6 +126,7 @@ begin
 end $$;
 
 -- Extends the lease: 'ok'; 'cancelled': stop, someone asked for it; 'lost': another claim took over.
+-- Rule: heartbeat.
 create or replace function public.docpipe_heartbeat(
     p_document text, p_run integer, p_stage text, p_token bigint, p_lease_seconds double precision
 ) returns text
@@ -129,7 +141,8 @@ begin
     update public.stage_runs
        set lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
-       and state = 'running' and token = p_token;
+       and state = 'running' and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage);
     if not found then
         return 'lost';
     end if;
@@ -137,6 +150,7 @@ begin
 end $$;
 
 -- Records that the attempt failed and another will follow: the status stays *_processing, the ledger says why.
+-- Rule: retry.
 create or replace function public.docpipe_retry(
     p_document text, p_run integer, p_stage text, p_token bigint, p_error text, p_delay_seconds double precision
 ) returns boolean
@@ -145,55 +159,68 @@ declare
     e jsonb := p_error::jsonb;
     v_mine boolean;
 begin
+    perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
     update public.stage_runs
        set state = 'retrying', lease_expires_at = null,
            queued_at = now() + make_interval(secs => p_delay_seconds),
            error_code = e->>'code', error_class = e->>'error_class',
            error_message = e->>'message', error_traceback = e->>'traceback'
      where document_uuid = p_document and run = p_run and stage = p_stage
-       and state in ('running', 'retrying') and token = p_token;
+       and state in ('running', 'retrying') and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
+       and exists (select 1 from public.docpipe_runs r
+                    where r.document_uuid = p_document and r.run = p_run and r.state = 'active');
     v_mine := found;
     delete from public.docpipe_staged where token = p_token;
     return v_mine;
 end $$;
 
 -- Fails a stage, and its run, for good; false: the token is old.
+-- Rule: fail.
 create or replace function public.docpipe_fail(
     p_document text, p_run integer, p_stage text, p_token bigint, p_error text
 ) returns boolean
 language plpgsql set search_path = public, extensions as $$
 declare
-    e jsonb := p_error::jsonb;
+    r public.docpipe_runs;
     s public.stage_runs;
 begin
-    perform 1 from public.docpipe_runs
-     where document_uuid = p_document and run = p_run and state = 'active' for update;
-    if not found then
-        return exists (select 1 from public.stage_runs
-                        where document_uuid = p_document and run = p_run and stage = p_stage
-                          and state = 'failed' and token = p_token);
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and stage = p_stage and token = p_token for update;
+    if s.state = 'failed' then
+        return true;
     end if;
-    update public.stage_runs
-       set state = 'failed', finished_at = now(), lease_expires_at = null,
-           error_code = e->>'code', error_class = e->>'error_class',
-           error_message = e->>'message', error_traceback = e->>'traceback'
-     where document_uuid = p_document and run = p_run and stage = p_stage and token = p_token
-       and state in ('running', 'retrying')
-    returning * into s;
-    if not found then
+    if r.state is distinct from 'active' or s.stage is null or s.state not in ('running', 'retrying')
+       or public.docpipe_in_ranges(p_document, p_run, p_stage) then
         return false;
     end if;
+    perform public.docpipe_end_failed(s, p_error::jsonb);
+    return true;
+end $$;
+
+-- Ends a run whose stage has failed, with the stage.
+-- Rule: fail.
+create or replace function public.docpipe_end_failed(s public.stage_runs, e jsonb) returns void
+language plpgsql set search_path = public, extensions as $$
+begin
+    update public.stage_runs
+       set state = 'failed', finished_at = now(), lease_expires_at = null, token = s.token,
+           error_code = e->>'code', error_class = e->>'error_class',
+           error_message = e->>'message', error_traceback = e->>'traceback'
+     where document_uuid = s.document_uuid and run = s.run and stage = s.stage;
     update public.docpipe_runs set state = 'failed', finished_at = now()
-     where document_uuid = p_document and run = p_run;
+     where document_uuid = s.document_uuid and run = s.run;
     delete from public.docpipe_staged where token = s.token;
     perform public.docpipe_set_status(
-        p_document, p_run, s.words->>'error', s.words->>'error', e->>'message');
-    return true;
+        s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
 end $$;
 
 -- Fails the stage of a Celery task that died, as its errback says.
 -- An errback may come although the run went on, or late, when another task holds the stage: then nothing
 -- changes.
+-- Rule: fail_task.
 create or replace function public.docpipe_fail_task(
     p_document text, p_run integer, p_task_id text, p_error text
 ) returns boolean

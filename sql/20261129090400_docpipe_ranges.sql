@@ -6,12 +6,24 @@
 -- claims it joins what the ranges have read.
 
 -- Whether a range is still to be read.
+-- Rule: in_ranges.
 create or replace function public.docpipe_is_open(g public.docpipe_page_ranges) returns boolean
 language sql immutable set search_path = public, extensions as $$
     select g.state in ('queued', 'running', 'retrying');
 $$;
 
+-- Whether a range of the stage is still to be read: then nobody holds the stage, its row mirrors its ranges.
+-- Rule: in_ranges.
+create or replace function public.docpipe_in_ranges(p_document text, p_run integer, p_stage text)
+returns boolean
+language sql stable set search_path = public, extensions as $$
+    select exists (select 1 from public.docpipe_page_ranges g
+                    where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage
+                      and public.docpipe_is_open(g));
+$$;
+
 -- Whether pages of the range are missing from the document, and reading it again may bring them.
+-- Rule: is_replayable.
 create or replace function public.docpipe_is_replayable(g public.docpipe_page_ranges) returns boolean
 language sql immutable set search_path = public, extensions as $$
     select g.state = 'failed'
@@ -19,6 +31,7 @@ language sql immutable set search_path = public, extensions as $$
 $$;
 
 -- Shows in the stage's own row what its open ranges do.
+-- Rule: mirror.
 create or replace function public.docpipe_mirror_ranges(p_document text, p_run integer, p_stage text)
 returns void
 language sql set search_path = public, extensions as $$
@@ -33,6 +46,7 @@ language sql set search_path = public, extensions as $$
 $$;
 
 -- Marks the ranges whose messages are due now: so many that at most `p_at_once` are under way.
+-- Rule: hand_out.
 create or replace function public.docpipe_hand_out(p_document text, p_run integer, p_at_once integer)
 returns jsonb
 language sql set search_path = public, extensions as $$
@@ -53,6 +67,7 @@ language sql set search_path = public, extensions as $$
 $$;
 
 -- What is to be published now: 'first_pages', or, when 'complete', the stage itself, whose pages are all read.
+-- Rule: is_read.
 create or replace function public.docpipe_handover(p_document text, p_run integer, p_first_pages jsonb)
 returns jsonb
 language sql stable set search_path = public, extensions as $$
@@ -68,6 +83,7 @@ language sql stable set search_path = public, extensions as $$
 $$;
 
 -- Goes on after a range has ended: hands out the next ones, or the stage when it was the last.
+-- Rule: hand_out, mirror, is_read.
 create or replace function public.docpipe_close_range(
     p_document text, p_run integer, p_stage text, p_at_once integer
 ) returns jsonb
@@ -82,6 +98,7 @@ begin
 end $$;
 
 -- Gives a range up: of several pages each becomes a range of its own, so that only the one to blame is lost.
+-- Rule: give_up.
 create or replace function public.docpipe_give_up_range(
     g public.docpipe_page_ranges, e jsonb, p_at_once integer
 ) returns jsonb
@@ -102,6 +119,7 @@ end $$;
 
 -- Splits a stage whose document is too long for one attempt; null: the token is old.
 -- `p_ranges` is a JSON list of [first, last].
+-- Rule: split.
 create or replace function public.docpipe_split(
     p_document text, p_run integer, p_stage text, p_token bigint, p_ranges text, p_at_once integer
 ) returns jsonb
@@ -117,12 +135,15 @@ begin
     if r.state is distinct from 'active' or s.stage is null then
         return null;
     end if;
-    if s.state <> 'running' or s.task_id is null then          -- asked for again, the answer was lost
+    if s.task_id is null then                                  -- asked for again, the answer was lost
         return public.docpipe_handover(p_document, p_run, (
             select coalesce(pg_catalog.jsonb_agg(g.first_page order by g.first_page), '[]')
               from public.docpipe_page_ranges g
              where g.document_uuid = p_document and g.run = p_run
                and g.state = 'queued' and g.queued_at is not null));
+    end if;
+    if s.state <> 'running' or public.docpipe_in_ranges(p_document, p_run, p_stage) then
+        return null;
     end if;
     insert into public.docpipe_page_ranges (document_uuid, run, stage, first_page, last_page)
     select p_document, p_run, p_stage, (e->>0)::integer, (e->>1)::integer
@@ -134,6 +155,7 @@ begin
 end $$;
 
 -- Claims a range, as docpipe_claim does a stage.
+-- Rule: claim_range, is_leased.
 create or replace function public.docpipe_claim_range(
     p_document text, p_run integer, p_first_page integer, p_claim_id text, p_task_id text, p_worker text,
     p_lease_seconds double precision, p_max_attempts integer
@@ -195,6 +217,7 @@ begin
 end $$;
 
 -- Extends a range's lease and its stage's, and answers as docpipe_heartbeat.
+-- Rule: heartbeat, mirror.
 create or replace function public.docpipe_heartbeat_range(
     p_document text, p_run integer, p_token bigint, p_lease_seconds double precision
 ) returns text
@@ -203,7 +226,8 @@ declare
     r public.docpipe_runs;
     g public.docpipe_page_ranges;
 begin
-    select * into r from public.docpipe_runs where document_uuid = p_document and run = p_run;
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
     if r.state is distinct from 'active' then
         return case when r.state = 'cancelled' then 'cancelled' else 'lost' end;
     end if;
@@ -214,13 +238,13 @@ begin
     if not found then
         return 'lost';
     end if;
-    update public.stage_runs set lease_expires_at = greatest(lease_expires_at, g.lease_expires_at)
-     where document_uuid = p_document and run = p_run and stage = g.stage and state = 'running';
+    perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
     return case when r.cancel_requested then 'cancelled' else 'ok' end;
 end $$;
 
 -- Completes a range with what was read; null: the token is old.
 -- Called again with the same token it answers and changes nothing.
+-- Rule: finish.
 create or replace function public.docpipe_finish_range(
     p_document text, p_run integer, p_token bigint, p_output text, p_at_once integer
 ) returns jsonb
@@ -252,6 +276,7 @@ begin
 end $$;
 
 -- Records that an attempt at a range failed and another will follow, as docpipe_retry.
+-- Rule: retry, mirror.
 create or replace function public.docpipe_retry_range(
     p_document text, p_run integer, p_token bigint, p_error text, p_delay_seconds double precision
 ) returns boolean
@@ -269,6 +294,8 @@ begin
            error_message = e->>'message', error_traceback = e->>'traceback'
      where document_uuid = p_document and run = p_run and token = p_token
        and state in ('running', 'retrying')
+       and exists (select 1 from public.docpipe_runs r
+                    where r.document_uuid = p_document and r.run = p_run and r.state = 'active')
     returning * into g;
     if not found then
         return false;
@@ -278,6 +305,7 @@ begin
 end $$;
 
 -- Fails a range for good; null: the token is old.
+-- Rule: fail, give_up.
 create or replace function public.docpipe_fail_range(
     p_document text, p_run integer, p_token bigint, p_error text, p_at_once integer
 ) returns jsonb
@@ -300,24 +328,31 @@ begin
 end $$;
 
 -- Fails the stage of a range, for what stopped the range stops the document (its file is gone).
+-- Rule: fail_stage.
 create or replace function public.docpipe_fail_split_stage(
     p_document text, p_run integer, p_token bigint, p_error text
 ) returns boolean
 language plpgsql set search_path = public, extensions as $$
 declare
+    r public.docpipe_runs;
     g public.docpipe_page_ranges;
+    s public.stage_runs;
 begin
-    perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
     select * into g from public.docpipe_page_ranges
-     where document_uuid = p_document and run = p_run and token = p_token and state in ('running', 'retrying');
-    if not found then
-        return exists (select 1 from public.stage_runs where document_uuid = p_document and run = p_run
-                          and token = p_token and state = 'failed');
+     where document_uuid = p_document and run = p_run and token = p_token;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and stage = g.stage for update;
+    if s.state = 'failed' and s.token = p_token then
+        return true;
+    end if;
+    if r.state is distinct from 'active' or g.state is null or g.state not in ('running', 'retrying') then
+        return false;
     end if;
     update public.docpipe_page_ranges set state = 'queued', lease_expires_at = null, queued_at = null
      where document_uuid = p_document and run = p_run and first_page = g.first_page;
-    update public.stage_runs set state = 'running', token = p_token
-     where document_uuid = p_document and run = p_run and stage = g.stage
-       and state in ('queued', 'running', 'retrying');
-    return public.docpipe_fail(p_document, p_run, g.stage, p_token, p_error);
+    s.token := p_token;
+    perform public.docpipe_end_failed(s, p_error::jsonb);
+    return true;
 end $$;

@@ -25,6 +25,7 @@ end $$;
 
 -- Completes a stage: its rows, the ledger and the status change together; false: the token is old.
 -- As with retry and fail, a repeated call with the same token is answered as the first was.
+-- Rule: finish, final_status.
 create or replace function public.docpipe_finish(
     p_document text, p_run integer, p_stage text, p_token bigint, p_output text
 ) returns boolean
@@ -58,6 +59,7 @@ begin
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and stage = p_stage
        and state = 'running' and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
     returning * into s;
     if not found then
         delete from public.docpipe_staged where token = p_token;
@@ -113,6 +115,7 @@ begin
 end $$;
 
 -- docpipe_finish, after which the ranges have served: they stay only where pages failed, to be read again.
+-- Rule: finish, is_replayable.
 create or replace function public.docpipe_finish_stage(
     p_document text, p_run integer, p_stage text, p_token bigint, p_output text
 ) returns boolean

@@ -2,18 +2,18 @@
 
 -- Whether nobody is known to work on a stage: its lease, if it had one, has lapsed, and its message is old.
 -- Its newest message was sent longer ago than the grace. A stage with open ranges is theirs.
+-- Rule: is_stalled.
 create or replace function public.docpipe_idle(
     r public.docpipe_runs, s public.stage_runs, p_grace_seconds double precision
 ) returns boolean
 language sql stable set search_path = public, extensions as $$
     select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
-       and (s.state <> 'running' or s.lease_expires_at < now())
-       and not exists (select 1 from public.docpipe_page_ranges g
-                        where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
-                          and public.docpipe_is_open(g));
+       and (s.state <> 'running' or s.lease_expires_at <= now())
+       and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage);
 $$;
 
 -- Whether nobody is known to work on a range, as docpipe_idle has it of a stage.
+-- Rule: is_stalled.
 create or replace function public.docpipe_range_idle(
     g public.docpipe_page_ranges, p_grace_seconds double precision
 ) returns boolean
@@ -21,11 +21,12 @@ language sql stable set search_path = public, extensions as $$
     select coalesce(
         g.state in ('queued', 'running', 'retrying')
         and g.queued_at < now() - make_interval(secs => p_grace_seconds)
-        and (g.state <> 'running' or g.lease_expires_at < now()), false);
+        and (g.state <> 'running' or g.lease_expires_at <= now()), false);
 $$;
 
 -- Runs and ranges that may have lost their message or their worker, oldest first; nothing is changed.
 -- A range comes with its first page.
+-- Rule: is_stalled.
 create or replace function public.docpipe_stalled(p_grace_seconds double precision, p_limit integer)
 returns jsonb
 language sql stable set search_path = public, extensions as $$
@@ -49,9 +50,21 @@ language sql stable set search_path = public, extensions as $$
          limit p_limit) found;
 $$;
 
+-- The error of a stage or a range that was begun too often.
+-- Rule: poison.
+create or replace function public.docpipe_poison(p_begun text, p_attempts integer, p_last_error text)
+returns jsonb
+language sql immutable set search_path = public, extensions as $$
+    select pg_catalog.jsonb_build_object(
+        'code', 'poison', 'error_class', 'PoisonDocumentError', 'traceback', '',
+        'message', pg_catalog.format('%s %s times and never ended.%s', p_begun, p_attempts,
+                                     coalesce(' Last error: ' || p_last_error, '')));
+$$;
+
 -- Resumes one stalled run, if it is still stalled, or ends it.
 -- 'resume' (publish the stage), 'cancelled', 'poison' (it was started too often and is quarantined) or 'none'
 -- (it moved on by itself).
+-- Rule: revive, poison.
 create or replace function public.docpipe_revive(
     p_document text, p_run integer, p_grace_seconds double precision, p_max_attempts integer, p_task_id text
 ) returns jsonb
@@ -73,18 +86,8 @@ begin
         return '{"outcome": "cancelled"}';
     end if;
     if s.attempt >= p_max_attempts then
-        update public.stage_runs
-           set state = 'failed', finished_at = now(), lease_expires_at = null, error_code = 'poison',
-               error_class = 'PoisonDocumentError', error_traceback = '',
-               error_message = pg_catalog.format('Stage %s was started %s times and never ended.%s', s.stage,
-                   s.attempt, coalesce(' Last error: ' || s.error_message, ''))
-         where document_uuid = p_document and run = p_run and stage = s.stage
-        returning * into s;
-        update public.docpipe_runs set state = 'failed', finished_at = now()
-         where document_uuid = p_document and run = p_run;
-        delete from public.docpipe_staged where token = s.token;
-        perform public.docpipe_set_status(
-            p_document, p_run, s.words->>'error', s.words->>'error', s.error_message);
+        perform public.docpipe_end_failed(s, public.docpipe_poison(
+            pg_catalog.format('Stage %s was started', s.stage), s.attempt, s.error_message));
         return '{"outcome": "poison"}';
     end if;
     -- Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
@@ -101,6 +104,7 @@ end $$;
 
 -- Resumes a lost range, as docpipe_revive does a stage.
 -- One that was started too often is given up: that costs its pages, not the document.
+-- Rule: revive, give_up, poison.
 create or replace function public.docpipe_revive_range(
     p_document text, p_run integer, p_first_page integer, p_grace_seconds double precision,
     p_max_attempts integer, p_at_once integer
@@ -122,10 +126,9 @@ begin
         return '{"outcome": "cancelled"}';
     end if;
     if g.attempt >= p_max_attempts then
-        return '{"outcome": "resume"}'::jsonb || public.docpipe_give_up_range(g, pg_catalog.jsonb_build_object(
-            'code', 'poison', 'error_class', 'PoisonDocumentError', 'traceback', '',
-            'message', pg_catalog.format('Pages %s to %s were begun %s times and never ended.%s', g.first_page,
-                g.last_page, g.attempt, coalesce(' Last error: ' || g.error_message, ''))), p_at_once);
+        return '{"outcome": "resume"}'::jsonb || public.docpipe_give_up_range(g, public.docpipe_poison(
+            pg_catalog.format('Pages %s to %s were begun', g.first_page, g.last_page), g.attempt,
+            g.error_message), p_at_once);
     end if;
     update public.docpipe_page_ranges set queued_at = now()
      where document_uuid = p_document and run = p_run and first_page = p_first_page;

@@ -779,6 +779,11 @@ AS $function$
 declare
     s public.stage_runs;
 begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found then
+        return false;
+    end if;
     update public.stage_runs set queued_at = now(), task_id = p_task_id
      where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
     returning * into s;
@@ -801,6 +806,11 @@ AS $function$
 declare
     s public.stage_runs;
 begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found then
+        return false;
+    end if;
     update public.stage_runs set queued_at = null
      where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
     returning * into s;
@@ -850,9 +860,7 @@ begin
     end if;
     select count(*) > 0 into v_joins from public.docpipe_page_ranges g
      where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage;
-    if v_joins and exists (select 1 from public.docpipe_page_ranges g
-                            where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage
-                              and public.docpipe_is_open(g)) then
+    if public.docpipe_in_ranges(p_document, p_run, p_stage) then
         return '{"outcome": "not_ready"}';
     end if;
     if s.state = 'running' and s.claim_id = p_claim_id then
@@ -902,7 +910,8 @@ begin
     update public.stage_runs
        set lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
-       and state = 'running' and token = p_token;
+       and state = 'running' and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage);
     if not found then
         return 'lost';
     end if;
@@ -920,13 +929,17 @@ declare
     e jsonb := p_error::jsonb;
     v_mine boolean;
 begin
+    perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
     update public.stage_runs
        set state = 'retrying', lease_expires_at = null,
            queued_at = now() + make_interval(secs => p_delay_seconds),
            error_code = e->>'code', error_class = e->>'error_class',
            error_message = e->>'message', error_traceback = e->>'traceback'
      where document_uuid = p_document and run = p_run and stage = p_stage
-       and state in ('running', 'retrying') and token = p_token;
+       and state in ('running', 'retrying') and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
+       and exists (select 1 from public.docpipe_runs r
+                    where r.document_uuid = p_document and r.run = p_run and r.state = 'active');
     v_mine := found;
     delete from public.docpipe_staged where token = p_token;
     return v_mine;
@@ -940,35 +953,45 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail(p_document text, p_run integer, p
  SET search_path TO 'public', 'extensions'
 AS $function$
 declare
-    e jsonb := p_error::jsonb;
+    r public.docpipe_runs;
     s public.stage_runs;
 begin
-    perform 1 from public.docpipe_runs
-     where document_uuid = p_document and run = p_run and state = 'active' for update;
-    if not found then
-        return exists (select 1 from public.stage_runs
-                        where document_uuid = p_document and run = p_run and stage = p_stage
-                          and state = 'failed' and token = p_token);
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and stage = p_stage and token = p_token for update;
+    if s.state = 'failed' then
+        return true;
     end if;
-    update public.stage_runs
-       set state = 'failed', finished_at = now(), lease_expires_at = null,
-           error_code = e->>'code', error_class = e->>'error_class',
-           error_message = e->>'message', error_traceback = e->>'traceback'
-     where document_uuid = p_document and run = p_run and stage = p_stage and token = p_token
-       and state in ('running', 'retrying')
-    returning * into s;
-    if not found then
+    if r.state is distinct from 'active' or s.stage is null or s.state not in ('running', 'retrying')
+       or public.docpipe_in_ranges(p_document, p_run, p_stage) then
         return false;
     end if;
-    update public.docpipe_runs set state = 'failed', finished_at = now()
-     where document_uuid = p_document and run = p_run;
-    delete from public.docpipe_staged where token = s.token;
-    perform public.docpipe_set_status(
-        p_document, p_run, s.words->>'error', s.words->>'error', e->>'message');
+    perform public.docpipe_end_failed(s, p_error::jsonb);
     return true;
 end $function$;
 revoke all on function public.docpipe_fail(text,integer,text,bigint,text) from public;
 grant execute on function public.docpipe_fail(text,integer,text,bigint,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_end_failed(s public.stage_runs, e jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    update public.stage_runs
+       set state = 'failed', finished_at = now(), lease_expires_at = null, token = s.token,
+           error_code = e->>'code', error_class = e->>'error_class',
+           error_message = e->>'message', error_traceback = e->>'traceback'
+     where document_uuid = s.document_uuid and run = s.run and stage = s.stage;
+    update public.docpipe_runs set state = 'failed', finished_at = now()
+     where document_uuid = s.document_uuid and run = s.run;
+    delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_set_status(
+        s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
+end $function$;
+revoke all on function public.docpipe_end_failed(public.stage_runs,jsonb) from public;
+grant execute on function public.docpipe_end_failed(public.stage_runs,jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_fail_task(p_document text, p_run integer, p_task_id text, p_error text)
  RETURNS boolean
@@ -997,6 +1020,19 @@ AS $function$
 $function$;
 revoke all on function public.docpipe_is_open(public.docpipe_page_ranges) from public;
 grant execute on function public.docpipe_is_open(public.docpipe_page_ranges) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_in_ranges(p_document text, p_run integer, p_stage text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select exists (select 1 from public.docpipe_page_ranges g
+                    where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage
+                      and public.docpipe_is_open(g));
+$function$;
+revoke all on function public.docpipe_in_ranges(text,integer,text) from public;
+grant execute on function public.docpipe_in_ranges(text,integer,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_is_replayable(g public.docpipe_page_ranges)
  RETURNS boolean
@@ -1122,12 +1158,15 @@ begin
     if r.state is distinct from 'active' or s.stage is null then
         return null;
     end if;
-    if s.state <> 'running' or s.task_id is null then          -- asked for again, the answer was lost
+    if s.task_id is null then                                  -- asked for again, the answer was lost
         return public.docpipe_handover(p_document, p_run, (
             select coalesce(pg_catalog.jsonb_agg(g.first_page order by g.first_page), '[]')
               from public.docpipe_page_ranges g
              where g.document_uuid = p_document and g.run = p_run
                and g.state = 'queued' and g.queued_at is not null));
+    end if;
+    if s.state <> 'running' or public.docpipe_in_ranges(p_document, p_run, p_stage) then
+        return null;
     end if;
     insert into public.docpipe_page_ranges (document_uuid, run, stage, first_page, last_page)
     select p_document, p_run, p_stage, (e->>0)::integer, (e->>1)::integer
@@ -1211,7 +1250,8 @@ declare
     r public.docpipe_runs;
     g public.docpipe_page_ranges;
 begin
-    select * into r from public.docpipe_runs where document_uuid = p_document and run = p_run;
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
     if r.state is distinct from 'active' then
         return case when r.state = 'cancelled' then 'cancelled' else 'lost' end;
     end if;
@@ -1222,8 +1262,7 @@ begin
     if not found then
         return 'lost';
     end if;
-    update public.stage_runs set lease_expires_at = greatest(lease_expires_at, g.lease_expires_at)
-     where document_uuid = p_document and run = p_run and stage = g.stage and state = 'running';
+    perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
     return case when r.cancel_requested then 'cancelled' else 'ok' end;
 end $function$;
 revoke all on function public.docpipe_heartbeat_range(text,integer,bigint,double precision) from public;
@@ -1280,6 +1319,8 @@ begin
            error_message = e->>'message', error_traceback = e->>'traceback'
      where document_uuid = p_document and run = p_run and token = p_token
        and state in ('running', 'retrying')
+       and exists (select 1 from public.docpipe_runs r
+                    where r.document_uuid = p_document and r.run = p_run and r.state = 'active')
     returning * into g;
     if not found then
         return false;
@@ -1320,21 +1361,27 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail_split_stage(p_document text, p_ru
  SET search_path TO 'public', 'extensions'
 AS $function$
 declare
+    r public.docpipe_runs;
     g public.docpipe_page_ranges;
+    s public.stage_runs;
 begin
-    perform 1 from public.docpipe_runs where document_uuid = p_document and run = p_run for update;
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
     select * into g from public.docpipe_page_ranges
-     where document_uuid = p_document and run = p_run and token = p_token and state in ('running', 'retrying');
-    if not found then
-        return exists (select 1 from public.stage_runs where document_uuid = p_document and run = p_run
-                          and token = p_token and state = 'failed');
+     where document_uuid = p_document and run = p_run and token = p_token;
+    select * into s from public.stage_runs
+     where document_uuid = p_document and run = p_run and stage = g.stage for update;
+    if s.state = 'failed' and s.token = p_token then
+        return true;
+    end if;
+    if r.state is distinct from 'active' or g.state is null or g.state not in ('running', 'retrying') then
+        return false;
     end if;
     update public.docpipe_page_ranges set state = 'queued', lease_expires_at = null, queued_at = null
      where document_uuid = p_document and run = p_run and first_page = g.first_page;
-    update public.stage_runs set state = 'running', token = p_token
-     where document_uuid = p_document and run = p_run and stage = g.stage
-       and state in ('queued', 'running', 'retrying');
-    return public.docpipe_fail(p_document, p_run, g.stage, p_token, p_error);
+    s.token := p_token;
+    perform public.docpipe_end_failed(s, p_error::jsonb);
+    return true;
 end $function$;
 revoke all on function public.docpipe_fail_split_stage(text,integer,bigint,text) from public;
 grant execute on function public.docpipe_fail_split_stage(text,integer,bigint,text) to service_role;
@@ -1404,6 +1451,7 @@ begin
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and stage = p_stage
        and state = 'running' and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
     returning * into s;
     if not found then
         delete from public.docpipe_staged where token = p_token;
@@ -1486,10 +1534,8 @@ CREATE OR REPLACE FUNCTION public.docpipe_idle(r public.docpipe_runs, s public.s
  SET search_path TO 'public', 'extensions'
 AS $function$
     select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
-       and (s.state <> 'running' or s.lease_expires_at < now())
-       and not exists (select 1 from public.docpipe_page_ranges g
-                        where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
-                          and public.docpipe_is_open(g));
+       and (s.state <> 'running' or s.lease_expires_at <= now())
+       and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage);
 $function$;
 revoke all on function public.docpipe_idle(public.docpipe_runs,public.stage_runs,double precision) from public;
 grant execute on function public.docpipe_idle(public.docpipe_runs,public.stage_runs,double precision) to service_role;
@@ -1503,7 +1549,7 @@ AS $function$
     select coalesce(
         g.state in ('queued', 'running', 'retrying')
         and g.queued_at < now() - make_interval(secs => p_grace_seconds)
-        and (g.state <> 'running' or g.lease_expires_at < now()), false);
+        and (g.state <> 'running' or g.lease_expires_at <= now()), false);
 $function$;
 revoke all on function public.docpipe_range_idle(public.docpipe_page_ranges,double precision) from public;
 grant execute on function public.docpipe_range_idle(public.docpipe_page_ranges,double precision) to service_role;
@@ -1536,6 +1582,20 @@ $function$;
 revoke all on function public.docpipe_stalled(double precision,integer) from public;
 grant execute on function public.docpipe_stalled(double precision,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_poison(p_begun text, p_attempts integer, p_last_error text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.jsonb_build_object(
+        'code', 'poison', 'error_class', 'PoisonDocumentError', 'traceback', '',
+        'message', pg_catalog.format('%s %s times and never ended.%s', p_begun, p_attempts,
+                                     coalesce(' Last error: ' || p_last_error, '')));
+$function$;
+revoke all on function public.docpipe_poison(text,integer,text) from public;
+grant execute on function public.docpipe_poison(text,integer,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_revive(p_document text, p_run integer, p_grace_seconds double precision, p_max_attempts integer, p_task_id text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1558,18 +1618,8 @@ begin
         return '{"outcome": "cancelled"}';
     end if;
     if s.attempt >= p_max_attempts then
-        update public.stage_runs
-           set state = 'failed', finished_at = now(), lease_expires_at = null, error_code = 'poison',
-               error_class = 'PoisonDocumentError', error_traceback = '',
-               error_message = pg_catalog.format('Stage %s was started %s times and never ended.%s', s.stage,
-                   s.attempt, coalesce(' Last error: ' || s.error_message, ''))
-         where document_uuid = p_document and run = p_run and stage = s.stage
-        returning * into s;
-        update public.docpipe_runs set state = 'failed', finished_at = now()
-         where document_uuid = p_document and run = p_run;
-        delete from public.docpipe_staged where token = s.token;
-        perform public.docpipe_set_status(
-            p_document, p_run, s.words->>'error', s.words->>'error', s.error_message);
+        perform public.docpipe_end_failed(s, public.docpipe_poison(
+            pg_catalog.format('Stage %s was started', s.stage), s.attempt, s.error_message));
         return '{"outcome": "poison"}';
     end if;
     -- Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
@@ -1607,10 +1657,9 @@ begin
         return '{"outcome": "cancelled"}';
     end if;
     if g.attempt >= p_max_attempts then
-        return '{"outcome": "resume"}'::jsonb || public.docpipe_give_up_range(g, pg_catalog.jsonb_build_object(
-            'code', 'poison', 'error_class', 'PoisonDocumentError', 'traceback', '',
-            'message', pg_catalog.format('Pages %s to %s were begun %s times and never ended.%s', g.first_page,
-                g.last_page, g.attempt, coalesce(' Last error: ' || g.error_message, ''))), p_at_once);
+        return '{"outcome": "resume"}'::jsonb || public.docpipe_give_up_range(g, public.docpipe_poison(
+            pg_catalog.format('Pages %s to %s were begun', g.first_page, g.last_page), g.attempt,
+            g.error_message), p_at_once);
     end if;
     update public.docpipe_page_ranges set queued_at = now()
      where document_uuid = p_document and run = p_run and first_page = p_first_page;

@@ -123,7 +123,7 @@ def _set_pattern(members: list[Any]) -> Callable[[str], bool]:
 
 def _in_member(sign: str, operation: Any, value: Any) -> bool:
     if operation is ops.LITERAL:
-        return ord(sign) == value
+        return bool(ord(sign) == value)
     if operation is ops.RANGE:
         return bool(value[0] <= ord(sign) <= value[1])
     if operation is ops.CATEGORY:

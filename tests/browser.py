@@ -14,6 +14,8 @@ from urllib.request import urlopen
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from tests.workers import HANG_SECONDS
+
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -22,8 +24,8 @@ _FLAGS = (
     "--remote-debugging-port=0",
     "--window-size=1400,900",
 )
+
 _LISTENING = "DevTools listening on ws://"
-_SECONDS = 120.0
 
 
 class Tab:
@@ -52,7 +54,7 @@ class Tab:
             self._events.append(self._next()["method"])
 
     def _next(self) -> Any:
-        return json.loads(self._socket.recv(timeout=_SECONDS))
+        return json.loads(self._socket.recv(timeout=HANG_SECONDS))
 
     def value(self, expression: str) -> Any:
         """The value of a JavaScript expression, awaited where it is a promise."""
@@ -109,6 +111,6 @@ def opened(browser: str, file: Path) -> Iterator[Tab]:
 
 def _page(host: str) -> str:
     """The socket of the one tab."""
-    with urlopen(f"http://{host}/json/list", timeout=_SECONDS) as answer:
+    with urlopen(f"http://{host}/json/list", timeout=HANG_SECONDS) as answer:
         tabs = json.load(answer)
     return str(next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"))

@@ -15,11 +15,40 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests import kinds
+from tests.guardian import Guardian
+
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
     from tests.stack import Stack
 
 REDIS_DATABASES = 16
 _numbers = count()
+
+# Processes share the cores: a library that starts a thread for each would only wait for the others'.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever ends this run, nothing that it started outlives it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.add_cleanup(Guardian().dismiss)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its kind (before `-m` chooses), and begin with the longest."""
+    for item in items:
+        for kind in kinds.kinds_of(item):
+            item.add_marker(kind)
+    items.sort(key=lambda item: kinds.place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Hand whole groups to the processes of `pytest -n`."""
+    return kinds.scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ from dataclasses import asdict
 import click
 
 from docpipe.cli.terminal import echo
-from docpipe.delivery.monitoring.health import Level, Limits, health
+from docpipe.delivery.monitoring.health import Level, Thresholds
+from docpipe.pipeline.default import health
 
-_DEFAULT = Limits()
+_DEFAULT = Thresholds()
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
 
 
@@ -22,7 +23,7 @@ _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
 @click.option("--canary-seconds", type=click.FloatRange(0), default=_DEFAULT.canary_seconds)
 def health_command(as_json: bool, max_depth: int, max_age: float, canary_seconds: float) -> None:
     """Check that documents get through; exit code 1 if they do not."""
-    found = health(limits=Limits(max_depth, max_age, canary_seconds))
+    found = health(limits=Thresholds(max_depth, max_age, canary_seconds))
     if as_json:
         echo(json.dumps(asdict(found)))
     else:

@@ -27,10 +27,10 @@ from docpipe.pipeline.default import default_pipeline
 @click.option("--hours", type=click.FloatRange(0), default=1.0, show_default=True)
 def monitor(once: bool, as_json: bool, every: float, hours: float) -> None:
     """Show queues, stages, documents, what runs, what is stuck and what failed."""
-    pipeline = default_pipeline()
+    deployment = default_pipeline().deployment
 
     def snapshot() -> Snapshot:
-        return look(pipeline, window_seconds=3600 * hours)
+        return look(deployment, window_seconds=3600 * hours)
 
     console = new_console()
     found = snapshot()
@@ -69,7 +69,7 @@ def metrics(port: int, address: str) -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        with _metrics().serve(default_pipeline(), port, address):
+        with _metrics().serve(default_pipeline().deployment, port, address):
             echo(f"docpipe: metrics at http://{address}:{port}/metrics", err=True)
             stop.wait()
     except OSError as error:

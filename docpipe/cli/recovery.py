@@ -16,7 +16,7 @@ from docpipe.errors import DocpipeError, PoisonDocumentError, TransientError
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.port import Selection, Summary
+from docpipe.stores.values import Selection, Summary
 
 _EVERY = 100_000
 _REAPED = {"resume": "resumed", "poison": "quarantined"}

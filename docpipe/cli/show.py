@@ -11,10 +11,11 @@ from docpipe.cli.files import writing
 from docpipe.cli.terminal import echo
 from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
+from docpipe.execution.runner import Runtime
 from docpipe.models import Ref
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.private import make_private_file
+from docpipe.stores.private_files import make_private_file
 
 
 @click.command()
@@ -39,12 +40,20 @@ def _images(pipeline: Pipeline, ref: Ref) -> dict[int, str]:
     """The pages' pictures; none, with the reason, if the bytes cannot be had any more."""
     record = pipeline.store.source(ref)
     try:
-        page_pictures = import_module("docpipe.cli.views.page_pictures").page_pictures
         with pipeline.sources.fetch(record.uri, record.digest, record.name) as path:
-            found: dict[int, str] = page_pictures(path, record.name, pipeline.runtime.tools.options.limits)
-            return found
+            return _drawn(pipeline.runtime, path, record.name)
     except ModuleNotFoundError as error:
         echo(f"docpipe: text only: {MissingExtraError.for_module(error.name or 'PIL', 'worker')}", err=True)
     except DocpipeError as error:
         echo(f"docpipe: text only: {error}", err=True)
     return {}
+
+
+def _drawn(runtime: Runtime, path: Path, name: str) -> dict[int, str]:
+    """In the process that reads documents, unless the settings say that this one reads them."""
+    options = runtime.tools.options
+    if options.isolate:
+        return runtime.reader.pictures(path, name)
+    module = import_module("docpipe.execution.page_pictures")
+    found: dict[int, str] = module.page_pictures(path, name, options.limits, lambda _page: None)
+    return found

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from docpipe.visible import visible, visible_lines
+from docpipe.models.visible import visible, visible_lines
 
 _FILE_WIDTH = 400
 """Columns of a table that goes into a file or a pipe: nothing is cut."""

@@ -17,7 +17,7 @@ from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
 from docpipe.models import RangeRef, Ref
 from docpipe.stores.port import Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.values import Handover
 
 log = get_logger(__name__)
 

@@ -34,23 +34,23 @@ _CONTROL_QUEUE = re.compile(r"\.pidbox$|^celeryev")
 """Celery's remote control and events, whose messages name no task."""
 
 
-class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
+class Channel(redis.Channel):
     """A channel that leaves out of the lists what is too long or no JSON object."""
 
     def _create_client(self, asynchronous: bool = False) -> Any:
-        client = super()._create_client(asynchronous)
+        client = super()._create_client(asynchronous)  # type: ignore[misc]  # the stubs lack it
         client.set_response_callback("BRPOP", _checked_pair)
         client.set_response_callback("RPOP", _checked)
         return client
 
 
-class Transport(redis.Transport):  # type: ignore[misc]  # kombu has no types
+class Transport(redis.Transport):
     """A transport that gives only well-formed messages to the consumers of queues."""
 
     Channel = Channel
 
-    def _deliver(self, message: Any, queue: str) -> None:
-        reason = refusal(message, is_control=bool(_CONTROL_QUEUE.search(queue)))
+    def _deliver(self, message: Any, queue: str | None) -> None:
+        reason = refusal(message, is_control=bool(_CONTROL_QUEUE.search(queue or "")))
         if reason is None:
             super()._deliver(message, queue)
         else:

@@ -13,8 +13,8 @@ from docpipe.execution.logs import get_logger
 from docpipe.execution.policy import Policy
 from docpipe.models import Ref
 from docpipe.models.status import StageState, is_final
-from docpipe.stores.port import PlannedStage, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Handover, PlannedStage
 
 log = get_logger(__name__)
 

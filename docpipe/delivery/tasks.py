@@ -23,8 +23,7 @@ from docpipe.execution.runner import (
 )
 from docpipe.models import Failure, RangeRef, Ref, is_id
 from docpipe.models.status import QUEUES, Stage
-from docpipe.stores.port import Outcome
-from docpipe.stores.range_port import Handover
+from docpipe.stores.values import Handover, Outcome
 
 log = get_logger(__name__)
 

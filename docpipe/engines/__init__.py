@@ -17,6 +17,8 @@ class _Entry(NamedTuple):
     module: str
     attribute: str
     extra: str
+    programs: bool = False
+    """Whether it starts other programs, and the sandbox must let it."""
 
 
 OCR_ENGINES = {
@@ -24,7 +26,7 @@ OCR_ENGINES = {
     "rapidocr-onnxruntime": _Entry(
         "docpipe.engines.ocr.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
-    "tesseract": _Entry("docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr"),
+    "tesseract": _Entry("docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr", programs=True),
 }
 NER_ENGINES = {
     "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "ner"),
@@ -73,6 +75,7 @@ def _third_party(kind: str, table: dict[str, _Entry], name: str) -> Callable[...
         raise ConfigurationError(
             f"There is no {kind} engine {name!r}. Choose one of {known}, or package.module:attribute."
         )
+    importlib.import_module("docpipe.engines.no_telemetry")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

@@ -10,7 +10,7 @@ from typing import Self
 from docpipe.errors import CancelledError, TransientError
 from docpipe.execution.ledger_row import NothingToDoError
 from docpipe.execution.logs import get_logger
-from docpipe.stores.port import Heartbeat, Outcome
+from docpipe.stores.values import Heartbeat, Outcome
 
 log = get_logger(__name__)
 

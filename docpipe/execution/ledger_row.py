@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from enum import Enum, auto
+from typing import ClassVar, Protocol
 
 from docpipe.errors import (
     ConfigurationError,
@@ -23,9 +23,11 @@ from docpipe.errors import (
     StoreUnavailableError,
     from_code,
 )
+from docpipe.execution.policy import Policy
 from docpipe.models import Failure, Ref, StageOutput
-from docpipe.stores.port import Claim, Heartbeat, Outcome, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome
 
 _STOPS_ALL = (
     ConfigurationError,
@@ -49,13 +51,31 @@ class NothingToDoError(Exception):
         self.lease_seconds = lease_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On which a row is held. Times in seconds."""
+class End(Enum):
+    """How the ledger took the end of an attempt."""
 
-    lease_seconds: float
-    max_attempts: int
-    ranges_at_once: int
+    LATE = auto()
+    """The run is over, or another attempt has the row: nothing was changed."""
+    ENDED = auto()
+    """The row has ended, and its stage with it."""
+    GOES_ON = auto()
+    """The stage goes on in ranges of pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of an attempt. `due`: of a stage that goes on, what is to be published now."""
+
+    end: End
+    due: Handover | None = None
+
+
+def _ended(done: bool) -> Ending:
+    return Ending(End.ENDED if done else End.LATE)
+
+
+def _went_on(due: Handover | None) -> Ending:
+    return Ending(End.LATE if due is None else End.GOES_ON, due)
 
 
 def worker_name() -> str:
@@ -64,7 +84,7 @@ def worker_name() -> str:
 
 
 class LedgerRow(Protocol):
-    """What an attempt works on. An end is false when it came too late, true, or says what is due now."""
+    """What an attempt works on."""
 
     kind: ClassVar[str]
 
@@ -74,9 +94,9 @@ class LedgerRow(Protocol):
     def first_page(self) -> int | None: ...
     def claim(self, task_id: str) -> Claim: ...
     def heartbeat(self, token: int) -> Heartbeat: ...
-    def finish(self, token: int, output: StageOutput) -> Handover | bool: ...
+    def finish(self, token: int, output: StageOutput) -> Ending: ...
     def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool: ...
-    def fail(self, token: int | None, failure: Failure) -> Handover | bool: ...
+    def fail(self, token: int | None, failure: Failure) -> Ending: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +106,27 @@ class StageRow:
     kind: ClassVar[str] = "stage"
     first_page: ClassVar[None] = None
     store: Store
-    terms: Terms
+    policy: Policy
     ref: Ref
     stage: str
 
     def claim(self, task_id: str) -> Claim:
-        return self.store.claim(self.ref, self.stage, **_claimant(task_id, self.terms))
+        return self.store.claim(self.ref, self.stage, _claimant(task_id, self.policy))
 
     def heartbeat(self, token: int) -> Heartbeat:
-        return self.store.heartbeat(self.ref, self.stage, token, self.terms.lease_seconds)
+        return self.store.heartbeat(self.ref, self.stage, token, self.policy.lease_seconds)
 
-    def finish(self, token: int, output: StageOutput) -> Handover | bool:
+    def finish(self, token: int, output: StageOutput) -> Ending:
         if output.ranges is None:
-            return self.store.finish(self.ref, self.stage, token, output)
-        ranges = self.store.ranges
-        return ranges.split(self.ref, self.stage, token, output.ranges, self.terms.ranges_at_once) or False
+            return _ended(self.store.finish(self.ref, self.stage, token, output))
+        at_once = self.policy.ranges_at_once
+        return _went_on(self.store.ranges.split(self.ref, self.stage, token, output.ranges, at_once))
 
     def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool:
         return self.store.retry(self.ref, self.stage, token, failure, delay_seconds)
 
-    def fail(self, token: int | None, failure: Failure) -> Handover | bool:
-        return self.store.fail(self.ref, self.stage, token, failure)
+    def fail(self, token: int | None, failure: Failure) -> Ending:
+        return _ended(self.store.fail(self.ref, self.stage, token, failure))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,35 +135,35 @@ class RangeRow:
 
     kind: ClassVar[str] = "range"
     store: Store
-    terms: Terms
+    policy: Policy
     ref: Ref
     first_page: int
 
     def claim(self, task_id: str) -> Claim:
-        return self.store.ranges.claim(self.ref, self.first_page, **_claimant(task_id, self.terms))
+        return self.store.ranges.claim(self.ref, self.first_page, _claimant(task_id, self.policy))
 
     def heartbeat(self, token: int) -> Heartbeat:
-        return self.store.ranges.heartbeat(self.ref, token, self.terms.lease_seconds)
+        return self.store.ranges.heartbeat(self.ref, token, self.policy.lease_seconds)
 
-    def finish(self, token: int, output: StageOutput) -> Handover | bool:
-        return self.store.ranges.finish(self.ref, token, output, self.terms.ranges_at_once) or False
+    def finish(self, token: int, output: StageOutput) -> Ending:
+        return _went_on(self.store.ranges.finish(self.ref, token, output, self.policy.ranges_at_once))
 
     def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool:
         return self.store.ranges.retry(self.ref, token, failure, delay_seconds)
 
-    def fail(self, token: int | None, failure: Failure) -> Handover | bool:
+    def fail(self, token: int | None, failure: Failure) -> Ending:
         """Costs the pages, unless the error is one that every other range would meet."""
         assert token is not None
         if isinstance(from_code(failure.code, failure.message), _STOPS_ALL):
-            return self.store.ranges.fail_stage(self.ref, token, failure)
-        return self.store.ranges.fail(self.ref, token, failure, self.terms.ranges_at_once) or False
+            return _ended(self.store.ranges.fail_stage(self.ref, token, failure))
+        return _went_on(self.store.ranges.fail(self.ref, token, failure, self.policy.ranges_at_once))
 
 
-def _claimant(task_id: str, terms: Terms) -> Mapping[str, Any]:
-    return {
-        "claim_id": uuid.uuid4().hex,
-        "task_id": task_id,
-        "worker": worker_name(),
-        "lease_seconds": terms.lease_seconds,
-        "max_attempts": terms.max_attempts,
-    }
+def _claimant(task_id: str, policy: Policy) -> Claimant:
+    return Claimant(
+        claim_id=uuid.uuid4().hex,
+        task_id=task_id,
+        worker=worker_name(),
+        lease_seconds=policy.lease_seconds,
+        max_attempts=policy.max_attempts,
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from docpipe.visible import visible, visible_lines
+from docpipe.models.visible import visible, visible_lines
 
 logging.getLogger("docpipe").addHandler(logging.NullHandler())
 

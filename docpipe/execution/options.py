@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from docpipe.errors import ConfigurationError
+from docpipe.execution.layers import Sandbox
 from docpipe.formats.base import Limits
 from docpipe.models import PageRange
 
@@ -37,6 +39,15 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     isolate: bool = True
     """Read documents in a process of its own; without it a hostile file can take the worker along."""
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    """What keeps that process inside."""
+
+    def __post_init__(self) -> None:
+        if self.sandbox.mode == "require" and not self.isolate:
+            raise ConfigurationError(
+                "DOCPIPE_SANDBOX=require demands layers around the process that reads, but DOCPIPE_ISOLATE is"
+                " false: there is none. Set one of the two otherwise."
+            )
 
 
 @dataclass(frozen=True, slots=True)

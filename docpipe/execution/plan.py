@@ -15,7 +15,7 @@ from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.execution.job import Job, Work
 from docpipe.models import Document, StageOutput
 from docpipe.models.status import QUEUES, WORDS, Stage, StageWords, custom_words
-from docpipe.stores.port import ALL_PARTS, Part, PlannedStage
+from docpipe.stores.values import ALL_PARTS, Part, PlannedStage
 
 
 @dataclass(frozen=True, slots=True)

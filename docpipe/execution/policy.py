@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from docpipe.execution.ledger_row import Terms
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -31,11 +29,6 @@ class Policy:
     hard_time_limit: float = 1860.0
     ranges_at_once: int = 8
     """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
-
-    @property
-    def terms(self) -> Terms:
-        """What a claim is made on."""
-        return Terms(self.lease_seconds, self.max_attempts, self.ranges_at_once)
 
     def delay(self, retries: int) -> float:
         """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.

@@ -28,7 +28,7 @@ from docpipe.errors import (
 from docpipe.execution.heartbeats import Heartbeats
 from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.job import Job
-from docpipe.execution.ledger_row import LedgerRow, NothingToDoError, RangeRow, StageRow
+from docpipe.execution.ledger_row import End, Ending, LedgerRow, NothingToDoError, RangeRow, StageRow
 from docpipe.execution.logs import get_logger
 from docpipe.execution.options import PageRequest
 from docpipe.execution.plan import StageSpec
@@ -38,8 +38,9 @@ from docpipe.execution.tools import Tools
 from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.sources import Sources
 from docpipe.stages.ocr.page_ranges import join
-from docpipe.stores.port import Claim, Outcome, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.ledger_rules import poison
+from docpipe.stores.port import Store
+from docpipe.stores.values import Claim, Handover, Outcome
 
 log = get_logger(__name__)
 
@@ -112,7 +113,7 @@ def run_stage(
         SystemExit, KeyboardInterrupt: the process was told to exit; the ledger says `retrying`.
     """
     with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
-        row = StageRow(runtime.store, runtime.policy.terms, ref, spec.name)
+        row = StageRow(runtime.store, runtime.policy, ref, spec.name)
         handover = _run(runtime, spec, row, task_id, may_split=may_split)
         if handover is None:
             runtime.completed(spec.name, ref)
@@ -129,7 +130,7 @@ def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id
     with bound_contextvars(
         document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first
     ):
-        return _run(runtime, spec, RangeRow(runtime.store, runtime.policy.terms, ref, first), task_id)
+        return _run(runtime, spec, RangeRow(runtime.store, runtime.policy, ref, first), task_id)
 
 
 def _run(
@@ -223,14 +224,14 @@ def _attempt(turn: _Turn) -> Handover | None:
         if due is None:
             raise error from raised
         return due
-    if end is False:
+    if end.end is End.LATE:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
         raise NothingToDoError(Outcome.OVER)
     if output.ranges is not None:
         log.info("stage_split", ranges=len(output.ranges))
     else:
         _say(turn, "complete", seconds=round(time.monotonic() - started, 3))
-    return None if end is True else end
+    return end.due
 
 
 def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
@@ -263,7 +264,7 @@ def _joined(turn: _Turn) -> StageOutput:
     return join(((each.pages, each.output) for each in read), limit)
 
 
-def _finish(turn: _Turn, output: StageOutput) -> Handover | bool:
+def _finish(turn: _Turn, output: StageOutput) -> Ending:
     """Hand the output in. A store that is away is waited for: the work would have to be done again."""
     policy = turn.runtime.policy
     deadline = time.monotonic() + policy.outage_seconds
@@ -306,20 +307,21 @@ def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
     error.stage, error.document_uuid = turn.spec.name, turn.ref.document_uuid
     failure, policy, attempt = _failure(error, turn.spec.name), turn.runtime.policy, turn.claim.attempt
     retry_in = policy.delay(attempt - 1) if error.retryable and attempt <= policy.max_retries else None
-    end: Handover | bool
+    due: Handover | None = None
     with _telling_the_store(str(error)):
         if retry_in is None:
-            end = turn.row.fail(turn.claim.token, failure)
+            ending = turn.row.fail(turn.claim.token, failure)
+            in_time, due = ending.end is not End.LATE, ending.due
         else:
-            end = turn.row.retry(turn.token, failure, retry_in)
+            in_time = turn.row.retry(turn.token, failure, retry_in)
     details = {"code": error.code, "error": str(error), "exc_info": isinstance(error, BugError)}
-    if end is False:
+    if not in_time:
         log.warning("late_failure_ignored", **details)
         raise NothingToDoError(Outcome.OVER) from error
     _say_failure(turn, "failed" if retry_in is None else "retrying", details)
     if retry_in is not None:
         raise TryAgainError(error, retry_in) from error
-    return end if isinstance(end, Handover) else None
+    return due
 
 
 def _give_back(turn: _Turn) -> None:
@@ -339,17 +341,16 @@ def _say_failure(turn: _Turn, status: str, details: Mapping[str, Any]) -> None:
 
 
 def _give_up_on_poison(turn: _Turn) -> Handover:
-    error = PoisonDocumentError(
-        f"Stage {turn.spec.name} was started {turn.claim.attempt} times and never ended.",
-        stage=turn.spec.name,
-    )
+    pages = turn.request.pages
+    subject = f"Stage {turn.spec.name}" if pages is None else f"Pages {pages.first} to {pages.last}"
+    error = PoisonDocumentError(poison(subject, turn.claim.attempt).message, stage=turn.spec.name)
     error.document_uuid = turn.ref.document_uuid
     log.error("stage_poison", attempts=turn.claim.attempt)
     with _telling_the_store(str(error)):
-        end = turn.row.fail(turn.claim.token, _failure(error, turn.spec.name))
-    if isinstance(end, Handover):
-        return end
-    raise error
+        ending = turn.row.fail(turn.claim.token, _failure(error, turn.spec.name))
+    if ending.due is None:
+        raise error
+    return ending.due
 
 
 def _say(turn: _Turn, status: str, **fields: float) -> None:

@@ -8,11 +8,11 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from docpipe.engines import load_ner, load_ocr
-from docpipe.engines.ocr.second_opinion import SecondOpinion
 from docpipe.engines.ports import NerEngine, OcrEngine
 from docpipe.execution.gazetteer_file import read_gazetteer
 from docpipe.execution.options import Options
 from docpipe.stages.entities.gazetteer import Gazetteer
+from docpipe.stages.ocr.second_opinion import SecondOpinion
 
 T = TypeVar("T")
 

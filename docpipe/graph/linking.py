@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from docpipe.graph.matching import find_links, names_of
 from docpipe.models import EntityName, Ref, own_key
-from docpipe.stores.port import Part, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import Part
 
 _PARTS = frozenset({Part.MENTIONS, Part.ENTITIES})
 

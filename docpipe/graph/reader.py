@@ -23,9 +23,9 @@ from docpipe.graph.values import (
 )
 from docpipe.models import EntityDecision, EntityMember, Ref, own_key
 from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
-from docpipe.stores.entity_port import Found, Ties
 from docpipe.stores.ids import may_be_stored
-from docpipe.stores.port import ALL_PARTS, Part, Selection, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import ALL_PARTS, Found, Part, Selection, Ties
 
 _NODES: tuple[tuple[Part, Callable[[str, Any], GraphNode]], ...] = (
     (Part.PAGES, build.page_node),

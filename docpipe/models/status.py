@@ -30,6 +30,16 @@ class StageState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class RunState(StrEnum):
+    """State of one pass over a document in the ledger."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
 PENDING = "pending"
 COMPLETED = "completed"
 COMPLETED_WITH_WARNINGS = "completed_with_warnings"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from docpipe.delivery.monitoring.health import Health, Thresholds
     from docpipe.errors import DocpipeError
     from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
     from docpipe.models import Document
@@ -125,3 +126,12 @@ def process(
     return _embedded_pipeline().process(
         source, name=name, project_id=project_id, metadata=metadata, reprocess=reprocess
     )
+
+
+def health(pipeline: Pipeline | None = None, *, limits: Thresholds | None = None) -> Health:
+    """Check broker, store, schema, consumers, queues, leases and quarantine; see `Pipeline.health`.
+
+    Args:
+        pipeline: None means the default one, as for `submit`.
+    """
+    return (pipeline or default_pipeline()).health(limits)

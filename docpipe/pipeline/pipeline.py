@@ -18,7 +18,9 @@ from celery.signals import worker_init
 from docpipe.delivery import tasks
 from docpipe.delivery.broker import Broker
 from docpipe.delivery.dispatch import Dispatch
-from docpipe.delivery.monitoring.doctor import Finding, Subject, examine
+from docpipe.delivery.monitoring.deployment import Deployment
+from docpipe.delivery.monitoring.doctor import Finding, examine
+from docpipe.delivery.monitoring.health import Health, Thresholds, examine_health
 from docpipe.delivery.recovery import Recovery
 from docpipe.errors import (
     ConfigurationError,
@@ -40,8 +42,8 @@ from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
-from docpipe.stores.port import NewDocument, Outcome, Registered, Store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.port import Store
+from docpipe.stores.values import Handover, NewDocument, Outcome, Registered
 
 log = get_logger(__name__)
 
@@ -103,18 +105,39 @@ class Pipeline:
 
     def examine(self, *, consumers: bool = True) -> list[Finding]:
         """What `docpipe doctor` shows: each thing that was looked at, and what to set where it is wrong."""
-        return examine(self._subject, consumers=consumers)
+        return examine(self.deployment, consumers=consumers)
 
     def _answer_canary(self, queue: str, number: int) -> None:
         self.broker.answer_canary(queue, number)
 
+    def health(self, limits: Thresholds | None = None) -> Health:
+        """Check broker, store, schema, consumers, queues, leases and quarantine.
+
+        Takes milliseconds while all is well, and at most `limits.canary_seconds` and the services' time-outs
+        (30 seconds for the store, 10 for Redis) when it is not. Raises nothing for a service that is away.
+
+        Raises:
+            ConfigurationError: the pipeline has no Celery app, or a setting is wrong.
+        """
+        return examine_health(self.deployment, limits or Thresholds())
+
     @property
-    def _subject(self) -> Subject:
-        return Subject(self._app(), self.store, self.broker, self.policy, self.stages)
+    def deployment(self) -> Deployment:
+        """What doctor, health and monitor look at. Raises `ConfigurationError` without a Celery app."""
+        options = self.runtime.tools.options
+        return Deployment(
+            self._app(),
+            self.store,
+            self.broker,
+            self.policy,
+            self.stages,
+            layers=self.runtime.reader.layers if options.isolate else None,
+            layers_required=options.sandbox.mode == "require",
+        )
 
     def accept_fingerprint(self) -> None:
         """Say that this pipeline's store and stages are the right ones from now on."""
-        self.broker.agreed(self._subject.fingerprint, insist=True)
+        self.broker.agreed(self.deployment.fingerprint, insist=True)
 
     def _refuse_unsafe_start(self, sender: object, **_: object) -> None:
         """A worker of this app does not start on settings that would lose documents."""

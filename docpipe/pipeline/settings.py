@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from pydantic import AliasChoices, BaseModel, Field, Secret, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from docpipe.errors import ConfigurationError
+from docpipe.execution.layers import Mode, Sandbox
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
@@ -98,6 +100,11 @@ class Settings(BaseSettings):
     co_occurrence: bool = False
     limits: LimitSettings = LimitSettings()
     isolate: bool = True
+    sandbox: Mode = "best"
+    sandbox_waive: str | None = None
+    sandbox_read: str | None = None
+    sandbox_env: str | None = None
+    sandbox_documents: int = Field(200, ge=1)
     log_json: bool = False
 
     lease_seconds: float = Field(60.0, gt=0)
@@ -168,7 +175,20 @@ class Settings(BaseSettings):
             co_occurrence=self.co_occurrence,
             limits=self.limits.limits(),
             isolate=self.isolate,
+            sandbox=self._sandbox(),
         )
+
+    def _sandbox(self) -> Sandbox:
+        try:
+            return Sandbox(
+                mode=self.sandbox,
+                waive=frozenset(_listed(self.sandbox_waive, ",")),
+                read=_listed(self.sandbox_read, os.pathsep),
+                env=_listed(self.sandbox_env, ","),
+                documents=self.sandbox_documents,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"Wrong settings: DOCPIPE_SANDBOX_WAIVE: {error}") from None
 
     def _ocr_options(self) -> dict[str, str]:
         chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
@@ -227,6 +247,10 @@ class Settings(BaseSettings):
         """All settings as text, secrets hidden, for the worker's first log line."""
         shown = self.model_dump(mode="json") | {"store": self.store_name}
         return {name: _masked(value) for name, value in shown.items()}
+
+
+def _listed(text: str | None, separator: str) -> tuple[str, ...]:
+    return tuple(part for each in (text or "").split(separator) if (part := each.strip()))
 
 
 def read_settings() -> Settings:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from docpipe.errors import CancelledError, WaitTimeoutError, from_code
 from docpipe.models import Document, DocumentStatus, Ref
 from docpipe.models.status import CANCELLED, is_error, is_final
-from docpipe.stores.port import ALL_PARTS, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import ALL_PARTS
 
 
 @dataclass(frozen=True, slots=True)

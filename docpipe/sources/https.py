@@ -124,7 +124,7 @@ class Https:
 
     @contextmanager
     def _answer(self, network: _CheckedNetwork, target: Locator) -> Iterator[httpcore.Response]:
-        url, shown = httpx.URL(str(target)), masked(str(target))
+        url, shown = _url(target), masked(str(target))
         plain = httpcore.URL(scheme=b"https", host=url.raw_host, port=self._port, target=url.raw_path)
         headers = [("Host", url.netloc), *_HEADERS]
         pool = httpcore.ConnectionPool(ssl_context=self._context, network_backend=network)
@@ -146,6 +146,13 @@ class Https:
         length = _header(answer, "content-length")
         if length.isdecimal() and int(length) > self._max_bytes:
             raise DocumentTooLargeError(f"{uri} is larger than {self._max_bytes:,} bytes.")
+
+
+def _url(target: Locator) -> httpx.URL:
+    try:
+        return httpx.URL(str(target))
+    except httpx.InvalidURL as error:  # 0177.0.0.1: a number that programs read in different ways
+        raise SourceForbiddenError(f"{masked(str(target))} is not a public address: {error}.") from error
 
 
 class _CheckedNetwork(httpcore.NetworkBackend):

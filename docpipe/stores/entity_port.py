@@ -6,27 +6,10 @@ A project is named by its id, documents without one are those of the project `''
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, Relation
-
-
-@dataclass(frozen=True, slots=True)
-class Ties:
-    """What joins or parts keys, either end among those asked for."""
-
-    links: tuple[EntityLink, ...]
-    decisions: tuple[EntityDecision, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A relation, and where it was found."""
-
-    ref: Ref
-    index: int
-    relation: Relation
+from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
+from docpipe.stores.values import Found, Ties
 
 
 class GraphStore(Protocol):

@@ -10,187 +10,29 @@ All methods raise `StoreUnavailableError` when the store cannot be reached, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from docpipe.models import Document, DocumentStatus, Failure, RangeRef, Ref, StageOutput
-from docpipe.models.status import StageState, StageWords
+from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.stores.entity_port import GraphStore
-from docpipe.stores.range_port import Handover, Ranges
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
-
-
-class Part(StrEnum):
-    """The parts of a document that can be loaded one by one."""
-
-    TEXT = "text"
-    PAGES = "pages"
-    CHUNKS = "chunks"
-    MENTIONS = "mentions"
-    ENTITIES = "entities"
-    RELATIONS = "relations"
-    EDGES = "edges"
-    EXTRAS = "extras"
-
-
-ALL_PARTS = frozenset(Part)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStage:
-    """One stage of a run as the ledger needs to know it."""
-
-    name: str
-    queue: str
-    words: StageWords
-
-
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """What `register` writes. `document_uuid` is used only if the bytes are new to the project."""
-
-    document_uuid: str
-    project_id: str | None
-    name: str
-    uri: str
-    digest: str
-    """SHA-256 of the bytes, hex."""
-    size: int
-    metadata: Mapping[str, Any]
-    stages: Sequence[PlannedStage]
-    priority: int = 0
-    reprocess: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """`created` is true when a new run began; else the document was known and this is where it stands."""
-
-    ref: Ref
-    created: bool
-    status: str
-    task_id: str | None
-
-
-class Outcome(StrEnum):
-    """What a claim was answered."""
-
-    CLAIMED = "claimed"
-    COMPLETE = "complete"
-    """The stage is done: hand on to the next without working."""
-    OVER = "over"
-    """The run has ended, was cancelled or superseded."""
-    BUSY = "busy"
-    """Another attempt holds a live lease."""
-    NOT_READY = "not_ready"
-    """An earlier stage, or a range of the stage's own pages, is not complete."""
-    POISON = "poison"
-    """Started too often without ending."""
-    UNKNOWN = "unknown"
-    """The store knows no such document, run or stage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """`token` and `attempt` are set when claimed or poison; `lease_seconds` (remaining) when busy."""
-
-    outcome: Outcome
-    token: int | None = None
-    attempt: int = 0
-    lease_seconds: float = 0.0
-    last_page: int | None = None
-    """Of a range that was claimed."""
-    joins: bool = False
-    """The stage's pages were read in ranges: what they hold is to be joined."""
-
-
-class Heartbeat(StrEnum):
-    OK = "ok"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
-    """Where a run's bytes rest, and what they must be."""
-
-    uri: str
-    name: str
-    digest: str | None
-    """None for a document of another system whose bytes nobody had read."""
-    size: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which documents; None does not narrow the choice. Times are those of the last change."""
-
-    status: tuple[str, ...] | None = None
-    error_code: str | None = None
-    stage: str | None = None
-    """The stage the document failed in or waits for."""
-    project_id: str | None = None
-    engine: str | None = None
-    """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One line of a list of documents."""
-
-    document_uuid: str
-    run: int
-    name: str
-    status: str
-    project_id: str | None
-    stage: str | None
-    """The first stage that is not complete."""
-    error_code: str | None
-    error_message: str | None
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Stalled:
-    """A run whose message or worker may be lost, and the stage it waits at, or one range of it."""
-
-    ref: Ref
-    stage: str
-    state: StageState
-    first_page: int | None = None
-    """Of the range."""
-
-    @property
-    def message(self) -> Ref | RangeRef:
-        """What its message holds."""
-        return self.ref if self.first_page is None else RangeRef(self.ref, self.first_page)
-
-
-@dataclass(frozen=True, slots=True)
-class Revival:
-    """`outcome`: `resume` (publish from `stage`), `cancelled`, `poison` (quarantined) or `none` (gone on)."""
-
-    outcome: str
-    stage: str | None = None
-    priority: int = 0
-    handover: Handover | None = None
-    """Of a range that is resumed: what to publish instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """The run that goes on, and the stage it goes on from."""
-
-    ref: Ref
-    stage: str
-    priority: int
-    first_pages: tuple[int, ...] = ()
-    """Ranges of the stage to publish instead, by their first page."""
+from docpipe.stores.values import (
+    ALL,
+    Claim,
+    Heartbeat,
+    NewDocument,
+    Part,
+    PlannedStage,
+    Registered,
+    Resumption,
+    Revival,
+    Selection,
+    SourceRecord,
+    Stalled,
+    Summary,
+)
 
 
 class Store(GraphStore, Protocol):
@@ -220,17 +62,7 @@ class Store(GraphStore, Protocol):
         """Take `queue` back: the document is `pending` again, with the reason."""
         ...
 
-    def claim(
-        self,
-        ref: Ref,
-        stage: str,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
         """Take the stage for this attempt; the attempt is counted before any work starts."""
         ...
 
@@ -298,7 +130,7 @@ class Store(GraphStore, Protocol):
         """Where the document stands, with its ledger and history. Raises `DocumentNotFoundError`."""
         ...
 
-    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:
+    def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The documents that match, newest first."""
         ...
 

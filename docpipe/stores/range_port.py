@@ -7,32 +7,11 @@ A range is a row of the ledger as a stage is, with the same promises (docpipe/st
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
-
-if TYPE_CHECKING:
-    from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
-
-
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """What is to be published now; often nothing."""
-
-    first_pages: tuple[int, ...] = ()
-    """Ranges, by their first page."""
-    complete: bool = False
-    """No range is open any more: the stage itself, to join them."""
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRange:
-    """What a range has read, or why it has not."""
-
-    pages: PageRange
-    output: StageOutput | Failure
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
 
 class Ranges(Protocol):
@@ -44,17 +23,7 @@ class Ranges(Protocol):
         """Instead of `finish`: the stage's pages are to be read in ranges, with its attempts counted anew."""
         ...
 
-    def claim(
-        self,
-        ref: Ref,
-        first_page: int,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
+    def claim(self, ref: Ref, first_page: int, claimant: Claimant) -> Claim:
         """Take a range for this attempt, as `Store.claim` does a stage; one that has ended is `COMPLETE`."""
         ...
 

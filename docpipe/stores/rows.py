@@ -32,9 +32,18 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
-from docpipe.stores.entity_port import Found
-from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage, Resumption, Selection, Summary
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.values import (
+    Claim,
+    Found,
+    Handover,
+    NewDocument,
+    Outcome,
+    PlannedStage,
+    ReadRange,
+    Resumption,
+    Selection,
+    Summary,
+)
 
 Row = dict[str, Any]
 

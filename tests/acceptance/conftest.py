@@ -20,9 +20,9 @@ from docpipe.models import Ref
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.stores import open_store
-from docpipe.stores.port import ALL_PARTS
+from docpipe.stores.values import ALL_PARTS
 from tests.stack import Stack
-from tests.workers import REPOSITORY, clean_environment
+from tests.workers import HANG_SECONDS, REPOSITORY, clean_environment
 
 FOLDER = REPOSITORY / "examples" / "documents"
 FACTS: dict[str, list[dict[str, Any]]] = json.loads((FOLDER / "facts.json").read_text("utf-8"))
@@ -67,7 +67,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedRun:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=280,
+        timeout=HANG_SECONDS,
     )
     assert run.returncode == 0, f"docpipe run ended with {run.returncode}: {run.stdout}{run.stderr}"
     results = [json.loads(line) for line in run.stdout.splitlines()]

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from docpipe import Pipeline
-from docpipe.models.status import QUEUES
+from docpipe.models.status import QUEUES, Stage
 from tests.acceptance.conftest import Services
 from tests.workers import Worker, Workers, wait_until
 
@@ -32,7 +32,7 @@ def _packed(body: object) -> str:
 def _message(*, body: str | None = None, **headers: Any) -> dict[str, Any]:
     """A message as Celery sends it, with other headers or another body."""
     found = {"task": "docpipe.ocr", "id": "some-id", "retries": 0} | headers
-    delivery = {"exchange": "", "routing_key": QUEUES["ocr"]}
+    delivery = {"exchange": "", "routing_key": QUEUES[Stage.OCR]}
     return {
         "body": _packed([[REF], {}, {}]) if body is None else body,
         "content-encoding": "utf-8",
@@ -107,7 +107,7 @@ def test_the_worker_goes_on_after(
     bad = BAD[kind]
     main = worker.processes()[0]
     with redis.Redis.from_url(services.redis_url) as client:
-        client.lpush(f"docpipe:{QUEUES['ocr']}", bad if isinstance(bad, bytes) else json.dumps(bad))
+        client.lpush(f"docpipe:{QUEUES[Stage.OCR]}", bad if isinstance(bad, bytes) else json.dumps(bad))
     letter = tmp_path / "letter.txt"
     letter.write_text(f"After {kind} Maria Delgado paid USD 1,000.00.")
 

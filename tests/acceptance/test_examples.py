@@ -15,7 +15,7 @@ import pytest
 from docpipe.models.status import QUEUES
 from tests.acceptance.conftest import FACTS, FOLDER, Services
 from tests.stack.server import free_ports
-from tests.workers import REPOSITORY, Workers, clean_environment, wait_until
+from tests.workers import HANG_SECONDS, REPOSITORY, Workers, clean_environment, wait_until
 
 EXAMPLES = REPOSITORY / "examples"
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -30,7 +30,7 @@ def run(*command: str | Path, cwd: Path = REPOSITORY, **env: str) -> str:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=240,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -86,7 +86,7 @@ def server(services: Services, tmp_path: Path) -> Iterator[httpx.Client]:
     (port,) = free_ports(1)
     with Workers(tmp_path, env, app="background") as workers:
         workers.start(*QUEUES.values(), cwd=FASTAPI)
-        with uvicorn(port, env, tmp_path / "uvicorn.log"), httpx.Client(timeout=30) as client:
+        with uvicorn(port, env, tmp_path / "uvicorn.log"), httpx.Client(timeout=HANG_SECONDS) as client:
             client.base_url = f"http://127.0.0.1:{port}"
             wait_until(lambda: _answers(client), "uvicorn answers")
             workers.wait_until_ready()
@@ -108,7 +108,7 @@ def uvicorn(port: int, env: dict[str, str], log: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=HANG_SECONDS)
 
 
 def _answers(client: httpx.Client) -> bool:

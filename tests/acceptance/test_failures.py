@@ -15,7 +15,7 @@ from docpipe.models import DocumentStatus, Failure
 from docpipe.models.status import QUEUES, WORDS, Stage
 from tests.acceptance.conftest import Services
 from tests.acceptance.failing import MESSAGE
-from tests.workers import Workers, wait_until
+from tests.workers import HANG_SECONDS, Workers, wait_until
 
 STAGES = [*Stage]
 PERMANENT = {
@@ -70,7 +70,7 @@ def test_a_stage_that_fails_for_good_ends_the_document(
     told, expected = PERMANENT[stage]
     submission = submit(stage, told, 99)
     with pytest.raises(expected, match=MESSAGE) as raised:
-        submission.wait(timeout=120)
+        submission.wait(timeout=HANG_SECONDS)
     status = submission.status()
 
     assert (type(raised.value), raised.value.stage) == (expected, stage)
@@ -120,7 +120,7 @@ def test_a_stage_that_fails_twice_and_then_works_completes_after_retries(
     submit: Submit, stage: Stage
 ) -> None:
     submission = submit(stage, "SourceUnavailableError", 2)
-    status = submission.wait(timeout=120)
+    status = submission.wait(timeout=HANG_SECONDS)
 
     assert (status.status, status.graph_status, status.error) == ("completed", "completed", None)
     attempts = [(one.value, "complete", 3 if one is stage else 1) for one in STAGES]
@@ -137,7 +137,7 @@ def test_a_stage_that_fails_twice_and_then_works_completes_after_retries(
 def test_a_stage_that_never_works_again_ends_after_the_last_retry(submit: Submit, stage: Stage) -> None:
     submission = submit(stage, "RateLimitedError", 99)
     with pytest.raises(errors.RateLimitedError, match=MESSAGE):
-        submission.wait(timeout=120)
+        submission.wait(timeout=HANG_SECONDS)
     status = submission.status()
     assert status.status == WORDS[stage].error
     assert [row.attempt for row in status.stages if row.stage == stage] == [4]

@@ -18,10 +18,10 @@ from docpipe.pipeline.pipeline import Pipeline as AnyPipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.sources import Sources
 from docpipe.stores import open_store
-from docpipe.stores.range_port import Handover
+from docpipe.stores.values import Handover
 from tests.acceptance.conftest import Services, without_identity
 from tests.numbered import Pages, scan
-from tests.workers import Worker, Workers, wait_until
+from tests.workers import HANG_SECONDS, Worker, Workers, wait_until
 
 PAGES = 60
 ALL = range(1, PAGES + 1)
@@ -36,8 +36,6 @@ SETTINGS = {
     "DOCPIPE_GRACE_SECONDS": "1",
 }
 LARGEST = 4096
-
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +119,7 @@ def reaped_until_final(pipeline: Pipeline, submission: Submission) -> str:
         status = submission.status().status
         return status if status.startswith(("completed", "error", "cancelled")) else None
 
-    return wait_until(final, "the document is final", seconds=240)
+    return wait_until(final, "the document is final")
 
 
 def test_two_workers_share_a_file_and_make_what_one_makes(
@@ -129,7 +127,7 @@ def test_two_workers_share_a_file_and_make_what_one_makes(
 ) -> None:
     pages.tell("hold", 3, 8)
     submission = submit("shared")
-    wait_until(lambda: pages.begun(3, 8), "two ranges are read at once", seconds=240)
+    wait_until(lambda: pages.begun(3, 8), "two ranges are read at once")
     assert submission.status().status == "ocr_processing"
     states = [(run.pages.first, run.state) for run in pipeline.ranges(submission.document_uuid)]
     assert states[:4] == [(1, "running"), (6, "running"), (11, "queued"), (16, "queued")]
@@ -137,7 +135,7 @@ def test_two_workers_share_a_file_and_make_what_one_makes(
     assert [len(message) < LARGEST for message in messages] == [True]  # three at once, two of them are read
     pages.untell("hold", 3, 8)
 
-    assert submission.wait(timeout=240).status == "completed"
+    assert submission.wait(timeout=HANG_SECONDS).status == "completed"
     same(submission, whole)
     assert pages.readers(3) != pages.readers(8)
     assert pages.repeated(ALL) == {}
@@ -152,7 +150,7 @@ def test_a_failed_page_costs_the_page_and_is_read_again_on_demand(
     pages.tell("fail", 17)
     pages.tell("crash", 22)
     submission = submit("failing")
-    status = submission.wait(timeout=240)
+    status = submission.wait(timeout=HANG_SECONDS)
     assert (status.status, status.failed_pages) == ("completed_with_warnings", (17, 22))
     first = submission.result()
     assert [page.number for page in first.pages if page.start == page.end] == [17, 22]
@@ -161,7 +159,7 @@ def test_a_failed_page_costs_the_page_and_is_read_again_on_demand(
 
     pages.clear()
     assert pipeline.retry_pages(submission.document_uuid) is not None
-    assert submission.wait(timeout=240).status == "completed"
+    assert submission.wait(timeout=HANG_SECONDS).status == "completed"
     same(submission, whole)
     assert [number for number in ALL if pages.readers(number)] == [16, 17, 18, 19, 20, 22]
     assert pipeline.retry_pages(submission.document_uuid) is None
@@ -172,7 +170,7 @@ def test_a_cancelled_file_stops_and_goes_on_where_it_stopped(
 ) -> None:
     pages.tell("hold", 8, 13)
     submission = submit("cancelled")
-    wait_until(lambda: pages.begun(8, 13), "two ranges are read at once", seconds=240)
+    wait_until(lambda: pages.begun(8, 13), "two ranges are read at once")
     assert pipeline.cancel(submission.document_uuid)
     pages.untell("hold", 8, 13)
     wait_until(lambda: submission.status().status == "cancelled", "it is cancelled")
@@ -180,7 +178,7 @@ def test_a_cancelled_file_stops_and_goes_on_where_it_stopped(
     assert states == {"complete", "cancelled"}
 
     assert pipeline.resume(submission.document_uuid) is not None
-    assert submission.wait(timeout=240).status == "completed"
+    assert submission.wait(timeout=HANG_SECONDS).status == "completed"
     same(submission, whole)
     assert set(pages.repeated(ALL)) <= {*range(6, 16)}
 
@@ -190,13 +188,13 @@ def test_messages_that_come_twice_change_nothing(
 ) -> None:
     pages.tell("hold", 3, 8)
     submission = submit("doubled")
-    wait_until(lambda: pages.begun(3, 8), "two ranges are read at once", seconds=240)
+    wait_until(lambda: pages.begun(3, 8), "two ranges are read at once")
     ref = Ref(submission.document_uuid, 1)
     for _ in range(2):
         pipeline.hand_over(ref, Handover((1, 6, 11), complete=True))
     pages.untell("hold", 3, 8)
 
-    assert submission.wait(timeout=240).status == "completed"
+    assert submission.wait(timeout=HANG_SECONDS).status == "completed"
     wait_until(lambda: services.idle, "no message is left")
     same(submission, whole)
     assert pages.repeated(ALL) == {}
@@ -208,14 +206,14 @@ def test_a_short_document_does_not_wait_for_a_long_one(
 ) -> None:
     pages.tell("hold", 3, 8)
     long = submit("long")
-    wait_until(lambda: pages.begun(3, 8), "two ranges are read at once", seconds=240)
+    wait_until(lambda: pages.begun(3, 8), "two ranges are read at once")
     short = pipeline.submit(scan(tmp_path / "letter.pdf", [201, 202]))
     pages.tell("hold", 58)
     pages.untell("hold", 3, 8)
-    assert short.wait(timeout=240).status == "completed"
+    assert short.wait(timeout=HANG_SECONDS).status == "completed"
     assert long.status().status == "ocr_processing"
     pages.untell("hold", 58)
-    assert long.wait(timeout=240).status == "completed"
+    assert long.wait(timeout=HANG_SECONDS).status == "completed"
 
 
 def test_a_killed_worker_costs_its_range(
@@ -223,7 +221,7 @@ def test_a_killed_worker_costs_its_range(
 ) -> None:
     pages.tell("hold", 13)
     submission = submit("killed")
-    wait_until(lambda: pages.begun(13), "page 13 is being read", seconds=240)
+    wait_until(lambda: pages.begun(13), "page 13 is being read")
     kill(holder(workers.all, pages.readers(13)[0]))
     pages.untell("hold", 13)
 

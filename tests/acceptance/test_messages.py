@@ -14,13 +14,11 @@ import pytest
 from docpipe import Pipeline
 from docpipe.models.status import QUEUES
 from tests.acceptance.conftest import Services
-from tests.workers import Workers, wait_until
+from tests.workers import HANG_SECONDS, Workers, wait_until
 
 LARGEST = 4096
 PAGES = 300
 SENTENCE = "Page {}. On 3 May 2024 Maria Delgado paid USD 1,{:03}.00 to Harwick Port Authority."
-
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def test_every_message_of_a_long_document_is_small_and_holds_only_ids(
 ) -> None:
     submission = pipeline.submit(minutes)
     messages = [message for queue in QUEUES.values() for message in _let_go(queue, pipeline, services)]
-    assert submission.wait(timeout=240).status == "completed"
+    assert submission.wait(timeout=HANG_SECONDS).status == "completed"
     assert len(submission.result().pages) == PAGES
 
     assert len(messages) == len(QUEUES)
@@ -60,10 +58,10 @@ def test_every_message_of_a_long_document_is_small_and_holds_only_ids(
 def _let_go(queue: str, pipeline: Pipeline, services: Services) -> list[bytes]:
     """The messages that wait in the queue, all there are; then the worker gets them."""
     key = f"docpipe:{queue}"
-    wait_until(lambda: list(services.messages()) == [key], f"a message waits in {queue} alone", seconds=240)
+    wait_until(lambda: list(services.messages()) == [key], f"a message waits in {queue} alone")
     waiting = services.messages()[key]
     assert pipeline.app is not None
-    pipeline.app.control.add_consumer(queue, reply=True, timeout=30, limit=1)
+    pipeline.app.control.add_consumer(queue, reply=True, timeout=HANG_SECONDS, limit=1)
     return waiting
 
 

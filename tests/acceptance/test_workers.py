@@ -31,8 +31,6 @@ select s.document_uuid, s.celery_status, s.initial_processing_status, n."process
   from source_documents s left join neo4j_documents n on n."sourceDocumentUuid" = s.document_uuid
 """
 
-pytestmark = pytest.mark.timeout(600)
-
 each_document = pytest.mark.parametrize("name", NAMES)
 
 
@@ -75,7 +73,7 @@ def _watched(services: Services, connection: psycopg.Connection[Any], folder: Pa
             workers.start(queue)
         workers.wait_until_ready()
         with _host(services.env) as host:
-            wait_until(lambda: story.look(connection), "all documents are final", seconds=240)
+            wait_until(lambda: story.look(connection), "all documents are final")
             output, _ = host.communicate()
         wait_until(lambda: services.idle, "no message is left")
     assert host.returncode == 0

@@ -19,9 +19,10 @@ from docpipe.graph.linking import link_document
 from docpipe.graph.reader import Graphs
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
 from docpipe.models import Entity, Evidence, Mention, Ref, Relation, StageOutput
-from docpipe.stores.port import ALL_PARTS, Store
+from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.supabase.store import SupabaseStore
+from docpipe.stores.values import ALL_PARTS
 from tests.contract.test_store import OUTPUTS, new, run_all, run_stage
 
 TABLES = ("names", "blocks", "links", "decisions")

@@ -32,7 +32,9 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import StageState
-from docpipe.stores.port import (
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.values import (
     ALL_PARTS,
     Claim,
     Heartbeat,
@@ -44,7 +46,6 @@ from docpipe.stores.port import (
     Selection,
     SourceRecord,
     Stalled,
-    Store,
 )
 
 TEXT = "Ann met Bob.\n\nThey signed — 5 €."
@@ -104,7 +105,7 @@ def claim(store: Store, ref: Ref, stage: str, **changes: Any) -> Claim:
         "lease_seconds": 60.0,
         "max_attempts": 5,
     }
-    return store.claim(ref, stage, **(values | changes))
+    return store.claim(ref, stage, Claimant(**(values | changes)))
 
 
 def token_of(taken: Claim) -> int:
@@ -558,11 +559,11 @@ def test_a_stage_that_never_ends_is_quarantined(store: Store, ref: Ref) -> None:
 
 
 def test_a_cancelled_run_whose_worker_died_ends_as_cancelled(store: Store, ref: Ref) -> None:
-    claim(store, ref, "ocr", lease_seconds=0.3)
+    token = token_of(claim(store, ref, "ocr"))
     store.cancel(ref.document_uuid)
     assert store.status(ref.document_uuid).status == "ocr_processing"
-    while not store.stalled(grace_seconds=0.0):
-        pass
+    store.heartbeat(ref, "ocr", token, 0.0)  # its last: the lease lapses
+    assert store.stalled(grace_seconds=0.0)
     assert revive(store, ref) == Revival("cancelled")
     assert store.status(ref.document_uuid).status == "cancelled"
 

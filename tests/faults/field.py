@@ -22,27 +22,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.verdict import Rows, Verdict
 from tests.faults.watcher import Watcher
 from tests.stack import Stack
-from tests.workers import wait_until
-
-FINAL_SECONDS = 150.0
-_MARGIN_SECONDS = 20.0
-_CALM_SECONDS = 120.0
-
-
-def takeover_seconds(policy: Policy) -> float:
-    """Until a stage whose worker died, or whose message was lost, is sent again: at most this."""
-    return policy.lease_seconds + policy.grace_seconds + policy.reap_seconds
-
-
-def margin(own_seconds: float) -> float:
-    """Seconds that an attempt is given for its work and its turn, beyond what the failure costs.
-
-    Undisturbed, with workers that run, a document takes about one. But it is one of two dozen on two
-    cores, its workers may have to start anew, and the machine may be busy with other things: so it is
-    twice what workers took here to start and finish one document, and at least twenty seconds.
-    """
-    return max(_MARGIN_SECONDS, 2 * own_seconds)
-
+from tests.workers import HANG_SECONDS, wait_until
 
 _OPEN = {
     "active runs": "select count(*) from docpipe_runs where state = 'active'",
@@ -63,8 +43,6 @@ class Field:
     marks: Path
     logs: Path
     quiet: Rows = field(default_factory=dict)
-    own_seconds: float = 0.0
-    """What workers took to start and to finish one document undisturbed."""
 
     def submit(self, project: str, bomb: Bomb | None = None) -> Submission:
         """The text as a document of its own project."""
@@ -88,7 +66,7 @@ class Field:
 
     def gone_off(self, mark: str) -> None:
         """Return when the bomb that leaves this mark has gone off."""
-        wait_until(lambda: bombs.went_off(self.marks, mark), f"{mark} goes off", FINAL_SECONDS)
+        wait_until(lambda: bombs.went_off(self.marks, mark), f"{mark} goes off")
 
     def release(self, submission: Submission) -> None:
         """Let a held stage go on."""
@@ -101,7 +79,7 @@ class Field:
 
     def final(self, submission: Submission) -> DocumentStatus:
         """The document's status when it is final, or, if it is lost, after a long time."""
-        self.watcher.wait_until_final(submission.document_uuid, FINAL_SECONDS)
+        self.watcher.wait_until_final(submission.document_uuid, HANG_SECONDS)
         return submission.status()
 
     def leftovers(self) -> dict[str, int]:
@@ -111,22 +89,16 @@ class Field:
     def leftovers_in_the_end(self) -> dict[str, int]:
         """The same, when nothing is left or, if something stays, after a long time."""
         with suppress(AssertionError):
-            wait_until(lambda: self.leftovers() == {}, "nothing is left", _CALM_SECONDS)
+            wait_until(lambda: self.leftovers() == {}, "nothing is left")
         return self.leftovers()
 
     def waiting(self, prefix: str) -> dict[str, int]:
         """What is left in Redis under this prefix."""
         return {name: count for name, count in self.leftovers().items() if name.startswith(prefix)}
 
-    def allowed(self, deaths: int = 0, lasts: float = 0.0) -> float:
-        """Seconds from registration to the final state, where the stage's worker dies so often and the
-        failure itself takes so long: each death costs at most the lease and what the reaper needs to see it.
-        """
-        return lasts + deaths * takeover_seconds(self.policy) + (1 + deaths) * margin(self.own_seconds)
-
-    def judge(self, failure: str, stage: str, status: DocumentStatus, allowed: float) -> Verdict:
+    def judge(self, failure: str, stage: str, status: DocumentStatus) -> Verdict:
         """The verdict on the document, compared with the quiet run."""
-        return verdict.judge(failure, stage, status, self.stack.postgres.url, self.quiet, allowed)
+        return verdict.judge(failure, stage, status, self.stack.postgres.url, self.quiet)
 
 
 @contextmanager

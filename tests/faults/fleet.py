@@ -22,7 +22,7 @@ from typing import Self
 
 import psutil
 
-from tests.workers import REPOSITORY, STOP_SECONDS, WorkerError, clean_environment, wait_until
+from tests.workers import HANG_SECONDS, REPOSITORY, WorkerError, clean_environment, wait_until
 
 APP = "tests.faults.app"
 _PAUSE_SECONDS = 0.3
@@ -80,7 +80,7 @@ class Supervised:
         assert self._supervisor.stdin is not None
         self._supervisor.stdin.close()
         try:
-            self._supervisor.wait(STOP_SECONDS)
+            self._supervisor.wait(HANG_SECONDS)
         except subprocess.TimeoutExpired:
             self._supervisor.kill()
             self._supervisor.wait()

@@ -23,11 +23,13 @@ from docpipe.execution.tools import Tools
 from docpipe.models import Ref, StageOutput
 from docpipe.sources import Sources
 from docpipe.stores import open_store
-from docpipe.stores.port import ALL_PARTS, NewDocument, Store
+from docpipe.stores.port import Store
+from docpipe.stores.values import ALL_PARTS, NewDocument
 from tests.engines import OPTIONS, doing
 from tests.faults.armed import TEXT
+from tests.workers import HANG_SECONDS
 
-TRIALS = 1000
+TRIALS = 300
 SEEDS = range(20)
 
 
@@ -78,7 +80,6 @@ def _runtime(env: dict[str, str], uploads: Path, options: Options = OPTIONS) -> 
     )
 
 
-@pytest.mark.timeout(600)
 def test_of_two_workers_with_the_same_message_one_does_the_work(
     supabase_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -93,7 +94,7 @@ def test_of_two_workers_with_the_same_message_one_does_the_work(
     ]
     for worker in workers:
         worker.start()
-    told = dict(results.get(timeout=300) for _ in workers)
+    told = dict(results.get(timeout=HANG_SECONDS) for _ in workers)
     for worker in workers:
         worker.join()
     runtime.store.close()

@@ -21,7 +21,7 @@ from tests.faults.bombs import Bomb
 from tests.faults.field import Field, opened_pipeline
 from tests.faults.fleet import Fleet
 from tests.faults.verdict import NO_HARM, Verdict
-from tests.workers import wait_until
+from tests.workers import HANG_SECONDS, wait_until
 
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "6"))
 
@@ -60,7 +60,7 @@ def _stop_workers_softly(field: Field, fleet: Fleet) -> Iterator[None]:
 
 
 def _wait_for_the_end(processes: Iterable[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(list(processes), timeout=30)
+    _, alive = psutil.wait_procs(list(processes), timeout=HANG_SECONDS)
     assert alive == []
 
 
@@ -117,7 +117,6 @@ DISASTERS = [
 ]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("disaster", DISASTERS, ids=lambda disaster: str(disaster.failure))
 def test_a_document_at_each_stage_survives(
     battlefield: Field, fleet: Fleet, record: Callable[[Verdict], None], disaster: Disaster
@@ -125,23 +124,19 @@ def test_a_document_at_each_stage_survives(
     held = {stage: battlefield.submit(f"{disaster.failure}-{stage}", Bomb(stage, "hold")) for stage in Stage}
     for submission in held.values():
         battlefield.held(submission)
-    begin = time.monotonic()
     with disaster.strike(battlefield, fleet):
         for submission in held.values():
             battlefield.release(submission)
-    allowed = battlefield.allowed(deaths=1, lasts=time.monotonic() - begin)
     verdicts = [
-        battlefield.judge(disaster.failure, stage, battlefield.final(submission), allowed)
+        battlefield.judge(disaster.failure, stage, battlefield.final(submission))
         for stage, submission in held.items()
     ]
     for verdict in verdicts:
         record(verdict)
     assert [(each.state, each.harm) for each in verdicts] == [("completed", NO_HARM)] * 4
     assert {each.attempts for each in verdicts} <= set(disaster.attempts)
-    assert [each.in_time for each in verdicts] == [True] * 4
 
 
-@pytest.mark.timeout(600)
 def test_a_stage_longer_than_the_visibility_time_out_is_worked_on_once(
     battlefield: Field, fleet: Fleet, record: Callable[[Verdict], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,19 +153,16 @@ def test_a_stage_longer_than_the_visibility_time_out_is_worked_on_once(
         for submission in held.values():
             field.held(submission)
         refused = "stage_not_claimed"  # what the second delivery says
-        wait_until(lambda: refused in impatient.tails(4000), "the messages come again", 60)
+        wait_until(lambda: refused in impatient.tails(4000), "the messages come again")
         for submission in held.values():
             field.release(submission)
         for stage, submission in held.items():
-            verdict = field.judge(
-                "longer than the visibility time-out", stage, field.final(submission), field.allowed(deaths=1)
-            )
+            verdict = field.judge("longer than the visibility time-out", stage, field.final(submission))
             record(verdict)
             assert (verdict.state, verdict.attempts, verdict.harm) == ("completed", 1, NO_HARM)
         # nobody else would take the deliveries that still wait for their second turn
-        wait_until(lambda: not field.waiting("impatient:"), "every delivery has come and gone", 120)
+        wait_until(lambda: not field.waiting("impatient:"), "every delivery has come and gone")
 
 
-@pytest.mark.timeout(600)
 def test_at_the_end_nothing_is_left_in_broker_and_ledger(battlefield: Field, fleet: Fleet) -> None:
     assert battlefield.leftovers_in_the_end() == {}

@@ -36,9 +36,7 @@ class Verdict:
     state: str
     """The final status, and the error's code."""
     seconds: float
-    """From registration to the final state."""
-    allowed: float
-    """How many seconds that may be."""
+    """From registration to the final state, on this machine at this hour: for the reader, no verdict."""
     attempts: int
     """Of the stage that was hit."""
     duplicated: int
@@ -51,17 +49,12 @@ class Verdict:
         """What stands there twice, what is lost, and what differs: `NO_HARM` when all is well."""
         return self.duplicated, self.lost, self.differing
 
-    @property
-    def in_time(self) -> bool:
-        return self.seconds <= self.allowed
-
     def cells(self) -> tuple[str, ...]:
         return (
             self.failure,
             self.stage,
             self.state,
             f"{self.seconds:.1f}",
-            f"{self.allowed:.1f}",
             str(self.attempts),
             str(self.duplicated),
             str(self.lost),
@@ -72,7 +65,7 @@ class Verdict:
 NO_HARM = (0, 0, ())
 
 
-def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Rows, allowed: float) -> Verdict:
+def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Rows) -> Verdict:
     """The verdict on a document, compared with a quiet run of the same text."""
     code = f" ({status.error.code})" if status.error else ""
     begin, end = status.history[0][0], status.history[-1][0]
@@ -84,7 +77,6 @@ def judge(failure: str, stage: str, status: DocumentStatus, dsn: str, quiet: Row
         stage=stage,
         state=status.status + code,
         seconds=(end - begin).total_seconds(),
-        allowed=allowed,
         attempts=next((each.attempt for each in status.stages if each.stage == stage), 0),
         duplicated=beyond + sum(max(0, len(rows) - len(quiet[table])) for table, rows in found.items()),
         lost=int(not is_final(status.status)),
@@ -133,7 +125,6 @@ HEADINGS = (
     "stage",
     "final state",
     "seconds",
-    "allowed",
     "attempts",
     "duplicated",
     "lost",

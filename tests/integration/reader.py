@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.workers import REPOSITORY, clean_environment, wait_until
+from tests.workers import HANG_SECONDS, REPOSITORY, clean_environment, wait_until
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
 
@@ -36,7 +36,6 @@ ENDLESS = {
 }
 """Beginnings of commands that go on until they are told to stop, and what they say when they are ready."""
 
-SECONDS = 300.0
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
 _STOPPED = {0, 128 + 15, 256 - 15}
 """Ends that systemd too takes for a clean one after SIGTERM."""
@@ -111,7 +110,7 @@ class Reader:
     def _run(self, line: str) -> None:
         done = subprocess.run(
             ["bash", "-euc", self._here(line)], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=SECONDS,
+            capture_output=True, text=True, timeout=HANG_SECONDS,
         )  # fmt: skip
         said = done.stdout + done.stderr
         self.said[line] = self.said.get(line, "") + said
@@ -136,7 +135,7 @@ class Reader:
         for process in self.running.values():
             assert process.stdin is not None
             process.stdin.close()
-        ended = {line: process.wait(60) for line, process in self.running.items()}
+        ended = {line: process.wait(HANG_SECONDS) for line, process in self.running.items()}
         logs, self.running = self._logs(), {}
         assert set(ended.values()) <= _STOPPED, f"{ended}\n{logs}"
 

@@ -34,7 +34,7 @@ from tests.integration.test_takeover_queue import (
 )
 from tests.stack import Stack
 from tests.stack.server import free_ports
-from tests.workers import REPOSITORY, Workers, wait_until
+from tests.workers import HANG_SECONDS, REPOSITORY, Workers, wait_until
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -52,7 +52,6 @@ def statuses(dsn: str) -> dict[str, int]:
 # --- leaving the queue -----------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("generation", [1, 2])
 def test_leaving_a_queue(
     generation: int, stack: Stack, empty_database: str, redis_url: str, tmp_path: Path
@@ -158,7 +157,6 @@ def new_bucket(aws: dict[str, str]) -> Iterator[Callable[[str], S3Client]]:  # n
     client.close()
 
 
-@pytest.mark.timeout(900)
 def test_deploying(
     env: dict[str, str],
     aws: dict[str, str],  # noqa: F811
@@ -182,7 +180,7 @@ def test_deploying(
 
 
 def test_monitoring(env: dict[str, str], workers: Workers, pipeline: Pipeline, tmp_path: Path) -> None:
-    pipeline.submit(b"Ann met Bob.", name="note.txt").wait(120)
+    pipeline.submit(b"Ann met Bob.", name="note.txt").wait(HANG_SECONDS)
     (port,) = free_ports(1)
     slow = {0, 1}  # workers of a busy machine may not answer within the monitor's second
     exits = {"docpipe monitor": slow, "docpipe monitor --once --json": slow}
@@ -248,7 +246,7 @@ def test_recovering(env: dict[str, str], pipeline: Pipeline, tmp_path: Path) -> 
     with Workers(tmp_path, env) as started:
         started.start(*QUEUES)
         started.wait_until_ready()
-        pipeline.submit(b"Ann met Bob.", name="done.txt").wait(120)
+        pipeline.submit(b"Ann met Bob.", name="done.txt").wait(HANG_SECONDS)
     submitted = pipeline.submit(b"Bob met Ann.", name="bad.txt")  # nobody works from now on
     uid = submitted.document_uuid
 

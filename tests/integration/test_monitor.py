@@ -58,7 +58,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 def shown(pipeline: Pipeline) -> str:
     console = Console(file=io.StringIO(), width=200, highlight=False)
-    console.print(screen(look(pipeline, inspect_seconds=None)))
+    console.print(screen(look(pipeline.deployment, inspect_seconds=None)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -172,7 +172,7 @@ def test_messages_that_workers_hold_are_counted_and_those_that_wait_for_their_ti
         (held("ocr", None), held("ocr", later), held("ocr", earlier), held("text", later), "not json", "[1]")
     ):
         client.hset(f"{PREFIX}unacked", str(tag), message)
-    depths = look(pipeline, inspect_seconds=None).queues
+    depths = look(pipeline.deployment, inspect_seconds=None).queues
     assert depths is not None
     assert {queue: (depth.unacknowledged, depth.delayed) for queue, depth in depths.items()} == {
         "ocr": (3, 1),
@@ -185,7 +185,7 @@ def test_messages_that_workers_hold_are_counted_and_those_that_wait_for_their_ti
 def test_a_redis_that_is_away_is_said_and_never_shown_as_nought(tmp_path: Path) -> None:
     store = open_store(f"sqlite://{tmp_path / 'a.db'}")
     away = new_pipeline("redis://127.0.0.1:1/0", store, tmp_path)
-    found = look(away)
+    found = look(away.deployment)
     assert [problem.part for problem in found.problems] == ["redis"]
     assert (found.queues, found.workers, found.stuck) == (None, None, None)
     assert json.loads(to_json(found))["queues"] is None
@@ -196,7 +196,7 @@ def test_a_redis_that_is_away_is_said_and_never_shown_as_nought(tmp_path: Path) 
 
 def test_a_broker_that_is_no_redis_is_said(tmp_path: Path) -> None:
     with contextlib.closing(open_store(f"sqlite://{tmp_path / 'a.db'}")) as store:
-        found = look(Pipeline(memory_app(), store=store))
+        found = look(Pipeline(memory_app(), store=store).deployment)
     assert found.problems == (Problem("redis", NOT_REDIS),)
     assert found.queues is None
 
@@ -204,7 +204,7 @@ def test_a_broker_that_is_no_redis_is_said(tmp_path: Path) -> None:
 def test_a_store_that_is_away_is_said(redis_url: str, tmp_path: Path) -> None:
     store = open_store("supabase", supabase_url="http://127.0.0.1:1", supabase_key="sb_secret_x")
     away = new_pipeline(redis_url, store, tmp_path)
-    found = look(away, inspect_seconds=None)
+    found = look(away.deployment, inspect_seconds=None)
     assert [problem.part for problem in found.problems] == ["store"]
     assert (found.statistics, found.stuck) == (None, None)
     assert found.queues is not None
@@ -215,7 +215,7 @@ def test_a_store_that_is_away_is_said(redis_url: str, tmp_path: Path) -> None:
 
 
 def test_every_stage_is_listed_without_work_too(pipeline: Pipeline) -> None:
-    found = look(pipeline, inspect_seconds=None).statistics
+    found = look(pipeline.deployment, inspect_seconds=None).statistics
     assert found is not None
     assert found.stages == tuple(StageCount(stage) for stage in STAGES)
 
@@ -224,7 +224,7 @@ def test_a_status_that_docpipe_does_not_know_is_shown(pipeline: Pipeline) -> Non
     pipeline.submit(b"Ann met Bob.", name="a.txt")
     with pipeline.store._transaction() as db:  # type: ignore[attr-defined]  # another program wrote this word
         db.execute("update source_documents set celery_status = 'initiating'")
-    assert look(pipeline, inspect_seconds=None).unknown_statuses == ("initiating",)
+    assert look(pipeline.deployment, inspect_seconds=None).unknown_statuses == ("initiating",)
     assert "initiating (unknown)" in shown(pipeline)
 
 
@@ -233,7 +233,7 @@ def test_a_lost_message_and_a_silent_worker_are_stuck(pipeline: Pipeline, client
     claim(pipeline, ref_of(silent), "ocr", lease_seconds=-90.0)
     lose_messages(client)
     assert pipeline.app is not None
-    stuck = look(pipeline, inspect_seconds=None).stuck
+    stuck = look(pipeline.deployment, inspect_seconds=None).stuck
     assert stuck is not None
     assert {each.document_uuid for each in stuck} == {each.document_uuid for each in (silent, lost, waiting)}
     reasons = {each.document_uuid: (each.state, each.reason) for each in stuck}
@@ -245,7 +245,7 @@ def test_a_lost_message_and_a_silent_worker_are_stuck(pipeline: Pipeline, client
 
 def test_documents_that_wait_in_redis_are_not_stuck(pipeline: Pipeline) -> None:
     pipeline.submit(b"Ann met Bob.", name="a.txt")
-    assert look(pipeline, inspect_seconds=None).stuck == ()
+    assert look(pipeline.deployment, inspect_seconds=None).stuck == ()
 
 
 def test_the_screen_shows_what_runs_what_failed_and_why(pipeline: Pipeline) -> None:
@@ -280,13 +280,14 @@ def test_workers_are_counted_per_queue(pipeline: Pipeline, redis_url: str, tmp_p
     with Workers(tmp_path, environment) as workers:
         workers.start("ocr", "text")
         workers.wait_until_ready()
-        found = look(pipeline, inspect_seconds=10.0)
+        found = look(pipeline.deployment, inspect_seconds=10.0)
     assert (found.problems, found.workers) == ((), {"ocr": 1, "text": 1})
 
 
 def test_a_stage_that_a_stuck_row_names_is_in_the_json(pipeline: Pipeline) -> None:
     found = replace(
-        look(pipeline, inspect_seconds=None), stuck=(StuckStage("u", 1, "ocr", "queued", "its message"),)
+        look(pipeline.deployment, inspect_seconds=None),
+        stuck=(StuckStage("u", 1, "ocr", "queued", "its message"),),
     )
     assert json.loads(to_json(found))["stuck"] == [
         {"document_uuid": "u", "run": 1, "stage": "ocr", "state": "queued", "reason": "its message"}
@@ -327,7 +328,7 @@ def scrape() -> Callable[[Pipeline], dict[tuple[str, ...], float]]:
 
     def scrape_(pipeline: Pipeline) -> dict[tuple[str, ...], float]:
         (port,) = free_ports(1)
-        with metrics.serve(pipeline, port):
+        with metrics.serve(pipeline.deployment, port):
             return scraped(f"http://127.0.0.1:{port}/metrics")
 
     return scrape_
@@ -360,7 +361,7 @@ def test_what_cannot_be_read_has_no_sample(
 
 
 def test_every_queue_of_the_pipeline_is_counted(pipeline: Pipeline) -> None:
-    queues = look(pipeline, inspect_seconds=None).queues
+    queues = look(pipeline.deployment, inspect_seconds=None).queues
     assert queues is not None
     assert [*queues] == [*QUEUES.values()]
     assert MissingExtraError.for_module("prometheus_client", "metrics").message.endswith("[metrics]'")

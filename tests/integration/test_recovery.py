@@ -19,10 +19,11 @@ from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
-from docpipe.stores.port import Outcome, Selection
-from docpipe.stores.range_port import Handover
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
+from tests.workers import HANG_SECONDS
 
 PREFIX = "recovery:"
 POLICY = Policy(lease_seconds=60.0, grace_seconds=0.0, max_attempts=5)
@@ -80,15 +81,8 @@ def lose_messages(client: redis.Redis) -> None:
 
 
 def claim(pipeline: Pipeline, ref: Ref, stage: str, lease_seconds: float = 0.0) -> int:
-    taken = pipeline.store.claim(
-        ref,
-        stage,
-        claim_id=os.urandom(8).hex(),
-        task_id="t",
-        worker="dead:1",
-        lease_seconds=lease_seconds,
-        max_attempts=5,
-    )
+    claimant = Claimant(os.urandom(8).hex(), "t", "dead:1", lease_seconds, max_attempts=5)
+    taken = pipeline.store.claim(ref, stage, claimant)
     assert taken.outcome is Outcome.CLAIMED
     assert taken.token is not None
     return taken.token
@@ -285,7 +279,13 @@ def test_a_worker_refuses_to_start_on_a_wrong_setup(redis_url: str, tmp_path: Pa
     command = [sys.executable, "-m", "celery", "-A", "host_app", "worker", "--pool", "solo", "-Q", "ocr"]
     env = {"CELERY_BROKER_URL": redis_url, "DOCPIPE_STORE": f"sqlite://{tmp_path / 'a.db'}"}
     done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | env, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=tmp_path,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert done.returncode == 1
     assert "docpipe: the worker does not start:" in done.stderr

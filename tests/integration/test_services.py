@@ -7,21 +7,19 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.pipeline import Pipeline
 from tests.integration.reader import Reader
 from tests.integration.test_howtos import env, names, pipeline, statuses  # noqa: F401 - fixtures
 from tests.stack.server import free_ports
 from tests.unit.test_deploy import SERVICES, UNITS
-from tests.workers import wait_until
+from tests.workers import HANG_SECONDS, wait_until
 
 PROGRAMS = "/srv/docpipe/venv/bin/"
 
 
 def fetched(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=HANG_SECONDS) as answer:
         return str(answer.read().decode())
 
 
@@ -35,7 +33,6 @@ def commands_of(unit: Path) -> Iterator[tuple[dict[str, str], str]]:
         yield own, command.replace("%i", instance).replace("%%", "%").removeprefix(PROGRAMS)
 
 
-@pytest.mark.timeout(900)
 def test_the_commands_of_the_units_take_a_file_all_the_way(env: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
     (port,) = free_ports(1)
     watched = tmp_path / "in"
@@ -51,7 +48,6 @@ def test_the_commands_of_the_units_take_a_file_all_the_way(env: dict[str, str], 
         assert len(reader.running) == len(QUEUES) + len(UNITS) - 1
 
 
-@pytest.mark.timeout(900)
 def test_the_commands_of_the_services_take_a_document_all_the_way(
     env: dict[str, str],  # noqa: F811
     pipeline: Pipeline,  # noqa: F811
@@ -63,6 +59,6 @@ def test_the_commands_of_the_services_take_a_document_all_the_way(
         for name, service in SERVICES.items():
             if name != "redis":
                 reader.do(service["command"])
-        pipeline.submit(b"Ann met Bob.", name="note.txt").wait(240)
+        pipeline.submit(b"Ann met Bob.", name="note.txt").wait(HANG_SECONDS)
         assert 'docpipe_up{part="redis"} 1.0' in fetched(int(ports["9108"]), "/metrics")
         assert fetched(int(ports["5555"]), "/healthcheck") == "OK"

@@ -171,11 +171,12 @@ def test_a_killed_api_refuses_and_a_started_one_answers(stack: Stack, service: C
 
 
 def test_a_paused_server_keeps_silent_until_it_is_resumed(stack: Stack, redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url, socket_timeout=0.2, retry=None) as client:
-        stack.redis.pause()
-        with pytest.raises(redis.TimeoutError):
-            client.ping()
-        stack.redis.resume()
+    stack.redis.pause()
+    impatient = redis.Redis.from_url(redis_url, socket_timeout=0.2, retry=None)
+    with impatient, pytest.raises(redis.TimeoutError):
+        impatient.ping()
+    stack.redis.resume()
+    with redis.Redis.from_url(redis_url) as client:
         assert client.ping()
 
 

@@ -52,7 +52,7 @@ def test_a_document_that_rests_there_is_taken_in_by_its_locator(sources: Sources
 
 def test_a_missing_object_is_not_found(sources: Sources, bucket: str) -> None:
     with pytest.raises(SourceNotFoundError, match="no object"):
-        sources.take_in(f"supabase://{bucket}/gone.txt")
+        sources.take_in(f"supabase://{bucket}/in/gone.txt")
 
 
 def test_a_key_without_rights_is_refused(sources: Sources, supabase_env: dict[str, str]) -> None:

@@ -257,7 +257,7 @@ def test_a_dry_run_lists_and_changes_nothing(new_world: NewWorld) -> None:
     assert table(world.dsn, SENT) == []
 
 
-KILLS = int(os.environ.get("KILLS", "30"))
+KILLS = int(os.environ.get("KILLS", "12"))
 
 
 @pytest.mark.timeout(300 + 60 * KILLS)

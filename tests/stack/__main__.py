@@ -50,6 +50,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.after_stdin:
         sys.stdin.read()
+        Stack(arguments.dir).kill()
+        return 0
     try:
         return COMMANDS[arguments.command](Stack(arguments.dir))
     except StackError as error:

@@ -165,7 +165,7 @@ class PostgresServer(Server):
         self._execute(dsn, sql.SQL(SCHEMA))
 
     def _execute(self, dsn: str, query: sql.SQL | sql.Composed) -> None:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=2) as connection:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
             connection.execute(query)
 
 

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import psutil
 
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+START_SECONDS = 300.0
+STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 SAME_PROCESS_SECONDS = 5.0  # start times are reckoned from the boot time, which clock corrections move
 
@@ -82,7 +82,7 @@ class Server(ABC):
     def start(self) -> None:
         """Start, and return when the server answers.
 
-        Raises: StackError with the end of the log when it ends or stays silent for 30 s.
+        Raises: StackError with the end of the log when it ends or stays silent for minutes.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
@@ -102,7 +102,7 @@ class Server(ABC):
         self._wait_until_ready()
 
     def stop(self) -> None:
-        """End the process as its operator would; after 10 s, by force. A stopped one stays stopped."""
+        """End the process as its operator would; after 30 s, by force. A stopped one stays stopped."""
         self.resume()
         family = self._family()
         for process in family[:1]:

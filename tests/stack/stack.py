@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from docpipe.takeover import takeover
+from tests.guardian import RUN
 from tests.stack.api_server import ApiServer
 from tests.stack.postgres_server import PostgresServer
 from tests.stack.redis_server import RedisServer
@@ -58,10 +60,16 @@ class Stack:
         Raises: StackError with the end of a log and what to do.
         """
         self.stop()
+        self._lay_out()
+        self._serve()
+
+    def _lay_out(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._build(_new_state())
         self._state_file.touch(mode=0o600)
         self._state_file.write_text(json.dumps(self._state))
+
+    def _serve(self) -> None:
         try:
             self._start_servers()
         except BaseException:
@@ -70,9 +78,19 @@ class Stack:
 
     def stop(self) -> None:
         """End all three and remove their data; logs stay. Does nothing to a stopped stack."""
-        self._dismiss_guard()
         for server in reversed(self.servers):
             server.stop()
+        self._discard()
+        self._dismiss_guard()
+
+    def kill(self) -> None:
+        """The same at once, for a stack whose run was killed: its data are worth nothing."""
+        for server in self.servers:
+            server.kill()
+        self._discard()
+
+    def _discard(self) -> None:
+        for server in self.servers:
             server.discard()
         self._state_file.unlink(missing_ok=True)
 
@@ -89,8 +107,10 @@ class Stack:
         self.api.restart()
 
     def __enter__(self) -> Self:
-        self.start()
+        self.stop()
+        self._lay_out()
         self._hire_guard()
+        self._serve()
         return self
 
     def __exit__(
@@ -127,11 +147,19 @@ class Stack:
 
     def _hire_guard(self) -> None:
         # The guard waits for the end of its standard input, which the kernel closes when this
-        # process ends, by SIGKILL too, and then stops the servers.
+        # process ends, by SIGKILL too, and then kills the servers. It belongs to no run: the run's
+        # guardian would end it before it has done so.
         command = [sys.executable, "-m", "tests.stack", "down", "--dir", str(self.folder), "--after-stdin"]
+        environment = {name: value for name, value in os.environ.items() if name != RUN}
         with (self.folder / "guard.log").open("wb") as log:
             self._guard = subprocess.Popen(
-                command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=REPOSITORY,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _dismiss_guard(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from celery import Celery
+from hypothesis import HealthCheck, settings
 from kombu import Message
 
 from docpipe import set_default_pipeline
@@ -27,6 +28,11 @@ from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
+from tests.workers import HANG_SECONDS
+
+# On a busy machine an example takes as long as it takes.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[2]
 NewPipeline = Callable[..., Pipeline]
@@ -122,7 +128,7 @@ def python(tmp_path: Path) -> Python:
             env=clean | home | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HANG_SECONDS,
             check=False,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,8 @@ from docpipe.execution.job import Job
 from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR
 from docpipe.models import PageRange, Ref, StageOutput, Warn
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.port import NewDocument, Outcome
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.values import NewDocument, Outcome
 from tests.engines import doing, failing
 from tests.unit.conftest import Docpipe, NewPipeline
 
@@ -101,9 +101,7 @@ def test_quarantine_lists_and_releases_what_was_started_too_often(
     assert resumed is not None
     ref = Ref(failed.document_uuid, failed.run)
     for _ in range(2):
-        taken = pipeline.store.claim(
-            ref, "chunk", claim_id="", task_id="", worker="", lease_seconds=-1.0, max_attempts=2
-        )
+        taken = pipeline.store.claim(ref, "chunk", Claimant("", "", "", lease_seconds=-1.0, max_attempts=2))
     assert taken.outcome is Outcome.CLAIMED
     pipeline.store.revive(ref, grace_seconds=0.0, max_attempts=1, task_id="t")
     assert docpipe("quarantine", "list").out.startswith(
@@ -154,17 +152,11 @@ def test_the_status_shows_how_far_the_ranges_of_a_document_are(docpipe: Docpipe,
     store = pipeline.store
     new = NewDocument("6ab4b8f7", None, taken.name, taken.uri, taken.digest, taken.size, {}, plan)
     ref = store.register(new).ref
-    terms: dict[str, Any] = {
-        "claim_id": "c",
-        "task_id": "t",
-        "worker": "w",
-        "lease_seconds": 60.0,
-        "max_attempts": 5,
-    }
-    token = store.claim(ref, "ocr", **terms).token
+    claimant = Claimant("c", "t", "w", lease_seconds=60.0, max_attempts=5)
+    token = store.claim(ref, "ocr", claimant).token
     assert token is not None
     store.ranges.split(ref, "ocr", token, (PageRange(1, 3), PageRange(4, 4)), 2)
-    taken_range = store.ranges.claim(ref, 1, **terms).token
+    taken_range = store.ranges.claim(ref, 1, claimant).token
     assert taken_range is not None
     assert "pages: 0 of 4 read, 3 in work" in docpipe("status", ref.document_uuid).out
     store.ranges.finish(ref, taken_range, StageOutput(text="", pages=()), 2)

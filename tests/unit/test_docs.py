@@ -28,10 +28,10 @@ from docpipe.formats.base import Limits
 from docpipe.models import status
 from docpipe.pipeline.settings import LimitSettings, Settings
 from docpipe.testing import memory_app
+from tests.workers import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-SECONDS = 120
 
 
 def relative(page: Path) -> str:
@@ -117,7 +117,7 @@ def run(folder: Path, *command: str) -> str:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
     }
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

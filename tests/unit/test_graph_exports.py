@@ -8,21 +8,18 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx
 import pytest
-import rdflib
-from graphglot.dialect.neo4j import Neo4j
 from lxml import etree
 
 from docpipe.errors import ConfigurationError, StoreUnavailableError
-from docpipe.graph import neo4j
 from docpipe.graph.exports import FORMATS, cypher, export
 from docpipe.graph.exports.jsonld import VOCABULARY
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
-from tests.bolt import BoltServer, bolt_server
-from tests.stack.server import StackError
+
+if TYPE_CHECKING:
+    from tests.bolt import BoltServer
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 NASTY = (
@@ -64,6 +61,8 @@ def read_jsonl(path: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def read_graphml(path: Path) -> tuple[Counter[str], Counter[str]]:
+    import networkx
+
     network: Any = networkx.read_graphml(path)
     _schema("graphml").assertValid(etree.parse(path))
     nodes = Counter(type_ for _, type_ in network.nodes(data="type"))
@@ -71,6 +70,8 @@ def read_graphml(path: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def read_gexf(path: Path) -> tuple[Counter[str], Counter[str]]:
+    import networkx
+
     network: Any = networkx.read_gexf(path)
     _schema("gexf").assertValid(etree.parse(path))
     nodes = Counter(kind for _, kind in network.nodes(data="kind"))
@@ -94,6 +95,9 @@ def read_csv(path: Path) -> tuple[Counter[str], Counter[str]]:
 
 def read_cypher(path: Path) -> tuple[Counter[str], Counter[str]]:
     """Each statement is parsed by a Cypher parser; what it merges is in its tree."""
+
+    from graphglot.dialect.neo4j import Neo4j
+
     nodes: Counter[str] = Counter()
     edges: Counter[str] = Counter()
     for line in path.read_text().split(";\n")[:-1]:
@@ -107,6 +111,8 @@ def read_cypher(path: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def read_jsonld(path: Path) -> tuple[Counter[str], Counter[str]]:
+    import rdflib
+
     found = rdflib.Graph().parse(path, format="json-ld")
     types = Counter(
         str(kind).removeprefix(VOCABULARY) for _, _, kind in found.triples((None, rdflib.RDF.type, None))
@@ -151,6 +157,8 @@ def test_the_columns_of_an_empty_graph_are_named(tmp_path: Path) -> None:
 
 
 def test_properties_come_back_as_they_were(tmp_path: Path) -> None:
+    import networkx
+
     for format_ in ("json", "graphml", "gexf", "csv"):
         export(GRAPH, format_, tmp_path / format_)
     assert json.loads((tmp_path / "json").read_text())["nodes"][0]["properties"] == GRAPH.nodes[0].properties
@@ -180,6 +188,9 @@ def test_cypher_strings_stand_for_the_text(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoltServer]:
+    from tests.bolt import bolt_server
+    from tests.stack.server import StackError
+
     try:
         with bolt_server(tmp_path_factory.mktemp("bolt")) as started:
             yield started
@@ -209,6 +220,8 @@ def test_a_database_runs_the_cypher_twice_and_has_everything_once(bolt: BoltServ
 def test_a_server_is_given_everything_once_however_often(
     bolt: BoltServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from docpipe.graph import neo4j
+
     for batch in (1, 2, 1000):
         monkeypatch.setattr(neo4j, "BATCH", batch)
         neo4j.load(GRAPH, bolt.url, auth=bolt.auth, database=bolt.database)
@@ -216,11 +229,17 @@ def test_a_server_is_given_everything_once_however_often(
 
 
 def test_a_server_that_refuses_the_user_is_a_matter_of_settings(bolt: BoltServer) -> None:
+    from docpipe.graph import neo4j
+
     with pytest.raises(ConfigurationError, match="refuses the user"):
         neo4j.load(GRAPH, bolt.url, auth=("root", "wrong"), database=bolt.database)
 
 
 def test_neo4j_is_given_every_node_and_edge_once_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    from graphglot.dialect.neo4j import Neo4j
+
+    from docpipe.graph import neo4j
+
     monkeypatch.setattr(neo4j, "BATCH", 1)
     statements = list(neo4j.statements(GRAPH))
     for statement, _ in statements:
@@ -231,6 +250,8 @@ def test_neo4j_is_given_every_node_and_edge_once_in_batches(monkeypatch: pytest.
 
 
 def test_a_neo4j_that_is_away_is_said_to_be() -> None:
+    from docpipe.graph import neo4j
+
     with pytest.raises(StoreUnavailableError, match=r"bolt://127\.0\.0\.1:1"):
         neo4j.load(GRAPH, "bolt://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="gopher"):

@@ -23,6 +23,8 @@ UNHOLDABLE = [HALF, f"id{HALF}", "a\x00b", "\udce9"]
         Pipeline.get,
         Pipeline.wait,
         Pipeline.delete,
+        Pipeline.cancel,
+        Pipeline.resume,
         Pipeline.ranges,
         Pipeline.reprocess,
         Pipeline.retry_pages,
@@ -36,12 +38,6 @@ def test_an_id_that_no_store_can_hold_is_no_document(
     with pytest.raises(DocumentNotFoundError) as raised:
         call(new_pipeline(memory_app()), uuid)
     str(raised.value).encode()
-
-
-@pytest.mark.parametrize("uuid", UNHOLDABLE)
-def test_what_is_no_document_is_neither_cancelled_nor_resumed(new_pipeline: NewPipeline, uuid: str) -> None:
-    pipeline = new_pipeline(memory_app())
-    assert (pipeline.cancel(uuid), pipeline.resume(uuid)) == (False, None)
 
 
 @pytest.mark.parametrize("uuid", UNHOLDABLE)

@@ -87,10 +87,20 @@ MAIL: dict[str, Callable[[int], bytes]] = {
         1, f"Content-Type: text/plain{_numbered('; a{}=b', n // 64)}"
     ),
 }
+
+
+def _html(body: str) -> bytes:
+    return f"<html>{body}".encode()
+
+
+def _after(wrap: Callable[[str], bytes], body: Callable[[int], str]) -> Callable[[int], bytes]:
+    return lambda size: wrap(body(size))
+
+
 DOCUMENTS: dict[str, tuple[str, Callable[[int], bytes]]] = {
-    **{kind: ("a.docx", lambda n, body=body: _docx(body(n))) for kind, body in DOCX.items()},
+    **{kind: ("a.docx", _after(_docx, body)) for kind, body in DOCX.items()},
     **{kind: ("a.txt", body) for kind, body in TEXT.items()},
-    **{kind: ("a.html", lambda n, body=body: f"<html>{body(n)}".encode()) for kind, body in HTML.items()},
+    **{kind: ("a.html", _after(_html, body)) for kind, body in HTML.items()},
     **{kind: ("a.eml", body) for kind, body in MAIL.items()},
 }
 

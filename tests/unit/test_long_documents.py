@@ -19,9 +19,8 @@ from docpipe.execution.runner import NothingToDoError, TryAgainError, run_range,
 from docpipe.models import PageRange, RangeRef, Ref
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.stores.port import NewDocument, Outcome
-from docpipe.stores.range_port import Handover
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import Handover, NewDocument, Outcome
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, doing
 from tests.numbered import Pages, scan

@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -47,6 +48,8 @@ def _modules(room: str) -> Iterator[ModuleType]:
 def _inside(value: object) -> Iterator[re.Pattern[Any]]:
     if isinstance(value, re.Pattern):
         yield value
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        yield from (found for item in value for found in _inside(item))
     elif isinstance(value, Mapping):
         yield from (found for item in value.values() for found in _inside(item))
     elif isinstance(value, list | tuple | set | frozenset):
@@ -74,8 +77,18 @@ def _used(tree: ast.AST, name: str) -> frozenset[str]:
     return _ways(set(methods) if len(methods) == loads else {*methods, "passed on"})
 
 
-def _in_functions(module: ModuleType, tree: ast.AST) -> Iterator[_Expression]:
+def _made_once(module: ModuleType) -> Iterator[tuple[str, re.Pattern[Any]]]:
+    """Expressions that a cached function without parameters makes of data when they are first needed."""
+    for name, value in vars(module).items():
+        made = getattr(value, "__wrapped__", None)
+        if made is not None and made.__module__ == module.__name__ and not inspect.signature(made).parameters:
+            yield from ((name, pattern) for pattern in _inside(value()))
+
+
+def _in_functions(module: ModuleType, tree: ast.Module) -> Iterator[_Expression]:
     """Expressions written where they are used; without one where only a call puts it together."""
+    made_once = {name for name, _ in _made_once(module)}
+    tree = ast.Module([n for n in tree.body if getattr(n, "name", None) not in made_once], [])
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
@@ -95,10 +108,12 @@ def _expressions(room: str) -> Iterator[_Expression]:
     for module in _modules(room):
         if module.__name__.endswith(".triggers"):
             continue  # they read the functions of the database's own owner
-        tree = ast.parse(inspect.getsource(module))
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         for name, value in vars(module).items():
             for pattern in _inside(value):
                 yield _Expression(f"{module.__name__}.{name}", pattern, _used(tree, name))
+        for name, pattern in _made_once(module):
+            yield _Expression(f"{module.__name__}.{name}()", pattern, frozenset({"finditer"}))
         yield from _in_functions(module, tree)
 
 
@@ -114,9 +129,11 @@ def test_no_expression_is_put_together_from_what_only_a_call_knows(room: str) ->
 
 
 def _fault(one: _Expression) -> str | None:
-    for attack in attacks(one.pattern) if one.pattern else ():
+    if (pattern := one.pattern) is None:
+        return None
+    for attack in attacks(pattern):
         for way in sorted(one.ways):
-            grown = growth(lambda size: _run(one.pattern, way, attack(size)))  # noqa: B023 - called at once
+            grown = growth(lambda size: _run(pattern, way, attack(size)))  # noqa: B023 - called at once
             if grown:
                 return f"{way} of {attack(16)!r}: {grown}"
     return None

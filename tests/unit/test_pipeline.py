@@ -14,7 +14,7 @@ from docpipe.execution.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageS
 from docpipe.models import Document, Failure
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
-from docpipe.stores.port import Part
+from docpipe.stores.values import Part
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, failing
 from tests.unit.conftest import NewPipeline, sent, size_of

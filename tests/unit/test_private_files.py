@@ -12,8 +12,8 @@ import pytest
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
 from docpipe.pipeline.intake.journal import Journal
-from docpipe.private import make_private_file, make_private_folder
 from docpipe.stores import open_store
+from docpipe.stores.private_files import make_private_file, make_private_folder
 
 GRAPH = Graph(
     (GraphNode("a", "Entity", {"name": "A"}), GraphNode("b", "Entity", {"name": "B"})),

@@ -7,18 +7,23 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
 from docpipe.execution.progress import NoProgress, RedisProgress
-from tests.stack.redis_server import RedisServer
-from tests.stack.server import free_ports
 from tests.unit.conftest import NewPipeline
+
+if TYPE_CHECKING:
+    from tests.stack.redis_server import RedisServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    from tests.stack.redis_server import RedisServer
+    from tests.stack.server import free_ports
+
     server = RedisServer(tmp_path_factory.mktemp("redis"), free_ports(1)[0], "secret")
     server.start()
     yield server
@@ -26,15 +31,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def client(server: RedisServer) -> Iterator[redis.Redis]:
-    server.flush(0)
-    with redis.Redis.from_url(server.url, decode_responses=True) as client:
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    redis_server.flush(0)
+    with redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
         yield client
 
 
 @pytest.fixture
-def progress(server: RedisServer, client: redis.Redis) -> RedisProgress:
-    return RedisProgress.from_url(server.url, prefix="mine:")
+def progress(redis_server: RedisServer, client: redis.Redis) -> RedisProgress:
+    return RedisProgress.from_url(redis_server.url, prefix="mine:")
 
 
 def test_a_change_is_written_with_time_and_metadata(progress: RedisProgress) -> None:
@@ -83,8 +88,10 @@ def test_without_redis_progress_is_logged_and_forgotten(
     assert {record.getMessage() for record in caplog.records} == {"progress_not_written"}
 
 
-def test_a_wrong_password_costs_nothing_but_the_progress(server: RedisServer, client: redis.Redis) -> None:
-    stranger = RedisProgress.from_url(f"redis://:wrong@127.0.0.1:{server.port}/0")
+def test_a_wrong_password_costs_nothing_but_the_progress(
+    redis_server: RedisServer, client: redis.Redis
+) -> None:
+    stranger = RedisProgress.from_url(f"redis://:wrong@127.0.0.1:{redis_server.port}/0")
     stranger.update_document_state("6ab4b8f7", "ocr", "processing")
     assert client.keys("*") == []
 

@@ -20,9 +20,12 @@ from docpipe.execution.policy import Policy
 from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.port import NewDocument, Outcome, Part, Store
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.values import NewDocument, Outcome, Part
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
+from tests.workers import HANG_SECONDS
 
 Work = Callable[[Job], StageOutput]
 
@@ -115,7 +118,7 @@ def _raising(error: BaseException) -> Work:
 
 def _working_until_stopped(job: Job) -> StageOutput:
     """Reports page after page, as a long document does."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + HANG_SECONDS
     while time.monotonic() < end:
         job.report(1)
     raise AssertionError("nobody stopped the attempt")
@@ -197,15 +200,8 @@ def test_a_process_that_is_told_to_exit_gives_its_stage_back(bench: Bench, told:
 
 def test_a_stage_that_was_started_too_often_is_poison(bench: Bench) -> None:
     for number in range(5):
-        claim = bench.pipeline.store.claim(
-            bench.ref,
-            "ocr",
-            claim_id=f"dead-{number}",
-            task_id="task",
-            worker="dead",
-            lease_seconds=-1.0,  # lapsed, as after a crash
-            max_attempts=5,
-        )
+        lapsed = Claimant(f"dead-{number}", "task", "dead", lease_seconds=-1.0, max_attempts=5)
+        claim = bench.pipeline.store.claim(bench.ref, "ocr", lapsed)
         assert claim.outcome is Outcome.CLAIMED
     with pytest.raises(errors.PoisonDocumentError, match="started 5 times and never ended"):
         bench.attempt(_raising(AssertionError("poison must not be worked on")))
@@ -294,7 +290,7 @@ def test_a_failure_that_comes_too_late_changes_nothing(bench: Bench) -> None:
 def test_a_lease_lasts_as_long_as_the_work(bench: Bench) -> None:
     def work(job: Job) -> StageOutput:
         first = bench.ledger.lease_expires_at
-        end = time.monotonic() + 30
+        end = time.monotonic() + HANG_SECONDS
         while bench.ledger.lease_expires_at == first:
             assert time.monotonic() < end, "no heartbeat"
         return StageOutput(text="x", pages=())

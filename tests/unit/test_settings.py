@@ -11,13 +11,13 @@ import pytest
 from celery import current_app
 
 from docpipe.errors import ConfigurationError, SourceForbiddenError
+from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy
 from docpipe.formats.base import Limits
 from docpipe.pipeline.factory import new_app, new_pipeline
 from docpipe.pipeline.settings import LimitSettings, Settings, read_settings
 from docpipe.stores.sqlite.store import SqliteStore
-from docpipe.stores.supabase.store import SupabaseStore
 
 FOREIGN = ("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")
 
@@ -71,6 +71,8 @@ def test_the_broker_s_name_goes_before_the_one_for_redis(monkeypatch: pytest.Mon
 
 
 def test_the_address_of_supabase_chooses_its_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.stores.supabase.store import SupabaseStore
+
     monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
     assert read_settings().store_name == "supabase"
     with pytest.raises(ConfigurationError, match="SUPABASE_URL and SUPABASE_SECRET_KEY"):
@@ -98,6 +100,11 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     for name, value in {
         "OCR_ENGINE": "tests.engines:OneLine",
         "OCR_DPI": "300",
+        "SANDBOX": "require",
+        "SANDBOX_WAIVE": "network, programs",
+        "SANDBOX_READ": "/models:/more",
+        "SANDBOX_ENV": "MY_KEY",
+        "SANDBOX_DOCUMENTS": "1",
         "OCR_MIN_CONFIDENCE": "0.7",
         "OCR_SECOND_ENGINE": "tesseract",
         "NER_ENGINE": "tests.engines:Capitals",
@@ -123,6 +130,9 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
     assert (options.ner_engine, options.ner_options) == ("tests.engines:Capitals", {})
     assert (options.chunk_max, options.chunk_overlap, options.chunk_unit) == (800, 50, "tokens")
     assert options.co_occurrence
+    assert options.sandbox == Sandbox(
+        "require", frozenset({"network", "programs"}), ("/models", "/more"), ("MY_KEY",), 1
+    )
     assert options.limits == Limits(max_pages=10, max_bytes=1000)
     assert (policy.max_retries, policy.max_attempts) == (1, 2)
     assert (policy.lease_seconds, policy.outage_seconds) == (9.0, 0.0)
@@ -171,6 +181,8 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(
         ({"MAX_RETRIES": "5"}, "DOCPIPE_MAX_ATTEMPTS .* DOCPIPE_MAX_RETRIES"),
         ({"SOFT_TIME_LIMIT": "9000"}, "DOCPIPE_HARD_TIME_LIMIT .* DOCPIPE_SOFT_TIME_LIMIT"),
         ({"CHUNK_MAX": "200", "CHUNK_OVERLAP": "200"}, "DOCPIPE_CHUNK_OVERLAP .* DOCPIPE_CHUNK_MAX"),
+        ({"SANDBOX": "require", "ISOLATE": "false"}, "DOCPIPE_SANDBOX=require .* DOCPIPE_ISOLATE"),
+        ({"SANDBOX_WAIVE": "netwrok"}, "DOCPIPE_SANDBOX_WAIVE: There is no layer netwrok"),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(

@@ -33,6 +33,7 @@ from docpipe.models import (
 from tests.browser import Tab
 from tests.browser import opened as driven
 from tests.unit.conftest import Docpipe, NewPipeline
+from tests.workers import HANG_SECONDS
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 NAME = "</script><b>O'Neil</b> & \U0001f600.pdf"
@@ -58,6 +59,7 @@ DOCUMENT = Document(
     ),
     relations=(Relation("WORK_FOR", 0, 1, Evidence(2, 26, 1), 0.75),),
 )
+
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STATUS = DocumentStatus(
     document_uuid="u",
@@ -94,7 +96,7 @@ def opened(browser: str, file: Path, target: str = "") -> str:
         "--dump-dom",
     ]
     done = subprocess.run(
-        [browser, *flags, f"{file.as_uri()}{target}"], capture_output=True, text=True, timeout=200
+        [browser, *flags, f"{file.as_uri()}{target}"], capture_output=True, text=True, timeout=HANG_SECONDS
     )
     assert 'data-ready="yes"' in done.stdout, done.stderr
     return re.sub(r'(?s)<script id="data".*?</script>', "", done.stdout)

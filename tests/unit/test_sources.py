@@ -17,9 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from docpipe import errors
 from docpipe.sources import Sources, TakenIn
@@ -417,6 +415,8 @@ def test_https_only_reads(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -427,6 +427,9 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A bucket of this test's own."""
+
+    import boto3
+
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -440,6 +443,8 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> s
 
 
 def test_an_object_is_taken_in_where_it_lies(bucket: str) -> None:
+    import boto3
+
     boto3.client("s3").put_object(Bucket=bucket, Key="in/note.txt", Body=DATA)
     sources = Sources()
     taken = sources.take_in(f"s3://{bucket}/in/note.txt")
@@ -449,6 +454,8 @@ def test_an_object_is_taken_in_where_it_lies(bucket: str) -> None:
 
 @pytest.mark.parametrize("key", ["a#1.txt", "what?.txt", "100%.txt", "a%20b.txt", "a b.txt", "Zürich.txt"])
 def test_a_key_is_taken_as_it_is_written(bucket: str, key: str) -> None:
+    import boto3
+
     boto3.client("s3").put_object(Bucket=bucket, Key=f"in/{key}", Body=DATA)
     assert Sources().take_in(f"s3://{bucket}/in/{key}").name == key
 

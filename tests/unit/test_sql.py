@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
+from docpipe.stores import ledger_rules
 from docpipe.stores.supabase.store import SCHEMA_VERSION
 from docpipe.takeover.migrate import migrations
 
@@ -15,14 +17,15 @@ HOMES = {
     "tables": [],
     "documents": ["set_status", "register", "status", "select", "delete"],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
-    "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "fail_task"],
+    "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
     "ranges": [
-        "is_open", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range", "give_up_range",
+        "is_open", "in_ranges", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range",
+        "give_up_range",
         "split", "claim_range", "heartbeat_range", "finish_range", "retry_range", "fail_range",
         "fail_split_stage",
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
-    "recovery": ["idle", "range_idle", "stalled", "revive", "revive_range"],
+    "recovery": ["idle", "range_idle", "stalled", "poison", "revive", "revive_range"],
     "entities": [
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
@@ -47,6 +50,24 @@ def test_every_function_has_a_comment_that_says_in_one_line_what_it_does() -> No
     }
     assert [name for names in HOMES.values() for name in names] == list(told)
     assert {name: lines for name, lines in told.items() if not re.match(r"-- .*[.:]$", "".join(lines))} == {}
+
+
+LEDGER = {*HOMES["runs"], *HOMES["stages"], *HOMES["ranges"], *HOMES["recovery"], "finish", "finish_stage"}
+
+
+def test_every_function_of_the_ledger_names_its_rules_and_every_rule_is_named() -> None:
+    named = {
+        found[2]: set(found[1].split(", "))
+        for file in FILES.values()
+        for found in re.finditer(rf"^-- Rule: (.+)\.\n{_DEFINED.pattern}", file.statements, re.M)
+    }
+    rules = {
+        name
+        for name, value in vars(ledger_rules).items()
+        if inspect.isfunction(value) and value.__module__ == ledger_rules.__name__ and name[0] != "_"
+    }
+    assert set(named) == LEDGER
+    assert set().union(*named.values()) == rules
 
 
 def test_every_function_pins_the_path_of_a_hosts_tables() -> None:

@@ -19,7 +19,8 @@ from docpipe.models import DocumentStatus, Ref, StageOutput
 from docpipe.models.status import Stage
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
-from docpipe.stores.port import Outcome
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.values import Outcome
 from docpipe.testing import memory_app
 from tests.engines import doing, failing
 from tests.unit.conftest import NewPipeline, sent
@@ -218,15 +219,8 @@ def _ref(submission: Submission) -> Ref:
 
 def _hold(pipeline: Pipeline, submission: Submission) -> int:
     """Claim the first stage, as another worker would. Gives the token."""
-    claim = pipeline.store.claim(
-        _ref(submission),
-        "ocr",
-        claim_id="theirs",
-        task_id="theirs",
-        worker="elsewhere:1",
-        lease_seconds=60,
-        max_attempts=5,
-    )
+    claimant = Claimant("theirs", "theirs", "elsewhere:1", lease_seconds=60.0, max_attempts=5)
+    claim = pipeline.store.claim(_ref(submission), "ocr", claimant)
     assert claim.outcome is Outcome.CLAIMED
     assert claim.token is not None
     return claim.token

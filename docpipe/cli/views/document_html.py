@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
-from docpipe.visible import visible
+from docpipe.models.visible import visible
 
 _PLACE = re.compile("__POLICY__|__TITLE__|__DATA__")
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from celery import Celery
@@ -13,10 +13,10 @@ from celery.app.defaults import NAMESPACES, flatten
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from docpipe.delivery.broker import Broker, active_queues
+from docpipe.delivery.broker import active_queues
+from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
-from docpipe.execution.plan import StageSpec
-from docpipe.execution.policy import Policy
+from docpipe.execution.layers import LAYERS
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0
@@ -34,32 +34,18 @@ class Finding:
     """Whether a worker may not start with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is looked at."""
-
-    app: Celery
-    store: Store
-    broker: Broker
-    policy: Policy
-    stages: Sequence[StageSpec]
-
-    @property
-    def fingerprint(self) -> str:
-        """What submitters and workers must agree on."""
-        return f"{self.store.fingerprint} stages {','.join(stage.name for stage in self.stages)}"
-
-
-def examine(subject: Subject, *, consumers: bool = True) -> list[Finding]:
+def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
     """Look at everything. `consumers` asks running workers, which takes two seconds."""
     found = [
-        *_unknown_keys(subject.app),
-        _visibility_timeout(subject),
-        *_redis(subject),
-        *_store(subject.store),
+        *_unknown_keys(deployment.app),
+        _visibility_timeout(deployment),
+        *_redis(deployment),
+        *_store(deployment.store),
     ]
+    if consumers or deployment.layers_required:
+        found += _sandbox(deployment)
     if consumers:
-        found += _consumers(subject)
+        found += _consumers(deployment)
     return found
 
 
@@ -76,10 +62,10 @@ def _unknown_keys(app: Celery) -> Iterator[Finding]:
         yield Finding("celery settings", True, "every key is one of Celery's")
 
 
-def _visibility_timeout(subject: Subject) -> Finding:
-    options = subject.app.conf.broker_transport_options or {}
+def _visibility_timeout(deployment: Deployment) -> Finding:
+    options = deployment.app.conf.broker_transport_options or {}
     found = options.get("visibility_timeout", _DEFAULT_VISIBILITY_TIMEOUT)
-    longest = subject.policy.hard_time_limit + subject.policy.backoff_cap_seconds
+    longest = deployment.policy.hard_time_limit + deployment.policy.backoff_cap_seconds
     if found < longest:
         message = (
             f"visibility_timeout is {found:g} s, shorter than the longest stage and its back-off"
@@ -90,10 +76,10 @@ def _visibility_timeout(subject: Subject) -> Finding:
     return Finding("visibility timeout", True, f"{found:g} s, longest stage and back-off {longest:g} s")
 
 
-def _redis(subject: Subject) -> Iterator[Finding]:
+def _redis(deployment: Deployment) -> Iterator[Finding]:
     try:
-        policy, appendonly = subject.broker.eviction_policy(), subject.broker.appendonly()
-        other = subject.broker.agreed(subject.fingerprint)
+        policy, appendonly = deployment.broker.eviction_policy(), deployment.broker.appendonly()
+        other = deployment.broker.agreed(deployment.fingerprint)
     except BrokerUnavailableError as error:
         yield Finding("redis", False, str(error), fatal=False)  # Celery itself waits for the broker
         return
@@ -109,9 +95,9 @@ def _redis(subject: Subject) -> Iterator[Finding]:
             "appendonly is off: a Redis that restarts forgets its queues, and documents wait for the reaper."
         )
         yield Finding("redis persistence", False, message + " Set appendonly yes.", fatal=False)
-    if other != subject.fingerprint:
+    if other != deployment.fingerprint:
         message = (
-            f"this process uses {subject.fingerprint}, but others on this Redis use {other}."
+            f"this process uses {deployment.fingerprint}, but others on this Redis use {other}."
             " Use the same store and stages, or another Redis or DOCPIPE_KEY_PREFIX."
             " After a deliberate move run: docpipe doctor --accept"
         )
@@ -130,10 +116,32 @@ def _store(store: Store) -> Iterator[Finding]:
         yield Finding("store", True, f"{store.fingerprint} has what docpipe needs")
 
 
-def _consumers(subject: Subject) -> Iterator[Finding]:
-    needed = {stage.queue for stage in subject.stages}
+def _sandbox(deployment: Deployment) -> Iterator[Finding]:
+    """A layer that is not there is wrong only where it is demanded: no system has them all."""
+    if deployment.layers is None:
+        message = "off: documents are read in the worker itself. Set DOCPIPE_ISOLATE=true."
+        yield Finding("sandbox", True, message)
+        return
     try:
-        answers = active_queues(subject.app, _INSPECT_SECONDS)
+        layers = deployment.layers()
+    except DocpipeError as error:
+        yield Finding("sandbox", False, str(error))
+        return
+    for name, allows in LAYERS.items():
+        yield Finding(f"sandbox {name}", True, _layer(layers, name, allows))
+
+
+def _layer(layers: Mapping[str, str | None], name: str, allows: str) -> str:
+    if name not in layers:
+        return "off: waived, or an engine of the settings needs it, or DOCPIPE_SANDBOX=off"
+    why = layers[name]
+    return f"on: {allows}" if why is None else f"not available: {why}"
+
+
+def _consumers(deployment: Deployment) -> Iterator[Finding]:
+    needed = {stage.queue for stage in deployment.stages}
+    try:
+        answers = active_queues(deployment.app, _INSPECT_SECONDS)
     except (OSError, OperationalError, RedisError) as error:
         yield Finding("consumers", False, f"no worker can be asked: {error}", fatal=False)
         return

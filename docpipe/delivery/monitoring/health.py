@@ -17,11 +17,10 @@ from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import QueueDepth
 from docpipe.delivery.canvas import CANARY
-from docpipe.delivery.monitoring.snapshot import NOT_REDIS, queues_of
+from docpipe.delivery.monitoring.deployment import Deployment
+from docpipe.delivery.monitoring.snapshot import NOT_REDIS
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocpipeError
 from docpipe.execution.logs import get_logger
-from docpipe.pipeline.default import default_pipeline
-from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.statistics import Statistics
 
 log = get_logger(__name__)
@@ -61,7 +60,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Thresholds:
     """Beyond these, something is wrong."""
 
     depth: int = 1000
@@ -72,43 +71,34 @@ class Limits:
     """Until a canary must be back; 0 sends none."""
 
 
-def health(pipeline: Pipeline | None = None, *, limits: Limits = Limits()) -> Health:
+def examine_health(deployment: Deployment, thresholds: Thresholds = Thresholds()) -> Health:
     """Check broker, store, schema, consumers, queues, leases and quarantine.
 
-    Takes milliseconds while all is well, and at most `limits.canary_seconds` and the services' time-outs
+    Takes milliseconds while all is well, and at most `thresholds.canary_seconds` and the services' time-outs
     (30 seconds for the store, 10 for Redis) when it is not. Raises nothing for a service that is away.
-
-    Args:
-        pipeline: None means the default one, as for `docpipe.submit`.
-
-    Raises:
-        ConfigurationError: the pipeline has no Celery app, or a setting is wrong.
     """
-    pipeline = pipeline or default_pipeline()
-    if pipeline.app is None:
-        raise ConfigurationError("This pipeline has no Celery app: there is nothing to be healthy.")
-    checks = tuple(_checks(pipeline, limits))
+    checks = tuple(_checks(deployment, thresholds))
     return Health(all(each.level is not Level.WRONG for each in checks), checks)
 
 
-def _checks(pipeline: Pipeline, limits: Limits) -> Iterator[Check]:
-    broker, depths = _broker(pipeline)
+def _checks(deployment: Deployment, thresholds: Thresholds) -> Iterator[Check]:
+    broker, depths = _broker(deployment)
     yield broker
-    canaries = _send_canaries(pipeline) if depths is not None and limits.canary_seconds else {}
-    store, statistics = _store(pipeline)
+    canaries = _send_canaries(deployment) if depths is not None and thresholds.canary_seconds else {}
+    store, statistics = _store(deployment)
     yield from store
-    yield from _consumers(pipeline, canaries, statistics, limits.canary_seconds)
+    yield from _consumers(deployment, canaries, statistics, thresholds.canary_seconds)
     if depths is not None:
-        yield from _depths(depths, limits.depth)
+        yield from _depths(depths, thresholds.depth)
     if statistics is not None:
-        yield _age(statistics, limits.age_seconds)
-        yield _leases(pipeline, statistics)
+        yield _age(statistics, thresholds.age_seconds)
+        yield _leases(deployment, statistics)
         yield _quarantine(statistics)
 
 
-def _broker(pipeline: Pipeline) -> tuple[Check, dict[str, QueueDepth] | None]:
+def _broker(deployment: Deployment) -> tuple[Check, dict[str, QueueDepth] | None]:
     try:
-        depths = pipeline.broker.counts(queues_of(pipeline))
+        depths = deployment.broker.counts(deployment.queues)
     except BrokerUnavailableError as error:
         message = f"{error} Start Redis, or correct CELERY_BROKER_URL or REDIS_URL."
         return Check("broker", Level.WRONG, message), None
@@ -117,35 +107,34 @@ def _broker(pipeline: Pipeline) -> tuple[Check, dict[str, QueueDepth] | None]:
     return Check("broker", Level.OK, "Redis answers"), depths
 
 
-def _store(pipeline: Pipeline) -> tuple[list[Check], Statistics | None]:
+def _store(deployment: Deployment) -> tuple[list[Check], Statistics | None]:
     try:
-        statistics = pipeline.store.statistics(limit=_LISTED)
-        lacking = pipeline.store.check()
+        statistics = deployment.store.statistics(limit=_LISTED)
+        lacking = deployment.store.check()
     except ConfigurationError as error:
         return [Check("schema", Level.WRONG, str(error))], None
     except DocpipeError as error:
         message = f"{error} Start it, or correct SUPABASE_URL or DOCPIPE_STORE."
         return [Check("store", Level.WRONG, message)], None
-    checks = [Check("store", Level.OK, f"{pipeline.store.fingerprint} answers")]
+    checks = [Check("store", Level.OK, f"{deployment.store.fingerprint} answers")]
     checks += [Check("schema", Level.WRONG, line) for line in lacking]
     if not lacking:
         checks.append(Check("schema", Level.OK, "the schema is up to date"))
     return checks, statistics
 
 
-def _send_canaries(pipeline: Pipeline) -> dict[str, int]:
+def _send_canaries(deployment: Deployment) -> dict[str, int]:
     """Send one to each queue that has none on its way; returns the numbers to wait for.
 
     A queue whose canary could not be sent is missed like one whose canary does not come back.
     """
-    assert pipeline.app is not None
     numbers = {}
-    for queue in queues_of(pipeline):
+    for queue in deployment.queues:
         try:
-            numbers[queue], new = pipeline.broker.next_canary(queue, _CANARY_LIVES_SECONDS)
+            numbers[queue], new = deployment.broker.next_canary(queue, _CANARY_LIVES_SECONDS)
             if new:
                 arguments = (queue, numbers[queue])
-                pipeline.app.send_task(
+                deployment.app.send_task(
                     CANARY, args=arguments, queue=queue, expires=_CANARY_LIVES_SECONDS, retry=False
                 )
         except (BrokerUnavailableError, KombuError, RedisError, OSError) as error:
@@ -155,25 +144,25 @@ def _send_canaries(pipeline: Pipeline) -> dict[str, int]:
 
 
 def _consumers(
-    pipeline: Pipeline, canaries: dict[str, int], statistics: Statistics | None, seconds: float
+    deployment: Deployment, canaries: dict[str, int], statistics: Statistics | None, seconds: float
 ) -> Iterator[Check]:
     try:
-        silent = _wait_for(pipeline, canaries, seconds)
+        silent = _wait_for(deployment, canaries, seconds)
     except BrokerUnavailableError as error:
         yield Check("consumers", Level.WRONG, str(error))
         return
     working = {each.stage for each in statistics.running if each.lease_seconds > 0} if statistics else set()
-    busy = {stage.queue for stage in pipeline.stages if stage.name in working}
+    busy = {stage.queue for stage in deployment.stages if stage.name in working}
     for queue in canaries:
         yield _consumer(queue, queue in silent, queue in busy, seconds)
 
 
-def _wait_for(pipeline: Pipeline, canaries: dict[str, int], seconds: float) -> set[str]:
+def _wait_for(deployment: Deployment, canaries: dict[str, int], seconds: float) -> set[str]:
     """The queues whose canary does not come back in time."""
     deadline = time.monotonic() + seconds
     silent = set(canaries)
     while True:
-        silent = {queue for queue in silent if pipeline.broker.newest_back(queue) < canaries[queue]}
+        silent = {queue for queue in silent if deployment.broker.newest_back(queue) < canaries[queue]}
         if not silent or time.monotonic() >= deadline:
             return silent
         time.sleep(_POLL_SECONDS)
@@ -223,9 +212,9 @@ def _age(statistics: Statistics, most: float) -> Check:
     return Check("age", Level.OK, f"the oldest waits for stage {stage} since {oldest:,.0f} s")
 
 
-def _leases(pipeline: Pipeline, statistics: Statistics) -> Check:
+def _leases(deployment: Deployment, statistics: Statistics) -> Check:
     """Lapsed leases that the reaper should have seen by now."""
-    policy = pipeline.policy
+    policy = deployment.policy
     due = policy.grace_seconds + 2 * policy.reap_seconds
     stuck = [each for each in statistics.running if each.lease_seconds < -due]
     if stuck:

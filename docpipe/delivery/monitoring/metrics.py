@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.delivery.monitoring.snapshot import Snapshot, look
-from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.statistics import Statistics
 
 Sample = tuple[tuple[str, ...], float | None]
@@ -19,26 +19,26 @@ Sample = tuple[tuple[str, ...], float | None]
 class Snapshots(Collector):
     """Takes a snapshot per scrape. What could not be read has no sample, and `docpipe_up` says so."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not ask the services."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        return metrics_of(look(self._pipeline))
+        return metrics_of(look(self._deployment))
 
 
 @contextmanager
-def serve(pipeline: Pipeline, port: int, address: str = "127.0.0.1") -> Iterator[None]:
+def serve(deployment: Deployment, port: int, address: str = "127.0.0.1") -> Iterator[None]:
     """Answer scrapes at `http://address:port/metrics` for the time of the `with` block.
 
     Raises:
         OSError: the port is taken.
     """
     registry = CollectorRegistry()
-    registry.register(Snapshots(pipeline))
+    registry.register(Snapshots(deployment))
     server, thread = start_http_server(port, address, registry)
     try:
         yield

@@ -15,12 +15,12 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import QueueDepth, active_queues
+from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.plan import StageSpec
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING, StageState
-from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.port import Stalled
 from docpipe.stores.statistics import DocumentCount, RunningStage, StageCount, Statistics
+from docpipe.stores.values import Stalled
 
 NOT_REDIS = "The broker is not a Redis: its queues cannot be counted."
 
@@ -62,7 +62,7 @@ class Snapshot:
 
 
 def look(
-    pipeline: Pipeline,
+    deployment: Deployment,
     *,
     window_seconds: float = 3600.0,
     inspect_seconds: float | None = 1.0,
@@ -75,19 +75,16 @@ def look(
         inspect_seconds: None does not ask the workers.
         limit: the most running and stuck stages that are listed.
 
-    Raises:
-        ConfigurationError: the pipeline has no Celery app.
     """
     problems: list[Problem] = []
-    depths = _depths(pipeline, problems)
+    depths = _depths(deployment, problems)
     workers = None
     if depths is not None and inspect_seconds is not None:
-        assert pipeline.app is not None
-        workers = _workers(pipeline.app, inspect_seconds, problems)
-    statistics = _statistics(pipeline, problems, window_seconds, limit)
+        workers = _workers(deployment.app, inspect_seconds, problems)
+    statistics = _statistics(deployment, problems, window_seconds, limit)
     stuck = None
     if statistics is not None and depths is not None:
-        stuck = _stuck(pipeline, statistics, limit, problems)
+        stuck = _stuck(deployment, statistics, limit, problems)
     return Snapshot(
         at=datetime.now(UTC),
         window_seconds=window_seconds,
@@ -96,18 +93,13 @@ def look(
         workers=workers,
         statistics=statistics,
         stuck=stuck,
-        unknown_statuses=_unknown(pipeline.stages, statistics.documents if statistics else ()),
+        unknown_statuses=_unknown(deployment.stages, statistics.documents if statistics else ()),
     )
 
 
-def queues_of(pipeline: Pipeline) -> list[str]:
-    """The pipeline's queues, in the order of its stages."""
-    return list(dict.fromkeys(stage.queue for stage in pipeline.stages))
-
-
-def _depths(pipeline: Pipeline, problems: list[Problem]) -> dict[str, QueueDepth] | None:
+def _depths(deployment: Deployment, problems: list[Problem]) -> dict[str, QueueDepth] | None:
     try:
-        found = pipeline.broker.counts(queues_of(pipeline))
+        found = deployment.broker.counts(deployment.queues)
     except BrokerUnavailableError as error:
         problems.append(Problem("redis", str(error)))
         return None
@@ -129,14 +121,14 @@ def _workers(app: Celery, seconds: float, problems: list[Problem]) -> dict[str, 
 
 
 def _statistics(
-    pipeline: Pipeline, problems: list[Problem], window_seconds: float, limit: int
+    deployment: Deployment, problems: list[Problem], window_seconds: float, limit: int
 ) -> Statistics | None:
     try:
-        found = pipeline.store.statistics(window_seconds=window_seconds, limit=limit)
+        found = deployment.store.statistics(window_seconds=window_seconds, limit=limit)
     except DocpipeError as error:
         problems.append(Problem("store", str(error)))
         return None
-    return replace(found, stages=_every(pipeline.stages, found.stages))
+    return replace(found, stages=_every(deployment.stages, found.stages))
 
 
 def _every(specs: Sequence[StageSpec], counted: Sequence[StageCount]) -> tuple[StageCount, ...]:
@@ -147,12 +139,12 @@ def _every(specs: Sequence[StageSpec], counted: Sequence[StageCount]) -> tuple[S
 
 
 def _stuck(
-    pipeline: Pipeline, statistics: Statistics, limit: int, problems: list[Problem]
+    deployment: Deployment, statistics: Statistics, limit: int, problems: list[Problem]
 ) -> tuple[StuckStage, ...] | None:
     """What the reaper would take up now: the message or the worker is lost."""
     try:
-        waiting = pipeline.broker.waiting(queues_of(pipeline))
-        stalled = pipeline.store.stalled(grace_seconds=pipeline.policy.grace_seconds)
+        waiting = deployment.broker.waiting(deployment.queues)
+        stalled = deployment.store.stalled(grace_seconds=deployment.policy.grace_seconds)
     except DocpipeError as error:
         part = "redis" if isinstance(error, BrokerUnavailableError) else "store"
         problems.append(Problem(part, str(error)))

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from docpipe.delivery.monitoring.snapshot import Snapshot
+from docpipe.models.visible import visible
 from docpipe.stores.statistics import StageCount, Statistics
-from docpipe.visible import visible
 
 UNREAD = "?"
 """Shown for what could not be read: a nought would be a lie."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
+
+# isort: split
 from typing import Any
 
 from fast_gliner import FastGLiNER

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
+
+# isort: split
 import json
 import os
 from collections.abc import Iterator, Sequence

@@ -5,6 +5,9 @@ They run on OpenVINO, which is fastest on CPUs, on ONNX Runtime, or on ONNX Runt
 
 from __future__ import annotations
 
+from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
+
+# isort: split
 import math
 import os
 from collections.abc import Iterator

@@ -6,6 +6,9 @@ newer generation (any PP-OCR ONNX file with its dictionary inside) and it reads 
 
 from __future__ import annotations
 
+from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
+
+# isort: split
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,39 +1,34 @@
 """The program that `process.Child` runs: reads one document after the other until its parent goes away.
 
 It is started by its file's name, so only the standard library may be imported here at the top: where
-docpipe lies is what the parent says first.
+docpipe lies is what the parent says first. What the parent says is trusted; what this program says is not
+(see `wire`), for from the first document on somebody else may be speaking.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import faulthandler
 import os
 import pickle
-import resource
 import signal
+import socket
+import subprocess
 import sys
 import traceback
-from multiprocessing.connection import Connection
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from docpipe.errors import DocpipeError
     from docpipe.execution.isolation.task import ReadTask
+    from docpipe.execution.isolation.wire import Failed, Said
     from docpipe.execution.tools import Tools
 
-    Pipe = Connection[Any, Any]  # generic for the type checker only
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_DATA_FACTOR = 2
-_ADDRESS_SPACE_FACTOR = 4
-"""Memory is reserved more freely than it is used, address space more freely still. So the parent watches
-what is really used, and these are for jumps too sudden to be seen: a library that asks for more than this
-at once is refused."""
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 BUSY_FACTOR = 5
 """On a machine that is busy with other things a page may take this many times as long."""
 _ALARM_GRACE_SECONDS = 30
@@ -41,25 +36,25 @@ _OOM_SCORE = 500
 """Of 1000: when the system runs out of memory, it ends this process before the worker."""
 
 _TRACEBACK_CHARACTERS = 6_000
+_END_WITH_PARENT = "read _; kill -KILL 0"
+"""Nothing is ever written to the pipe: it is read to its end when the parent is gone, however it went."""
 
 _kept: dict[str, Tools] = {}
 
 
 def main(descriptor: int) -> None:
     """Serve tasks from the connection `descriptor` until it closes."""
-    connection: Pipe = Connection(descriptor)
-    path, parent, max_memory = connection.recv()
-    sys.path[:] = path
-    faulthandler.enable()  # a crash's last words: which line called into the library
-    _die_with(parent)
-    _limit(resource.RLIMIT_DATA, max_memory * _DATA_FACTOR)
-    _limit(resource.RLIMIT_AS, max_memory * _ADDRESS_SPACE_FACTOR)
-    _limit(resource.RLIMIT_CORE, 0)
-    _offer_to_oom_killer()
+    connection = socket.socket(fileno=descriptor)
     # the parent went away: nobody is left to be told
-    with contextlib.suppress(EOFError, ConnectionError):
+    with suppress(EOFError, ConnectionError), connection, connection.makefile("rb") as requests:
+        path, parent, watched = pickle.load(requests)  # noqa: S301 - our own parent
+        sys.path[:] = path
+        faulthandler.enable()  # a crash's last words: which line called into the library
+        _die_with(parent)
+        _offer_to_oom_killer()
+        layers = _enter(connection, requests, watched)
         while True:
-            _serve(connection, connection.recv())
+            _serve(connection, pickle.load(requests), layers)  # noqa: S301
 
 
 def _die_with(parent: int) -> None:
@@ -67,57 +62,96 @@ def _die_with(parent: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != parent:  # it went before we could ask
         sys.exit(1)
 
 
-def _limit(what: int, amount: int) -> None:
-    _, hard = resource.getrlimit(what)
-    amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-    with contextlib.suppress(ValueError, OSError):  # a system that does not know this limit
-        resource.setrlimit(what, (amount, amount))
-
-
 def _offer_to_oom_killer() -> None:
     score = Path("/proc/self/oom_score_adj")
-    with contextlib.suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):
         score.write_text(str(max(_OOM_SCORE, int(score.read_text()))))
 
 
-def _serve(connection: Pipe, task: ReadTask) -> None:
+def _enter(connection: socket.socket, requests: BinaryIO, watched: int) -> set[str]:
+    """Shut this process in as the parent says; returns the layers that hold."""
+    from docpipe.errors import ConfigurationError  # noqa: PLC0415
+    from docpipe.execution.isolation import sandbox, wire  # noqa: PLC0415 - where docpipe lies is known only now
+
+    rules: sandbox.Rules = pickle.load(requests)  # noqa: S301 - our own parent
+    sandbox.limit_memory(rules.memory)
+    if "programs" not in rules.layers or sys.platform != "linux":
+        _end_offspring_with_parent(watched)
+    os.close(watched)
+    try:
+        found = sandbox.enter(rules)
+    except sandbox.LayerMissingError as error:
+        refused = ConfigurationError(
+            f"DOCPIPE_SANDBOX=require demands layers that this system does not have: {error}."
+            " Name them in DOCPIPE_SANDBOX_WAIVE to go without, or set DOCPIPE_SANDBOX=best."
+        )
+        connection.sendall(wire.written(wire.Failed.of(refused, "")))
+        sys.exit(0)
+    connection.sendall(wire.written(wire.Layers("layers", found)))
+    return {name for name, why in found.items() if why is None}
+
+
+def _end_offspring_with_parent(watched: int) -> None:
+    """The programs that engines start do not end with the parent by themselves, as this process does."""
+    with suppress(OSError):  # no shell: they end with the document, unless the parent is killed before
+        subprocess.Popen(["/bin/sh", "-c", _END_WITH_PARENT], stdin=watched)  # noqa: S603
+
+
+def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
     """Read one document and say how it went."""
+    from docpipe.execution.isolation import wire  # noqa: PLC0415
+
     seconds = BUSY_FACTOR * int(task.options.limits.max_seconds) + _ALARM_GRACE_SECONDS
 
     def report(page: int) -> None:
-        connection.send(("page", page))
+        connection.sendall(wire.written(wire.Page("page", page)))
         signal.alarm(seconds)
 
     signal.alarm(seconds)  # a hang whose parent is gone or stopped: the kernel ends this process
     try:
-        answer = _answer(task, report)
+        answer = _answer(task, report, layers)
     finally:
         signal.alarm(0)
     _give_back_memory()
-    connection.send_bytes(answer)
+    connection.sendall(answer)
 
 
-def _answer(task: ReadTask, report: Callable[[int], None]) -> bytes:
+def _answer(task: ReadTask, report: Callable[[int], None], layers: set[str]) -> bytes:
     from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
-    from docpipe.execution.reading import read  # noqa: PLC0415 - where docpipe lies is known only now
+    from docpipe.execution.isolation import wire  # noqa: PLC0415
 
     try:
-        return pickle.dumps(("output", read(task.path, task.name, _tools_for(task), report, task.request)))
+        return wire.written(_work(task, report))
     except (MemoryError, MemoryExhaustedError) as error:
         limit = task.options.limits.max_memory_bytes // 1_000_000
         known: DocpipeError = ReadingMemoryError(
             f"Reading {task.name} needs more than {limit:,} MB of memory."
         )
-        return _pickled_error(known, error)
+        return wire.written(_failure(known, error))
     except DocpipeError as error:
-        return _pickled_error(error, error)
+        return wire.written(_failure(error, error))
     except Exception as error:  # noqa: BLE001 - the outermost loop of this process
-        return _pickled_error(BugError(f"{type(error).__name__}: {error}"), error)
+        unexpected = _forbidden(task, error, layers) or BugError(f"{type(error).__name__}: {error}")
+        return wire.written(_failure(unexpected, error))
+
+
+def _work(task: ReadTask, report: Callable[[int], None]) -> Said:
+    from docpipe.execution.isolation import wire  # noqa: PLC0415
+    from docpipe.execution.reading import read  # noqa: PLC0415 - it imports the libraries of engines
+
+    if task.pictures:
+        from docpipe.execution.page_pictures import page_pictures  # noqa: PLC0415
+
+        return wire.Pictures("pictures", page_pictures(task.path, task.name, task.options.limits, report))
+    output = read(task.path, task.name, _tools_for(task), report, task.request)
+    return wire.Output("output", output)
 
 
 def _tools_for(task: ReadTask) -> Tools:
@@ -128,27 +162,28 @@ def _tools_for(task: ReadTask) -> Tools:
     return _kept["tools"]
 
 
-def _pickled_error(error: DocpipeError, raised: BaseException) -> bytes:
-    """The error as it can cross to the parent, with the traceback as a note.
+def _forbidden(task: ReadTask, raised: BaseException, layers: set[str]) -> DocpipeError | None:
+    """The error that says which layer stopped what was tried, if it was one."""
+    from docpipe.errors import ReadingForbiddenError  # noqa: PLC0415
+    from docpipe.execution.isolation.sandbox import layer_behind  # noqa: PLC0415
 
-    A class of a host's own may not survive pickling; then the nearest of docpipe's takes its place.
-    """
-    from docpipe import errors  # noqa: PLC0415
+    layer = layer_behind(raised)
+    if layer not in layers:
+        return None
+    return ReadingForbiddenError(f"Reading {task.name} was stopped by the layer {layer}: {raised}.")
+
+
+def _failure(error: DocpipeError, raised: BaseException) -> Failed:
+    """The error as it can cross to the parent, with the traceback as a note."""
+    from docpipe.execution.isolation import wire  # noqa: PLC0415
 
     trace = "".join(traceback.format_exception(raised))
-    error.add_note(f"In the process that read the document:\n{trace[-_TRACEBACK_CHARACTERS:]}")
-    try:
-        pickled = pickle.dumps(("error", error))
-        pickle.loads(pickled)  # noqa: S301 - what was pickled just now
-    except Exception:  # noqa: BLE001 - whatever a host's own class does
-        nearest = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-        pickled = pickle.dumps(("error", nearest(error.message, stage=error.stage, code=error.code)))
-    return pickled
+    return wire.Failed.of(error, f"In the process that read the document:\n{trace[-_TRACEBACK_CHARACTERS:]}")
 
 
 def _give_back_memory() -> None:
     """glibc keeps what was freed; half of what this process holds after a scan is of that kind."""
-    with contextlib.suppress(AttributeError):  # other C libraries do not have it
+    with suppress(AttributeError):  # other C libraries do not have it
         ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -8,31 +8,38 @@ on from document to document, so that models are loaded once.
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from docpipe.engines import OCR_ENGINES
 from docpipe.errors import (
     ConfigurationError,
     DocpipeError,
     ReadingCrashError,
+    ReadingForbiddenError,
     ReadingMemoryError,
     ReadingTimeoutError,
     WorkerLostError,
 )
 from docpipe.execution.isolation.child import BUSY_FACTOR
+from docpipe.execution.isolation.folders import Folders
 from docpipe.execution.isolation.process import Child
+from docpipe.execution.isolation.reach import environment, reachable
+from docpipe.execution.isolation.sandbox import Rules
 from docpipe.execution.isolation.task import ReadTask
+from docpipe.execution.isolation.wire import Failed, Layers, Output, Page, Pictures, RefusedError
 from docpipe.execution.options import Options, PageRequest
 from docpipe.formats.base import Limits
 from docpipe.models import StageOutput
 
 _POLL_SECONDS = 0.02
 """How often memory is looked at: a process can take some 2 MB in a millisecond."""
-_DOCUMENTS_PER_CHILD = 200
 
 
 class _Patience:
@@ -57,43 +64,61 @@ class ReaderProcess:
     """
 
     def __init__(self, options: Options) -> None:
-        self._options = options
+        # The child finds no names, so it needs no key of who does.
+        self._options = replace(options, ner_engine="", ner_options={}, gazetteer=None)
         self._here = threading.local()
 
     def read(
-        self, path: Path, name: str, report: Callable[[int], None], request: PageRequest | None = None
+        self,
+        path: Path,
+        name: str,
+        report: Callable[[int], None],
+        request: PageRequest = PageRequest(),  # noqa: B008
     ) -> StageOutput:
-        """Read the document in the child; `report` is told each page when it is done, and may raise.
+        """Read the document in the child; `report` is called with each page when it is done, and may raise.
 
         However the call ends, nobody works on the document any more afterwards.
 
         Raises:
             ReadingTimeoutError: no page was finished for `max_seconds`, those not counted in which other
                 programs kept the child from a processor, or for `BUSY_FACTOR` times as long.
-            ReadingMemoryError: the child took more than `max_memory_bytes`.
+            ReadingMemoryError: the child took more than `max_memory_bytes`, its programs included.
+            ReadingForbiddenError: it tried what the sandbox stops, or said what no reader says.
             ReadingCrashError: native code crashed.
             WorkerLostError: somebody else killed the child (the system, short of memory).
-            ConfigurationError: the options cannot be sent to another process.
+            ConfigurationError: the options cannot be sent to another process, or a layer that is demanded
+                is not available.
             DocpipeError: as reading raises it.
         """
+        answer = self._asked(ReadTask(path, name, self._options, request), report)
+        if not isinstance(answer, Output):
+            raise _refused(name, RefusedError("it answered what was not asked"))
+        return answer.output
+
+    def pictures(self, path: Path, name: str) -> dict[int, str]:
+        """Page number to a `data:` address, for pages that the format can draw; raises as `read` does."""
+        answer = self._asked(ReadTask(path, name, self._options, PageRequest(), pictures=True), _told_nobody)
+        if not isinstance(answer, Pictures):
+            raise _refused(name, RefusedError("it answered what was not asked"))
+        return answer.pictures
+
+    def layers(self) -> dict[str, str | None]:
+        """Start a child: None for each layer of the sandbox that holds it, or why one does not.
+
+        Raises:
+            ConfigurationError: a layer that is demanded is not available.
+        """
+        child = self._new_child()
         try:
-            task = pickle.dumps(ReadTask(path, name, self._options, request or PageRequest()))
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise ConfigurationError(
-                f"The options cannot be sent to the process that reads documents: {error}."
-                " Give engines by name and plain values, or set Options(isolate=False)."
-            ) from error
-        child = self._child()
-        try:
-            answer = self._answer(child, task, name, report)
-        except BaseException:
-            self.close()  # whatever the child is doing now, nobody waits for it any more
-            raise
-        if self._has_served(child) or isinstance(answer, ReadingMemoryError):
-            self.close()
-        if isinstance(answer, DocpipeError):
-            raise answer
-        return answer
+            while (said := child.receive(_POLL_SECONDS)) is None:
+                pass
+        except (EOFError, RefusedError):
+            raise _death(child, "nothing", self._limits) from None
+        finally:
+            child.end()
+        if isinstance(said, Failed):
+            raise said.error()
+        return said.layers if isinstance(said, Layers) else {}
 
     def close(self) -> None:
         """Kill this thread's child, if it has one; the next document starts another."""
@@ -106,36 +131,82 @@ class ReaderProcess:
     def _limits(self) -> Limits:
         return self._options.limits
 
+    def _asked(self, task: ReadTask, report: Callable[[int], None]) -> Output | Pictures:
+        child = self._child()
+        try:
+            answer = self._answer(child, task, report)
+            child.folders.clear()
+        except BaseException:
+            self.close()  # whatever the child is doing now, nobody waits for it any more
+            raise
+        if self._has_served(child) or isinstance(answer, ReadingMemoryError | ReadingForbiddenError):
+            self.close()
+        if isinstance(answer, DocpipeError):
+            raise answer
+        return answer
+
     def _child(self) -> Child:
         child: Child | None = getattr(self._here, "child", None)
         if child is None or not child.alive:
             self.close()
-            child = self._here.child = Child(self._limits.max_memory_bytes)
+            child = self._here.child = self._new_child()
         return child
+
+    def _new_child(self) -> Child:
+        sandbox, folders = self._options.sandbox, Folders()
+        engines = _engines(self._options)
+        programs = any(OCR_ENGINES[name].programs for name in engines if name in OCR_ENGINES)
+        layers = tuple(name for name in sandbox.layers if not (programs and name == "programs"))
+        rules = Rules(
+            layers=layers,
+            required=sandbox.mode == "require",
+            memory=self._limits.max_memory_bytes,
+            reachable=reachable(
+                engines,
+                document=folders.document,
+                scratch=folders.scratch,
+                further=sandbox.read,
+                programs="programs" not in layers,
+            ),
+        )
+        variables = environment(folders.scratch, sandbox.env) if "environment" in layers else None
+        return Child(self._limits, folders, rules, variables)
 
     def _has_served(self, child: Child) -> bool:
         """Whether a fresh child should take its place: whatever leaks in libraries ends with it."""
         child.documents += 1
-        return child.documents >= _DOCUMENTS_PER_CHILD or child.memory() > self._limits.max_memory_bytes // 2
+        return (
+            child.documents >= self._options.sandbox.documents
+            or child.memory() > self._limits.max_memory_bytes // 2
+            or child.leaves_programs()
+        )
 
     def _answer(
-        self, child: Child, task: bytes, name: str, report: Callable[[int], None]
-    ) -> StageOutput | DocpipeError:
+        self, child: Child, task: ReadTask, report: Callable[[int], None]
+    ) -> Output | Pictures | DocpipeError:
         """What the child says in the end; raises what it cannot say itself."""
-        patience = _Patience(child, self._limits.max_seconds)
+        patience = self._patience(child)
         try:
-            child.send(task)
+            child.send(_pickled(replace(task, path=child.folders.put(task.path))), self._limits.max_seconds)
             while True:
-                kind, value = child.receive(_POLL_SECONDS)
-                if kind == "output" or kind == "error":
-                    final: StageOutput | DocpipeError = value
-                    return final
-                if kind == "page":
-                    report(value)
-                    patience = _Patience(child, self._limits.max_seconds)
-                self._check(child, name, patience)
-        except (EOFError, ConnectionError):
-            raise _death(child, name, self._limits) from None
+                said = child.receive(_POLL_SECONDS)
+                if isinstance(said, Output | Pictures):
+                    return said
+                if isinstance(said, Failed):
+                    return said.error()
+                if isinstance(said, Page):
+                    report(said.page)
+                    patience = self._patience(child)
+                self._check(child, task.name, patience)
+        except EOFError:
+            raise _death(child, task.name, self._limits) from None
+        except RefusedError as error:
+            raise _refused(task.name, error) from None
+
+    def _patience(self, child: Child) -> _Patience:
+        seconds = self._limits.max_seconds
+        child.allow_processor(BUSY_FACTOR * seconds * (os.cpu_count() or 1))
+        return _Patience(child, seconds)
 
     def _check(self, child: Child, name: str, patience: _Patience) -> None:
         if patience.is_over():
@@ -143,6 +214,34 @@ class ReaderProcess:
         if child.memory() > self._limits.max_memory_bytes:
             limit = self._limits.max_memory_bytes // 1_000_000
             raise ReadingMemoryError(f"Reading {name} took more than {limit:,} MB of memory.")
+        if "limits" in self._options.sandbox.layers and (excess := child.excess()):
+            raise ReadingForbiddenError(f"Reading {name} was stopped by the layer limits: {excess}.")
+
+
+def _engines(options: Options) -> dict[str, dict[str, object]]:
+    """The engines that read, by name, and their options."""
+    engines = {options.ocr_engine: dict(options.ocr_options)}
+    if options.ocr_second_engine is not None:
+        engines[options.ocr_second_engine] = dict(options.ocr_second_options)
+    return engines
+
+
+def _told_nobody(_page: int) -> None:
+    pass
+
+
+def _pickled(task: ReadTask) -> bytes:
+    try:
+        return pickle.dumps(task)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"The options cannot be sent to the process that reads documents: {error}."
+            " Give engines by name and plain values, or set Options(isolate=False)."
+        ) from error
+
+
+def _refused(name: str, error: RefusedError) -> ReadingForbiddenError:
+    return ReadingForbiddenError(f"Reading {name} was stopped: the answer was refused, {error}.")
 
 
 def _timeout(name: str, limits: Limits) -> ReadingTimeoutError:
@@ -154,7 +253,7 @@ def _death(child: Child, name: str, limits: Limits) -> DocpipeError:
     error: DocpipeError
     if code == -signal.SIGKILL:
         error = WorkerLostError(f"The process that read {name} was killed, perhaps for want of memory.")
-    elif code == -signal.SIGALRM:
+    elif code in (-signal.SIGALRM, -signal.SIGXCPU):
         error = _timeout(name, limits)
     elif code is None:
         error = ReadingCrashError(f"Reading {name} broke off: the process that read it no longer answers.")

@@ -10,9 +10,10 @@ from docpipe.execution.options import Options, PageRequest
 
 @dataclass(frozen=True, slots=True)
 class ReadTask:
-    """One document for the child."""
+    """One document for the child: to be read, or to be shown as pictures."""
 
     path: Path
     name: str
     options: Options
     request: PageRequest
+    pictures: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from docpipe.graph.values import Graph, Scalar
-from docpipe.private import make_private_file, make_private_folder
+from docpipe.stores.private_files import make_private_file, make_private_folder
 
 _NODE = ("id:ID", ":LABEL")
 _EDGE = ("id", ":START_ID", ":END_ID", ":TYPE")

@@ -63,7 +63,7 @@ _INVOICE_CODE = re.compile(
 )
 
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \u00a0-]?[A-Za-z0-9])")
-_IBAN_PARTS = re.compile(r"(\d+)!")
+_IBAN_PARTS = re.compile(r"(\d{1,3})!")
 
 # --- dates ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from docpipe.engines.ocr.second_opinion import letters, note
 from docpipe.engines.ports import FindsLines, OcrEngine, Quad, RecognisedLine
 from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
 from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLine
@@ -23,6 +22,7 @@ from docpipe.stages.ocr.misread import put_right
 from docpipe.stages.ocr.page_ranges import PAGE_BREAK
 from docpipe.stages.ocr.reading_order import in_reading_order, level, skew
 from docpipe.stages.ocr.running_titles import mark_running_titles
+from docpipe.stages.ocr.second_opinion import letters, note
 
 if TYPE_CHECKING:
     import numpy as np

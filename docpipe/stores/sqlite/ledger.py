@@ -1,7 +1,7 @@
 """The pieces of the ledger's moves in SQLite; each runs inside the transaction of its caller.
 
-One piece, one thing that the SQL functions in `sql/` do too: `set_status` is `docpipe_set_status`,
-`refusal` is the head of `docpipe_claim`, and so on.
+What may happen is decided by `ledger_rules`; here is what is read for that, and what is written then. One
+piece, one thing that the SQL functions in `sql/` do too: `set_status` is `docpipe_set_status`, and so on.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from docpipe.models import Failure, Ref
-from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
+from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
+from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.port import Claim, NewDocument, Outcome, PlannedStage
+from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
 JSON_COLUMNS = {
     "lines",
@@ -31,8 +33,36 @@ JSON_COLUMNS = {
 }
 
 
+_REFUSED = {
+    rules.Answer.COMPLETE: Outcome.COMPLETE,
+    rules.Answer.END_CANCELLED: Outcome.OVER,
+    rules.Answer.OVER: Outcome.OVER,
+    rules.Answer.NOT_READY: Outcome.NOT_READY,
+    rules.Answer.UNKNOWN: Outcome.UNKNOWN,
+}
+BEATS = {
+    rules.Beat.EXTEND: Heartbeat.OK,
+    rules.Beat.EXTEND_AND_STOP: Heartbeat.CANCELLED,
+    rules.Beat.STOP: Heartbeat.CANCELLED,
+    rules.Beat.LOST: Heartbeat.LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run and one of its rows as a move finds them: as the rules look at them, and as the table has it."""
+
+    run: rules.Run | None
+    row: rules.Row | None
+    raw: rows.Row
+
+
+def moment() -> datetime:
+    return datetime.now(UTC)
+
+
 def now(plus_seconds: float = 0.0) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=plus_seconds)).isoformat()
+    return (moment() + timedelta(seconds=plus_seconds)).isoformat()
 
 
 def decoded(row: sqlite3.Row) -> rows.Row:
@@ -164,46 +194,84 @@ def set_processing(db: sqlite3.Connection, ref: Ref, stage: rows.Row, *, once: b
         set_status(db, ref, word, stage["words"]["graph_started"])
 
 
-def holds(row: rows.Row | None, token: int | None, *states: str) -> bool:
-    return row is not None and row["token"] == token and row["state"] in states
+def see(db: sqlite3.Connection, ref: Ref, stage: str | None) -> Seen:
+    """The stage; with None the first that is not complete."""
+    run = run_row(db, ref)
+    raw = stage_row(db, ref, stage) if stage else first_incomplete(db, ref)
+    if run is None or raw is None:
+        return Seen(run_of(run), None, {})
+    sent = {"queued_at": raw["queued_at"] or run["created_at"]}
+    in_ranges = rules.in_ranges(map(row_of, range_rows(db, ref, raw["stage"])))
+    return Seen(run_of(run), row_of(raw | sent, in_ranges=in_ranges), raw)
 
 
-def refusal(db: sqlite3.Connection, ref: Ref, stage: str, claim_id: str, max_attempts: int) -> Claim | None:
-    """Why the stage may not be claimed, or the claim that was made already under the same id."""
-    run, row = run_row(db, ref), stage_row(db, ref, stage)
-    if run is None or row is None:
-        return Claim(Outcome.UNKNOWN)
-    if row["state"] == "complete":
-        return Claim(Outcome.COMPLETE)
-    if run["state"] == "active" and run["cancel_requested"]:
-        end_cancelled(db, ref)
-        return Claim(Outcome.OVER)
-    if run["state"] != "active":
-        return Claim(Outcome.OVER)
-    first = first_incomplete(db, ref)
-    if first is None or first["stage"] != stage:
-        return Claim(Outcome.NOT_READY)
-    joins = has_ranges(db, ref, stage)
-    if joins and has_ranges(db, ref, stage, open_only=True):
-        return Claim(Outcome.NOT_READY)
-    if row["state"] == "running" and row["claim_id"] == claim_id:
-        return Claim(Outcome.CLAIMED, row["token"], row["attempt"], joins=joins)
-    if row["state"] == "running" and row["lease_expires_at"] > now():
-        remaining = datetime.fromisoformat(row["lease_expires_at"]) - datetime.now(UTC)
+def run_of(raw: rows.Row | None) -> rules.Run | None:
+    return None if raw is None else rules.Run(RunState(raw["state"]), bool(raw["cancel_requested"]))
+
+
+def row_of(raw: rows.Row, *, in_ranges: bool = False) -> rules.Row:
+    return rules.Row(
+        StageState(raw["state"]),
+        raw["attempt"],
+        raw["token"],
+        raw["claim_id"],
+        raw["task_id"],
+        _time(raw["lease_expires_at"]),
+        _time(raw["queued_at"]),
+        in_ranges,
+    )
+
+
+def _time(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def answered(
+    db: sqlite3.Connection, ref: Ref, seen: Seen, answer: rules.Answer, *, joins: bool = False
+) -> Claim | None:
+    """What a claim is answered that changes no more than this; None: the row is to be taken."""
+    raw, last_page = seen.raw, seen.raw.get("last_page")
+    if answer is rules.Answer.TAKE:
+        return None
+    if answer is rules.Answer.SAME:
+        return Claim(Outcome.CLAIMED, raw["token"], raw["attempt"], last_page=last_page, joins=joins)
+    if answer is rules.Answer.POISON:
+        return Claim(Outcome.POISON, raw["token"], raw["attempt"], last_page=last_page)
+    if answer is rules.Answer.BUSY:
+        remaining = datetime.fromisoformat(raw["lease_expires_at"]) - moment()
         return Claim(Outcome.BUSY, lease_seconds=max(0.0, remaining.total_seconds()))
-    if row["attempt"] >= max_attempts:
-        return Claim(Outcome.POISON, row["token"], row["attempt"])
-    return None
+    if answer is rules.Answer.END_CANCELLED:
+        end_cancelled(db, ref)
+    return Claim(_REFUSED[answer])
 
 
-def has_ranges(db: sqlite3.Connection, ref: Ref, stage: str, *, open_only: bool = False) -> bool:
-    """Whether the stage's pages are read in ranges, or some of these are yet to be."""
-    states = "and state in ('queued', 'running', 'retrying')" if open_only else ""
+def taken(db: sqlite3.Connection, claimant: rules.Claimant, attempt: int) -> rows.Row:
+    """The columns that a claim changes in a stage and in a range."""
+    return {
+        "state": "running",
+        "attempt": attempt + 1,
+        "token": next_token(db),
+        "claim_id": claimant.claim_id,
+        "task_id": claimant.task_id,
+        "worker": claimant.worker,
+        "lease_expires_at": now(claimant.lease_seconds),
+    }
+
+
+def retrying(failure: Failure, delay_seconds: float) -> rows.Row:
+    """The columns that a retry changes in a stage and in a range."""
+    waits = {"state": "retrying", "lease_expires_at": None, "queued_at": now(delay_seconds)}
+    return waits | failure_columns(failure)
+
+
+def range_rows(db: sqlite3.Connection, ref: Ref, stage: str) -> list[rows.Row]:
+    """The ranges in which the stage's pages are read, if they are."""
     found = db.execute(
-        f"select 1 from docpipe_page_ranges where document_uuid = ? and run = ? and stage = ? {states}",  # noqa: S608
+        "select state, attempt, token, claim_id, task_id, lease_expires_at, queued_at"
+        " from docpipe_page_ranges where document_uuid = ? and run = ? and stage = ?",
         (ref.document_uuid, ref.run, stage),
     )
-    return found.fetchone() is not None
+    return [decoded(row) for row in found]
 
 
 def replace(db: sqlite3.Connection, table: str, ref: Ref, found: list[rows.Row]) -> None:
@@ -251,7 +319,7 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
         "select 1 from stage_runs where document_uuid = ? and run = ? and warnings <> '[]'",
         (ref.document_uuid, ref.run),
     ).fetchone()
-    final = COMPLETED_WITH_WARNINGS if warned else COMPLETED
+    final = rules.final_status(warned=warned is not None)
     end_run(db, ref, "completed")
     db.execute(
         "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",

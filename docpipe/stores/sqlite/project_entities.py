@@ -11,10 +11,10 @@ from typing import Any
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
 from docpipe.stores import rows
-from docpipe.stores.entity_port import Found, Ties
 from docpipe.stores.ids import storable
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import SqliteFile
+from docpipe.stores.values import Found, Ties
 
 _AMONG = "in (select value from json_each(?))"
 _BOTH_NAMED = " and ".join(

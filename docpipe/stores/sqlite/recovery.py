@@ -1,4 +1,4 @@
-"""Runs taken up again in SQLite: what stands still, and the moves `revive`, `resume` and `reprocess`.
+"""Runs resumed in SQLite: what stands still, and the moves `revive`, `resume` and `reprocess`.
 
 Each piece runs inside the transaction of its caller, as those of `sqlite_ledger` do.
 """
@@ -8,77 +8,92 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from docpipe.models import Failure, Ref
-from docpipe.models.status import PENDING
+from docpipe.models import Ref
+from docpipe.models.status import PENDING, StageState
+from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.port import PlannedStage, Resumption, Revival
 from docpipe.stores.sqlite import ledger
+from docpipe.stores.values import PlannedStage, Resumption, Revival, Stalled
 
-STALLED = """
-select r.priority, r.cancel_requested, r.created_at as run_created_at, s.*
+_WAITING = """
+select r.priority, r.created_at as run_created_at, s.document_uuid, s.run, s.stage, null as first_page,
+       s.state, s.attempt, s.token, s.claim_id, s.task_id, s.lease_expires_at,
+       coalesce(s.queued_at, r.created_at) as queued_at,
+       exists (select 1 from docpipe_page_ranges g
+                where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
+                  and g.state in ('queued', 'running', 'retrying')) as in_ranges
   from docpipe_runs r join stage_runs s using (document_uuid, run)
  where r.state = 'active' and s.state <> 'complete'
    and s.position = (select min(o.position) from stage_runs o
                       where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
-   and coalesce(s.queued_at, r.created_at) < :before and (s.state <> 'running' or s.lease_expires_at < :now)
-   and not exists (select 1 from docpipe_page_ranges g
-                    where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
-                      and g.state in ('queued', 'running', 'retrying'))
 """
-STALLED_RANGES = """
-select r.document_uuid, r.run, r.priority, r.created_at as run_created_at, g.stage, g.state, g.first_page
+_WAITING_RANGES = """
+select r.priority, r.created_at as run_created_at, g.document_uuid, g.run, g.stage, g.first_page,
+       g.state, g.attempt, g.token, g.claim_id, g.task_id, g.lease_expires_at, g.queued_at, 0 as in_ranges
   from docpipe_page_ranges g join docpipe_runs r using (document_uuid, run)
  where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
-   and g.queued_at < :before and (g.state <> 'running' or g.lease_expires_at < :now)
 """
-STALLED_ALL = (
-    "select * from ("  # noqa: S608
-    f"select document_uuid, run, priority, run_created_at, stage, state, null as first_page from ({STALLED})"
-    f" union all select * from ({STALLED_RANGES}))"
-    " order by state = 'queued', priority, run_created_at, first_page limit :limit"
+_WAITING_ALL = (
+    f"select * from ({_WAITING} union all {_WAITING_RANGES})"  # noqa: S608
+    " order by state = 'queued', priority, run_created_at, first_page"
 )
 
-
-def stalled_stage(db: sqlite3.Connection, ref: Ref, grace_seconds: float) -> rows.Row | None:
-    values = {
-        "before": ledger.now(-grace_seconds),
-        "now": ledger.now(),
-        "document": ref.document_uuid,
-        "run": ref.run,
-    }
-    found = db.execute(f"{STALLED} and r.document_uuid = :document and r.run = :run", values).fetchone()
-    return None if found is None else ledger.decoded(found)
+_UNHELD = dict.fromkeys(("claim_id", "token", "queued_at"))
+"""Of a stage that a newer run inherits: the older run's claims have no say in it."""
 
 
-def revive(db: sqlite3.Connection, ref: Ref, row: rows.Row, max_attempts: int, task_id: str) -> Revival:
-    """Take the stalled stage `row` up again, or end its run."""
-    if row["cancel_requested"]:
+def stalled(db: sqlite3.Connection, grace_seconds: float) -> list[Stalled]:
+    """What may have lost its message or its worker, in the order in which it is to be resumed."""
+    found, now = db.execute(_WAITING_ALL).fetchall(), ledger.moment()
+    return [
+        Stalled(
+            Ref(row["document_uuid"], row["run"]), row["stage"], StageState(row["state"]), row["first_page"]
+        )
+        for row in found
+        if rules.is_stalled(ledger.row_of(dict(row), in_ranges=row["in_ranges"]), grace_seconds, now)
+    ]
+
+
+def revive(
+    db: sqlite3.Connection, ref: Ref, grace_seconds: float, max_attempts: int, task_id: str
+) -> Revival:
+    """Resume the run's first incomplete stage if it is stalled, or end the run."""
+    seen = ledger.see(db, ref, None)
+    raw, decision = seen.raw, rules.revive(seen.run, seen.row, grace_seconds, max_attempts, ledger.moment())
+    if decision is rules.Revive.LEAVE:
+        return Revival("none")
+    if decision is rules.Revive.END_CANCELLED:
         ledger.end_cancelled(db, ref)
         return Revival("cancelled")
-    if row["attempt"] >= max_attempts:
-        _quarantine(db, ref, row)
+    if decision is rules.Revive.POISON:
+        subject = f"Stage {raw['stage']}"
+        ledger.fail(db, ref, raw, rules.poison(subject, raw["attempt"], raw["error_message"]))
         return Revival("poison")
-    # Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
-    # it loses the stage to the next claim, not to a suspicion.
-    ledger.update_stage(db, ref, row["stage"], queued_at=ledger.now())
-    if row["position"] == 0 and row["state"] == "queued" and row["queued_at"] is None:
-        _set_task(db, ref, task_id)
-        ledger.set_status(db, ref, row["words"]["queued"])
-    return Revival("resume", row["stage"], row["priority"])
+    ledger.update_stage(db, ref, raw["stage"], queued_at=ledger.now())
+    if raw["position"] == 0 and raw["state"] == "queued" and raw["queued_at"] is None:
+        set_task(db, ref, task_id)
+        ledger.set_status(db, ref, raw["words"]["queued"])
+    run = ledger.run_row(db, ref)
+    assert run is not None
+    return Revival("resume", raw["stage"], run["priority"])
 
 
-def _quarantine(db: sqlite3.Connection, ref: Ref, row: rows.Row) -> None:
-    message = f"Stage {row['stage']} was started {row['attempt']} times and never ended."
-    if row["error_message"]:
-        message += f" Last error: {row['error_message']}"
-    ledger.fail(db, ref, row, Failure("poison", "PoisonDocumentError", message))
-
-
-def _set_task(db: sqlite3.Connection, ref: Ref, task_id: str | None) -> None:
+def set_task(db: sqlite3.Connection, ref: Ref, task_id: str | None) -> None:
     db.execute(
         "update source_documents set celery_task_id = ? where document_uuid = ? and docpipe_run = ?",
         (task_id, ref.document_uuid, ref.run),
     )
+
+
+def newest_run(db: sqlite3.Connection, document_uuid: str) -> tuple[Ref, rows.Row | None]:
+    """The run that the document's row names."""
+    found = ledger.one(
+        db,
+        "select r.* from docpipe_runs r join source_documents d"
+        " on d.document_uuid = r.document_uuid and d.docpipe_run = r.run where r.document_uuid = ?",
+        document_uuid,
+    )
+    return Ref(document_uuid, found["run"] if found else 0), found
 
 
 def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Resumption:
@@ -98,33 +113,33 @@ def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Res
     row = ledger.first_incomplete(db, ref)
     assert row is not None
     ledger.update_stage(db, ref, row["stage"], queued_at=ledger.now(), task_id=task_id)
-    _set_task(db, ref, task_id)
+    set_task(db, ref, task_id)
     ledger.set_status(db, ref, row["words"]["queued"])
     return Resumption(ref, row["stage"], priority)
 
 
 def completed_before(db: sqlite3.Connection, document_uuid: str, stages: Sequence[str]) -> rows.Row | None:
     """The newest run of the document that has completed all of `stages`."""
-    marks = ", ".join("?" * len(stages))
-    return ledger.one(
-        db,
-        f"select r.* from docpipe_runs r where r.document_uuid = ? and ? = (select count(*) from stage_runs s"  # noqa: S608
-        f" where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'complete'"
-        f" and s.stage in ({marks})) order by r.run desc limit 1",
-        document_uuid,
-        len(stages),
-        *stages,
-    )
+    found = db.execute(
+        "select r.run, s.stage from docpipe_runs r left join stage_runs s"
+        " on s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'complete'"
+        " where r.document_uuid = ?",
+        (document_uuid,),
+    ).fetchall()
+    completed: dict[int, set[str]] = {row["run"]: set() for row in found}
+    for row in found:
+        completed[row["run"]].add(row["stage"])
+    run = rules.basis(completed, stages)
+    return None if run is None else ledger.run_row(db, Ref(document_uuid, run))
 
 
 def reprocess(
     db: sqlite3.Connection,
     old: rows.Row,
-    from_stage: str,
     kept: Sequence[str],
     stages: Sequence[PlannedStage],
 ) -> Resumption:
-    """Begin the document's next run on what `old` has made in the stages `kept`."""
+    """Begin the document's next run on what `old` has made in the first stages, `kept`."""
     document_uuid = old["document_uuid"]
     newest = db.execute(
         "select docpipe_run from source_documents where document_uuid = ?", (document_uuid,)
@@ -138,9 +153,9 @@ def reprocess(
     db.execute(
         "update source_documents set docpipe_run = ? where document_uuid = ?", (ref.run, document_uuid)
     )
-    _set_task(db, ref, None)
+    set_task(db, ref, None)
     ledger.set_status(db, ref, PENDING)
-    return Resumption(ref, from_stage, old["priority"])
+    return Resumption(ref, stages[len(kept)].name, old["priority"])
 
 
 def supersede(db: sqlite3.Connection, document_uuid: str) -> None:
@@ -165,7 +180,7 @@ def copy_run(db: sqlite3.Connection, old: rows.Row, ref: Ref, kept: Sequence[str
     for stage in kept:
         row = ledger.stage_row(db, Ref(ref.document_uuid, old["run"]), stage)
         assert row is not None
-        ledger.insert(db, "stage_runs", row | {"run": ref.run})
+        ledger.insert(db, "stage_runs", row | {"run": ref.run} | _UNHELD)
         for table in row["makes"]:
             _copy_rows(db, f"docpipe_{table}", old["run"], ref)
 

@@ -5,16 +5,25 @@ Each move is one `BEGIN IMMEDIATE` transaction; several processes may share the 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import PENDING, StageState
+from docpipe.models.status import PENDING
+from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
-from docpipe.stores.port import (
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import ranges as sqlite_ranges
+from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.project_entities import SqliteGraph
+from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.values import (
+    ALL,
     Claim,
     Heartbeat,
     NewDocument,
@@ -29,11 +38,6 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
-from docpipe.stores.sqlite import ledger, recovery
-from docpipe.stores.sqlite import ranges as sqlite_ranges
-from docpipe.stores.sqlite import statistics as sqlite_statistics
-from docpipe.stores.sqlite.project_entities import SqliteGraph
-from docpipe.stores.statistics import Statistics, statistics_of
 
 
 class SqliteStore(SqliteGraph):
@@ -67,192 +71,140 @@ class SqliteStore(SqliteGraph):
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         with self._transaction() as db:
-            row = ledger.stage_row(db, ref, stage)
-            if row is None or row["state"] != "queued":
+            seen = ledger.see(db, ref, stage)
+            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
                 return False
             ledger.update_stage(db, ref, stage, queued_at=ledger.now(), task_id=task_id)
-            db.execute(
-                "update source_documents set celery_task_id = ? where document_uuid = ? and docpipe_run = ?",
-                (task_id, ref.document_uuid, ref.run),
-            )
-            ledger.set_status(db, ref, row["words"]["queued"])
+            recovery.set_task(db, ref, task_id)
+            ledger.set_status(db, ref, seen.raw["words"]["queued"])
             return True
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         with self._transaction() as db:
-            row = ledger.stage_row(db, ref, stage)
-            if row is None or row["state"] != "queued":
+            seen = ledger.see(db, ref, stage)
+            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
                 return False
             ledger.update_stage(db, ref, stage, queued_at=None)
-            if row["position"] == 0:  # a later stage never steps back
+            if seen.raw["position"] == 0:  # a later stage never steps back
                 ledger.set_status(db, ref, PENDING, error=message)
             return True
 
-    def claim(
-        self,
-        ref: Ref,
-        stage: str,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
         with self._transaction() as db:
-            refusal = ledger.refusal(db, ref, stage, claim_id, max_attempts)
-            if refusal:
-                return refusal
-            token, joins = ledger.next_token(db), ledger.has_ranges(db, ref, stage)
-            row = ledger.stage_row(db, ref, stage)
-            assert row is not None
-            ledger.update_stage(
-                db,
-                ref,
-                stage,
-                state="running",
-                attempt=row["attempt"] + 1,
-                claim_id=claim_id,
-                token=token,
-                task_id=task_id,
-                worker=worker,
-                started_at=(joins and row["started_at"]) or ledger.now(),
-                lease_expires_at=ledger.now(lease_seconds),
+            seen, first = ledger.see(db, ref, stage), ledger.first_incomplete(db, ref)
+            ready, joins = (
+                first is not None and first["stage"] == stage,
+                bool(ledger.range_rows(db, ref, stage)),
             )
-            ledger.set_processing(db, ref, row, once=joins)
-            return Claim(Outcome.CLAIMED, token, row["attempt"] + 1, joins=joins)
+            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment())
+            refused = ledger.answered(db, ref, seen, answer, joins=joins)
+            if refused:
+                return refused
+            changes = ledger.taken(db, claimant, seen.raw["attempt"])
+            if not joins or seen.raw["started_at"] is None:
+                changes["started_at"] = ledger.now()
+            ledger.update_stage(db, ref, stage, **changes)
+            ledger.set_processing(db, ref, seen.raw, once=joins)
+            return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         with self._transaction() as db:
-            run = ledger.run_row(db, ref)
-            if run is None or run["state"] != "active":
-                return Heartbeat.CANCELLED if run and run["state"] == "cancelled" else Heartbeat.LOST
-            row = ledger.stage_row(db, ref, stage)
-            if row is None or row["state"] != "running" or row["token"] != token:
-                return Heartbeat.LOST
-            ledger.update_stage(db, ref, stage, lease_expires_at=ledger.now(lease_seconds))
-            return Heartbeat.CANCELLED if run["cancel_requested"] else Heartbeat.OK
+            seen = ledger.see(db, ref, stage)
+            beat = rules.heartbeat(seen.run, seen.row, token)
+            if beat in {rules.Beat.EXTEND, rules.Beat.EXTEND_AND_STOP}:
+                ledger.update_stage(db, ref, stage, lease_expires_at=ledger.now(lease_seconds))
+            return ledger.BEATS[beat]
 
     def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
         with self._transaction() as db:
-            run, row = ledger.run_row(db, ref), ledger.stage_row(db, ref, stage)
-            if row and row["state"] == "complete" and row["token"] == token:
-                return True
-            if run is None or run["state"] != "active" or not ledger.holds(row, token, "running"):
-                return False
-            assert row is not None
-            fields, tables = rows.run_fields(output), rows.result_rows(output)
-            for table, found in tables.items():
-                ledger.replace(db, f"docpipe_{table}", ref, found)
-            ledger.update_run(db, ref, fields)
-            ledger.update_stage(
-                db,
-                ref,
-                stage,
-                state="complete",
-                finished_at=ledger.now(),
-                lease_expires_at=None,
-                makes=list(tables),
-                output=fields.get("extra"),
-                engine=fields.get("engine"),
-                warnings=fields["warnings"],
-                **ledger.failure_columns(None),
-            )
-            sqlite_ranges.put_away(db, ref, stage)
-            ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
-            ledger.move_on(db, ref)
-            return True
+            seen = ledger.see(db, ref, stage)
+            move = rules.finish(seen.run, seen.row, token)
+            if move is rules.Move.APPLY:
+                self._complete(db, ref, seen.raw, output)
+            return move is not rules.Move.LATE
+
+    def _complete(self, db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
+        fields, tables = rows.run_fields(output), rows.result_rows(output)
+        for table, found in tables.items():
+            ledger.replace(db, f"docpipe_{table}", ref, found)
+        ledger.update_run(db, ref, fields)
+        ledger.update_stage(
+            db,
+            ref,
+            row["stage"],
+            state="complete",
+            finished_at=ledger.now(),
+            lease_expires_at=None,
+            makes=list(tables),
+            output=fields.get("extra"),
+            engine=fields.get("engine"),
+            warnings=fields["warnings"],
+            **ledger.failure_columns(None),
+        )
+        sqlite_ranges.put_away(db, ref, row["stage"])
+        ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
+        ledger.move_on(db, ref)
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         with self._transaction() as db:
-            if not ledger.holds(ledger.stage_row(db, ref, stage), token, "running", "retrying"):
+            seen = ledger.see(db, ref, stage)
+            if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
                 return False
-            columns = ledger.failure_columns(failure)
-            ledger.update_stage(
-                db,
-                ref,
-                stage,
-                state="retrying",
-                lease_expires_at=None,
-                queued_at=ledger.now(delay_seconds),
-                **columns,
-            )
+            ledger.update_stage(db, ref, stage, **ledger.retrying(failure, delay_seconds))
             return True
 
     def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
         with self._transaction() as db:
-            run, row = ledger.run_row(db, ref), ledger.stage_row(db, ref, stage)
-            if run is None or row is None:
-                return False
-            if run["state"] != "active":
-                return ledger.holds(row, token, "failed")
-            if not ledger.holds(row, token, "running", "retrying"):
-                return False
-            ledger.fail(db, ref, row, failure)
-            return True
+            seen = ledger.see(db, ref, stage)
+            move = rules.fail(seen.run, seen.row, token)
+            if move is rules.Move.APPLY:
+                ledger.fail(db, ref, seen.raw, failure)
+            return move is not rules.Move.LATE
 
     def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
         with self._transaction() as db:
-            run, row = ledger.run_row(db, ref), ledger.first_incomplete(db, ref)
-            if run is None or run["state"] != "active" or row is None:
+            seen = ledger.see(db, ref, None)
+            if rules.fail_task(seen.run, seen.row, task_id) is not rules.Move.APPLY:
                 return False
-            if row["state"] not in {"running", "retrying"} or row["task_id"] != task_id:
-                return False
-            ledger.fail(db, ref, row, failure)
+            ledger.fail(db, ref, seen.raw, failure)
             return True
 
     def cancel(self, document_uuid: str) -> bool:
         document_uuid = storable(document_uuid)
         with self._transaction() as db:
-            run = db.execute(
-                "select * from docpipe_runs where document_uuid = ? and state = 'active'", (document_uuid,)
+            active = db.execute(
+                "select run from docpipe_runs where document_uuid = ? and state = 'active'", (document_uuid,)
             ).fetchone()
-            if run is None:
+            ref = Ref(document_uuid, active["run"] if active else 0)
+            seen = ledger.see(db, ref, None)
+            decision = rules.cancel(seen.run, seen.row, ledger.moment())
+            if decision is rules.Cancel.NOTHING:
                 return False
-            ref = Ref(document_uuid, run["run"])
             db.execute(
                 "update docpipe_runs set cancel_requested = 1 where document_uuid = ? and run = ?",
                 (document_uuid, ref.run),
             )
-            row = ledger.first_incomplete(db, ref)
-            if row is None or row["state"] != "running" or row["lease_expires_at"] <= ledger.now():
+            if decision is rules.Cancel.END:
                 ledger.end_cancelled(db, ref)
             return True
 
     # --- taking up again ------------------------------------------------------------------------
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        times = {"before": ledger.now(-grace_seconds), "now": ledger.now(), "limit": limit}
         with self._transaction() as db:
-            found = db.execute(recovery.STALLED_ALL, times).fetchall()
-        return [
-            Stalled(
-                Ref(row["document_uuid"], row["run"]),
-                row["stage"],
-                StageState(row["state"]),
-                row["first_page"],
-            )
-            for row in found
-        ]
+            return recovery.stalled(db, grace_seconds)[:limit]
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         with self._transaction() as db:
-            row = recovery.stalled_stage(db, ref, grace_seconds)
-            return recovery.revive(db, ref, row, max_attempts, task_id) if row else Revival("none")
+            return recovery.revive(db, ref, grace_seconds, max_attempts, task_id)
 
     def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
         document_uuid = storable(document_uuid)
         with self._transaction() as db:
-            run = ledger.one(
-                db,
-                "select r.* from docpipe_runs r join source_documents d"
-                " on d.document_uuid = r.document_uuid and d.docpipe_run = r.run"
-                " where r.document_uuid = ? and r.state in ('failed', 'cancelled')",
-                document_uuid,
-            )
-            if run is None:
+            ref, run = recovery.newest_run(db, document_uuid)
+            if run is None or not rules.resumable(ledger.run_of(run)):
                 return None
-            resumed = recovery.resume(db, Ref(document_uuid, run["run"]), run["priority"], task_id)
+            resumed = recovery.resume(db, ref, run["priority"], task_id)
             due = sqlite_ranges.resume(db, resumed.ref, resumed.stage, ranges_at_once)
             return replace(resumed, first_pages=due)
 
@@ -266,9 +218,7 @@ class SqliteStore(SqliteGraph):
         kept = names[: names.index(from_stage)]
         with self._transaction() as db:
             old = recovery.completed_before(db, document_uuid, kept)
-            if old is None:
-                return None
-            return recovery.reprocess(db, old, from_stage, kept, stages)
+            return recovery.reprocess(db, old, kept, stages) if old else None
 
     # --- reads ----------------------------------------------------------------------------------
 
@@ -362,7 +312,7 @@ class SqliteStore(SqliteGraph):
         warnings = [warning for stage in stages for warning in stage["warnings"]]
         return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
 
-    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+    def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = rows.selection_row(selection)
         found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
         return [rows.summary_of(row) for row in found]

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
 from docpipe.stores import rows
-from docpipe.stores.entity_port import Found, Ties
 from docpipe.stores.ids import storable
+from docpipe.stores.values import Found, Ties
 
 T = TypeVar("T")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores import rows
-from docpipe.stores.port import Claim, Heartbeat, PlannedStage, Resumption, Revival
-from docpipe.stores.range_port import Handover, ReadRange
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
 _TABLE = "docpipe_page_ranges"
 _RUN_COLUMNS = (
@@ -28,6 +28,11 @@ def keys(ref: Ref) -> dict[str, Any]:
 def match(ref: Ref) -> dict[str, Any]:
     """The run, as the tables hold it."""
     return {"document_uuid": ref.document_uuid, "run": ref.run}
+
+
+def asked_by(claimant: Claimant) -> dict[str, Any]:
+    """Who claims, as the functions take it."""
+    return {f"p_{name}": value for name, value in asdict(claimant).items()}
 
 
 def failure_json(failure: Failure) -> str:
@@ -57,28 +62,10 @@ class SupabaseRanges:
             self.rpc("split", **keys(ref), p_stage=stage, p_token=token, p_ranges=pairs, p_at_once=at_once)
         )
 
-    def claim(
-        self,
-        ref: Ref,
-        first_page: int,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
-        answer = self.rpc(
-            "claim_range",
-            **keys(ref),
-            p_first_page=first_page,
-            p_claim_id=claim_id,
-            p_task_id=task_id,
-            p_worker=worker,
-            p_lease_seconds=lease_seconds,
-            p_max_attempts=max_attempts,
+    def claim(self, ref: Ref, first_page: int, claimant: Claimant) -> Claim:
+        return rows.claim_of(
+            self.rpc("claim_range", **keys(ref), p_first_page=first_page, **asked_by(claimant))
         )
-        return rows.claim_of(answer)
 
     def heartbeat(self, ref: Ref, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(

@@ -34,7 +34,12 @@ from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
-from docpipe.stores.port import (
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.supabase.project_entities import SupabaseGraph
+from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_json, keys, match
+from docpipe.stores.values import (
+    ALL,
     Claim,
     Heartbeat,
     NewDocument,
@@ -48,9 +53,6 @@ from docpipe.stores.port import (
     Stalled,
     Summary,
 )
-from docpipe.stores.statistics import Statistics, statistics_of
-from docpipe.stores.supabase.project_entities import SupabaseGraph
-from docpipe.stores.supabase.ranges import SupabaseRanges, failure_json, keys, match
 
 SCHEMA_VERSION = "20261129091000"
 """What `docpipe_schema_version()` in `sql/` says."""
@@ -136,28 +138,8 @@ class SupabaseStore(SupabaseGraph):
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         return bool(self._rpc("publish_failed", **keys(ref), p_stage=stage, p_message=message))
 
-    def claim(
-        self,
-        ref: Ref,
-        stage: str,
-        *,
-        claim_id: str,
-        task_id: str,
-        worker: str,
-        lease_seconds: float,
-        max_attempts: int,
-    ) -> Claim:
-        answer = self._rpc(
-            "claim",
-            **keys(ref),
-            p_stage=stage,
-            p_claim_id=claim_id,
-            p_task_id=task_id,
-            p_worker=worker,
-            p_lease_seconds=lease_seconds,
-            p_max_attempts=max_attempts,
-        )
-        return rows.claim_of(answer)
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
+        return rows.claim_of(self._rpc("claim", **keys(ref), p_stage=stage, **asked_by(claimant)))
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(
@@ -303,7 +285,7 @@ class SupabaseStore(SupabaseGraph):
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
 
-    def documents(self, selection: Selection = Selection(), *, limit: int = 100) -> list[Summary]:  # noqa: B008
+    def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
 

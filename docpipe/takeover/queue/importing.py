@@ -20,8 +20,9 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import TakenIn
-from docpipe.stores.port import NewDocument
+from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.rows import document_row
+from docpipe.stores.values import NewDocument
 from docpipe.takeover import undo
 from docpipe.takeover.connection import connected, naming
 from docpipe.takeover.queue.locators import Where, locators, recorded
@@ -218,15 +219,8 @@ def _adoption(pipeline: Pipeline, document: dict[str, Any], taken: TakenIn) -> s
 def _fail(pipeline: Pipeline, ref: Ref, error: PermanentError) -> None:
     """The first stage fails with the error, as it would have in a worker."""
     stage = pipeline.stages[0].name
-    claim = pipeline.store.claim(
-        ref,
-        stage,
-        claim_id=uuid.uuid4().hex,
-        task_id="",
-        worker="queue import",
-        lease_seconds=60,
-        max_attempts=5,
-    )
+    claimant = Claimant(uuid.uuid4().hex, "", "queue import", lease_seconds=60.0, max_attempts=5)
+    claim = pipeline.store.claim(ref, stage, claimant)
     failure = Failure(error.code, type(error).__name__, str(error), stage)
     pipeline.store.fail(ref, stage, claim.token, failure)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 
 from docpipe.errors import ConfigurationError
-from docpipe.takeover.queue import links as queue_links
+from docpipe.takeover import queue_links
 from docpipe.takeover.queue import stranded
 from docpipe.takeover.queue.stranded import row_name
 from docpipe.takeover.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from docpipe.models.status import is_final
-from docpipe.takeover.queue import links as queue_links
+from docpipe.takeover import queue_links
 from docpipe.takeover.schema import QUEUE_TABLE, columns, literal, status_word
 from docpipe.takeover.status_words import ORDER, QUEUE, Work
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import psycopg
 
 from docpipe.models.status import COMPLETED, WORDS, is_final
-from docpipe.takeover.queue import links as queue_links
+from docpipe.takeover import queue_links
 from docpipe.takeover.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word
 from docpipe.takeover.status_words import LAST_STEP, MEANINGS, ORDER, STEPS, VAGUE, Place
 

@@ -16,8 +16,8 @@ import psycopg
 from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.formats import READERS
 from docpipe.models.status import COMPLETED
-from docpipe.stores.port import NewDocument
 from docpipe.stores.rows import document_row
+from docpipe.stores.values import NewDocument
 from docpipe.takeover.connection import naming
 from docpipe.takeover.schema import QUEUE_TABLE, columns, one
 from docpipe.takeover.tables.silence import silence

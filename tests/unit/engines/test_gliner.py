@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from docpipe.engines.ner.zero_shot import pieces
 from docpipe.engines.ports import NerEngine, Span
 from docpipe.errors import ConfigurationError, MissingExtraError
 
-pytest.importorskip("fast_gliner", reason="fast-gliner has no wheel for this Python")
+pytestmark = pytest.mark.skipif(
+    not find_spec("fast_gliner"), reason="fast-gliner has no wheel for this Python"
+)
 
 NAMES = {"Ada": 0, "Acme": 1, "Zürich": 2}
 SCORE: Any = pytest.approx(0.9933, abs=1e-4)
@@ -98,7 +101,7 @@ def test_an_engine_without_model_or_labels_is_refused(options: dict[str, object]
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in (("gliner", "gliner"), ("fast-gliner", "fast_gliner")):
         monkeypatch.setitem(sys.modules, module, None)
-        monkeypatch.delitem(sys.modules, f"docpipe.engines.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"docpipe.engines.ner.{module}", raising=False)
         with pytest.raises(MissingExtraError, match=rf"docpipe-celery\[{name}\]"):
             load_ner(name, model="x")
 

@@ -4,16 +4,18 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from docpipe.engines import load_ner
-from docpipe.engines.ner.openai import OpenAiEngine
 from docpipe.engines.ports import Report, Span
 from docpipe.errors import ConfigurationError, DocpipeError, RateLimitedError, TransientError
 from docpipe.models import Chunk, Warn
 from docpipe.stages.entities.mentions import find_mentions
+
+if TYPE_CHECKING:
+    from docpipe.engines.ner.openai import OpenAiEngine
 
 
 class ChatServer:
@@ -76,6 +78,8 @@ def server() -> Iterator[ChatServer]:
 
 
 def engine_of(server: ChatServer, **options: Any) -> OpenAiEngine:
+    from docpipe.engines.ner.openai import OpenAiEngine
+
     return OpenAiEngine("tiny", base_url=server.url, api_key="secret", **options)
 
 
@@ -161,6 +165,8 @@ def test_an_answer_cut_off_or_not_as_asked_is_tried_again(
 
 
 def test_a_server_that_is_away_is_tried_again() -> None:
+    from docpipe.engines.ner.openai import OpenAiEngine
+
     engine = OpenAiEngine("tiny", base_url="http://127.0.0.1:9/v1", api_key="x", max_retries=0)
     with pytest.raises(TransientError, match="cannot be reached"):
         list(engine.find(["Ann"]))

@@ -10,16 +10,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 import pymupdf
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docpipe.engines import load_ner, load_ocr
-from docpipe.engines.ocr import rapidocr as engine_module
-from docpipe.engines.ocr.openvino.runtime import settings
-from docpipe.engines.ocr.rapidocr import RapidOcrEngine, in_bucket
 from docpipe.engines.ports import OcrEngine
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.formats.base import TextLine
@@ -106,6 +102,8 @@ def test_a_skewed_page_is_read_in_order(engine: OcrEngine) -> None:
 
 
 def test_small_print_on_a_large_page_is_found_in_strips() -> None:
+    from docpipe.engines.ocr.rapidocr import RapidOcrEngine
+
     small = RapidOcrEngine(detection_pixels=150_000)
     lines = tuple(f"{n:02d} {PROSE[n % 4]}" for n in range(24))
     found = read(small, page(lines, size=24, width=1700, height=1200))
@@ -137,6 +135,8 @@ def test_pictures_of_extreme_shape_or_without_text_give_no_lines(
 
 
 def test_lines_below_the_least_score_count_as_seen_and_not_read() -> None:
+    from docpipe.engines.ocr.rapidocr import RapidOcrEngine
+
     [line] = RapidOcrEngine(min_score=1.01).read(page(PROSE[:1]))
     assert line.text == ""
     assert line.confidence > 0.9
@@ -177,6 +177,8 @@ def test_the_engines_name_says_its_version_and_what_it_runs_on(engine: OcrEngine
 
 
 def test_openvino_is_chosen_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.engines.ocr.rapidocr import RapidOcrEngine
+
     assert RapidOcrEngine().inference == "openvino"
     without_openvino(monkeypatch)
     assert RapidOcrEngine().inference == "onnxruntime"
@@ -189,10 +191,14 @@ def test_openvino_that_is_asked_for_and_missing_names_the_extra(monkeypatch: pyt
 
 
 def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.engines.ocr import rapidocr as engine_module
+
     monkeypatch.setattr(engine_module, "find_spec", lambda name: None)
 
 
 def test_processes_share_the_cores_as_openvino_does_not_pin_its_threads() -> None:
+    from docpipe.engines.ocr.openvino.runtime import settings
+
     assert settings(threads=2) == {"INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
 
 
@@ -222,6 +228,10 @@ def test_cuda_without_onnxruntime_gpu_says_what_to_install() -> None:
 def test_cuda_is_passed_on_to_onnxruntime_and_never_replaced_in_silence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    from docpipe.engines.ocr.rapidocr import RapidOcrEngine
+
     there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
     engine = RapidOcrEngine(inference="cuda")
@@ -240,6 +250,8 @@ def test_an_unknown_inference_is_refused_with_those_there_are() -> None:
     [((48, 1), 64), ((48, 64), 64), ((24, 40), 128), ((48, 640), 640), ((48, 650), 768), ((60, 1000), 896)],
 )
 def test_lines_come_in_few_widths_whatever_their_own(shape: tuple[int, int], width: int) -> None:
+    from docpipe.engines.ocr.rapidocr import in_bucket
+
     assert in_bucket(np.zeros((*shape, 3), np.uint8)).shape == (48, width, 3)
 
 
@@ -261,6 +273,8 @@ def test_an_unknown_option_is_refused() -> None:
 
 
 def test_an_engine_of_a_third_party_is_loaded_by_its_dotted_name() -> None:
+    from docpipe.engines.ocr.rapidocr import RapidOcrEngine
+
     found = load_ocr("docpipe.engines.ocr.rapidocr:RapidOcrEngine", threads=2)
     assert isinstance(found, RapidOcrEngine)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from docpipe.engines.ocr.second_opinion import SecondOpinion
 from docpipe.engines.ports import OcrEngine, Quad, RecognisedLine
 from docpipe.errors import (
     CancelledError,
@@ -22,6 +21,7 @@ from docpipe.models import Line, Method, Page, StageOutput, Warn
 from docpipe.stages.ocr.document import read_document, turn, turn_back
 from docpipe.stages.ocr.legibility import garbage_share
 from docpipe.stages.ocr.method import OcrOptions, choose_method
+from docpipe.stages.ocr.second_opinion import SecondOpinion
 
 Pixels = NDArray[np.uint8]
 

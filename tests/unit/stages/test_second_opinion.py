@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from docpipe.engines.ocr.second_opinion import SecondOpinion, confidence, note
 from docpipe.engines.ports import RecognisedLine
 from docpipe.errors import PermanentError, WorkerLostError
+from docpipe.stages.ocr.second_opinion import SecondOpinion, confidence, note
 
 Pixels = NDArray[np.uint8]
 PAPER: Pixels = np.zeros((10, 10, 3), np.uint8)

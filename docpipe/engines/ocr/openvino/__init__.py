@@ -5,6 +5,9 @@ What goes into a model is the picture as it is, bytes by rows: OpenVINO scales i
 
 from __future__ import annotations
 
+from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
+
+# isort: split
 from pathlib import Path
 from typing import Any
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,22 @@ _LARGEST = 16383
 """Pixels of a side, WebP's limit."""
 
 
-def page_pictures(path: Path, name: str, limits: Limits) -> dict[int, str]:
+def page_pictures(path: Path, name: str, limits: Limits, report: Callable[[int], None]) -> dict[int, str]:
     """Page number to a `data:` address, for pages that the format can draw.
+
+    `report` is called with each page when it is done.
 
     Raises:
         DocpipeError: as reading the document does.
     """
     reader = open_document(path, name, limits)
     try:
-        pages = enumerate(reader.pages(), 1)
-        return {number: _address(page.image(DPI), page.width) for number, page in pages if page.image}
+        found = {}
+        for number, page in enumerate(reader.pages(), 1):
+            if page.image:
+                found[number] = _address(page.image(DPI), page.width)
+            report(number)
+        return found
     finally:
         reader.close()
 

@@ -1,0 +1,37 @@
+"""What doctor, health and monitor look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from celery import Celery
+
+from docpipe.delivery.broker import Broker
+from docpipe.execution.plan import StageSpec
+from docpipe.execution.policy import Policy
+from docpipe.stores.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A pipeline as it is deployed: what doctor, health and monitor look at."""
+
+    app: Celery
+    store: Store
+    broker: Broker
+    policy: Policy
+    stages: Sequence[StageSpec]
+    layers: Callable[[], Mapping[str, str | None]] | None = None
+    """Says for each layer of the sandbox None, or why it is not there. None: there is no sandbox."""
+    layers_required: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """What submitters and workers must agree on."""
+        return f"{self.store.fingerprint} stages {','.join(stage.name for stage in self.stages)}"
+
+    @property
+    def queues(self) -> list[str]:
+        """The Celery queues, in the order of the stages."""
+        return list(dict.fromkeys(stage.queue for stage in self.stages))

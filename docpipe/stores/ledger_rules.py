@@ -1,0 +1,371 @@
+"""The rules of the ledger, each stated once.
+
+Every public function here is a rule: from rows, the moment and the terms to a decision, without I/O and
+without a clock. A stage of a run and a range of its pages are rows of one kind and obey the same rules.
+SQLite asks these functions; a SQL function that follows a rule names it in the last line above itself
+(`-- Rule: claim.`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from docpipe.models import Failure
+from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS, RunState, StageState
+
+OPEN = frozenset({StageState.QUEUED, StageState.RUNNING, StageState.RETRYING})
+"""States of a row that has not ended."""
+HELD = frozenset({StageState.RUNNING, StageState.RETRYING})
+"""States in which the newest claim still has a say."""
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass over a document, as far as the rules look at it."""
+
+    state: RunState
+    cancel_requested: bool = False
+
+    @property
+    def active(self) -> bool:
+        return self.state is RunState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stage of a run, or a range of its pages.
+
+    Args:
+        queued_at: when its newest message was sent, or, of a stage that has had none, when its run began;
+            None: a range whose message is not due yet.
+        in_ranges: of a stage: some range of its pages is open. Nobody holds such a stage; its row mirrors
+            what its ranges do.
+    """
+
+    state: StageState
+    attempt: int = 0
+    token: int | None = None
+    claim_id: str | None = None
+    task_id: str | None = None
+    lease_expires_at: datetime | None = None
+    queued_at: datetime | None = None
+    in_ranges: bool = False
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN
+
+    def held_by(self, token: int | None, states: Collection[StageState]) -> bool:
+        return self.token == token and self.state in states and not self.in_ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who asks for a row, and on what terms.
+
+    Args:
+        claim_id: the caller's own id of the request: asked twice, because the answer was lost, it is one.
+        lease_seconds: how long the row is the claimant's without a heartbeat.
+        max_attempts: a row that was begun so often is poison.
+    """
+
+    claim_id: str
+    task_id: str
+    worker: str
+    lease_seconds: float
+    max_attempts: int
+
+
+class Answer(Enum):
+    """To a claim."""
+
+    TAKE = auto()
+    """The row is the claimant's: the attempt is counted, with a new token and a new lease."""
+    SAME = auto()
+    """It is the claimant's already, by the same request."""
+    COMPLETE = auto()
+    END_CANCELLED = auto()
+    """Cancellation was requested: the run ends here."""
+    OVER = auto()
+    NOT_READY = auto()
+    BUSY = auto()
+    POISON = auto()
+    UNKNOWN = auto()
+
+
+class Move(Enum):
+    """What becomes of a move made with a token."""
+
+    APPLY = auto()
+    REPEATED = auto()
+    """It was applied before, and its answer was lost: it is answered alike and changes nothing."""
+    LATE = auto()
+    """The run is over, or another claim has the row: nothing changes."""
+
+
+class Beat(Enum):
+    """What becomes of a heartbeat."""
+
+    EXTEND = auto()
+    EXTEND_AND_STOP = auto()
+    """The lease is extended while the attempt ends its work: cancellation was requested."""
+    STOP = auto()
+    """The run has been cancelled."""
+    LOST = auto()
+
+
+class Cancel(Enum):
+    """What becomes of a request to cancel."""
+
+    NOTHING = auto()
+    """No run is active."""
+    ASK = auto()
+    """Somebody works: the next heartbeat says so."""
+    END = auto()
+
+
+class Revive(Enum):
+    """What the reaper does with a row."""
+
+    LEAVE = auto()
+    END_CANCELLED = auto()
+    POISON = auto()
+    RESUME = auto()
+    """Its message is sent again; the holder of a lapsed lease keeps its token until the next claim."""
+
+
+# --- taking and holding ------------------------------------------------------------------------------
+
+
+def claim(run: Run | None, stage: Row | None, ready: bool, claimant: Claimant, now: datetime) -> Answer:
+    """A claim of a stage. `ready`: every stage before it is complete."""
+    if run is None or stage is None:
+        return Answer.UNKNOWN
+    if stage.state is StageState.COMPLETE:
+        return Answer.COMPLETE
+    if not run.active:
+        return Answer.OVER
+    if run.cancel_requested:
+        return Answer.END_CANCELLED
+    if not ready or stage.in_ranges:
+        return Answer.NOT_READY
+    return _turn(stage, claimant, now)
+
+
+def claim_range(
+    run: Run | None, stage: Row | None, pages: Row | None, claimant: Claimant, now: datetime
+) -> Answer:
+    """A claim of a range; one that was given up has ended like one that was read."""
+    if run is None or stage is None or pages is None:
+        return Answer.UNKNOWN
+    if pages.state in {StageState.COMPLETE, StageState.FAILED}:
+        return Answer.COMPLETE
+    if not run.active:
+        return Answer.OVER
+    if run.cancel_requested:
+        return Answer.END_CANCELLED
+    if not stage.open:
+        return Answer.OVER
+    return _turn(pages, claimant, now)
+
+
+def _turn(row: Row, claimant: Claimant, now: datetime) -> Answer:
+    if row.state is StageState.RUNNING and row.claim_id == claimant.claim_id:
+        return Answer.SAME
+    if is_leased(row, now):
+        return Answer.BUSY
+    return Answer.POISON if row.attempt >= claimant.max_attempts else Answer.TAKE
+
+
+def is_leased(row: Row, now: datetime) -> bool:
+    """Whether somebody is known to work on the row."""
+    if row.state is not StageState.RUNNING or row.lease_expires_at is None:
+        return False
+    return row.lease_expires_at > now
+
+
+def heartbeat(run: Run | None, row: Row | None, token: int) -> Beat:
+    """A sign of life; it extends a lapsed lease too, as long as nobody else has claimed the row."""
+    if run is None or row is None:
+        return Beat.LOST
+    if not run.active:
+        return Beat.STOP if run.state is RunState.CANCELLED else Beat.LOST
+    if not row.held_by(token, {StageState.RUNNING}):
+        return Beat.LOST
+    return Beat.EXTEND_AND_STOP if run.cancel_requested else Beat.EXTEND
+
+
+# --- ending ------------------------------------------------------------------------------------------
+
+
+def finish(run: Run | None, row: Row | None, token: int) -> Move:
+    """The attempt's output is handed in."""
+    if row is not None and row.state is StageState.COMPLETE and row.token == token:
+        return Move.REPEATED
+    return _move(run, row, token, {StageState.RUNNING})
+
+
+def split(run: Run | None, stage: Row | None, token: int) -> Move:
+    """Instead of `finish`: the pages are to be read in ranges. The stage is no task's from then on, and its
+    attempts are counted anew.
+    """
+    if run is None or stage is None or not run.active or stage.token != token:
+        return Move.LATE
+    if stage.task_id is None:
+        return Move.REPEATED
+    return _move(run, stage, token, {StageState.RUNNING})
+
+
+def retry(run: Run | None, row: Row | None, token: int) -> Move:
+    """The attempt failed, and another follows. Repeated, it is applied again."""
+    return _move(run, row, token, HELD)
+
+
+def fail(run: Run | None, row: Row | None, token: int | None) -> Move:
+    """The row failed for good: a stage with its run; what a range costs is `give_up`'s to say."""
+    if row is not None and row.state is StageState.FAILED and row.token == token:
+        return Move.REPEATED
+    return _move(run, row, token, HELD)
+
+
+def fail_stage(run: Run | None, stage: Row | None, pages: Row | None, token: int) -> Move:
+    """What stopped the range stops the document: the stage fails, under the range's token."""
+    if stage is not None and stage.state is StageState.FAILED and stage.token == token:
+        return Move.REPEATED
+    return _move(run, pages, token, HELD)
+
+
+def fail_task(run: Run | None, stage: Row | None, task_id: str) -> Move:
+    """Celery says that the task died: the stage that it holds fails."""
+    if stage is None or stage.task_id != task_id:
+        return Move.LATE
+    return _move(run, stage, stage.token, HELD)
+
+
+def _move(run: Run | None, row: Row | None, token: int | None, states: Collection[StageState]) -> Move:
+    if run is None or row is None or not run.active or not row.held_by(token, states):
+        return Move.LATE
+    return Move.APPLY
+
+
+def final_status(*, warned: bool) -> str:
+    """What a document is when its last stage is complete."""
+    return COMPLETED_WITH_WARNINGS if warned else COMPLETED
+
+
+# --- messages ----------------------------------------------------------------------------------------
+
+
+def publish(run: Run | None, stage: Row | None) -> Move:
+    """The stage's message is about to be published, or could not be: only a stage that waits takes note."""
+    if run is None or stage is None or not run.active or stage.state is not StageState.QUEUED:
+        return Move.LATE
+    return Move.APPLY
+
+
+def cancel(run: Run | None, stage: Row | None, now: datetime) -> Cancel:
+    """Somebody asks for the end. `stage`: the first that is not complete."""
+    if run is None or not run.active:
+        return Cancel.NOTHING
+    return Cancel.ASK if stage is not None and is_leased(stage, now) else Cancel.END
+
+
+def is_stalled(row: Row, grace_seconds: float, now: datetime) -> bool:
+    """Whether the row's message or worker may be lost: its newest message is older than the grace, and
+    its lease, if any, has lapsed.
+    """
+    if not row.open or row.in_ranges or row.queued_at is None:
+        return False
+    return row.queued_at < now - timedelta(seconds=grace_seconds) and not is_leased(row, now)
+
+
+def revive(
+    run: Run | None, row: Row | None, grace_seconds: float, max_attempts: int, now: datetime
+) -> Revive:
+    """The reaper came upon the row."""
+    if run is None or row is None or not run.active or not is_stalled(row, grace_seconds, now):
+        return Revive.LEAVE
+    if run.cancel_requested:
+        return Revive.END_CANCELLED
+    return Revive.POISON if row.attempt >= max_attempts else Revive.RESUME
+
+
+def resumable(run: Run | None) -> bool:
+    """Whether a document's newest run may go on from its first incomplete stage, attempts counted anew."""
+    return run is not None and run.state in {RunState.FAILED, RunState.CANCELLED}
+
+
+def basis(completed: Mapping[int, Collection[str]], kept: Collection[str]) -> int | None:
+    """Which run a new one is built on that keeps some stages: the newest that has completed all of them.
+
+    `completed`: by run, its complete stages.
+    """
+    return max((run for run, stages in completed.items() if set(kept) <= set(stages)), default=None)
+
+
+# --- ranges ------------------------------------------------------------------------------------------
+
+
+def in_ranges(ranges: Iterable[Row]) -> bool:
+    """Whether a range of the stage is open: then nobody holds the stage."""
+    return any(each.open for each in ranges)
+
+
+def is_replayable(state: StageState, *, page_failed: bool) -> bool:
+    """Whether pages are missing from the document that reading the range again may bring."""
+    return state is StageState.FAILED or page_failed
+
+
+def give_up(first_page: int, last_page: int) -> tuple[int, ...]:
+    """A range failed for good. Of several pages each becomes a range of its own, with its attempts counted
+    anew: their numbers. A single page is lost: nothing.
+    """
+    return tuple(range(first_page, last_page + 1)) if first_page < last_page else ()
+
+
+def mirror(ranges: Sequence[Row]) -> tuple[StageState, datetime | None]:
+    """State and lease of a stage that is read in ranges, as long as it has not ended."""
+    states = {each.state for each in ranges}
+    state = next((each for each in (StageState.RUNNING, StageState.RETRYING) if each in states), None)
+    leases = [
+        each.lease_expires_at
+        for each in ranges
+        if each.state is StageState.RUNNING and each.lease_expires_at is not None
+    ]
+    return state or StageState.QUEUED, max(leases, default=None)
+
+
+def hand_out(ranges: Sequence[Row], at_once: int) -> tuple[int, ...]:
+    """Which ranges' messages are due, by their place: so many that at most `at_once` are under way."""
+    under_way = sum(each.open and each.queued_at is not None for each in ranges)
+    waiting = [
+        place
+        for place, each in enumerate(ranges)
+        if each.state is StageState.QUEUED and each.queued_at is None
+    ]
+    return tuple(waiting[: max(0, at_once - under_way)])
+
+
+def is_read(stage: Row | None, ranges: Sequence[Row]) -> bool:
+    """Whether all ranges have ended and the stage waits for the attempt that joins them."""
+    if stage is None or not ranges or in_ranges(ranges):
+        return False
+    return stage.state is StageState.QUEUED
+
+
+# --- poison ------------------------------------------------------------------------------------------
+
+
+def poison(subject: str, attempts: int, last_error: str | None = None) -> Failure:
+    """Why a row that was begun too often has failed. `subject`: "Stage ocr", "Pages 1 to 3"."""
+    begun = "were begun" if subject.startswith("Pages") else "was started"
+    message = f"{subject} {begun} {attempts} times and never ended."
+    if last_error:
+        message += f" Last error: {last_error}"
+    return Failure("poison", "PoisonDocumentError", message)

@@ -1,0 +1,231 @@
+"""What goes into the store's moves and comes out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from docpipe.models import (
+    EntityDecision,
+    EntityLink,
+    Failure,
+    PageRange,
+    RangeRef,
+    Ref,
+    Relation,
+    StageOutput,
+)
+from docpipe.models.status import StageState, StageWords
+
+
+class Part(StrEnum):
+    """The parts of a document that can be loaded one by one."""
+
+    TEXT = "text"
+    PAGES = "pages"
+    CHUNKS = "chunks"
+    MENTIONS = "mentions"
+    ENTITIES = "entities"
+    RELATIONS = "relations"
+    EDGES = "edges"
+    EXTRAS = "extras"
+
+
+ALL_PARTS = frozenset(Part)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """One stage of a run as the ledger needs to know it."""
+
+    name: str
+    queue: str
+    words: StageWords
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """What `register` writes. `document_uuid` is used only if the bytes are new to the project."""
+
+    document_uuid: str
+    project_id: str | None
+    name: str
+    uri: str
+    digest: str
+    """SHA-256 of the bytes, hex."""
+    size: int
+    metadata: Mapping[str, Any]
+    stages: Sequence[PlannedStage]
+    priority: int = 0
+    reprocess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """`created` is true when a new run began; else the document was known and this is where it stands."""
+
+    ref: Ref
+    created: bool
+    status: str
+    task_id: str | None
+
+
+class Outcome(StrEnum):
+    """What a claim was answered."""
+
+    CLAIMED = "claimed"
+    COMPLETE = "complete"
+    """The stage is done: hand on to the next without working."""
+    OVER = "over"
+    """The run has ended, was cancelled or superseded."""
+    BUSY = "busy"
+    """Another attempt holds a live lease."""
+    NOT_READY = "not_ready"
+    """An earlier stage, or a range of the stage's own pages, is not complete."""
+    POISON = "poison"
+    """Started too often without ending."""
+    UNKNOWN = "unknown"
+    """The store knows no such document, run or stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`token` and `attempt` are set when claimed or poison; `lease_seconds` (remaining) when busy."""
+
+    outcome: Outcome
+    token: int | None = None
+    attempt: int = 0
+    lease_seconds: float = 0.0
+    last_page: int | None = None
+    """Of a range that was claimed."""
+    joins: bool = False
+    """The stage's pages were read in ranges: what they hold is to be joined."""
+
+
+class Heartbeat(StrEnum):
+    OK = "ok"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """Where a run's bytes rest, and what they must be."""
+
+    uri: str
+    name: str
+    digest: str | None
+    """None for a document of another system whose bytes nobody had read."""
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which documents; None does not narrow the choice. Times are those of the last change."""
+
+    status: tuple[str, ...] | None = None
+    error_code: str | None = None
+    stage: str | None = None
+    """The stage the document failed in or waits for."""
+    project_id: str | None = None
+    engine: str | None = None
+    """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL = Selection()
+"""Every document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line of a list of documents."""
+
+    document_uuid: str
+    run: int
+    name: str
+    status: str
+    project_id: str | None
+    stage: str | None
+    """The first stage that is not complete."""
+    error_code: str | None
+    error_message: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """A run whose message or worker may be lost, and the stage it waits at, or one range of it."""
+
+    ref: Ref
+    stage: str
+    state: StageState
+    first_page: int | None = None
+    """Of the range."""
+
+    @property
+    def message(self) -> Ref | RangeRef:
+        """What its message holds."""
+        return self.ref if self.first_page is None else RangeRef(self.ref, self.first_page)
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What is to be published now; often nothing."""
+
+    first_pages: tuple[int, ...] = ()
+    """Ranges, by their first page."""
+    complete: bool = False
+    """No range is open any more: the stage itself, to join them."""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRange:
+    """What a range has read, or why it has not."""
+
+    pages: PageRange
+    output: StageOutput | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Revival:
+    """`outcome`: `resume` (publish from `stage`), `cancelled`, `poison` (quarantined) or `none` (gone on)."""
+
+    outcome: str
+    stage: str | None = None
+    priority: int = 0
+    handover: Handover | None = None
+    """Of a range that is resumed: what to publish instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The run that goes on, and the stage it goes on from."""
+
+    ref: Ref
+    stage: str
+    priority: int
+    first_pages: tuple[int, ...] = ()
+    """Ranges of the stage to publish instead, by their first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What joins or parts keys, either end among those asked for."""
+
+    links: tuple[EntityLink, ...]
+    decisions: tuple[EntityDecision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A relation, and where it was found."""
+
+    ref: Ref
+    index: int
+    relation: Relation
