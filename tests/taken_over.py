@@ -101,9 +101,13 @@ def run_many() -> None:
 
 
 def hold_large() -> None:
-    """In a program of its own, which waits for ever."""
-    code = "import signal; kept = bytearray(b'x') * 600_000_000; signal.pause()"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    """In two processes of its own, which wait for ever."""
+    for _ in range(2):
+        if os.fork() == 0:
+            kept = bytearray(b"x") * 250_000_000
+            signal.pause()
+            del kept
+    signal.pause()
 
 
 def fill_with_one() -> None:
