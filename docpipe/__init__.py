@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docpipe.delivery.tasks import celery_defaults
+    from docpipe.engines.ports import NerEngine, OcrEngine, RecognisedLine, Span
     from docpipe.errors import (
         ConfigurationError,
         DocpipeError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from docpipe.execution.options import Options
     from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, own_stage
     from docpipe.execution.policy import Policy
+    from docpipe.execution.progress import Progress
     from docpipe.models import (
         Chunk,
         Document,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from docpipe.sources import Sources
     from docpipe.stages.text.reading_text import Normal, reading_text
     from docpipe.stores import open_store
+    from docpipe.stores.values import Part
 
 __version__ = "0.1.0"
 
@@ -73,6 +76,7 @@ _HOMES = {
         "submit",
         "submit_many",
     ),
+    "docpipe.engines.ports": ("NerEngine", "OcrEngine", "RecognisedLine", "Span"),
     "docpipe.errors": (
         "ConfigurationError",
         "DocpipeError",
@@ -85,9 +89,11 @@ _HOMES = {
     "docpipe.execution.options": ("Options",),
     "docpipe.execution.plan": ("CHUNK", "ENTITIES", "GRAPH", "OCR", "own_stage"),
     "docpipe.execution.policy": ("Policy",),
+    "docpipe.execution.progress": ("Progress",),
     "docpipe.sources": ("Sources",),
     "docpipe.stages.text.reading_text": ("Normal", "reading_text"),
     "docpipe.stores": ("open_store",),
+    "docpipe.stores.values": ("Part",),
     "docpipe.pipeline.submission": ("Submission",),
     "docpipe.delivery.tasks": ("celery_defaults",),
 }
@@ -122,6 +128,13 @@ __all__ = [
     "open_store",
     "own_stage",
     "set_default_pipeline",
+    # implement
+    "NerEngine",
+    "OcrEngine",
+    "Part",
+    "Progress",
+    "RecognisedLine",
+    "Span",
     # values
     "Chunk",
     "Document",

@@ -9,7 +9,6 @@ import sys
 
 import click
 
-from docpipe import __version__
 from docpipe.cli.database import db
 from docpipe.cli.doctor import doctor
 from docpipe.cli.documents import status, submit
@@ -28,7 +27,7 @@ from docpipe.errors import DocpipeError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="docpipe")
+@click.version_option(package_name="docpipe-celery", prog_name="docpipe")
 def cli() -> None:
     """Documents in, text, entities and a graph out."""
 

@@ -98,17 +98,7 @@ def register(
         ConfigurationError: the app has them already, from another pipeline.
     """
 
-    class Base(app.Task):  # type: ignore[name-defined, misc]  # the host's own Task class stays in force
-        abstract = True
-        acks_late = True
-        reject_on_worker_lost = True
-        retry_on_worker_lost = True  # from Celery 5.7: not at once, while the dead child's lease lives
-        default_retry_delay = runtime.policy.lease_seconds + _LEASE_MARGIN_SECONDS
-        ignore_result = True  # the truth is in the store
-        max_retries = runtime.policy.max_attempts  # the ledger stops earlier: `deliver`, and as poison
-        soft_time_limit = runtime.policy.soft_time_limit
-        time_limit = runtime.policy.hard_time_limit
-
+    base = _base_task(app, runtime.policy)
     names = [PAGES, ON_ERROR, REAP, CANARY, *(stage.task_name for stage in stages)]
     taken = [name for name in names if name in app.tasks]
     if taken:
@@ -117,13 +107,13 @@ def register(
             " Give the second pipeline an app of its own."
         )
     for stage in stages:
-        _register_stage(app, Base, stage, runtime, hand_over)
+        _register_stage(app, base, stage, runtime, hand_over)
 
-    @app.task(name=PAGES, base=Base, bind=True, shared=False)
+    @app.task(name=PAGES, base=base, bind=True, shared=False)
     def pages(self: Task[..., Any], message: Message) -> None:
         deliver_range(self, stages[0], runtime, message, hand_over)
 
-    @app.task(name=ON_ERROR, base=Base, shared=False)
+    @app.task(name=ON_ERROR, base=base, shared=False)
     def on_error(message: Message) -> None:
         fail_if_running(runtime, _read(Ref, message), _task_id(message["task_id"]))
 
@@ -134,6 +124,23 @@ def register(
     @app.task(name=CANARY, ignore_result=True, shared=False)
     def canary(queue: str, number: int) -> None:
         answer(queue, number)
+
+
+def _base_task(app: Celery, policy: Policy) -> type[Task[..., Any]]:
+    """The class of docpipe's tasks: how Celery delivers them, whatever the host has set for its own."""
+
+    class Base(app.Task):  # type: ignore[name-defined, misc]  # the host's own Task class stays in force
+        abstract = True
+        acks_late = True
+        reject_on_worker_lost = True
+        retry_on_worker_lost = True  # from Celery 5.7: not at once, while the dead child's lease lives
+        default_retry_delay = policy.lease_seconds + _LEASE_MARGIN_SECONDS
+        ignore_result = True  # the truth is in the store
+        max_retries = policy.max_attempts  # the ledger stops earlier: `deliver`, and as poison
+        soft_time_limit = policy.soft_time_limit
+        time_limit = policy.hard_time_limit
+
+    return Base
 
 
 def _register_stage(

@@ -81,7 +81,12 @@ def _made_once(module: ModuleType) -> Iterator[tuple[str, re.Pattern[Any]]]:
     """Expressions that a cached function without parameters makes of data when they are first needed."""
     for name, value in vars(module).items():
         made = getattr(value, "__wrapped__", None)
-        if made is not None and made.__module__ == module.__name__ and not inspect.signature(made).parameters:
+        if (
+            made is not None
+            and hasattr(value, "cache_info")
+            and made.__module__ == module.__name__
+            and not inspect.signature(made).parameters
+        ):
             yield from ((name, pattern) for pattern in _inside(value()))
 
 
