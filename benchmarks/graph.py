@@ -76,7 +76,7 @@ class Measured(NamedTuple):
 
 def document(pages: int) -> Made:
     """A document of so many pages, the same at every call."""
-    rng = random.Random(pages)
+    rng = random.Random(pages)  # noqa: S311
     made = Made("", [], [], [])
     pieces: list[str] = []
     names: list[tuple[str, str]] = []

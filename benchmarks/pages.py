@@ -50,7 +50,7 @@ def of_corpus(folder: Path, sets: Sequence[str], per_set: int) -> Iterator[Sampl
 
 def generated(folder: Path, number: int, seed: int = 1) -> Iterator[Sample]:
     """Scans of letters, drawn here: A4, upright, 200 dots per inch, a third of them blurred and noisy."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - nothing secret
     for index in range(number):
         lines = [_sentence(chance) for _ in range(chance.randint(25, 42))]
         path = folder / f"letter-{index:02d}.png"

@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docpipe.engines import load_ner
+from docpipe.engines.ner.spacy import SpacyEngine
 from docpipe.engines.ports import NerEngine
 from docpipe.models import Chunk, Entity, Mention
 from docpipe.stages.entities.mentions import find_mentions
@@ -159,13 +159,12 @@ def holds_both(rows: Sequence[Row], mentions: Sequence[Sequence[Mention]]) -> Co
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--engine", default="docpipe", help="as in DOCPIPE_NER_ENGINE")
-    parser.add_argument("--model", help="as in DOCPIPE_NER_MODEL")
+    parser.add_argument("--model", default="en_core_web_sm", help="a spaCy package or folder")
     arguments = parser.parse_args()
     lines = (arguments.corpus / "rel_conll04" / "open.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     gold = [gold_relations(row) for row in rows]
-    engine = load_ner(arguments.engine, **({"model": arguments.model} if arguments.model else {}))
+    engine = SpacyEngine(arguments.model)
     sources = {"gold": [given(row) for row in rows], engine.name: [recognised(row, engine) for row in rows]}
     print("| Entities | Method | Untyped P | R | F1 | Typed P | R | F1 |\n|---|---|--:|--:|--:|--:|--:|--:|")
     methods = {"co-occurrence": by_sentence, "co-occurrence, fitting labels": by_fitting_labels}

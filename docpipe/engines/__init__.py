@@ -29,8 +29,8 @@ OCR_ENGINES = {
     "tesseract": _Entry("docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr", programs=True),
 }
 NER_ENGINES = {
-    "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "ner"),
-    "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "spacy"),
+    "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "ner"),
+    "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "names"),
     "openai": _Entry("docpipe.engines.ner.openai", "OpenAiEngine", "llm"),
     "gliner": _Entry("docpipe.engines.ner.gliner", "GlinerEngine", "gliner"),
     "fast-gliner": _Entry("docpipe.engines.ner.fast_gliner", "FastGlinerEngine", "fast-gliner"),
@@ -46,7 +46,7 @@ def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:
     return cast("OcrEngine", _load("OCR", OCR_ENGINES, name, options))
 
 
-def load_ner(name: str = "docpipe", **options: Any) -> NerEngine:
+def load_ner(name: str = "spacy", **options: Any) -> NerEngine:
     """Make the NER engine called `name`; otherwise as `load_ocr`."""
     return cast("NerEngine", _load("NER", NER_ENGINES, name, options))
 

@@ -82,6 +82,13 @@ class ReadsLayout(Protocol):
     reads_layout: bool
 
 
+@runtime_checkable
+class LeavesTimes(Protocol):
+    """An NER engine that names no dates: times in words are found by patterns in its place."""
+
+    leaves_times: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an engine has to say of its work since it was asked last."""

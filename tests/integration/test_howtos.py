@@ -256,7 +256,7 @@ def test_recovering(env: dict[str, str], pipeline: Pipeline, tmp_path: Path) -> 
         pipeline.store.fail(ref, "ocr", claim(pipeline, ref, "ocr", 60.0), failure)
 
     fail()
-    mended = {DOCUMENT: uid, "--engine spacy": "--engine capitals"}
+    mended = {DOCUMENT: uid, "spacy:en_core_web_md": "capitals"}
     before: dict[str, Callable[[], object]] = {
         f"docpipe resume {DOCUMENT}": fail,
         "docpipe quarantine list": lambda: fail("poison"),
@@ -274,7 +274,7 @@ def test_recovering(env: dict[str, str], pipeline: Pipeline, tmp_path: Path) -> 
     assert said["docpipe quarantine list"] == f"{uid} error_ocr bad.txt poison: It is damaged.\n"
     assert said[f"docpipe quarantine release {DOCUMENT}"] == f"{uid} released\n"
     assert said["docpipe quarantine release --all"] == f"{uid} released\n"
-    again = "docpipe retry --completed --engine spacy --from-stage entities"
+    again = "docpipe retry --completed --engine spacy:en_core_web_md --from-stage entities"
     assert said[again].endswith("begins a new run from entities\n")
     assert said[f"docpipe cancel {DOCUMENT}"] == f"{uid} stopping\n"
     assert statuses(env["SUPABASE_DB_URL"]) == {"cancelled": 1, "entity_queued": 1}

@@ -35,8 +35,7 @@ EXTRAS = {
     "rapidocr": ("invoice.png", "docpipe-celery[ocr]"),
     "PIL": ("invoice.png", "docpipe-celery[ocr]"),
     "lxml": ("letter.docx", "docpipe-celery[office]"),
-    "tokenizers": ("notice_latin1.txt", "docpipe-celery[ner]"),
-    "docpipe_names": ("notice_latin1.txt", "docpipe-celery[ner]"),
+    "spacy": ("notice_latin1.txt", "docpipe-celery[ner]"),
     "semantic_text_splitter": ("notice_latin1.txt", "docpipe-celery[worker]"),
     "boto3": ("s3://bucket/contract.pdf", "docpipe-celery[s3]"),
 }

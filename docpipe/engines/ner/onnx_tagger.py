@@ -78,6 +78,7 @@ class OnnxTagger:
     """
 
     reads_layout = True
+    leaves_times = True
 
     def __init__(self, model: str | None = None, threads: int = 1) -> None:
         self._folder = _own(Path(model)) if model else _packaged()
@@ -105,7 +106,7 @@ def _packaged() -> Path:
     try:
         folder = Path(str(files(PACKAGE))) / "model"
     except ImportError as error:
-        raise MissingExtraError.for_module(PACKAGE, "ner") from error
+        raise MissingExtraError.for_module(PACKAGE, "names") from error
     if fingerprint(folder) != SHA256:
         raise ConfigurationError(
             f"The names model in {folder} is not the one docpipe was tested with. "

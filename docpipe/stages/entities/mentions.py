@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from docpipe.engines.ports import NerEngine, ReadsLayout, Report, Reporting, Span
+from docpipe.engines.ports import LeavesTimes, NerEngine, ReadsLayout, Report, Reporting, Span
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Mention, Page, StageOutput
 from docpipe.stages.entities.dates import dates_within
@@ -81,8 +81,8 @@ def find_mentions(
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
     2. a name of the gazetteer over all that is left,
     3. a pattern for a value (DATE, MONEY) over the engine's values,
-    4. of the rest the longer wins, and at the same length the pattern; a time in words (`find_times`)
-       gives way to all of them.
+    4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
+       that is `LeavesTimes` (`find_times`) give way to all of them.
 
     An engine that is `Reporting` adds its warnings, and its usage as `extra`.
     The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
@@ -95,14 +95,15 @@ def find_mentions(
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
     exact = find_patterns(text) if options.patterns else []
-    normal = _as_read_by(engine, text)
+    calm = normalised(text)
+    normal = reading_text(text, layout=True) if _reads_layout(engine) else calm
     breaks = layout_breaks(text, pages)
     spans = _engine_spans(normal, engine, options.max_window)
     whole = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in whole for piece in dates_within(text, span)]
     named = settled(text, tidied(text, _cut_back(text, whole, exact)))
-    known = _known(text, options.gazetteer)
-    times = find_times(text) if options.patterns else []
+    known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
+    times = find_times(text) if options.patterns and _leaves_times(engine) else []
     found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named, _TIMES: times})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
@@ -114,17 +115,16 @@ def find_mentions(
     )
 
 
-def _as_read_by(engine: NerEngine, text: str) -> Normal:
-    if isinstance(engine, ReadsLayout) and engine.reads_layout:
-        return reading_text(text, layout=True)
-    return normalised(text)
+def _reads_layout(engine: NerEngine) -> bool:
+    return isinstance(engine, ReadsLayout) and engine.reads_layout
 
 
-def _known(text: str, gazetteer: Gazetteer | None) -> list[Span]:
-    if gazetteer is None:
-        return []
-    normal = normalised(text)
-    return [Span(*normal.original(s.start, s.end), s.label) for s in gazetteer.find(normal.text)]
+def _leaves_times(engine: NerEngine) -> bool:
+    return isinstance(engine, LeavesTimes) and engine.leaves_times
+
+
+def _known(normal: Normal, gazetteer: Gazetteer | None) -> list[Span]:
+    return gazetteer.find(normal.text) if gazetteer else []
 
 
 def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 
 from docpipe.engines.ports import Span
@@ -51,15 +53,20 @@ def test_numbers_and_words_that_name_no_time_are_not(text: str) -> None:
 class Titles:
     name = "titles 1"
 
-    def find(self, texts: list[str]) -> list[list[Span]]:
-        return [[Span(0, 20, "ORG")] for _ in texts]
+    def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
+        return iter([[Span(0, 20, "ORG")] for _ in texts])
 
 
-def test_a_time_inside_a_name_is_part_of_the_name() -> None:
+class Timeless(Titles):
+    leaves_times = True
+
+
+@pytest.mark.parametrize(("engine", "times"), [(Timeless(), [("Saturday", "DATE", PATTERN)]), (Titles(), [])])
+def test_times_are_found_for_an_engine_that_leaves_them_and_never_inside_a_name(
+    engine: Titles, times: list[tuple[str, str, str]]
+) -> None:
     text = "Saturday Night Trust was founded on a Saturday."
     page = Page(1, 0, len(text), None, None, Method.TEXT)
-    output = find_mentions(text, [page], split_text(text, [page]).chunks or (), engine=Titles())  # type: ignore[arg-type]
-    assert [(m.text, m.label, m.source) for m in output.mentions or ()] == [
-        ("Saturday Night Trust", "ORG", "titles 1"),
-        ("Saturday", "DATE", PATTERN),
-    ]
+    output = find_mentions(text, [page], split_text(text, [page]).chunks or (), engine=engine)
+    found = [(m.text, m.label, m.source) for m in output.mentions or ()]
+    assert found == [("Saturday Night Trust", "ORG", "titles 1"), *times]
