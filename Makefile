@@ -49,7 +49,7 @@ types: $(VENV)/.ready  ## Check types, strictly
 docs: $(VENV)/.ready  ## Build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-schema: setup  ## Write sql/schema.sql anew, after a change of the SQL
+schema: setup  ## Write docs/reference/schema.sql anew, after a change of the SQL
 	$(BIN)/python -m tests.sql
 
 stack: setup  ## Start Redis, Postgres and a Supabase API, and print their URLs and keys

@@ -47,7 +47,7 @@ def docpipe_eager(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipeline
 
 @pytest.fixture
 def docpipe_queued(tmp_path: Path, docpipe_options: Options) -> Iterator[Pipeline]:
-    """A pipeline that only publishes, to a broker in memory that nobody consumes."""
+    """A pipeline that only publishes, to a broker in memory without a consumer."""
     yield from _pipeline(tmp_path, docpipe_options)
 
 

@@ -164,7 +164,7 @@ def rollback(drop_results: bool, dry_run: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per trigger and line.")
 def triggers(disable: bool, save: Path | None, restore: Path | None, as_json: bool) -> None:
-    """Tell what each trigger of the pipeline's tables does, and switch off the old workflow."""
+    """Show what each trigger of the pipeline's tables does, and switch off the old workflow."""
     part = database_part("triggers")
     if restore is not None:
         part.restore(dsn(), restore)

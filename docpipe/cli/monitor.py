@@ -1,4 +1,4 @@
-"""`docpipe monitor` and `docpipe metrics`: what goes on, for people and for Prometheus."""
+"""`docpipe monitor` and `docpipe metrics`: numbers for people and for Prometheus."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _metrics() -> ModuleType:
 @click.option("--port", type=click.IntRange(0, 65535), default=9108, show_default=True)
 @click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 listens to everyone.")
 def metrics(port: int, address: str) -> None:
-    """Serve the monitor's numbers to Prometheus at /metrics, until it is told to stop."""
+    """Serve the monitor's numbers to Prometheus at /metrics, until it is stopped."""
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:

@@ -64,7 +64,7 @@ def _list_open(part: ModuleType, stranded: bool) -> None:
 
 @queue.command()
 def seal() -> None:
-    """Let nobody add rows to the old queue any more."""
+    """Stop new rows from being added to the old queue."""
     done = database_part("queue").seal(dsn())
     for told in done:
         echo(told)

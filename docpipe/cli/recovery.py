@@ -97,7 +97,7 @@ def retry(dry_run: bool, **options: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """Which documents `retry` is to take up again, and how: its options."""
+    """Which documents `retry` resumes, and how: its options."""
 
     failed: bool
     cancelled: bool
@@ -173,14 +173,14 @@ def _list(found: Sequence[Summary]) -> None:
 @click.command()
 @click.option("--every", type=float, metavar="SECONDS", help="Go on, with this pause; else look once.")
 def reap(every: float | None) -> None:
-    """Take up again what lost its worker or its message. Celery beat does the same (docpipe.reap)."""
+    """Resume documents that lost their worker or message. Celery beat does the same (docpipe.reap)."""
     pipeline = default_pipeline()
     while True:
         try:
             outcomes = pipeline.reap()
             told = ", ".join(f"{count} {_REAPED.get(each, each)}" for each, count in sorted(outcomes.items()))
             if told or not every:
-                echo(told or "nothing to take up", err=bool(every))
+                echo(told or "nothing to resume", err=bool(every))
         except TransientError as error:
             if not every:
                 raise

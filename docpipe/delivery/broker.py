@@ -26,7 +26,7 @@ MAX_MESSAGE_BYTES = 65_536
 """Twenty times the largest message of docpipe's own: the first of a chain, with all that follows it."""
 _SLICE = 500
 _MOST_READ = 20_000
-"""Messages read in one look; beyond it there is a backlog, and a look would cost more than it tells."""
+"""Messages read in one look; beyond it there is a backlog, and a look would cost more than it is worth."""
 _SILENCE_SECONDS = 24 * 3600
 _PRIORITY_SEPARATOR = "\x06\x16"
 _PRIORITY_STEPS = (0, 3, 6, 9)
@@ -147,7 +147,7 @@ class Broker:
 
     def waiting(self, queues: Iterable[str]) -> set[Ref | RangeRef] | None:
         """The runs, and ranges of pages, that have a message waiting in one of the queues; None if that
-        cannot be told.
+        cannot be known.
 
         That is so for brokers other than Redis, and for a backlog too long to read.
 
@@ -160,11 +160,11 @@ class Broker:
         return {ref for queue in queues for key in self._keys(queue) for ref in self._refs(key)}
 
     def eviction_policy(self) -> str | None:
-        """Redis's `maxmemory-policy`; None where it does not tell. Raises `BrokerUnavailableError`."""
+        """Redis's `maxmemory-policy`; None where it does not report it. Raises `BrokerUnavailableError`."""
         return self._config("maxmemory-policy")
 
     def appendonly(self) -> bool | None:
-        """Whether Redis keeps its append-only file; None where it does not tell."""
+        """Whether Redis keeps its append-only file; None where it does not report it."""
         found = self._config("appendonly")
         return None if found is None else found == "yes"
 

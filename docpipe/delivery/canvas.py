@@ -5,7 +5,7 @@
 Signatures are made from names, so a process that submits needs no worker code. An errback is an immutable
 signature with a single argument: the only form that Celery always sends as a routed, retryable message.
 Each task has its own, which names the task: an errback may come although the chain went on, or so late
-that another task has taken the stage up (docs/explanation/delivery.md).
+that another task has claimed the stage (docs/explanation/delivery.md).
 """
 
 from __future__ import annotations

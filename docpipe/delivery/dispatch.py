@@ -1,4 +1,4 @@
-"""Publishes what the ledger says is queued. What the broker does not take is the reaper's to send."""
+"""Publishes what the ledger says is queued. What the broker does not take, the reaper publishes later."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class Dispatch:
             signature.apply_async()
         except (KombuError, OperationalError, RedisError, OSError) as error:
             log.error("document_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
-            return BrokerUnavailableError(f"The broker cannot be reached: {error}. It is sent later.")
+            return BrokerUnavailableError(
+                f"The broker cannot be reached: {error}. It will be published later."
+            )
         except DocpipeError:
             # task_always_eager runs the chain here, and a failed stage raises here: the store has it
             if not self.app.conf.task_always_eager:

@@ -1,4 +1,4 @@
-"""Runs taken up again: by the reaper, or because somebody asks for it."""
+"""Resumes runs: for the reaper, or on request."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def _retry(task: Task[..., Any], error: DocpipeError, seconds: float) -> Never:
 
 def _leave(task: Task[..., Any], nothing: NothingToDoError) -> Never:
     """End without result. A redelivery that finds its dead twin's lease comes back when it has lapsed;
-    once: if the twin lives, it does the work, and if it dies later, the reaper sees to it.
+    once: if the twin lives, it does the work, and if it dies later, the reaper resumes the run.
     """
     request = task.request
     redelivered = (request.delivery_info or {}).get("redelivered")

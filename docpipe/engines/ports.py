@@ -100,8 +100,8 @@ class Report:
 
 @runtime_checkable
 class Reporting(Protocol):
-    """An NER engine that can tell what it dropped, and what it cost."""
+    """An NER engine that can report what it dropped, and what it cost."""
 
     def report(self) -> Report:
-        """What there is to tell since the last call; asked once after each document."""
+        """What there is to report since the last call; asked once after each document."""
         ...

@@ -24,7 +24,7 @@ class Job:
     fetch: Callable[[], AbstractContextManager[Path]]
     """Opens the document's bytes as a file, for the time of the `with` block."""
     report: Callable[[int], None]
-    """Tell how many units (pages) are done; raises when the attempt should stop."""
+    """Report how many units (pages) are done; raises when the attempt should stop."""
     request: PageRequest = field(default_factory=PageRequest)
 
 

@@ -79,8 +79,8 @@ def own_stage(
         name: lower-case word; it names the task (`docpipe.<name>`) and the statuses (`<name>_queued`,
             `<name>_processing`, `<name>_complete`, `error_<name>`).
         function: is given the document as it stands, and returns a JSON object (or None), which is kept
-            in `Document.extras[name]`. Raise a `docpipe.errors` class to fail: `TransientError` is tried
-            again, `PermanentError` is not.
+            in `Document.extras[name]`. Raise a `docpipe.errors` class to fail: `TransientError` is
+            retried, `PermanentError` is not.
         queue: its Celery queue; the stage's name if not given.
         needs: which parts of the document to load for it.
 
@@ -103,7 +103,7 @@ def own_stage(
         raise ConfigurationError(str(error)) from None
     if any(words.queued == built_in.queued for built_in in WORDS.values()):
         raise ConfigurationError(
-            f"{name!r} cannot name a stage: its status words would be those of a built-in stage."
+            f"{name!r} cannot name a stage: its statuses would be those of a built-in stage."
         )
     return StageSpec(name, queue or name, words, frozenset(needs), work)
 

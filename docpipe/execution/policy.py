@@ -13,7 +13,7 @@ class Policy:
     lease_seconds: float = 60.0
     """A stage whose worker is silent for this long may be taken over."""
     grace_seconds: float = 30.0
-    """How long after that, or after a message was sent, the reaper takes a run up again."""
+    """How long after that, or after a message was sent, the reaper resumes a run."""
     reap_seconds: float = 30.0
     """How often the reaper looks, when Celery beat calls it."""
     max_retries: int = 3
@@ -23,9 +23,9 @@ class Policy:
     backoff_seconds: float = 2.0
     backoff_cap_seconds: float = 300.0
     outage_seconds: float = 600.0
-    """A stage that has done its work waits this long for a store that is away, then gives the work up."""
+    """A stage that has done its work waits this long for a store that is away, then discards the work."""
     soft_time_limit: float = 1800.0
-    """A stage that runs longer is stopped and tried again; workers of pool prefork only."""
+    """A stage that runs longer is stopped and retried; workers of pool prefork only."""
     hard_time_limit: float = 1860.0
     ranges_at_once: int = 8
     """Of one long document, so many ranges of pages are in the queue or being read, and no more."""

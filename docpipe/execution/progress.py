@@ -17,7 +17,7 @@ DEFAULT_TTL_SECONDS = 7 * 24 * 3600
 
 
 class Progress(Protocol):
-    """Told about every change of state. Never raises: progress that is lost costs nothing."""
+    """Notified of every change of state. Never raises: progress that is lost costs nothing."""
 
     def update_document_state(
         self, document_uuid: str, phase: str, status: str, metadata: Mapping[str, Any] | None = None

@@ -88,10 +88,10 @@ class TryAgainError(Exception):
 
 
 class UnrecordedError(TransientError):
-    """The store could not be told how the attempt ended."""
+    """How the attempt ended could not be recorded in the store."""
 
     code = "unrecorded"
-    remedy = "Nothing is lost: the stage is taken up again when its lease has lapsed and the store is back."
+    remedy = "Nothing is lost: the stage is resumed when its lease has lapsed and the store is back."
 
 
 def run_stage(
@@ -109,8 +109,8 @@ def run_stage(
         NothingToDoError: not this attempt's turn.
         TryAgainError: the attempt failed, and another is due.
         UnrecordedError: the store is away, and the ledger does not know how the attempt ended.
-        DocpipeError: the attempt failed for good; the ledger says so already.
-        SystemExit, KeyboardInterrupt: the process was told to exit; the ledger says `retrying`.
+        DocpipeError: the attempt failed for good, and the ledger has it already.
+        SystemExit, KeyboardInterrupt: the process was asked to exit; the ledger says `retrying`.
     """
     with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
         row = StageRow(runtime.store, runtime.policy, ref, spec.name)
@@ -188,7 +188,7 @@ def _telling_the_store(news: str) -> Iterator[None]:
     try:
         yield
     except TransientError as away:
-        raise UnrecordedError(f"{news} The store could not be told: {away}") from away
+        raise UnrecordedError(f"{news} The store could not record it: {away}") from away
 
 
 def _attempt(turn: _Turn) -> Handover | None:
@@ -204,7 +204,7 @@ def _attempt(turn: _Turn) -> Handover | None:
         raise
     except CancelledError:
         with _telling_the_store("The document was cancelled."):
-            # the lease is given back first: a run that nobody works on is cancelled at once
+            # the lease is given back first: a run without a worker is cancelled at once
             turn.row.retry(turn.token, _failure(CancelledError(), turn.spec.name), 0.0)
             turn.runtime.store.cancel(turn.ref.document_uuid)
         _say(turn, "cancelled")
@@ -265,7 +265,7 @@ def _joined(turn: _Turn) -> StageOutput:
 
 
 def _finish(turn: _Turn, output: StageOutput) -> Ending:
-    """Hand the output in. A store that is away is waited for: the work would have to be done again."""
+    """Store the output. If the store is down, wait for it: the work would have to be done again."""
     policy = turn.runtime.policy
     deadline = time.monotonic() + policy.outage_seconds
     tries = 0
@@ -296,7 +296,7 @@ def _failure(error: DocpipeError, stage: str) -> Failure:
 
 
 def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
-    """Write the failure down. Returns if it is final: what is due now, where it has cost some pages and no
+    """Record the failure. Returns if it is final: what is due now, where it has cost some pages and no
     more.
 
     Raises:
@@ -325,8 +325,8 @@ def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
 
 
 def _give_back(turn: _Turn) -> None:
-    """The process was told to exit and will: the stage need not wait for its lease to lapse."""
-    error = WorkerLostError("The process was told to exit while the stage ran.")
+    """The process was asked to exit and will: the stage need not wait for its lease to lapse."""
+    error = WorkerLostError("The process was asked to exit while the stage ran.")
     try:
         turn.row.retry(turn.token, _failure(error, turn.spec.name), 0.0)
     except TransientError as unwritten:

@@ -36,7 +36,7 @@ class GraphEdge:
 class Graph:
     """Nodes and edges, or one page of them.
 
-    `next` is what to hand in as `after` for the next page; None: this is the last one.
+    `next` is what to pass as `after` for the next page; None: this is the last one.
     """
 
     nodes: tuple[GraphNode, ...] = ()

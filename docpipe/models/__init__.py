@@ -42,12 +42,12 @@ def _id(message: Mapping[str, Any]) -> str:
 def _number(message: Mapping[str, Any], key: str) -> int:
     value = message[key]
     if type(value) is not int or not 1 <= value <= _MAX_NUMBER:
-        raise ValueError(f"{key} is no number from 1 to {_MAX_NUMBER}")
+        raise ValueError(f"{key} is not a number from 1 to {_MAX_NUMBER}")
     return value
 
 
 class Method(StrEnum):
-    """How a page's text was won."""
+    """How a page's text was obtained."""
 
     TEXT = "text"
     """From the document itself: a PDF text layer, or the characters of a text format."""
@@ -234,7 +234,7 @@ class Relation:
     verb: str = ""
     """The words that relate the two; of RELATED_TO only."""
     count: int = 1
-    """How many places of the document say so."""
+    """How many places in the document state it."""
 
 
 @dataclass(frozen=True, slots=True)

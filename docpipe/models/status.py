@@ -106,7 +106,7 @@ def custom_words(name: str) -> StageWords:
     """
     words = StageWords(f"{name}_queued", f"{name}_processing", f"{name}_complete", f"error_{name}")
     if max(map(len, (words.queued, words.processing, words.complete, words.error))) > 50:
-        raise ValueError(f"stage name {name!r} is too long: its status words must fit 50 characters")
+        raise ValueError(f"stage name {name!r} is too long: its statuses must fit 50 characters")
     return words
 
 

@@ -63,7 +63,7 @@ class Pipeline:
         stages: `docpipe.execution.plan.BUILT_IN`, or a list with stages of the host's own among them.
         options: how the built-in stages work.
         policy: leases, retries, time limits.
-        progress: told about changes of state; None: nobody is.
+        progress: notified of changes of state; None: nothing is.
 
     Raises:
         ConfigurationError: the stages make no pipeline, or the app carries another one.
@@ -148,7 +148,7 @@ class Pipeline:
             told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
             raise SystemExit(f"docpipe: the worker does not start:\n{told}")
 
-    # --- hand in --------------------------------------------------------------------------------
+    # --- submit ---------------------------------------------------------------------------------
 
     def submit(
         self,
@@ -160,7 +160,7 @@ class Pipeline:
         priority: int | None = None,
         reprocess: bool = False,
     ) -> Submission:
-        """Write the document's row, then send it on its way.
+        """Write the document's row, then publish its first task.
 
         The same bytes in the same project are one document: a second submit returns the first, unless
         `reprocess` asks for a new run.
@@ -174,7 +174,7 @@ class Pipeline:
 
         Raises:
             DocpipeError: the source cannot be read, or the store cannot be reached. A broker that cannot
-                be reached raises nothing: the row says so (`pending`), and submitting again, or the
+                be reached raises nothing: the row is `pending`, and submitting again, or the
                 reaper, publishes it.
         """
         dispatch = self._dispatch
@@ -228,7 +228,7 @@ class Pipeline:
         if priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
         if not may_be_stored(project_id or ""):
-            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or an unpaired surrogate.")
         registered = self.store.register(
             NewDocument(
                 document_uuid=str(uuid.uuid4()),
@@ -253,17 +253,17 @@ class Pipeline:
         return registered
 
     def publish(self, ref: Ref, *, priority: int = 0) -> str | None:
-        """Send a run on its way that the store has and nobody has published.
+        """Publish a run that the store has and that was never published.
 
         Returns:
             The id of its first task; None if the broker cannot be reached: the reaper sends it later.
         """
         return self._dispatch.begin(ref, priority)
 
-    # --- take up again --------------------------------------------------------------------------
+    # --- resume ---------------------------------------------------------------------------------
 
     def reap(self) -> Counter[str]:
-        """Take up again every run whose message or worker is lost; end those that were started too often.
+        """Resume every run whose message or worker is lost; end those that were started too often.
 
         Safe to call at any time and from several processes: a run that moves on meanwhile is left alone.
 
@@ -285,11 +285,11 @@ class Pipeline:
             log.warning("entities_not_linked", error=str(error))
 
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
-        """Publish what is due of a long document. What the broker does not take is the reaper's."""
+        """Publish what is due of a long document. The reaper publishes what the broker refuses."""
         self._dispatch.hand_over(ref, handover, task_id)
 
     def resume(self, document_uuid: str) -> str | None:
-        """Let a failed, quarantined or cancelled document go on from its first incomplete stage, with input
+        """Resume a failed, quarantined or cancelled document at its first incomplete stage, with input
         read from the store.
 
         Returns:
@@ -416,7 +416,7 @@ class Pipeline:
     ) -> Document:
         """Take a document through all stages in this process, with the same ledger and store.
 
-        A document that completed before is returned as it is; one that failed is tried again.
+        A document that completed before is returned as it is; one that failed is processed again.
 
         Raises:
             DocpipeError: as it was recorded, with `stage`.
@@ -468,5 +468,5 @@ def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
     if not may_be_stored(told) or _NUL.search(told):
-        raise ConfigurationError("metadata holds NUL or half a character, which no store can hold.")
+        raise ConfigurationError("metadata holds NUL or an unpaired surrogate, which no store accepts.")
     return dict(metadata)

@@ -1,4 +1,4 @@
-"""What `submit` returns: a document that was handed in, and the wait for its end."""
+"""What `submit` returns: a submitted document, and the wait for its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from docpipe.stores.values import ALL_PARTS
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A document that was handed in. `created` is false when the same bytes were known already."""
+    """A submitted document. `created` is false when the same bytes were known already."""
 
     document_uuid: str
     task_id: str | None
@@ -30,7 +30,7 @@ class Submission:
         """Wait until the document is final, at most `timeout` seconds.
 
         Raises:
-            WaitTimeoutError: it is not final yet; it goes on all the same.
+            WaitTimeoutError: it is not final yet, and is still being processed.
             DocpipeError: it failed; the class matches the code in the ledger, with stage and message.
             CancelledError: it was cancelled.
         """

@@ -181,7 +181,7 @@ class Sources:
         locator = _locator(source)
         shown = _label(name or locator.name)
         if shown.lower().endswith(_UNFINISHED):
-            raise SourceRejectedError(f"{shown} is a download that has not ended. Submit it then.")
+            raise SourceRejectedError(f"{shown} is an unfinished download. Submit it when it is complete.")
         return locator, shown, self._read(locator, allowed)
 
     def _refuse_all_but_bytes(self, source: str | Path) -> None:
@@ -247,7 +247,7 @@ class Sources:
         """The document's bytes in a file of this process's own, removed afterwards.
 
         Args:
-            digest: None where nobody knows it: a document that was taken over from another system.
+            digest: None where it is unknown: a document that was taken over from another system.
 
         Raises:
             SourceChangedError: the bytes are no longer those that were submitted.

@@ -16,7 +16,7 @@ _SYSTEM = tuple(Locator("file", "", path) for path in ("/proc", "/sys", "/dev"))
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """A path or locator that the operator or the host's own code names, and nobody from outside.
+    """A path or locator named by the operator or the host's own code, never by an outsider.
 
     `Sources` reads it although its list of places does not name it. Where workers may not read it, it is
     kept as a copy.
@@ -63,5 +63,5 @@ def refuse_system_files(locator: Locator) -> None:
     """Raises `SourceForbiddenError` for what the kernel shows as files."""
     if any(locator.within(each) for each in _SYSTEM):
         raise SourceForbiddenError(
-            f"{masked(str(locator))} is the system's, and no document. /proc, /sys and /dev are never read."
+            f"{masked(str(locator))} is the system's and not a document. /proc, /sys and /dev are never read."
         )

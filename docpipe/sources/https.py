@@ -142,7 +142,9 @@ class Https:
     def _check(self, uri: str, answer: httpcore.Response) -> None:
         _check_status(uri, answer.status)
         if (coding := _header(answer, "content-encoding")) not in {"", "identity"}:
-            raise SourceRejectedError(f"{uri} is sent compressed ({coding}), against what was asked for.")
+            raise SourceRejectedError(
+                f"{uri} is sent compressed ({coding}), although no compression was requested."
+            )
         length = _header(answer, "content-length")
         if length.isdecimal() and int(length) > self._max_bytes:
             raise DocumentTooLargeError(f"{uri} is larger than {self._max_bytes:,} bytes.")

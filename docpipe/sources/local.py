@@ -39,7 +39,7 @@ class LocalFiles:
                 yield block
 
     def put(self, uri: str, data: IO[bytes]) -> None:
-        """Written aside and renamed, so that nobody ever sees half a file."""
+        """Written aside and renamed, so that half a file is never visible."""
         path = _path(uri)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

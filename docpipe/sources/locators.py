@@ -24,7 +24,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9._-]{1,253}", re.ASCII)
 _SAFE = "/%:@!$&'()*+,;=~"
 _MOST_QUOTED = 5
-"""How often a part may be percent-encoded; nobody who means well does it more often."""
+"""How often a part may be percent-encoded; no honest locator needs more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class GraphStore(Protocol):
         ...
 
     def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
-        """Give a document's name a key of its own, `models.own_key`, with a decision that says so; or take
+        """Give a document's name a key of its own, `models.own_key`, with a decision that records it; or take
         it back.
         """
         ...

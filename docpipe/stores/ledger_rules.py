@@ -44,7 +44,7 @@ class Row:
     Args:
         queued_at: when its newest message was sent, or, of a stage that has had none, when its run began;
             None: a range whose message is not due yet.
-        in_ranges: of a stage: some range of its pages is open. Nobody holds such a stage; its row mirrors
+        in_ranges: of a stage: some range of its pages is open. No attempt holds such a stage; its row mirrors
             what its ranges do.
     """
 
@@ -126,7 +126,7 @@ class Cancel(Enum):
     NOTHING = auto()
     """No run is active."""
     ASK = auto()
-    """Somebody works: the next heartbeat says so."""
+    """An attempt is working: its next heartbeat stops it."""
     END = auto()
 
 
@@ -205,7 +205,7 @@ def heartbeat(run: Run | None, row: Row | None, token: int) -> Beat:
 
 
 def finish(run: Run | None, row: Row | None, token: int) -> Move:
-    """The attempt's output is handed in."""
+    """The attempt's output is stored."""
     if row is not None and row.state is StageState.COMPLETE and row.token == token:
         return Move.REPEATED
     return _move(run, row, token, {StageState.RUNNING})
@@ -313,7 +313,7 @@ def basis(completed: Mapping[int, Collection[str]], kept: Collection[str]) -> in
 
 
 def in_ranges(ranges: Iterable[Row]) -> bool:
-    """Whether a range of the stage is open: then nobody holds the stage."""
+    """Whether a range of the stage is open: then no attempt holds the stage."""
     return any(each.open for each in ranges)
 
 

@@ -1,8 +1,8 @@
 """The store: canonical state and all results, behind one Protocol. One contract suite runs on every store.
 
 Every move is one atomic step for the caller. A move that comes too late (an old fencing token, a run
-that is over) changes nothing and says so; it never raises for that. Every move may be repeated when
-its answer was lost on the way.
+that is over) changes nothing and returns that it did not apply; it never raises for that. Every move
+may be repeated when its answer was lost on the way.
 
 All methods raise `StoreUnavailableError` when the store cannot be reached, and `SchemaError` or
 `PermissionDeniedError` when it is not set up for docpipe.
@@ -55,7 +55,7 @@ class Store(GraphStore, Protocol):
         ...
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
-        """Say that the stage's message is about to be published; false if the stage has already begun."""
+        """Say that the stage's message is about to be published; false if the stage has already started."""
         ...
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
@@ -92,12 +92,12 @@ class Store(GraphStore, Protocol):
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         """Active runs whose newest message is older than the grace and whose lease, if any, has lapsed;
-        those that were begun come first.
+        those that were started come first.
         """
         ...
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
-        """Take a run up again if it is still stalled; one with `max_attempts` attempts is poison.
+        """Resume a run if it is still stalled; one with `max_attempts` attempts is poison.
 
         The holder of a lapsed lease keeps its token until the next claim: it may have been cut off only.
         """

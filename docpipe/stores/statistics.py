@@ -27,7 +27,7 @@ class StageCount:
 
     stage: str
     waiting: int = 0
-    """Its message was sent, and nobody has begun."""
+    """Its message was sent, and no attempt has started."""
     retrying: int = 0
     running: int = 0
     oldest_waiting_seconds: float | None = None
@@ -42,7 +42,7 @@ class StageCount:
 
 @dataclass(frozen=True, slots=True)
 class RunningStage:
-    """A stage somebody works on. A lease below zero has lapsed: the worker is silent."""
+    """A stage that a worker runs. A lease below zero has lapsed: the worker is silent."""
 
     document_uuid: str
     run: int

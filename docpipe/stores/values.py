@@ -78,7 +78,7 @@ class Outcome(StrEnum):
 
     CLAIMED = "claimed"
     COMPLETE = "complete"
-    """The stage is done: hand on to the next without working."""
+    """The stage is done: continue with the next without working."""
     OVER = "over"
     """The run has ended, was cancelled or superseded."""
     BUSY = "busy"
@@ -118,7 +118,7 @@ class SourceRecord:
     uri: str
     name: str
     digest: str | None
-    """None for a document of another system whose bytes nobody had read."""
+    """None for a document of another system whose bytes were never read."""
     size: int | None
 
 
@@ -205,7 +205,7 @@ class Revival:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The run that goes on, and the stage it goes on from."""
+    """The run that is resumed, and the stage it starts from."""
 
     ref: Ref
     stage: str

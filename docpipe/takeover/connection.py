@@ -46,7 +46,7 @@ def _require_readable(dsn: str) -> None:
         conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise ConfigurationError(
-            "SUPABASE_DB_URL is no address of a Postgres database."
+            "SUPABASE_DB_URL is not the address of a Postgres database."
             " Write postgresql://postgres:PASSWORD@HOST:5432/postgres, with / ? # @ of the password"
             " percent-encoded."
         ) from None  # libpq repeats the part that it cannot read
@@ -65,17 +65,17 @@ def translated(error: psycopg.Error, what: str) -> DocpipeError:
     """docpipe's error for one of Postgres's."""
     message = error.diag.message_primary or str(error)
     detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
-    if detail.startswith(" Failing row"):  # all of it: text, and perhaps what is nobody's business
+    if detail.startswith(" Failing row"):  # all of it: text, and perhaps confidential
         detail = ""
     if where := _foreign_function(error):
         return ConfigurationError(
             f"{what} does not fit this database ({error.sqlstate}): {message}.{detail}"
-            f" It happened in {where}. Mend that function, or disable the trigger that calls it."
+            f" It happened in {where}. Fix that function, or disable the trigger that calls it."
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return PermissionDeniedError(f"{what} cannot be applied: {message}.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
-        return StoreUnavailableError(f"{what}: a table is locked by somebody else. Try again.")
+        return StoreUnavailableError(f"{what}: a table is locked by another session. Try again.")
     if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
         return StoreUnavailableError(f"{what}: the database went away: {message.strip()}. Try again.")
     return ConfigurationError(f"{what} does not fit this database ({error.sqlstate}): {message}.{detail}")

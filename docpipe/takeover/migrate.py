@@ -51,10 +51,10 @@ def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
 
     The migrations run in a transaction that is rolled back; what they would add is what is lacking, so
     this never falls behind the files. Tables are locked for that moment, at most three seconds. Of a table or
-    a function that is not there at all, only that is told.
+    a function that is missing, only that is reported.
 
     Args:
-        first: statements that make the migrations fit; what they do is not told.
+        first: statements that make the migrations fit; what they do is not reported.
 
     Raises:
         StoreUnavailableError: the database cannot be reached.

@@ -46,7 +46,7 @@ class Wishes:
         for word, status in self.words.items():
             if status not in ORDER:
                 raise ConfigurationError(
-                    f"{word}={status}: {status} is no status. Use one of {', '.join(ORDER)}."
+                    f"{word}={status}: {status} is not a status. Use one of {', '.join(ORDER)}."
                 )
 
 
@@ -286,7 +286,7 @@ def _refuse_loss(connection: psycopg.Connection, drop_results: bool) -> None:
     )
     if in_work:
         raise ConfigurationError(
-            f"{in_work} documents are in work that the old queue does not know. Wait until they are done, or"
+            f"{in_work} documents in progress are unknown to the old queue. Wait until they are done, or"
             " docpipe cancel them."
         )
     results = one(connection, "select count(*) from public.docpipe_runs where state = 'completed'")

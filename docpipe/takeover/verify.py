@@ -96,7 +96,7 @@ def _rows_left(connection: psycopg.Connection) -> Iterator[Finding]:
     told = f"{waiting} rows of {QUEUE_TABLE} are open. Run: docpipe queue import"
     yield Finding("old queue", not waiting, told if waiting else "no row is open")
     if unknown := unknown_statuses(connection):
-        yield Finding("old queue", False, f"nobody knows what these statuses mean: {', '.join(unknown)}.")
+        yield Finding("old queue", False, f"these statuses are unknown: {', '.join(unknown)}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """The schema on a real Postgres: what `docpipe db apply` makes of an empty database and of one of an earlier
-docpipe, and what `sql/schema.sql` shows.
+docpipe, and what `docs/reference/schema.sql` shows.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def test_what_is_lacking_is_told_of_the_schema_that_the_wishes_would_make(empty_
 
 @pytest.mark.parametrize("address", ["nonsense", "https://abcdefgh.supabase.co"])
 def test_an_address_that_is_none_of_postgres_is_told(address: str) -> None:
-    with pytest.raises(ConfigurationError, match="SUPABASE_DB_URL is no address of a Postgres database"):
+    with pytest.raises(ConfigurationError, match="SUPABASE_DB_URL is not the address of a Postgres database"):
         takeover.plan(address)
 
 
@@ -278,7 +278,7 @@ def test_a_trigger_that_lacks_a_right_is_named(empty_database: str) -> None:
         + AFTER,
     )
     takeover.apply(empty_database, WISHES)
-    told = r"permission denied for schema secret\. It happened in odd\(\)\. Mend that function, or disable"
+    told = r"permission denied for schema secret\. It happened in odd\(\)\. Fix that function, or disable"
     with (
         psycopg.connect(empty_database, autocommit=True) as connection,
         pytest.raises(ConfigurationError, match=told),

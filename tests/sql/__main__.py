@@ -1,4 +1,4 @@
-"""`python -m tests.sql`: write `sql/schema.sql` anew, from a database that has all of docpipe's files."""
+"""`python -m tests.sql`: write docs/reference/schema.sql anew, from a database that has docpipe's files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - SQL
-"""Writes a schema as one SQL file, table by table and function by function: `sql/schema.sql`.
+"""Writes a schema as one SQL file, table by table and function by function: `docs/reference/schema.sql`.
 
 pg_dump would do, but it tears a table apart: its keys, indexes and policies come a thousand lines later.
 `tests/integration/test_schema.py` checks that nothing is forgotten here.
@@ -15,11 +15,11 @@ import psycopg
 from docpipe.takeover import takeover
 from tests.stack.postgres_server import PostgresServer
 
-SCHEMA = Path(__file__).parents[2] / "sql" / "schema.sql"
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "schema.sql"
 
 HEADER = """\
 -- The present schema of docpipe in one piece, to read. Written by `make schema`; never edited, never applied.
--- The files with time stamps beside it make it: the same order, and what each function is for.
+-- The files of sql/ make it: the same order, and what each function is for.
 
 set check_function_bodies = off;
 """

@@ -372,6 +372,28 @@ def test_the_api_page_has_every_public_name() -> None:
     assert {name for name in docpipe.__all__ if not re.search(rf"\b{name}\b", page)} == set()
 
 
+_WALK = re.compile(r"^\*\*(.+?)\*\*.*?\((\d+)\):\n((?:`.*\n)+)", re.M)
+
+
+def test_the_architecture_page_lists_packages_and_files_that_exist() -> None:
+    text = (ROOT / "docs/explanation/architecture.md").read_text()
+    packages = {word.rstrip("/") for word in first_words(text) if word not in {"chain"}}
+    there = {path.name for path in (ROOT / "docpipe").iterdir()} - {"__init__.py", "__pycache__", "py.typed"}
+    assert packages == there
+    walks = {
+        name: (int(count), re.findall(r"^`([^`]+)`", files, re.M))
+        for name, count, files in _WALK.findall(text)
+    }
+    assert {name: len(files) for name, (_, files) in walks.items()} == {
+        n: count for n, (count, _) in walks.items()
+    }
+    assert len(walks) == 4
+    missing = [
+        file for _, files in walks.values() for file in files if not (ROOT / "docpipe" / file).is_file()
+    ]
+    assert missing == []
+
+
 # --- links ----------------------------------------------------------------------------------------
 
 

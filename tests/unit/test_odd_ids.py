@@ -41,7 +41,7 @@ def test_a_message_with_an_odd_id_names_no_document(uuid: object) -> None:
 
 @pytest.mark.parametrize("number", [0, -1, 2**31, 10**300, 1.5, "1", True, None, [1]], ids=ascii)
 def test_a_message_with_an_odd_number_names_no_run_and_no_range(number: object) -> None:
-    with pytest.raises(ValueError, match="run is no number"):
+    with pytest.raises(ValueError, match="run is not a number"):
         Ref.from_message({"document_uuid": "u", "run": number})
-    with pytest.raises(ValueError, match="first_page is no number"):
+    with pytest.raises(ValueError, match="first_page is not a number"):
         RangeRef.from_message({"document_uuid": "u", "run": 1, "first_page": number})

@@ -225,7 +225,7 @@ def test_a_stage_that_cannot_be_claimed_is_not_begun(bench: Bench) -> None:
 def test_a_failure_that_cannot_be_written_leaves_the_stage_to_its_lease(
     bench: Bench, error: errors.DocpipeError, move: str
 ) -> None:
-    with pytest.raises(UnrecordedError, match="could not be told"):
+    with pytest.raises(UnrecordedError, match="could not record it"):
         bench.attempt(_raising(error), max_retries=1, away={move: 1})
     assert (bench.ledger.state, bench.ledger.attempt) == ("running", 1)
 

@@ -271,7 +271,7 @@ def test_supabase_storage_needs_its_address() -> None:
 @pytest.mark.parametrize("name", ["thesis.pdf.crdownload", "thesis.pdf.part", "Thesis.PDF.Download"])
 def test_a_download_that_has_not_ended_is_refused(sources: Sources, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(DATA)
-    with pytest.raises(errors.SourceRejectedError, match="has not ended"):
+    with pytest.raises(errors.SourceRejectedError, match="unfinished download"):
         sources.take_in(tmp_path / name)
     assert sources.take_in(tmp_path / name, name="thesis.pdf").name == "thesis.pdf"
 

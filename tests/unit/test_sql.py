@@ -99,8 +99,6 @@ def test_the_version_is_the_stamp_of_its_file() -> None:
     assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in the Supabase store"
 
 
-def test_only_the_present_schema_stands_beside_the_migrations() -> None:
+def test_nothing_but_migrations_stands_in_their_folder() -> None:
     folder = Path(__file__).parents[2] / "sql"
-    assert {path.name for path in folder.iterdir()} == {
-        "schema.sql", *(each.file_name for each in FILES.values())
-    }  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == {each.file_name for each in FILES.values()}

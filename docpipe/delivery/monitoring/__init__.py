@@ -1,1 +1,1 @@
-"""Seeing what goes on: `snapshot` for the monitor and metrics, `health` for one answer."""
+"""Monitoring: `snapshot` for the monitor and metrics, `health` for one answer."""

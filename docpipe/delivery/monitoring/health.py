@@ -26,7 +26,7 @@ from docpipe.stores.statistics import Statistics
 log = get_logger(__name__)
 
 _CANARY_LIVES_SECONDS = 60.0
-"""So many canaries at most wait in a queue that nobody consumes: one a minute, and each expires."""
+"""So many canaries at most wait in a queue without a consumer: one a minute, and each expires."""
 _POLL_SECONDS = 0.05
 _NEVER = 1 << 62
 _LISTED = 1000
@@ -220,7 +220,7 @@ def _leases(deployment: Deployment, statistics: Statistics) -> Check:
     if stuck:
         message = (
             f"{len(stuck)} stages are held by workers that are silent, the first ({stuck[0].name}) since"
-            f" {-stuck[0].lease_seconds:,.0f} s, and nobody takes them up. Run: docpipe reap --every 30"
+            f" {-stuck[0].lease_seconds:,.0f} s, and are not resumed. Run: docpipe reap --every 30"
         )
         return Check("leases", Level.WRONG, message)
     return Check("leases", Level.OK, f"{len(statistics.running)} stages run, none is stuck")

@@ -17,7 +17,7 @@ Sample = tuple[tuple[str, ...], float | None]
 
 
 class Snapshots(Collector):
-    """Takes a snapshot per scrape. What could not be read has no sample, and `docpipe_up` says so."""
+    """Takes a snapshot per scrape. What could not be read has no sample, and `docpipe_up` is 0 for it."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -63,7 +63,7 @@ def metrics_of(snapshot: Snapshot) -> Iterator[Metric]:
         yield from _times(snapshot.statistics)
     if snapshot.stuck is not None:
         stuck = [((), float(len(snapshot.stuck)))]
-        yield _gauge("stuck_stages", "Stages nobody works on although it is their turn.", (), stuck)
+        yield _gauge("stuck_stages", "Stages that are due and have no worker.", (), stuck)
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> GaugeMetricFamily:

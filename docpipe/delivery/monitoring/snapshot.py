@@ -1,6 +1,6 @@
 """One look at everything: the canonical tables, Redis and the workers. It changes nothing.
 
-What cannot be read is said in `problems` and is None here: never an empty list, never a nought.
+What cannot be read is reported in `problems` and is None here: never an empty list, never zero.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class StuckStage:
-    """A stage that nobody works on although it is its turn: the reaper takes it up next."""
+    """A stage that is due and has no worker: the reaper resumes it next."""
 
     document_uuid: str
     run: int
@@ -141,7 +141,7 @@ def _every(specs: Sequence[StageSpec], counted: Sequence[StageCount]) -> tuple[S
 def _stuck(
     deployment: Deployment, statistics: Statistics, limit: int, problems: list[Problem]
 ) -> tuple[StuckStage, ...] | None:
-    """What the reaper would take up now: the message or the worker is lost."""
+    """What the reaper would resume now: the message or the worker is lost."""
     try:
         waiting = deployment.broker.waiting(deployment.queues)
         stalled = deployment.store.stalled(grace_seconds=deployment.policy.grace_seconds)

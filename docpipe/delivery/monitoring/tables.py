@@ -14,7 +14,7 @@ from docpipe.models.visible import visible
 from docpipe.stores.statistics import StageCount, Statistics
 
 UNREAD = "?"
-"""Shown for what could not be read: a nought would be a lie."""
+"""Shown for what could not be read: a zero would be wrong."""
 _LISTED = 15
 
 

@@ -50,7 +50,7 @@ class OpenAiEngine:
         api_key: a key; servers that need none take any.
         labels: what to look for.
         timeout: seconds to wait for one answer.
-        max_retries: how often one request is tried again, with back-off, or as long as `Retry-After` says.
+        max_retries: how often one request is retried, with back-off, or as long as `Retry-After` says.
         price_in: cost of a million tokens sent, in a currency of yours.
         price_out: cost of a million tokens received.
 
@@ -131,7 +131,7 @@ class OpenAiEngine:
         try:
             return _Answer.model_validate_json(choice.message.content or "").mentions
         except ValidationError as error:
-            raise TransientError(f"{self.name} answered otherwise than it was asked: {error}") from error
+            raise TransientError(f"{self.name} did not answer in the requested format: {error}") from error
 
     def _count(self, answer: ChatCompletion) -> None:
         self._used["requests"] += 1

@@ -61,7 +61,7 @@ class TesseractEngine:
         return list(_lines(row for row in words if float(row["conf"]) >= 100 * self._min_score))
 
     def orientation(self, pixels: NDArray[np.uint8]) -> int:
-        """Degrees counter-clockwise that bring the picture upright; 0 where Tesseract cannot tell."""
+        """Degrees counter-clockwise that bring the picture upright; 0 where Tesseract cannot determine it."""
         try:
             said = self._run("stdin", "stdout", "--psm", "0", "-l", "osd", picture=pixels).decode()
         except PermanentError:  # too few characters to judge by, or no data to judge with

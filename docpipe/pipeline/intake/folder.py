@@ -1,4 +1,4 @@
-"""A watched folder: what lies there is submitted once it is whole, and then put away.
+"""A watched folder: what lies there is submitted once it is whole, and then moved.
 
 A file counts as done when its row is committed, never before; after a crash it is simply still there, and
 the store recognises bytes that it has. So nothing is lost, and nothing becomes two documents.
@@ -33,7 +33,7 @@ from docpipe.sources.allowed import Trusted
 log = get_logger(__name__)
 
 _PAUSE_SECONDS = 5.0
-"""After an error that may pass, before the file is tried again."""
+"""After a temporary error, before the file is retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Folder:
 class _Seen:
     version: Version
     since: float
-    """When this version was first seen, or may be tried again."""
+    """When this version was first seen, or may be retried."""
 
 
 class Watcher:
@@ -168,7 +168,7 @@ class Watcher:
     # --- taking ---------------------------------------------------------------------------------
 
     def _take(self, path: Path, version: Version) -> bool:
-        """Submit the file and put it away; false if it should be tried again later."""
+        """Submit the file and move it; false if it should be retried later."""
         try:
             uuid = self._submit(path, version)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Objects in S3: all that lie below a prefix, or those that S3 tells an SQS queue about.
+"""Objects in S3: all that lie below a prefix, or those that S3 reports to an SQS queue.
 
 An object is done when its row is committed; only then is it noted, or its message deleted. After a crash
 it is read again, and the store recognises bytes that it has.
@@ -68,7 +68,7 @@ class Intake:
     priority: int | None = None
 
     def takes(self, key: str, size: int | None) -> bool:
-        """Whether an object is a document: its name's last part says so, and it has bytes."""
+        """Whether an object is a document: by the last part of its name, and it has bytes."""
         return size != 0 and self.choice.takes(key.rpartition("/")[2])
 
     def submit(self, pipeline: Pipeline, source: str | Trusted) -> str:
@@ -224,7 +224,7 @@ def _bucket_and_prefix(uri: str) -> tuple[str, str]:
     except SourceRejectedError as error:
         raise ConfigurationError(f"{error} Write s3://bucket/prefix.") from None
     if locator.scheme != "s3":
-        raise ConfigurationError(f"{masked(uri)} is no place in S3. Write s3://bucket/prefix.")
+        raise ConfigurationError(f"{masked(uri)} is not a place in S3. Write s3://bucket/prefix.")
     return locator.place, uri.partition("://")[2].partition("/")[2]
 
 

@@ -46,7 +46,7 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
     Years stand alone (`1998 – 2006` are two; `1991–92` and `mid-1970s` are one). Of the rest, words that
     place a time against another are cut off (`early`, `more than`, `later`, `next` before a number), and
     what is left without a point or length of time is none: `weekly`, `the same day`, an age, a coordinate,
-    an amount. What the document's own date tells (`yesterday`, `last week`) stays.
+    an amount. What depends on the document's own date (`yesterday`, `last week`) stays.
     """
     if span.label not in ("DATE", "TIME"):
         yield span

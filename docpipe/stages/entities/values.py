@@ -85,7 +85,7 @@ def amount(text: str) -> str | None:
 
     A fraction of zero is left out; any other has the currency's usual number of digits at least, as in print,
     and more only where they are not zero. A bare `$` is taken for US dollars, `¥` for yen. None without a
-    currency that the words tell, and for more or fewer than one number.
+    currency that the words give, and for more or fewer than one number.
     """
     numbers = list(_DIGITS.finditer(text))
     currency = _currency(text)
@@ -130,7 +130,7 @@ def percentage(text: str) -> str | None:
 
 
 def telephone(text: str) -> str:
-    """E.164 where the country is told: `+442079460958`, with `;ext=12`; else the digits as they are."""
+    """E.164 where the country is given: `+442079460958`, with `;ext=12`; else the digits as they are."""
     international = re.sub(r"^\s*00", "+", text)
     try:
         number = phonenumbers.parse(international)

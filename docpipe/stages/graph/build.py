@@ -46,7 +46,7 @@ def build_graph(
     """Gather the mentions into entities, relate these, and tie everything to the document.
 
     Gives `entities`, `relations` (typed, with evidence) and `edges` (PART_OF, NEXT, MENTIONS,
-    REFERS_TO), checked by `check_graph`. Time and memory are linear in the document, but for sorting.
+    REFERS_TO), checked by `check_graph`. Time and memory are linear in the document, except for sorting.
 
     Raises:
         InconsistentGraphError: the pages, chunks and mentions do not fit each other; names the nodes.

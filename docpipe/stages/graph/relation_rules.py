@@ -1,7 +1,7 @@
 """What two mentions of one sentence say about each other, by their labels and the words around them.
 
 The words come masked: every other mention in them stands as its label in angle quotes (`‹PERSON›`), so
-that a rule can tell `of Avis of Folsom` from `of Folsom`, and no name is taken for a cue.
+that a rule can distinguish `of Avis of Folsom` from `of Folsom`, and no name is taken for a cue.
 """
 
 from __future__ import annotations

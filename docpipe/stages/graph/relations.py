@@ -1,4 +1,4 @@
-"""Typed relations between the entities of one sentence, each with the text that says so."""
+"""Typed relations between the entities of one sentence, each with the text that states it."""
 
 from __future__ import annotations
 

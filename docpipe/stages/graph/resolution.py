@@ -27,7 +27,7 @@ _NEIGHBOURS = 20
 """How many names to either side a name is compared with, in alphabetical order of both its ends."""
 
 _CROWD = 200
-"""A word that more names than this share tells none of them apart."""
+"""A word shared by more names than this distinguishes none of them."""
 
 
 class _Link(NamedTuple):

@@ -31,7 +31,7 @@ _TITLES = _words(
 )
 _DEGREES = _words("esq phd md dds jd mba cpa qc kc obe cbe mp")
 _NUMBERED = _words("i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi")
-"""Words that tell namesakes apart."""
+"""Words that distinguish namesakes."""
 _LEGAL_FORMS = _words(
     "inc incorporated corp corporation co company ltd limited plc llc llp lp gmbh ag kg sa sarl bv nv "
     "pty oy ab group holding holdings"
@@ -118,7 +118,7 @@ def compare(label: str, one: str, other: str) -> Decision | None:
     Symmetric. Rules: `form` (case, accents, punctuation, possessive, titles, legal forms and name order
     aside, they read the same), `ocr` (what bad print confuses), `spelling` (a few
     characters differ, never a digit), `initials` (given names are abbreviated) and `acronym`. The last
-    two may fit several names. That a name is part of a fuller one, `resolve` alone can tell.
+    two may fit several names. Only `resolve` can decide that a name is part of a fuller one.
     """
     first, second = named(label, one), named(label, other)
     if first.key == second.key:

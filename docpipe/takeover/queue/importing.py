@@ -93,7 +93,7 @@ def import_rows(
         batch: rows read at a time.
         with_stranded: also the documents that are open and that no open row names.
         where: what the rows leave out about where the bytes are.
-        tell: called for each row when it is done with.
+        tell: called for each row when it is finished.
 
     Returns:
         How many rows had each outcome (`Imported.outcome`).
@@ -107,7 +107,7 @@ def import_rows(
         wanted = _wanted(connection, with_stranded)
         _refuse_unready(connection, queue=open_rows in wanted)
         if not one(connection, "select pg_try_advisory_lock(%s)", _IMPORT_LOCK):
-            raise ConfigurationError("Another `docpipe queue import` is at work.")
+            raise ConfigurationError("Another `docpipe queue import` is running.")
         _publish_left(connection, pipeline)
         for rows in wanted:
             for done in _import(connection, pipeline, rows, batch, where):
@@ -185,7 +185,7 @@ def _document(connection: psycopg.Connection, uid: str | None) -> dict[str, Any]
 def _taken_in(pipeline: Pipeline, document: dict[str, Any], where: Where) -> TakenIn:
     """The first place that has the bytes. Raises the last place's error."""
     error: PermanentError = PermanentError(
-        "The old row names no place of the bytes. Give --root for relative paths, --bucket for S3 keys."
+        "The old row does not say where the bytes are. Give --root for relative paths, --bucket for S3 keys."
     )
     for place in locators(document, where):
         try:
@@ -295,7 +295,7 @@ def hand_back(connection: psycopg.Connection) -> list[str]:
 
 
 def seal(dsn: str) -> list[str]:
-    """Let nobody add rows to the queue: privileges revoked, and a trigger that says where to go.
+    """Stop new rows in the queue: privileges revoked, and a trigger whose error names docpipe.
 
     Returns:
         What was done, one line each; empty if it was sealed already.

@@ -37,7 +37,7 @@ def require_docpipe(connection: psycopg.Connection) -> None:
 
 
 def unreadable(connection: psycopg.Connection) -> str:
-    """Why docpipe cannot tell what the queue's rows ask for; empty if it can."""
+    """Why docpipe cannot read what the queue's rows ask for; empty if it can."""
     found = columns(connection, QUEUE_TABLE)
     if not found:
         return f"There is no table {QUEUE_TABLE} here: nothing to import, nothing to seal."
@@ -55,7 +55,7 @@ def unreadable(connection: psycopg.Connection) -> str:
 
 
 def key(connection: psycopg.Connection) -> str | None:
-    """The column that tells the queue's rows apart: `id`, or its primary key by another name."""
+    """The column that identifies the queue's rows: `id`, or its primary key by another name."""
     if "id" in columns(connection, QUEUE_TABLE):
         return "id"
     query = (
@@ -73,7 +73,7 @@ def _require_readable(connection: psycopg.Connection) -> None:
 
 
 def open_rows(connection: psycopg.Connection, limit: int = 1_000_000) -> list[Open]:
-    """Rows that nobody has done, those first that came first. Raises `ConfigurationError`."""
+    """Rows that are not done, oldest first. Raises `ConfigurationError`."""
     _require_readable(connection)
     words = ", ".join(literal(word) for word, work in QUEUE.items() if work is not Work.DONE)
     row = quoted(key(connection) or "id")

@@ -1,4 +1,4 @@
-"""Documents that the old system left open without an open row in its queue: nobody would ever do them."""
+"""Documents that the old system left open without an open row in its queue: they would never be processed."""
 
 from __future__ import annotations
 

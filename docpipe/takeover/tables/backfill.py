@@ -131,7 +131,7 @@ def _unlinked(connection: psycopg.Connection) -> Iterator[str]:
 
 
 def links(connection: psycopg.Connection) -> list[str]:
-    """SQL that tells the rows of neo4j_documents their documents."""
+    """SQL that ties the rows of neo4j_documents to their documents."""
     return [
         f"""update public.neo4j_documents n set "sourceDocumentUuid" = found.document_uuid
   from ({found}) found
@@ -148,7 +148,7 @@ def unlinked(connection: psycopg.Connection) -> bool:
 
 
 def dates(connection: psycopg.Connection) -> str:
-    """SQL for the times of rows that were there before their columns; empty if nothing tells them."""
+    """SQL for the times of rows that were there before their columns; empty if nothing records them."""
     found = columns(connection, "source_documents")
     pairs = {"created_at": "intake_timestamp", "updated_at": "last_modified_at"}
     new = [

@@ -1,6 +1,6 @@
 """Documents that go all the way and leave nothing: their transaction is rolled back.
 
-What the catalogue cannot tell (a trigger that fails, a foreign key, a rule, a missing grant) shows here.
+What the catalogue does not show (a trigger that fails, a foreign key, a rule, a missing grant) shows here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the triggers of an existing database do, told from what their functions say and never from names.
+"""What the triggers of an existing database do, judged by their functions and never by names.
 
 A function is read together with every function it calls, and with the triggers of the tables it writes to:
 a trigger that reaches the queue by two detours moves the queue all the same. Reading is by patterns over
@@ -240,7 +240,7 @@ def _one_column(connection: psycopg.Connection, query: str, argument: object) ->
 
 
 def _arguments(definition: str) -> str:
-    """What the trigger hands to its function, for functions that write to the table they are told."""
+    """What the trigger hands to its function, for functions that write to the table they are given."""
     return plain(definition.partition(" EXECUTE ")[2].partition("(")[2])
 
 
@@ -313,7 +313,7 @@ def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
 def complaint(seen: Seen, found: list[Trigger]) -> str:
     """What the probe saw that should not happen, and which triggers may do it; empty if nothing did."""
     dark = [f"{each.name} on {each.table}" for each in found if each.enabled and Kind.OTHER in each.kinds]
-    look = f"Look at the triggers of which docpipe cannot tell what they do: {', '.join(dark) or 'none'}."
+    look = f"Look at the triggers that docpipe cannot judge: {', '.join(dark) or 'none'}."
     if seen.queue_rows:
         what = f"{seen.queue_rows} rows appeared for two documents that were tried"
         return f"Something still writes to {QUEUE_TABLE}: {what}. {look}"

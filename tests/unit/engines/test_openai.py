@@ -152,8 +152,8 @@ def test_a_failure_is_an_error_and_never_no_names(
     [
         ('{"mentions": [', "length", "did not finish its answer .length"),
         ("", "content_filter", "did not finish its answer .content_filter"),
-        ("There are no names.", "stop", "answered otherwise than it was asked"),
-        ('{"names": []}', "stop", "answered otherwise than it was asked"),
+        ("There are no names.", "stop", "did not answer in the requested format"),
+        ('{"names": []}', "stop", "did not answer in the requested format"),
     ],
 )
 def test_an_answer_cut_off_or_not_as_asked_is_tried_again(

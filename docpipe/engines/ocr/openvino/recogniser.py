@@ -105,7 +105,9 @@ def _last_layer(model: Model) -> _LastLayer:
     for kind in ("Softmax", "Add", "MatMul"):
         found.append(_source(found[-1], 0))
         if found[-1].get_type_name() != kind:
-            raise ConfigurationError("RapidOCR's recogniser is of another kind. Install an earlier version.")
+            raise ConfigurationError(
+                "RapidOCR's recogniser is of an unexpected kind. Install an earlier version."
+            )
     *_, added, product = found
     weights, bias = _source(product, 1).data, _source(added, 1).data
     return _LastLayer(product.input_value(0), weights.astype(np.float32), bias.astype(np.float32).reshape(-1))

@@ -1,5 +1,5 @@
 -- The present schema of docpipe in one piece, to read. Written by `make schema`; never edited, never applied.
--- The files with time stamps beside it make it: the same order, and what each function is for.
+-- The files of sql/ make it: the same order, and what each function is for.
 
 set check_function_bodies = off;
 
