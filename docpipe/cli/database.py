@@ -202,6 +202,16 @@ def verify(live: bool, as_json: bool) -> None:
     sys.exit(0 if show_findings(found, as_json=as_json) else 1)
 
 
+@db.command("policies")
+@click.option("--members", required=True, metavar="TABLE", help="Your table of who is in which project.")
+@click.option("--user-column", default="user_id", show_default=True, help="Its column of auth.uid().")
+@click.option("--project-column", default="project_id", show_default=True, help="Its column of the project.")
+def policies_(members: str, user_column: str, project_column: str) -> None:
+    """Print the SQL by which members of a project read its documents through Supabase, and no others."""
+    part = database_part("policies")
+    echo_lines(part.policies(dsn(), part.Members(members, user_column, project_column)))
+
+
 @db.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def export(folder: Path) -> None:

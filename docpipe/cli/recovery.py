@@ -19,7 +19,7 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.values import Selection, Summary
 
 _EVERY = 100_000
-_REAPED = {"resume": "resumed", "poison": "quarantined"}
+_REAPED = {"resume": "resumed", "poison": "quarantined", "erased": "erased for good"}
 """Outcomes of the reaper as people say them; others as they are."""
 
 
@@ -45,15 +45,31 @@ def cancel(uuids: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
-def delete(uuids: tuple[str, ...]) -> None:
-    """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes."""
+@click.option("--verify", is_flag=True, help="List every place and whether it is empty; exit code 1 if not.")
+def delete(uuids: tuple[str, ...], verify: bool) -> None:
+    """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes.
+
+    What cannot be removed now, because storage or Redis is away, the reaper removes later.
+    """
     pipeline = default_pipeline()
+    if verify:
+        good = [_is_erased(pipeline, uuid) for uuid in uuids]
+        sys.exit(0 if all(good) else 1)
 
     def remove(uuid: str) -> str:
-        pipeline.delete(uuid)
-        return "deleted"
+        if pipeline.delete(uuid):
+            return "deleted"
+        return "deleted; storage or Redis is away, and what is left there is removed when it answers"
 
     _each(uuids, remove)
+
+
+def _is_erased(pipeline: Pipeline, uuid: str) -> bool:
+    places = pipeline.delete_and_verify(uuid)
+    for place in places:
+        told = "empty" if place.is_empty else "could not be looked at" if place.found is None else "NOT empty"
+        echo(f"{uuid} {place.name}: {told}{f' ({place.found})' if place.found else ''}")
+    return all(place.is_empty for place in places)
 
 
 @click.command()

@@ -23,8 +23,8 @@ class Progress(Protocol):
         self, document_uuid: str, phase: str, status: str, metadata: Mapping[str, Any] | None = None
     ) -> None: ...
 
-    def forget(self, document_uuid: str) -> None:
-        """The document is deleted."""
+    def forget(self, document_uuid: str) -> bool | None:
+        """The document is deleted. False: not forgotten yet, and this is called again."""
         ...
 
 
@@ -36,7 +36,7 @@ class NoProgress:
     ) -> None:
         pass
 
-    def forget(self, document_uuid: str) -> None:
+    def forget(self, document_uuid: str) -> bool | None:
         pass
 
 
@@ -77,12 +77,14 @@ class RedisProgress:
         except redis.RedisError as error:
             log.warning("progress_not_written", document=document_uuid, phase=phase, error=str(error))
 
-    def forget(self, document_uuid: str) -> None:
-        """Remove the hash."""
+    def forget(self, document_uuid: str) -> bool:
+        """Remove the hash; false if Redis is away."""
         try:
             self._client.delete(self._key(document_uuid))
         except redis.RedisError as error:
             log.warning("progress_not_forgotten", document=document_uuid, error=str(error))
+            return False
+        return True
 
     def read(self, document_uuid: str) -> dict[str, str]:
         """The whole hash; empty when there is none (any more)."""

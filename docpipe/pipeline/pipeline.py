@@ -39,6 +39,8 @@ from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
 from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
+from docpipe.pipeline.erasure import Erased, Eraser, Place
+from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
@@ -148,6 +150,18 @@ class Pipeline:
             told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
             raise SystemExit(f"docpipe: the worker does not start:\n{told}")
 
+    # --- one tenant -----------------------------------------------------------------------------
+
+    def project(self, project_id: str) -> Project:
+        """A handle that sees the documents of one project only, for a host that acts for one tenant.
+
+        Raises:
+            ConfigurationError: the id is empty, or no store can hold it.
+        """
+        if not may_be_stored(project_id):
+            raise ConfigurationError(f"project_id={project_id!a} holds NUL or half a character.")
+        return Project(self, project_id)
+
     # --- submit ---------------------------------------------------------------------------------
 
     def submit(
@@ -237,6 +251,7 @@ class Pipeline:
                 uri=taken.uri,
                 digest=taken.digest,
                 size=taken.size,
+                copied=taken.copied,
                 metadata=_json_object(metadata or {}),
                 stages=[stage.planned for stage in self.stages],
                 priority=priority,
@@ -268,14 +283,24 @@ class Pipeline:
         Safe to call at any time and from several processes: a run that moves on meanwhile is left alone.
 
         Returns:
-            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`).
+            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`); of how
+            many deleted documents the rest was removed (`erased`).
 
         Raises:
             BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
         """
         outcomes = self._recovery.reap()
         self._link_missed()
+        self._erase_the_rest(outcomes)
         return outcomes
+
+    def _erase_the_rest(self, outcomes: Counter[str]) -> None:
+        """Of documents that were deleted while storage or Redis was away."""
+        try:
+            if done := self.erase().done:
+                outcomes["erased"] += done
+        except DocpipeError as error:
+            log.warning("erasures_postponed", error=str(error))
 
     def _link_missed(self) -> None:
         """Documents whose worker died after the last stage, before it linked them."""
@@ -389,19 +414,48 @@ class Pipeline:
         except DocpipeError as error:
             log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
 
-    def delete(self, document_uuid: str) -> None:
+    def delete(self, document_uuid: str) -> bool:
         """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
         that docpipe made, and its progress. A stage that works on it changes nothing any more.
 
+        Returns:
+            Whether all of it is gone. False: its rows are, but storage or Redis is away. What is left is
+            remembered, and the reaper removes it when they answer; so does calling this again.
+
         Raises:
-            DocumentNotFoundError: the store knows no such document.
+            DocumentNotFoundError: the store knows no such document, and nothing is left of one.
         """
-        uris = self.store.delete(_id(document_uuid))
-        if uris is None:
+        return bool(self._delete(document_uuid).done)
+
+    def _delete(self, document_uuid: str) -> Erased:
+        known = self.store.delete(_id(document_uuid)) is not None
+        erased = self._eraser.erase(document_uuid)
+        if not known and not erased.done and not erased.left:
             raise _unknown(document_uuid)
-        for uri in uris:
-            self.sources.discard(uri)
-        self.runtime.progress.forget(document_uuid)
+        return erased
+
+    def delete_and_verify(self, document_uuid: str) -> list[Place]:
+        """As `delete`, and what was found at every place where something of the document may be: the rows of
+        each table, names of projects that are of no document, copies, progress, the file and log of SQLite.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        self.store.delete(_id(document_uuid))
+        erased = self._eraser.erase(document_uuid)
+        return self._eraser.traces(document_uuid, erased.copies)
+
+    def erase(self) -> Erased:
+        """Remove what is left of deleted documents, at most a hundred of them; the reaper calls it.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        return self._eraser.erase()
+
+    @cached_property
+    def _eraser(self) -> Eraser:
+        return Eraser(self.store, self.sources, self.runtime.progress)
 
     # --- in this process ------------------------------------------------------------------------
 

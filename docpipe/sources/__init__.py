@@ -26,7 +26,9 @@ from docpipe.errors import (
     MissingExtraError,
     SourceChangedError,
     SourceForbiddenError,
+    SourceNotFoundError,
     SourceRejectedError,
+    SourceUnavailableError,
 )
 from docpipe.models.masking import masked
 from docpipe.sources.allowed import (
@@ -78,6 +80,8 @@ class TakenIn:
     name: str
     digest: str
     size: int
+    copied: bool = False
+    """Whether docpipe made the copy at `uri`."""
 
 
 class Sources:
@@ -151,7 +155,7 @@ class Sources:
             if size == 0:
                 raise EmptyDocumentError(f"{label} is empty: it has no bytes.")
             if locator is None or self._needs_copy(locator):
-                return TakenIn(self._upload(kept, digest, label), label, digest, size)
+                return TakenIn(self._upload(kept, digest, label), label, digest, size, copied=True)
         return TakenIn(str(locator), label, digest, size)
 
     def _needs_copy(self, locator: Locator) -> bool:
@@ -231,13 +235,39 @@ class Sources:
         self._place(parsed(uri), self._fetched).put(uri, data)
         return uri
 
-    def discard(self, uri: str) -> None:
-        """Remove a copy that docpipe made, by the very locator that it was given; whatever else lies in the
-        uploads, and a copy by another spelling, is not docpipe's to remove.
+    def discard(self, uri: str, made: bool | None = None) -> None:
+        """Remove a copy that docpipe made, wherever uploads are kept by now; it is harmless if it is gone.
+
+        Args:
+            made: what was recorded when the locator was: true, docpipe made the copy; None, an earlier
+                docpipe did not say, and only a copy in the present uploads is removed, by the very locator
+                that it was given: whatever else lies there is not docpipe's to remove.
+
+        Raises:
+            SourceUnavailableError: the place does not answer, or the folder of the uploads is not there.
+            SourceForbiddenError: it may not be removed.
         """
+        if self.is_copy(uri, made):
+            locator = parsed(uri)
+            _require_mounted(locator)
+            self._place(locator, Allowed(frozenset({locator.scheme}))).remove(uri)
+
+    def is_copy(self, uri: str, made: bool | None = None) -> bool:
+        """Whether `discard` removes it."""
         digest = uri.rpartition("/")[2]
-        if self.uploads is not None and _DIGEST.fullmatch(digest) and uri == self._copy(digest):
-            self._place(parsed(uri), self._fetched).remove(uri)
+        if made is False or not _DIGEST.fullmatch(digest):
+            return False
+        own = self.uploads is not None and uri == self._copy(digest)
+        return own or (made is True and uri.endswith(f"/{digest[:2]}/{digest}"))
+
+    def holds(self, uri: str) -> bool:
+        """Whether there are bytes at a copy's locator. Raises as `Place`, but not `SourceNotFoundError`."""
+        locator = parsed(uri)
+        try:
+            next(self._place(locator, Allowed(frozenset({locator.scheme}))).open(uri), None)
+        except SourceNotFoundError:
+            return False
+        return True
 
     def _copy(self, digest: str) -> str:
         return f"{(self.uploads or '').rstrip('/')}/{digest[:2]}/{digest}"
@@ -288,6 +318,15 @@ class Sources:
         else:
             raise self._forbidden(locator)
         return place
+
+
+def _require_mounted(locator: Locator) -> None:
+    """docpipe made the folder that holds its copies and never removes it: without it, a share is away."""
+    folder = Path(locator.path).parent.parent
+    if locator.scheme == "file" and not folder.is_dir():
+        raise SourceUnavailableError(
+            f"The uploads folder {folder} is not there. Mount it, or make an empty one if its files are gone."
+        )
 
 
 def _locator(source: str | Path) -> Locator:

@@ -34,6 +34,8 @@ from docpipe.models import (
 )
 from docpipe.stores.values import (
     Claim,
+    Copy,
+    Erasure,
     Found,
     Handover,
     NewDocument,
@@ -281,6 +283,11 @@ def document_row(document: NewDocument) -> Row:
     row["metadata"] = dict(document.metadata)
     row["stages"] = plan_rows(document.stages)
     return row
+
+
+def erasure_of(row: Row) -> Erasure:
+    """Out of what `docpipe_erasures` answers."""
+    return Erasure(row["document_uuid"], tuple(Copy(uri, made) for uri, made in row["copies"]))
 
 
 def plan_rows(stages: Sequence[PlannedStage]) -> list[Row]:

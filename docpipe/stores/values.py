@@ -61,6 +61,8 @@ class NewDocument:
     stages: Sequence[PlannedStage]
     priority: int = 0
     reprocess: bool = False
+    copied: bool = False
+    """Whether docpipe made the copy at `uri`, and so removes it with the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,3 +231,19 @@ class Found:
     ref: Ref
     index: int
     relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a document's bytes; `made` as `Sources.discard` takes it."""
+
+    uri: str
+    made: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A deleted document, and the copies of its bytes that no document has any more."""
+
+    document_uuid: str
+    copies: tuple[Copy, ...]

@@ -120,6 +120,20 @@ union all
 select 'grant of ' || lower(privilege_type) || ' on ' || table_name || ' to ' || grantee
   from information_schema.role_table_grants where table_schema = 'public' and grantee = 'service_role'
 union all
+select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
+  from pg_class c
+  cross join (values ('truncate'), ('trigger'), ('references'), ('insert'), ('update'), ('delete')) x (kind)
+  join pg_roles r on r.rolname in ('anon', 'authenticated')
+ where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+   and not has_table_privilege(r.rolname, c.oid, x.kind)
+union all
+select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
+  from pg_class c
+  cross join (values ('usage'), ('select'), ('update')) x (kind)
+  join pg_roles r on r.rolname in ('anon', 'authenticated')
+ where c.relnamespace = 'public'::regnamespace and c.relkind = 'S'
+   and not has_sequence_privilege(r.rolname, c.oid, x.kind)
+union all
 select 'grant of execute on ' || p.oid::regprocedure::text || ' to service_role'
   from pg_proc p where p.pronamespace = 'public'::regnamespace
    and exists (select 1 from pg_roles where rolname = 'service_role')

@@ -102,11 +102,16 @@ class Undo:
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[Undo]:
-    """What was added and which comments were changed, in the order of their making."""
+    """What was added, in the order of its making; which grants were taken, and which comments changed."""
     new = [
         (turn, change, undo) for change, (turn, undo) in after.objects.items() if change not in before.objects
     ]
     undone = [Undo(change, undo) for turn, change, undo in sorted(new, reverse=True)]
+    undone += [
+        Undo(f"no {change}", _granted_again(undo))
+        for change, (_, undo) in before.objects.items()
+        if change.startswith("grant of ") and change not in after.objects
+    ]
     for (table, column), comment in after.comments.items():
         if (table, column) in before.comments and before.comments[table, column] != comment:
             old = before.comments[table, column]
@@ -118,6 +123,11 @@ def differences(before: Snapshot, after: Snapshot) -> list[Undo]:
                 )
             )
     return undone
+
+
+def _granted_again(revoke: str) -> str:
+    right, _, role = revoke.removeprefix("revoke ").rpartition(" from ")
+    return f"grant {right} to {role}"
 
 
 def functions(connection: psycopg.Connection) -> list[str]:

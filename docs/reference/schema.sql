@@ -72,6 +72,7 @@ create table public.docpipe_runs (
     metadata jsonb default '{}'::jsonb not null,
     created_at timestamp with time zone default now() not null,
     finished_at timestamp with time zone,
+    source_copied boolean,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -80,6 +81,7 @@ create table public.docpipe_runs (
 );
 CREATE INDEX docpipe_runs_active_idx ON public.docpipe_runs USING btree (document_uuid, run) WHERE (state = 'active'::text);
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
+CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 alter table public.docpipe_runs enable row level security;
 create policy docpipe_service_role on public.docpipe_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_runs to service_role;
@@ -147,6 +149,7 @@ create table public.docpipe_page_ranges (
     constraint docpipe_page_ranges_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text, 'complete'::text, 'failed'::text, 'cancelled'::text])))
 );
 CREATE INDEX docpipe_page_ranges_open_idx ON public.docpipe_page_ranges USING btree (queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text]));
+CREATE INDEX docpipe_page_ranges_stage_idx ON public.docpipe_page_ranges USING btree (document_uuid, run, stage);
 alter table public.docpipe_page_ranges enable row level security;
 create policy docpipe_service_role on public.docpipe_page_ranges as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_page_ranges to service_role;
@@ -358,6 +361,17 @@ alter table public.docpipe_entity_linked enable row level security;
 create policy docpipe_service_role on public.docpipe_entity_linked as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_entity_linked to service_role;
 
+create table public.docpipe_erasures (
+    document_uuid text not null,
+    copies jsonb not null,
+    tried_at timestamp with time zone,
+    at timestamp with time zone default now() not null,
+    constraint docpipe_erasures_pkey PRIMARY KEY (document_uuid)
+);
+alter table public.docpipe_erasures enable row level security;
+create policy docpipe_service_role on public.docpipe_erasures as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_erasures to service_role;
+
 create table public.docpipe_undo (
     id bigint generated always as identity not null,
     at timestamp with time zone not null,
@@ -456,8 +470,8 @@ begin
          where document_uuid = row.document_uuid and state = 'active';
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, priority)
-    values (row.document_uuid, v_run, d->>'uri', (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -534,44 +548,6 @@ AS $function$
 $function$;
 revoke all on function public.docpipe_select(text,integer) from public;
 grant execute on function public.docpipe_select(text,integer) to service_role;
-
-CREATE OR REPLACE FUNCTION public.docpipe_delete(p_document text)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO 'public', 'extensions'
-AS $function$
-declare
-    v_project text;
-    v_keys text[];
-    v_uris jsonb;
-begin
-    perform 1 from public.docpipe_runs where document_uuid = p_document for update;  -- as finish locks them
-    select coalesce(project_id::text, '') into v_project
-      from public.source_documents where document_uuid = p_document for update;
-    if not found then
-        return null;
-    end if;
-    perform public.docpipe_lock_project(v_project);
-    select pg_catalog.array_agg(key) into v_keys
-      from public.docpipe_entity_names where document_uuid = p_document;
-    select coalesce(pg_catalog.jsonb_agg(distinct r.source_uri), '[]') into v_uris
-      from public.docpipe_runs r
-     where r.document_uuid = p_document
-       and not exists (select 1 from public.docpipe_runs o
-                        where o.source_uri = r.source_uri and o.document_uuid <> p_document);
-    delete from public.docpipe_staged
-     where token in (select token from public.stage_runs where document_uuid = p_document);
-    delete from public.docpipe_runs where document_uuid = p_document;
-    delete from public.docpipe_history where document_uuid = p_document;
-    delete from public.docpipe_former_status where document_uuid = p_document;
-    update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
-    delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
-    delete from public.source_documents where document_uuid = p_document;
-    perform public.docpipe_prune_keys(v_project, v_keys);
-    return v_uris;
-end $function$;
-revoke all on function public.docpipe_delete(text) from public;
-grant execute on function public.docpipe_delete(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_cancel(p_document text)
  RETURNS boolean
@@ -699,8 +675,9 @@ begin
     v_run := d.docpipe_run + 1;
     update public.docpipe_runs set state = 'superseded', finished_at = now()
      where document_uuid = p_document and state = 'active';
-    insert into public.docpipe_runs (document_uuid, run, source_uri, priority, file_type, text, metadata)
-    values (p_document, v_run, old.source_uri, old.priority,
+    insert into public.docpipe_runs (
+        document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
+    values (p_document, v_run, old.source_uri, old.source_copied, old.priority,
             case when v_from > 0 then old.file_type end, case when v_from > 0 then old.text end,
             case when v_from > 0 then old.metadata else '{}' end);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
@@ -1388,12 +1365,23 @@ grant execute on function public.docpipe_fail_split_stage(text,integer,bigint,te
 
 CREATE OR REPLACE FUNCTION public.docpipe_stage_part(p_token bigint, p_part integer, p_output text)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
 AS $function$
-    insert into public.docpipe_staged (token, part, payload) values (p_token, p_part, p_output::jsonb)
-    on conflict (token, part) do update set payload = excluded.payload;
-$function$;
+begin
+    perform 1 from public.docpipe_runs r
+     where (r.document_uuid, r.run) in (
+               select s.document_uuid, s.run from public.stage_runs s
+                where s.token = p_token and s.state in ('queued', 'running', 'retrying')
+               union all
+               select g.document_uuid, g.run from public.docpipe_page_ranges g
+                where g.token = p_token and g.state in ('queued', 'running', 'retrying'))
+       for share;                                              -- a deletion waits, and sees this part
+    if found then
+        insert into public.docpipe_staged (token, part, payload) values (p_token, p_part, p_output::jsonb)
+        on conflict (token, part) do update set payload = excluded.payload;
+    end if;
+end $function$;
 revoke all on function public.docpipe_stage_part(bigint,integer,text) from public;
 grant execute on function public.docpipe_stage_part(bigint,integer,text) to service_role;
 
@@ -1967,6 +1955,125 @@ end $function$;
 revoke all on function public.docpipe_set_apart(text,text,boolean) from public;
 grant execute on function public.docpipe_set_apart(text,text,boolean) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_delete(p_document text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_project text;
+    v_keys text[];
+    v_copies jsonb;
+begin
+    perform 1 from public.docpipe_runs where document_uuid = p_document for update;  -- as finish locks them
+    select coalesce(project_id::text, '') into v_project
+      from public.source_documents where document_uuid = p_document for update;
+    if not found then
+        return null;
+    end if;
+    perform public.docpipe_lock_project(v_project);
+    select pg_catalog.array_agg(key) into v_keys
+      from public.docpipe_entity_names where document_uuid = p_document;
+    select coalesce(pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(r.source_uri, r.source_copied)), '[]')
+      into v_copies
+      from public.docpipe_runs r
+     where r.document_uuid = p_document and r.source_copied is distinct from false;
+    insert into public.docpipe_erasures (document_uuid, copies) values (p_document, v_copies)
+    on conflict (document_uuid) do update set copies = docpipe_erasures.copies || excluded.copies;
+    delete from public.docpipe_staged
+     where token in (select token from public.stage_runs where document_uuid = p_document
+                     union all
+                     select token from public.docpipe_page_ranges where document_uuid = p_document);
+    delete from public.docpipe_runs where document_uuid = p_document;
+    delete from public.docpipe_history where document_uuid = p_document;
+    delete from public.docpipe_former_status where document_uuid = p_document;
+    update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
+    delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
+    delete from public.source_documents where document_uuid = p_document;
+    perform public.docpipe_prune_keys(v_project, v_keys);
+    return (select coalesce(pg_catalog.jsonb_agg(c->0), '[]') from pg_catalog.jsonb_array_elements(v_copies) c);
+end $function$;
+revoke all on function public.docpipe_delete(text) from public;
+grant execute on function public.docpipe_delete(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_erasures(p_document text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_due jsonb;
+begin
+    with due as (
+        select e.document_uuid from public.docpipe_erasures e
+         where p_document is null or e.document_uuid = p_document
+         order by e.tried_at nulls first, e.at limit p_limit for update skip locked
+    ), tried as (
+        update public.docpipe_erasures e set tried_at = clock_timestamp()
+          from due where e.document_uuid = due.document_uuid returning e.document_uuid, e.copies
+    )
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('document_uuid', t.document_uuid, 'copies', (
+               select coalesce(pg_catalog.jsonb_agg(c), '[]') from pg_catalog.jsonb_array_elements(t.copies) c
+                where not exists (select 1 from public.docpipe_runs r where r.source_uri = c->>0))))
+      into v_due from tried t;
+    return coalesce(v_due, '[]');
+end $function$;
+revoke all on function public.docpipe_erasures(text,integer) from public;
+grant execute on function public.docpipe_erasures(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_erased(p_document text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    delete from public.docpipe_erasures where document_uuid = p_document;
+    return found;
+end $function$;
+revoke all on function public.docpipe_erased(text) from public;
+grant execute on function public.docpipe_erased(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_traces(p_document text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.jsonb_build_object(
+        'source_documents', (select count(*) from public.source_documents where document_uuid = p_document),
+        'neo4j_documents', (select count(*) from public.neo4j_documents where "sourceDocumentUuid" = p_document),
+        'docpipe_runs', (select count(*) from public.docpipe_runs where document_uuid = p_document),
+        'stage_runs', (select count(*) from public.stage_runs where document_uuid = p_document),
+        'docpipe_page_ranges', (select count(*) from public.docpipe_page_ranges where document_uuid = p_document),
+        'docpipe_staged', (select count(*) from public.docpipe_staged s where not exists (
+                select 1 from public.stage_runs r where r.token = s.token) and not exists (
+                select 1 from public.docpipe_page_ranges r where r.token = s.token)),
+        'docpipe_history', (select count(*) from public.docpipe_history where document_uuid = p_document),
+        'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
+        'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
+        'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
+        'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
+        'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),
+        'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
+        'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
+        'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
+        'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
+        'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),
+        'docpipe_erasures', (select count(*) from public.docpipe_erasures where document_uuid = p_document),
+        'docpipe_entity_blocks', (select count(*) from public.docpipe_entity_blocks b where not exists (
+                select 1 from public.docpipe_entity_names n where n.project_id = b.project_id and n.key = b.key)),
+        'docpipe_entity_links', (select count(*) from public.docpipe_entity_links l where not exists (
+                select 1 from public.docpipe_entity_names n where n.project_id = l.project_id and n.key = l.key_a)
+                or not exists (
+                select 1 from public.docpipe_entity_names n where n.project_id = l.project_id and n.key = l.key_b)),
+        'docpipe_entity_decisions', (select count(*) from public.docpipe_entity_decisions d where not exists (
+                select 1 from public.docpipe_entity_names n where n.project_id = d.project_id and n.key = d.key_a)
+                or not exists (
+                select 1 from public.docpipe_entity_names n where n.project_id = d.project_id and n.key = d.key_b)));
+$function$;
+revoke all on function public.docpipe_traces(text) from public;
+grant execute on function public.docpipe_traces(text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
  RETURNS jsonb
  LANGUAGE sql
@@ -2068,8 +2175,8 @@ begin
     exception when unique_violation then                       -- the same bytes twice: each keeps its own results
         null;
     end;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, priority)
-    values (row.document_uuid, 1, d->>'uri', (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
+    values (row.document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -2106,7 +2213,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129091000'; $function$;
+AS $function$ select '20261129141100'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 

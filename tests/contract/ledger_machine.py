@@ -6,11 +6,12 @@ After every move the answers of all three and all that their ledgers hold are co
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from hypothesis import stateful
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -75,6 +76,8 @@ class LedgerMachine(RuleBasedStateMachine):
     sides: ClassVar[Sequence[Side]] = ()
     plan: ClassVar[Sequence[PlannedStage]] = PLAN
     steps: ClassVar[int] = 0
+    hurried: ClassVar[bool] = False
+    """Whether no move waits for others to be made: for machines of few moves (`of_few_moves`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def rested(self, what: str, moves: int) -> bool:
         """Whether so many moves were made since the last of this kind: the others come to something."""
-        return self.made - self.last.get(what, 0) >= moves
+        return self.hurried or self.made - self.last.get(what, 0) >= moves
 
     def can_finish(self, kind: type) -> bool:
         """Whether the newest token is good for a finish."""
@@ -351,31 +354,32 @@ class LedgerMachine(RuleBasedStateMachine):
         ref, expected = self.model.ref(run), self.model.revive(run, **terms)
         self.step(expected, lambda side: side.store.revive(ref, **terms))
 
-    @precondition(lambda self: self.rested("intervene", 8))
-    @rule(
-        what=st.sampled_from(["cancel", "cancel", "register", "reprocess", "resume"]), index=st.integers(0, 1)
-    )
-    def intervene(self, what: str, index: int) -> None:
-        """Somebody wants something else of the document, whatever its state."""
-        self.last["intervene"] = self.made
-        name, model = self.plan[index].name, self.model
-        if what == "cancel":
-            self.step(model.cancel(), lambda side: side.store.cancel(self.document))
-        elif what == "resume":
-            self.resume("task 1", 1)
-        elif len(model.runs) == MOST_RUNS:
-            return
-        elif what == "register":
-            run, new = model.begin(), replace(self.new, reprocess=True)
-            self.step(model.ref(run), lambda side: side.store.register(new).ref)
+    @precondition(lambda self: self.rested("cancel", 12))
+    @rule()
+    def cancel(self) -> None:
+        self.last["cancel"] = self.made
+        self.step(self.model.cancel(), lambda side: side.store.cancel(self.document))
+
+    @precondition(lambda self: self.rested("begin", 16) and len(self.model.runs) < MOST_RUNS)
+    @rule(stage=st.sampled_from([None, "ocr", "chunk"]))
+    def begin(self, stage: str | None) -> None:
+        """A new run, whatever the state of the newest; None: by registering the document again."""
+        self.last["begin"] = self.made
+        if stage is None:
+            run, new = self.model.begin(), replace(self.new, reprocess=True)
+            self.step(self.model.ref(run), lambda side: side.store.register(new).ref)
         else:
-            expected = model.reprocess(name)
-            self.step(expected, lambda side: side.store.reprocess(self.document, name, self.plan))
+            expected = self.model.reprocess(stage)
+            self.step(expected, lambda side: side.store.reprocess(self.document, stage, self.plan))
 
     def resume(self, task_id: str, at_once: int) -> None:
+        self.last["resume"] = self.made
         expected = self.model.resume(task_id, at_once)
         self.step(expected, lambda side: side.store.resume(self.document, task_id, ranges_at_once=at_once))
 
+    resume_any = precondition(lambda self: self.rested("resume", 16))(
+        rule(task_id=TASKS, at_once=AT_ONCE)(resume)
+    )
     resume_what_ended = precondition(lambda self: rules.resumable(self.model.newest.seen))(
         rule(task_id=TASKS, at_once=AT_ONCE)(resume)
     )
@@ -396,6 +400,11 @@ class LedgerMachine(RuleBasedStateMachine):
     split_any = precondition(lambda self: self.holds(str) and self.rested("late", 4))(
         rule(back=BACK, pages=SPLITS, at_once=AT_ONCE)(split)
     )
+    split_late = precondition(
+        lambda self: (
+            self.can_finish(str) and len(self.held) > 1 and not self.in_ranges and self.rested("late", 4)
+        )
+    )(rule(back=st.just(1), pages=SPLITS, at_once=AT_ONCE)(split))
     split_newest = precondition(lambda self: self.can_finish(str) and not self.in_ranges)(
         rule(back=st.just(0), pages=SPLITS, at_once=AT_ONCE)(split)
     )
@@ -478,6 +487,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.last["replay"] = self.made
         expected = self.model.replay(at_once)
         self.step(expected, lambda side: side.store.ranges.replay(self.document, self.plan, at_once))
+
+
+MOVES = frozenset(name for name, each in vars(LedgerMachine).items() if hasattr(each, stateful.RULE_MARKER))
+"""What a machine may do, by the names above."""
+
+
+def of_few_moves(moves: Collection[str]) -> type[LedgerMachine]:
+    """The machine without its other moves, so that these few come to what they lead to in a few steps."""
+    assert MOVES.issuperset(moves), f"no such moves: {set(moves) - MOVES}"
+    return type("Hurried", (LedgerMachine,), {"hurried": True, **dict.fromkeys(MOVES.difference(moves))})
 
 
 def _part(row: dict[str, Any], like: list[dict[str, Any]]) -> dict[str, Any]:

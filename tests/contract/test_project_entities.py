@@ -441,9 +441,9 @@ def test_a_deleted_document_leaves_no_trace(store: Store) -> None:
     before, whole = rows_of(store), clusters(store)
     bridge = added(store, ("PERSON", "John Henry Smyth"), ("ORG", "Deutsche Bank"), ("PERSON", "J. Miller"))
     Graphs(store).merge(entity_id(bridge.document_uuid, 1), entity_id(bridge.document_uuid, 0))
-    bridge_uri = store.source(bridge).uri
     assert rows_of(store) != before
-    assert store.delete(bridge.document_uuid) == [bridge_uri]
+    assert store.delete(bridge.document_uuid) == []
+    assert store.erased(bridge.document_uuid)
     assert (rows_of(store), clusters(store)) == (before, whole)
     with pytest.raises(DocumentNotFoundError):
         store.status(bridge.document_uuid)
@@ -460,6 +460,7 @@ def test_who_was_split_from_a_deleted_namesake_has_the_name_again(store: Store, 
     if merged:
         graphs.merge(*ids)
     store.delete(gone.document_uuid)
+    store.erased(gone.document_uuid)
     if merged:
         graphs.split(*ids)
     assert rows_of(store) == before

@@ -70,4 +70,5 @@ def test_a_document_with_decisions_and_two_runs_deleted(store: Store, pair: tupl
         run_stage(store, again.ref, stage, output)
     assert link_document(store, again.ref)
     store.delete(ref.document_uuid)
+    store.erased(ref.document_uuid)
     assert everything(store) == before

@@ -15,7 +15,7 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 
 HOMES = {
     "tables": [],
-    "documents": ["set_status", "register", "status", "select", "delete"],
+    "documents": ["set_status", "register", "status", "select"],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
     "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
     "ranges": [
@@ -30,6 +30,7 @@ HOMES = {
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
+    "erasure": ["delete", "erasures", "erased", "traces"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],

@@ -21,6 +21,8 @@ from docpipe.stores.sqlite import ledger
 
 _BUSY_SECONDS = 60.0
 _SWITCH_SECONDS = 0.01
+OVERWRITES = 1
+"""`user_version` of a file in which everything that was ever deleted is overwritten."""
 
 
 @cache
@@ -29,6 +31,7 @@ def _schema() -> str:
 
 
 _ADDED = {
+    "docpipe_runs": {"source_copied": "integer"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_mentions": {"value": "text"},
     "docpipe_relations": {"verb": "text", "count": "integer"},
@@ -131,8 +134,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
     _keep_a_log(connection)
     connection.execute("pragma synchronous = normal")
     connection.execute("pragma foreign_keys = on")
+    connection.execute("pragma secure_delete = on")  # what is deleted is overwritten, not merely unlinked
+    is_new = connection.execute("select count(*) from sqlite_schema").fetchone()[0] == 0
     connection.executescript(_schema())
     _add_columns(connection)
+    if is_new:
+        connection.execute(f"pragma user_version = {OVERWRITES}")
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:

@@ -105,7 +105,8 @@ def insert_document(db: sqlite3.Connection, document: NewDocument) -> None:
 
 def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
     keys = {"document_uuid": ref.document_uuid, "run": ref.run}
-    run = {"source_uri": document.uri, "priority": document.priority, "created_at": now()}
+    where = {"source_uri": document.uri, "source_copied": document.copied}
+    run = {**where, "priority": document.priority, "created_at": now()}
     insert(db, "docpipe_runs", keys | run)
     insert_plan(db, ref, document.stages)
     db.execute(

@@ -12,7 +12,7 @@ from typing import Any
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite import erasure, ledger
 from docpipe.stores.sqlite.file import SqliteFile
 from docpipe.stores.values import Found, Ties
 
@@ -166,14 +166,10 @@ class SqliteGraph(SqliteFile):
             named = db.execute(
                 "select key from docpipe_entity_names where document_uuid = ?", (document_uuid,)
             ).fetchall()
-            uris = db.execute(
-                "select distinct source_uri from docpipe_runs r where document_uuid = ? and not exists"
-                " (select 1 from docpipe_runs o where o.source_uri = r.source_uri and o.document_uuid <> ?)",
-                (document_uuid, document_uuid),
-            ).fetchall()
+            copies = erasure.note(db, document_uuid)
             db.execute("delete from source_documents where document_uuid = ?", (document_uuid,))
             _prune(db, document["project_id"] or "", [row["key"] for row in named])
-            return [row["source_uri"] for row in uris]
+            return [each.uri for each in copies]
 
 
 def _linkable(db: sqlite3.Connection, ref: Ref) -> str | None:

@@ -38,6 +38,7 @@ create table if not exists docpipe_runs (
     state text not null default 'active'
         check (state in ('active', 'completed', 'failed', 'cancelled', 'superseded')),
     source_uri text not null,
+    source_copied integer,
     priority integer not null default 0,
     cancel_requested integer not null default 0,
     file_type text,
@@ -47,6 +48,8 @@ create table if not exists docpipe_runs (
     finished_at text,
     primary key (document_uuid, run)
 );
+
+create index if not exists docpipe_runs_source_idx on docpipe_runs (source_uri);
 
 create table if not exists stage_runs (
     document_uuid text not null,
@@ -253,4 +256,11 @@ create index if not exists docpipe_entity_decisions_key_b_idx on docpipe_entity_
 create table if not exists docpipe_entity_linked (
     document_uuid text primary key references source_documents (document_uuid) on delete cascade,
     run integer not null
+);
+
+create table if not exists docpipe_erasures (
+    document_uuid text primary key,
+    copies text not null,
+    tried_at text,
+    at text not null
 );

@@ -210,6 +210,7 @@ def _adoption(pipeline: Pipeline, document: dict[str, Any], taken: TakenIn) -> s
         uri=taken.uri,
         digest=taken.digest,
         size=taken.size,
+        copied=taken.copied,
         metadata={},
         stages=[stage.planned for stage in pipeline.stages],
     )

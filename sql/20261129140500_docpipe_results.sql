@@ -1,11 +1,23 @@
 -- Results: the rows that a stage made are written in the transaction that completes it.
 
 -- Keeps one part of an output that is too large for a single request, until the finish with the same token.
+-- Of a token that nobody works with, because its document is deleted, nothing is kept.
 create or replace function public.docpipe_stage_part(p_token bigint, p_part integer, p_output text) returns void
-language sql set search_path = public, extensions as $$
-    insert into public.docpipe_staged (token, part, payload) values (p_token, p_part, p_output::jsonb)
-    on conflict (token, part) do update set payload = excluded.payload;
-$$;
+language plpgsql set search_path = public, extensions as $$
+begin
+    perform 1 from public.docpipe_runs r
+     where (r.document_uuid, r.run) in (
+               select s.document_uuid, s.run from public.stage_runs s
+                where s.token = p_token and s.state in ('queued', 'running', 'retrying')
+               union all
+               select g.document_uuid, g.run from public.docpipe_page_ranges g
+                where g.token = p_token and g.state in ('queued', 'running', 'retrying'))
+       for share;                                              -- a deletion waits, and sees this part
+    if found then
+        insert into public.docpipe_staged (token, part, payload) values (p_token, p_part, p_output::jsonb)
+        on conflict (token, part) do update set payload = excluded.payload;
+    end if;
+end $$;
 
 -- Writes one payload's rows; `keys` is {"document_uuid": …, "run": …}.
 create or replace function public.docpipe_insert_rows(keys jsonb, payload jsonb) returns void

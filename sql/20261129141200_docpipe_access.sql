@@ -8,7 +8,16 @@ do $$
 declare
     v_name text;
     v_role text;
+    v_rights text;
+    v_newer boolean := pg_catalog.current_setting('server_version_num')::integer >= 170000;  -- has MAINTAIN
     v_service boolean := exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role');
+    v_tables text[] := array[
+        'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges',
+        'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_chunks', 'docpipe_mentions',
+        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_entity_names',
+        'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
+        'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures'
+    ];
 begin
     for v_name in
         select p.oid::regprocedure::text from pg_catalog.pg_proc p
@@ -23,18 +32,35 @@ begin
         end if;
     end loop;
 
+    -- Supabase's older default privileges gave these two every right to each new table and sequence. Row level
+    -- security hides rows, but TRUNCATE, TRIGGER and sequences do not ask it. A role that has a policy, as those of
+    -- `docpipe db policies`, keeps what it may read.
+    for v_role in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+        foreach v_name in array v_tables || array['docpipe_migrations', 'docpipe_undo'] loop
+            v_rights := 'truncate, references, trigger' || case when v_newer then ', maintain' else '' end;
+            if v_name not in ('source_documents', 'neo4j_documents') then
+                v_rights := case when exists (
+                        select 1 from pg_catalog.pg_policies p
+                         where p.schemaname = 'public' and p.tablename = v_name
+                           and p.roles && array[v_role, 'public']::name[])
+                    then v_rights || ', insert, update, delete' else 'all' end;
+            end if;
+            execute format('revoke %s on public.%I from %I', v_rights, v_name, v_role);
+        end loop;
+        for v_name in
+            select c.relname from pg_catalog.pg_class c
+             where c.relnamespace = 'public'::regnamespace and c.relkind = 'S' and c.relname like 'docpipe\_%'
+        loop
+            execute format('revoke all on sequence public.%I from %I', v_name, v_role);
+        end loop;
+    end loop;
+
     if not v_service then
         raise notice 'docpipe: there is no role service_role here, so no grants are made';
         return;
     end if;
 
-    foreach v_name in array array[
-        'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges',
-        'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_chunks', 'docpipe_mentions',
-        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_entity_names',
-        'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
-        'docpipe_former_status', 'docpipe_queue_imports'
-    ] loop
+    foreach v_name in array v_tables loop
         execute format('alter table public.%I enable row level security', v_name);
         execute format('grant select, insert, update, delete on public.%I to service_role', v_name);
         if not exists (select 1 from pg_catalog.pg_policies

@@ -67,8 +67,8 @@ begin
          where document_uuid = row.document_uuid and state = 'active';
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, priority)
-    values (row.document_uuid, v_run, d->>'uri', (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -135,38 +135,3 @@ language sql stable set search_path = public, extensions as $$
          order by d.id desc
          limit p_limit) found;
 $$;
-
--- Removes a document with everything that was made of it; null: no such document.
--- Returns the locators of its bytes that no other document has.
-create or replace function public.docpipe_delete(p_document text) returns jsonb
-language plpgsql set search_path = public, extensions as $$
-declare
-    v_project text;
-    v_keys text[];
-    v_uris jsonb;
-begin
-    perform 1 from public.docpipe_runs where document_uuid = p_document for update;  -- as finish locks them
-    select coalesce(project_id::text, '') into v_project
-      from public.source_documents where document_uuid = p_document for update;
-    if not found then
-        return null;
-    end if;
-    perform public.docpipe_lock_project(v_project);
-    select pg_catalog.array_agg(key) into v_keys
-      from public.docpipe_entity_names where document_uuid = p_document;
-    select coalesce(pg_catalog.jsonb_agg(distinct r.source_uri), '[]') into v_uris
-      from public.docpipe_runs r
-     where r.document_uuid = p_document
-       and not exists (select 1 from public.docpipe_runs o
-                        where o.source_uri = r.source_uri and o.document_uuid <> p_document);
-    delete from public.docpipe_staged
-     where token in (select token from public.stage_runs where document_uuid = p_document);
-    delete from public.docpipe_runs where document_uuid = p_document;
-    delete from public.docpipe_history where document_uuid = p_document;
-    delete from public.docpipe_former_status where document_uuid = p_document;
-    update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
-    delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
-    delete from public.source_documents where document_uuid = p_document;
-    perform public.docpipe_prune_keys(v_project, v_keys);
-    return v_uris;
-end $$;

@@ -117,8 +117,9 @@ begin
     v_run := d.docpipe_run + 1;
     update public.docpipe_runs set state = 'superseded', finished_at = now()
      where document_uuid = p_document and state = 'active';
-    insert into public.docpipe_runs (document_uuid, run, source_uri, priority, file_type, text, metadata)
-    values (p_document, v_run, old.source_uri, old.priority,
+    insert into public.docpipe_runs (
+        document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
+    values (p_document, v_run, old.source_uri, old.source_copied, old.priority,
             case when v_from > 0 then old.file_type end, case when v_from > 0 then old.text end,
             case when v_from > 0 then old.metadata else '{}' end);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)

@@ -80,6 +80,9 @@ create table if not exists public.docpipe_runs (
 create index if not exists docpipe_runs_active_idx on public.docpipe_runs (document_uuid, run)
     where state = 'active';
 create index if not exists docpipe_runs_finished_idx on public.docpipe_runs (finished_at);
+-- Whether docpipe made the copy at source_uri, and so removes it; null: an earlier docpipe, which did not say.
+alter table public.docpipe_runs add column if not exists source_copied boolean;
+create index if not exists docpipe_runs_source_idx on public.docpipe_runs using hash (source_uri);
 
 -- The ledger: one row per (document, run, stage).
 create table if not exists public.stage_runs (
@@ -145,6 +148,7 @@ create table if not exists public.docpipe_page_ranges (
     foreign key (document_uuid, run, stage)
         references public.stage_runs (document_uuid, run, stage) on delete cascade
 );
+create index if not exists docpipe_page_ranges_stage_idx on public.docpipe_page_ranges (document_uuid, run, stage);
 create index if not exists docpipe_page_ranges_open_idx on public.docpipe_page_ranges (queued_at)
     where state in ('queued', 'running', 'retrying');
 
@@ -317,6 +321,15 @@ create index if not exists docpipe_entity_decisions_key_b_idx
 create table if not exists public.docpipe_entity_linked (
     document_uuid text primary key references public.source_documents (document_uuid) on delete cascade,
     run integer not null
+);
+
+-- Deleted documents of which something outside the database is left: copies of their bytes, their progress.
+-- Written in the transaction that deletes the rows; a row goes when all it names is gone.
+create table if not exists public.docpipe_erasures (
+    document_uuid text primary key,
+    copies jsonb not null,                                     -- [locator, whether docpipe made it or null], …
+    tried_at timestamptz,
+    at timestamptz not null default now()
 );
 
 -- What `docpipe db` and `docpipe queue` changed in tables that were there before, and how to undo it.

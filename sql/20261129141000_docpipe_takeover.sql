@@ -19,8 +19,8 @@ begin
     exception when unique_violation then                       -- the same bytes twice: each keeps its own results
         null;
     end;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, priority)
-    values (row.document_uuid, 1, d->>'uri', (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
+    values (row.document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;

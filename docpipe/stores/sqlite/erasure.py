@@ -1,0 +1,149 @@
+"""What is left of deleted documents, in SQLite: the functions of `sql/*_docpipe_erasure.sql`, and the file's
+own log and free pages.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from docpipe.errors import StoreUnavailableError
+from docpipe.stores.ids import storable
+from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite.file import OVERWRITES, SqliteFile
+from docpipe.stores.values import Copy, Erasure
+
+_OF_A_DOCUMENT = {
+    "source_documents": "document_uuid",
+    "neo4j_documents": '"sourceDocumentUuid"',
+    **dict.fromkeys(
+        (
+            "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history", "docpipe_pages",
+            "docpipe_chunks", "docpipe_mentions", "docpipe_entities", "docpipe_relations", "docpipe_edges",
+            "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures",
+        ),
+        "document_uuid",
+    ),
+}  # fmt: skip
+"""Table to the column that names its document."""
+_NAMED = "exists (select 1 from docpipe_entity_names n where n.project_id = t.project_id and n.key = t.{})"
+_OF_A_PROJECT = {
+    "docpipe_entity_blocks": _NAMED.format("key"),
+    "docpipe_entity_links": f"{_NAMED.format('key_a')} and {_NAMED.format('key_b')}",
+    "docpipe_entity_decisions": f"{_NAMED.format('key_a')} and {_NAMED.format('key_b')}",
+}
+_BLOCK = 1 << 20
+
+
+class SqliteErasures(SqliteFile):
+    """The part of `SqliteStore` that remembers what is left of deleted documents."""
+
+    def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
+        wanted = None if document_uuid is None else storable(document_uuid)
+        with self._transaction() as db:
+            found = db.execute(
+                "select * from docpipe_erasures where document_uuid = coalesce(?, document_uuid)"
+                " order by tried_at is not null, tried_at, at limit ?",
+                (wanted, limit),
+            ).fetchall()
+            db.executemany(
+                "update docpipe_erasures set tried_at = ? where document_uuid = ?",
+                [(ledger.now(), row["document_uuid"]) for row in found],
+            )
+            return [
+                Erasure(row["document_uuid"], tuple(each for each in _copies(row) if not _is_used(db, each)))
+                for row in found
+            ]
+
+    def erased(self, document_uuid: str) -> bool:
+        self._forget_deleted()
+        with self._transaction() as db:
+            gone = db.execute(
+                "delete from docpipe_erasures where document_uuid = ?", (storable(document_uuid),)
+            )
+            known = gone.rowcount > 0
+        self._empty_log()  # of the erasure itself; what the document said has left it before
+        return known
+
+    def traces(self, document_uuid: str) -> dict[str, int]:
+        document_uuid = storable(document_uuid)
+        with self._transaction() as db:
+            of_document = {
+                table: _count(db, f"select count(*) from {table} where {column} = ?", document_uuid)  # noqa: S608
+                for table, column in _OF_A_DOCUMENT.items()
+            }
+            of_nobody = {
+                table: _count(db, f"select count(*) from {table} t where not ({named})")  # noqa: S608
+                for table, named in _OF_A_PROJECT.items()
+            }
+        files = {"store file": self.path, "log": self.path.with_name(f"{self.path.name}-wal")}
+        return of_document | of_nobody | {name: _holds(path, document_uuid) for name, path in files.items()}
+
+    def _forget_deleted(self) -> None:
+        """Take what was deleted out of the free pages and the log. Raises `StoreUnavailableError`."""
+        connection = self._connection()
+        try:
+            if connection.execute("pragma user_version").fetchone()[0] < OVERWRITES:
+                connection.execute("vacuum")  # an earlier docpipe did not overwrite what it deleted
+                connection.execute(f"pragma user_version = {OVERWRITES}")
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailableError(
+                f"The store {self.path} cannot be cleaned right now: {error}."
+            ) from error
+        if not self._empty_log():
+            raise StoreUnavailableError(
+                f"The log of {self.path} is being read; what was deleted is still in it."
+            )
+
+    def _empty_log(self) -> bool:
+        """Whether the log is empty now: not while another connection reads what stands in it."""
+        try:
+            busy: int = self._connection().execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+        except sqlite3.OperationalError:
+            return False
+        return not busy
+
+
+def note(db: sqlite3.Connection, document_uuid: str) -> list[Copy]:
+    """Write down what will be left of a document that the caller deletes in the same transaction."""
+    found = db.execute(
+        "select distinct source_uri, source_copied from docpipe_runs"
+        " where document_uuid = ? and source_copied is not 0 order by 1",
+        (document_uuid,),
+    ).fetchall()
+    copies = [_copy(row["source_uri"], row["source_copied"]) for row in found]
+    told = json.dumps([[each.uri, each.made] for each in copies])
+    row = {"document_uuid": document_uuid, "copies": told, "at": ledger.now()}
+    ledger.insert(db, "docpipe_erasures", row)
+    return copies
+
+
+def _copies(row: sqlite3.Row) -> list[Copy]:
+    return [_copy(uri, made) for uri, made in json.loads(row["copies"])]
+
+
+def _copy(uri: str, made: object) -> Copy:
+    return Copy(uri, None if made is None else bool(made))
+
+
+def _is_used(db: sqlite3.Connection, copy: Copy) -> bool:
+    found = db.execute("select 1 from docpipe_runs where source_uri = ? limit 1", (copy.uri,))
+    return found.fetchone() is not None
+
+
+def _count(db: sqlite3.Connection, query: str, *values: str) -> int:
+    count: int = db.execute(query, values).fetchone()[0]
+    return count
+
+
+def _holds(path: Path, document_uuid: str) -> int:
+    """How many blocks of the file hold the id, as bytes; SQLite writes each row with it."""
+    wanted, found, before = document_uuid.encode(), 0, b""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found += wanted in before + block
+            before = block[-len(wanted) + 1 :]
+    return found

@@ -1,0 +1,222 @@
+# ruff: noqa: E501 - SQL
+"""Crossing: anon, a stranger and a member of another project try every table, view and function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import NAMESPACE_DNS, uuid5
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from docpipe.errors import ConfigurationError
+from docpipe.takeover import migrate, takeover
+from docpipe.takeover.policies import Members, policies
+
+OLD_DEFAULTS = "".join(
+    f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role;"
+    for kind in ("tables", "sequences", "functions")
+)
+HOST = """
+create schema auth;
+grant usage on schema auth to anon, authenticated;
+create function auth.uid() returns uuid language sql stable as
+    $$ select (nullif(current_setting('request.jwt.claims', true), '')::jsonb->>'sub')::uuid $$;
+create table public."Team ""A"" members" ("User" uuid, "Project" text);
+grant select on public."Team ""A"" members" to authenticated;
+"""
+MEMBERS = Members('Team "A" members', "User", "Project")
+READABLE = {
+    "source_documents", "docpipe_pages", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
+    "docpipe_relations", "docpipe_edges", "docpipe_entity_names",
+}  # fmt: skip
+ROWS = {
+    "docpipe_pages": "(document_uuid, run, number, start_offset, end_offset, method) values (%s, 1, 1, 0, 1, 'text')",
+    "docpipe_chunks": "(document_uuid, run, index, start_offset, end_offset, page_from, page_to, text)"
+    " values (%s, 1, 0, 0, 1, 1, 1, 'secret')",
+    "docpipe_mentions": "(document_uuid, run, index, text, label, start_offset, end_offset, page, score, source, chunk)"
+    " values (%s, 1, 0, 'Ann', 'PERSON', 0, 3, 1, 1, 'x', 0)",
+    "docpipe_entities": "(document_uuid, run, index, name, label, mentions) values (%s, 1, 0, 'Ann', 'PERSON', '[0]')",
+    "docpipe_relations": "(document_uuid, run, index, type, source, target, start_offset, end_offset, page, score)"
+    " values (%s, 1, 0, 'X', 0, 0, 0, 1, 1, 1)",
+    "docpipe_edges": "(document_uuid, run, index, type, source, target) values (%s, 1, 0, 'X', 'a', 'b')",
+}
+
+
+def user(name: str) -> str:
+    return str(uuid5(NAMESPACE_DNS, name))
+
+
+@pytest.fixture(params=["present defaults", "older defaults"])
+def dsn(request: pytest.FixtureRequest, empty_database: str) -> str:
+    """Two projects with a document each, and a member of each."""
+    with psycopg.connect(empty_database, autocommit=True) as db:
+        if request.param == "older defaults":
+            db.execute(OLD_DEFAULTS.encode())
+        db.execute(HOST.encode())
+        takeover.apply(empty_database)
+        db.execute(policies(empty_database, MEMBERS).encode())
+        for project in ("acme", "other"):
+            add(db, project)
+    return empty_database
+
+
+def add(db: psycopg.Connection, project: str) -> None:
+    document = {
+        "document_uuid": project,
+        "project_id": project,
+        "uri": "file:///x",
+        "name": "x.txt",
+        "size": 1,
+    }
+    more = {"digest": project, "metadata": {}, "stages": [], "priority": 0, "reprocess": False}
+    db.execute("select docpipe_register(%s)", (json.dumps(document | more),))
+    for table, rest in ROWS.items():
+        db.execute(f"insert into {table} {rest}".encode(), (project,))
+    db.execute(
+        "insert into docpipe_entity_names values (%s, 1, 0, %s, 'k', 'Ann', 'PERSON', 'ann', 1)",
+        (project, project),
+    )
+    db.execute(
+        sql.SQL("insert into {} values (%s, %s)").format(sql.Identifier('Team "A" members')),
+        (user(project), project),
+    )
+
+
+@contextmanager
+def as_role(dsn: str, role: str, name: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(dsn, autocommit=True) as db:
+        db.execute("select set_config('request.jwt.claims', %s, false)", (json.dumps({"sub": user(name)}),))
+        db.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+        yield db
+
+
+def relations(dsn: str) -> list[str]:
+    """docpipe's tables and views."""
+    with psycopg.connect(dsn) as db:
+        query = (
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'm')"
+            " and relname not like 'Team%' order by 1"
+        )
+        return [row[0] for row in db.execute(query)]
+
+
+def everything(dsn: str) -> dict[str, list[str]]:
+    with psycopg.connect(dsn) as db:
+        query = sql.SQL("select to_jsonb(t)::text from {} t order by 1")
+        return {
+            name: [row[0] for row in db.execute(query.format(sql.Identifier(name)))]
+            for name in relations(dsn)
+        }
+
+
+def got(db: psycopg.Connection, statement: sql.Composed | bytes) -> int:
+    """Rows seen or changed; 0 also where it is refused."""
+    try:
+        return max(db.execute(statement).rowcount, 0)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported):
+        return 0
+
+
+def attempts(name: str) -> dict[str, sql.Composed]:
+    table = sql.Identifier("public", name)
+    return {
+        "select": sql.SQL("select * from {} t where to_jsonb(t)::text not like '%acme%'").format(table),
+        "delete": sql.SQL("delete from {}").format(table),
+        "truncate": sql.SQL("truncate {} cascade").format(table),
+        "insert": sql.SQL("insert into {} default values").format(table),
+        "trigger": sql.SQL(
+            "create trigger t before insert on {} execute function tsvector_update_trigger()"
+        ).format(table),
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "name"), [("anon", "nobody"), ("authenticated", "stranger"), ("authenticated", "acme")]
+)
+def test_nobody_reads_or_changes_what_is_not_of_his_project(dsn: str, role: str, name: str) -> None:
+    before = everything(dsn)
+    with as_role(dsn, role, name) as db:
+        crossed = {
+            (table, kind): count
+            for table in relations(dsn)
+            for kind, statement in attempts(table).items()
+            if (count := got(db, statement))
+        }
+        updated = [
+            table
+            for table in READABLE
+            if got(db, sql.SQL("update {} set document_uuid = 'x'").format(sql.Identifier(table)))
+        ]
+    assert (crossed, updated) == ({}, [])
+    assert everything(dsn) == before
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+def test_no_function_and_no_sequence_is_open(dsn: str, role: str) -> None:
+    with psycopg.connect(dsn) as db:
+        functions = db.execute(
+            "select oid::regprocedure::text from pg_proc where pronamespace = 'public'::regnamespace"
+            " and proname like 'docpipe%%' and (prosecdef or has_function_privilege(%s, oid, 'execute'))", (role,)
+        ).fetchall()  # fmt: skip
+        sequences = db.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S'"
+            " and relname like 'docpipe%%' and has_sequence_privilege(%s, oid, 'usage, select, update')", (role,)
+        ).fetchall()  # fmt: skip
+    assert (functions, sequences) == ([], [])
+
+
+def test_a_member_reads_all_of_his_project(dsn: str) -> None:
+    with as_role(dsn, "authenticated", "acme") as db:
+        seen = {
+            table: got(db, sql.SQL("select * from {}").format(sql.Identifier(table))) for table in READABLE
+        }
+    assert seen == dict.fromkeys(READABLE, 1)
+
+
+def test_an_upgrade_leaves_the_members_what_they_may_read(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as db:
+        for migration in migrate.migrations():
+            db.execute(migration.statements.encode())
+    test_a_member_reads_all_of_his_project(dsn)
+
+
+def test_the_check_is_red_where_old_default_privileges_are_still_there(dsn: str) -> None:
+    assert migrate.check(dsn) == []
+    with psycopg.connect(dsn, autocommit=True) as db:
+        db.execute(
+            "grant all on docpipe_staged to anon; grant all on sequence docpipe_token_seq to authenticated"
+        )
+    told = migrate.check(dsn)
+    assert {
+        "no grant of truncate on docpipe_staged to anon",
+        "no grant of trigger on docpipe_staged to anon",
+    } <= {*told}
+    assert "no grant of update on docpipe_token_seq to authenticated" in told
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (Members("nothing"), "no table 'nothing'"),
+        (Members('x"; drop table docpipe_runs; --'), "no table"),
+        (Members('Team "A" members'), "no column 'user_id'.*User, Project"),
+        (Members('Team "A" members', "User", "pro;ject"), "no column 'pro;ject'"),
+    ],
+)
+def test_an_unknown_table_or_column_is_refused(dsn: str, members: Members, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        policies(dsn, members)
+
+
+def test_every_foreign_key_has_an_index(dsn: str) -> None:
+    query = """
+        select conrelid::regclass::text, conname from pg_constraint c
+         where contype = 'f' and connamespace = 'public'::regnamespace and not exists (
+               select 1 from pg_index i where i.indrelid = c.conrelid and i.indpred is null
+                  and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)"""
+    with psycopg.connect(dsn) as db:
+        assert db.execute(query.encode()).fetchall() == []
