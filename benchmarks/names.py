@@ -135,7 +135,7 @@ def costs(texts: Sequence[str]) -> None:
     print("| Engine | Words per CPU second, best | worst | CPU seconds for one sentence | Memory, MB |")
     print("|---|" + "--:|" * 4)
     for engine, seconds in zip(ENGINES, zip(*rounds, strict=True), strict=True):
-        first, memory = min(_for_one_sentence(engine) for _ in range(3))
+        first, memory = _for_one_sentence(engine)
         speeds = f"{words / min(seconds):,.0f} | {words / max(seconds):,.0f}"
         print(f"| {engine} | {speeds} | {first:.1f} | {memory} |")
     print(f"\n{words:,} words, {REPEATS} rounds; {os.cpu_count()} processors, load {os.getloadavg()[0]:.0f}.")
@@ -155,14 +155,15 @@ def main() -> None:
     parser.add_argument("--as", choices=FORMS, default="plain", dest="form")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--costs", action="store_true")
+    parser.add_argument("--limit", type=int, help="documents of each set; with --costs 100")
     arguments = parser.parse_args()
     if arguments.costs:
-        costs([document.text for document in read(arguments.corpus, SPEED_SET, 100)])
+        costs([document.text for document in read(arguments.corpus, SPEED_SET, arguments.limit or 100)])
         return
     seen = trained_on(arguments.trained_on) if arguments.trained_on else set()
     form = FORMS[arguments.form]
     corpus = {
-        name: [form(d) for d in read(arguments.corpus, name, None) if letters(d.text) not in seen]
+        name: [form(d) for d in read(arguments.corpus, name, arguments.limit) if letters(d.text) not in seen]
         for name in arguments.sets
     }
     accuracy({name: documents for name, documents in corpus.items() if documents})
