@@ -138,7 +138,7 @@ class UnsupportedFormatError(PermanentError):
     """The document is of a type docpipe does not read."""
 
     code = "unsupported"
-    remedy = "Convert it to PDF, DOCX, EML, HTML, plain text or an image (PNG, JPEG, TIFF, WebP, BMP)."
+    remedy = "Convert it to PDF, DOCX, XLSX, EML, HTML, plain text or an image (PNG, JPEG, TIFF, WebP, BMP)."
 
 
 class CorruptDocumentError(PermanentError):

@@ -34,6 +34,22 @@ READERS: dict[str, tuple[str, str]] = {
     sniff.HTML: ("html", "office"),
     sniff.MARKDOWN: ("text", "office"),
     sniff.TEXT: ("text", "office"),
+    sniff.CALENDAR: ("ics", "office"),
+    sniff.VCARD: ("ics", "office"),
+    sniff.MBOX: ("mbox", "office"),
+    sniff.SIGNED: ("cms", "office"),
+    sniff.ZIP: ("archive", "office"),
+    sniff.TNEF: ("tnef", "office"),
+    sniff.MSG: ("msg", "office"),
+    sniff.RTF: ("rtf", "office"),
+    sniff.CSV: ("sheets", "office"),
+    sniff.XLSX: ("xlsx", "office"),
+    sniff.XLS: ("sheets", "office"),
+    sniff.XLSB: ("sheets", "office"),
+    sniff.PPTX: ("pptx", "office"),
+    sniff.ODT: ("odf", "office"),
+    sniff.ODP: ("odf", "office"),
+    sniff.ODS: ("sheets", "office"),
     **dict.fromkeys(sniff.IMAGES, ("image", "ocr")),
 }
 """MIME type to (module of this package, extra that brings what the module needs)."""
@@ -96,9 +112,8 @@ def _check_readable(kind: str, label: str) -> None:
     if kind == sniff.ENCRYPTED_OFFICE:
         raise EncryptedDocumentError(f"{label} is an Office document protected by a password.")
     if kind not in READERS:
-        raise UnsupportedFormatError(
-            f"{label} is {sniff.KINDS.get(kind, kind)}, which docpipe does not read."
-        )
+        words, remedy = sniff.KINDS.get(kind, kind), sniff.REMEDIES.get(kind, "")
+        raise UnsupportedFormatError(f"{label} is {words}, which docpipe does not read. {remedy}".rstrip())
 
 
 def _open_reader(request: ReadRequest) -> Reader:

@@ -57,6 +57,11 @@ def safe_charset(name: str | None) -> str | None:
     return _COMMON_MISNAMES.get(codec, codec) if codec in SAFE else None
 
 
+def is_one_byte(charset: str) -> bool:
+    """Whether each byte is a letter of its own, so that the charset fits any bytes and proves nothing."""
+    return charset == "ascii" or len(bytes(range(256)).decode(charset, "replace")) == 256
+
+
 def unmistakable_charset(data: bytes) -> str | None:
     """The charset that a mark, an escape or the places of its NUL bytes give away, else None."""
     for mark, name in _BOMS:
@@ -65,7 +70,7 @@ def unmistakable_charset(data: bytes) -> str | None:
     for escape, name in _ISO_2022:
         if escape in data and data.isascii():
             return name
-    return _by_nul_places(data[:_SAMPLE])
+    return _by_nul_places(data[:_SAMPLE]) or _by_wide_letters(data[:_SAMPLE])
 
 
 def _by_nul_places(sample: bytes) -> str | None:
@@ -83,3 +88,27 @@ def _by_nul_places(sample: bytes) -> str | None:
         case [True, False, True, False] if nuls[1] + nuls[3] < 0.1:
             return "utf-16-be"
     return None
+
+
+def _by_wide_letters(sample: bytes) -> str | None:
+    """UTF-16 without a mark and not in Latin letters: only digits, blanks and line ends hold a NUL."""
+    if len(sample) < 16 or b"\0" not in sample:
+        return None
+    plain = {name: _plain_share(sample, name) for name in ("utf-16-le", "utf-16-be")}
+    best = max(plain, key=lambda name: plain[name])
+    return best if plain[best] > 0.0 else None
+
+
+def _plain_share(sample: bytes, charset: str) -> float:
+    """Share of ASCII letters, if all the others are letters of a few neighbouring alphabets; else zero."""
+    text = sample[: len(sample) // 2 * 2].decode(charset, "replace").removesuffix("\ufffd")
+    if not text or any(_is_odd(letter) for letter in text):
+        return 0.0
+    scripts = {ord(letter) >> 7 for letter in text if letter > "\x7f"}
+    east_asian = sum("\u3000" <= letter <= "\u9fff" or "\uac00" <= letter <= "\ud7a3" for letter in text)
+    few = len(scripts) <= 8 or east_asian > 0.6 * len(text)
+    return sum(letter < "\x7f" for letter in text) / len(text) if few else 0.0
+
+
+def _is_odd(letter: str) -> bool:
+    return not (letter.isprintable() or letter in "\t\n\r\f\u3000") or letter == "\ufffd"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
-_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85]")
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_PARTING = re.compile("(?<=\\w)[\x01-\x08\x0e-\x1f\x7f-\x9f](?=\\w)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_C1_BUT_NEXT_LINE = re.compile("[\x80-\x84\x86-\x9f]")
+_WINDOWS = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
+"""What stands at the places of the C1 controls, which no text has, in the character set of Windows."""
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MAX_LABEL = 120
 
@@ -15,11 +19,14 @@ _MAX_LABEL = 120
 def clean(text: str) -> str:
     """Text without U+0000 and other controls; every line end is ``\\n``, lone surrogates are U+FFFD.
 
-    Postgres refuses U+0000, and JSON with a lone surrogate is not UTF-8. Tabs stay.
+    Postgres refuses U+0000, and JSON with a lone surrogate is not UTF-8. Tabs stay. C1 controls are read as
+    the letters of Windows-1252 that they were; a control between two words becomes a space.
     """
     if not _SUSPECT.search(text):
         return text
-    text = _LINE_ENDS.sub("\n", text)
+    if _C1_BUT_NEXT_LINE.search(text):
+        text = text.translate(_WINDOWS)
+    text = _PARTING.sub(" ", _LINE_ENDS.sub("\n", text))
     return _SURROGATES.sub("\ufffd", _UNWANTED.sub("", text))
 
 

@@ -1,52 +1,29 @@
 """Word documents (DOCX, DOCM, DOTX): everything a reader of the printed document would read.
 
 A walker of our own over the XML in document order, because text boxes, tracked insertions, content
-controls and nested tables must not get lost. Elements are told by their local name: transitional and
-strict documents differ in namespaces only.
+controls and nested tables must not get lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from posixpath import basename
 
 from lxml import etree
 
-from docpipe.errors import CorruptDocumentError, DocumentTooLargeError, PermanentError, TooDeepError
+from docpipe.errors import CorruptDocumentError, DocumentTooLargeError, PermanentError
 from docpipe.formats.base import RawPage, Reader
-from docpipe.formats.ooxml import Package
+from docpipe.formats.docx_numbering import Numbering, Styles
+from docpipe.formats.docx_walk import PAGE_BREAK, Block, Context, Linked, Walker
+from docpipe.formats.members import Member, Members
+from docpipe.formats.ooxml import Package, attribute, local_name
 from docpipe.formats.paging import lines_of, paginate
+from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
 
-_MAX_TABLE_DEPTH = 50
-_PAGE_BREAK = "\f"
-_TEXT = {"tab": "\t", "ptab": "\t", "cr": "\n", "noBreakHyphen": "-", "softHyphen": "\u00ad"}
-_SKIPPED = frozenset(
-    {"del", "moveFrom", "delText", "delInstrText", "instrText", "fldData", "rt", "binData"}
-    | {"pPr", "rPr", "tblPr", "tblPrEx", "tblGrid", "trPr", "tcPr", "sectPr"}
-    | {"sdtPr", "sdtEndPr", "smartTagPr", "customXmlPr", "rubyPr"}
-)
-"""Deleted text, field codes, reading aids, and properties."""
-_SEPARATORS = frozenset({"separator", "continuationSeparator", "continuationNotice"})
-_SYMBOL_GREEK = dict(
-    zip(
-        "ABCDEFGHIKLMNOPQRSTUWXYZabcdefghiklmnopqrstuwxyz",
-        "ΑΒΧΔΕΦΓΗΙΚΛΜΝΟΠΘΡΣΤΥΩΞΨΖαβχδεφγηικλμνοπθρστυωξψζ",
-        strict=True,
-    )
-)
-_DINGBATS = {
-    "\xfe": "☑",
-    "\xfd": "☒",
-    "\xa8": "☐",
-    "o": "☐",
-    "x": "☒",
-    "\xfc": "✓",
-    "\xfb": "✗",
-    "\xb7": "•",
-    "\xa7": "•",
-}
+_NOUNS = {"chart": "chart", "relIds": "diagram", "picture": "picture", "OLEObject": "object"}
 _METADATA = {
     "title",
     "creator",
@@ -75,7 +52,7 @@ def open_reader(request: ReadRequest) -> Reader:
 
 
 class DocxReader:
-    """An open Word document: a page for each part between explicit page breaks."""
+    """An open Word document: a page for each part between page breaks, and for each picture."""
 
     def __init__(self, request: ReadRequest, package: Package) -> None:
         self.file_type = request.file_type
@@ -84,82 +61,153 @@ class DocxReader:
         self._package = package
         self._main = _main_part(package)
         self._links = package.relationships(self._main)
-        self._text = list(self._document_text())
+        styles = Styles(self._shared("styles"))
+        self._context = Context(styles, Numbering(self._shared("numbering"), styles))
+        comments = self._shared("comments")
+        for comment in () if comments is None else comments.iterchildren("{*}comment"):
+            self._context.comments[attribute(comment, "id")] = comment
+        self._blocks = list(self._document())
+        if not self._has_text() and not self._has_pictures():
+            images = dict.fromkeys(link.target for link in self._links.values() if link.kind == "image")
+            self._blocks = [Linked("picture", target) for target in images]
+        if self._context.hidden:
+            self._warn("content_hidden", "Text that Word does not show was not read.")
+        self._members = Members(request.limits, self.warnings, "picture")
+        self._seen: set[str] = set()
         self.metadata = self._core_properties()
 
     def pages(self) -> Iterator[RawPage]:
-        if any(line.strip() for line in self._text):
-            yield from self._text_pages()
-        elif self._pictures():
-            yield from self._picture_pages()
-        else:
-            yield RawPage(None, None)
+        """The text up to a picture, the picture, the text after it; files in the document at the end."""
+        text: list[str] = []
+        files: list[Member] = []
+        count = 0
+        for block in self._blocks:
+            if isinstance(block, str):
+                text.append(block)
+            elif block.kind == "OLEObject":
+                files.append(self._file(block.target))
+            elif pictures := list(self._picture(block.target)):
+                yield from self._text_pages(text)
+                yield from pictures
+                count, text = count + 1, []
+        if not count or any(line.strip() for line in text):
+            yield from self._text_pages(text)
+        yield from self._members.pages(files, self._request.limits.max_attachments)
 
     def close(self) -> None:
+        self._members.close()
         self._package.close()
 
-    def _text_pages(self) -> Iterator[RawPage]:
-        limit = self._request.limits.max_page_characters
-        for text in "\n".join(self._text).strip("\f\n").split(_PAGE_BREAK):
-            yield from paginate(lines_of(text), limit)
+    def _text_pages(self, lines: list[str]) -> Iterator[RawPage]:
+        text = "\n".join(lines).strip("\f\n")
+        if not text.strip() and self._has_pictures():
+            return
+        for part in text.split(PAGE_BREAK):
+            for page in paginate(lines_of(part), self._request.limits.max_page_characters):
+                yield self._members.counted(page)
 
-    def _document_text(self) -> Iterator[str]:
+    def _has_pictures(self) -> bool:
+        return any(isinstance(block, Linked) and block.target for block in self._blocks)
+
+    def _has_text(self) -> bool:
+        return any(isinstance(block, str) and block.strip() for block in self._blocks)
+
+    def _document(self) -> Iterator[Block]:
         """Headers, body, notes, footers: each header and footer once."""
         body = list(self._body())
         yield from self._parts("header")
         yield from body
         yield from self._parts("footnotes")
         yield from self._parts("endnotes")
+        yield from Walker(self._context, self._links).comments_left()
         yield from self._parts("footer")
 
-    def _body(self) -> Iterator[str]:
+    def _body(self) -> Iterator[Block]:
         root = self._package.xml(self._main)
         body = root.find("{*}body")
-        if _local(root) != "document" or body is None:
+        if local_name(root) != "document" or body is None:
             raise CorruptDocumentError(f"{self._request.name} has no body. It is no Word document.")
-        for block in _blocks(body, 0):
-            yield from self._alternative(block) if isinstance(block, _AltChunk) else (block,)
+        for block in Walker(self._context, self._links).body(body):
+            yield from self._resolved(block)
 
-    def _parts(self, kind: str) -> Iterator[str]:
+    def _parts(self, kind: str) -> Iterator[Block]:
         seen: set[str] = set()
         for part in dict.fromkeys(link.target for link in self._links.values() if link.kind == kind):
-            text = "\n".join(self._part_lines(part)).replace(_PAGE_BREAK, "\n")
+            blocks = self._part_blocks(part)
+            text = "\n".join(block for block in blocks if isinstance(block, str)).replace(PAGE_BREAK, "\n")
             if text.strip() and text not in seen:
                 seen.add(text)
                 yield text
+            yield from (block for block in blocks if isinstance(block, Linked))
 
-    def _part_lines(self, part: str) -> list[str]:
-        try:
-            return [block for block in _blocks(self._package.xml(part), 0) if isinstance(block, str)]
-        except CorruptDocumentError as error:
-            self.warnings.append(Warn("part_unreadable", error.message))
+    def _part_blocks(self, part: str) -> list[Block]:
+        root = self._part_root(part)
+        if root is None:
             return []
+        walker = Walker(self._context, self._package.relationships(part))
+        return [found for block in walker.blocks(root, 0) for found in self._resolved(block)]
 
-    def _alternative(self, chunk: _AltChunk) -> Iterator[str]:
-        """The text of a document that Word would merge in when it opens this one."""
-        link = self._links.get(chunk.link)
-        if link is None:
-            return
+    def _part_root(self, part: str) -> etree._Element | None:
         try:
-            reader = self._request.open_part(self._package.read(link.target), link.target)
+            return self._package.xml(part)
+        except CorruptDocumentError as error:
+            self._warn("part_unreadable", error.message)
+            return None
+
+    def _shared(self, kind: str) -> etree._Element | None:
+        part = next((link.target for link in self._links.values() if link.kind == kind), None)
+        return None if part is None else self._part_root(part)
+
+    def _resolved(self, block: Block) -> Iterator[Block]:
+        """Text, for what holds text in another part; pictures and files as they are; warnings for others."""
+        if isinstance(block, str):
+            yield block
+        elif not block.target:
+            self._warn("content_unread", f"A linked {_NOUNS.get(block.kind, 'part')} is not in the file.")
+        elif block.kind == "altChunk":
+            yield from self._alternative(block.target)
+        elif block.kind in {"chart", "relIds"}:
+            root = self._part_root(block.target)
+            lines = [] if root is None else list(drawing_text(root))
+            yield from lines
+            if not any(line.strip() for line in lines):
+                self._warn("content_unread", f"The {_NOUNS[block.kind]} {block.target} was not read.")
+        else:
+            yield block
+
+    def _alternative(self, target: str) -> Iterator[str]:
+        """The text of a document that Word would merge in when it opens this one."""
+        try:
+            reader = self._request.open_part(self._package.read(target), target)
             for page in reader.pages():
                 yield from (line.text for line in page.lines)
             reader.close()
         except PermanentError as error:
-            self.warnings.append(Warn("part_unreadable", f"{link.target} was not read: {error.message}"))
+            self._warn("part_unreadable", f"{target} was not read: {error.message}")
 
-    def _pictures(self) -> list[str]:
-        targets = dict.fromkeys(link.target for link in self._links.values() if link.kind == "image")
-        return list(targets)[: self._request.limits.max_attachments]
+    def _picture(self, target: str) -> Iterator[RawPage]:
+        """A picture's pages, the first time it is met; none for logos and icons beside text."""
+        if target in self._seen or len(self._seen) >= self._request.limits.max_attachments:
+            return
+        self._seen.add(target)
+        try:
+            data = self._package.read(target)
+            if is_decoration(data) and any(
+                isinstance(block, str) and block.strip() for block in self._blocks
+            ):
+                return
+            reader = self._request.open_part(data, target)
+            for page in reader.pages():
+                yield self._members.counted(replace(page, part=""))
+        except PermanentError as error:
+            self._warn(f"picture_{error.code}", f"The picture {target} was not read: {error.message}")
 
-    def _picture_pages(self) -> Iterator[RawPage]:
-        for target in self._pictures():
-            try:
-                reader = self._request.open_part(self._package.read(target), target)
-                yield from (replace(page, part="") for page in reader.pages())
-            except PermanentError as error:
-                message = f"The picture {target} was not read: {error.message}"
-                self.warnings.append(Warn(f"picture_{error.code}", message))
+    def _file(self, target: str) -> Member:
+        name = basename(target)
+        return Member(name, lambda: self._request.open_part(self._package.read(target), name))
+
+    def _warn(self, code: str, message: str) -> None:
+        self.warnings.append(Warn(code, message))
 
     def _core_properties(self) -> dict[str, str]:
         for link in self._package.relationships("").values():
@@ -171,16 +219,9 @@ class DocxReader:
         try:
             root = self._package.xml(part)
         except (CorruptDocumentError, DocumentTooLargeError) as error:
-            self.warnings.append(Warn("part_unreadable", error.message))
+            self._warn("part_unreadable", error.message)
             return {}
-        return {_local(item): item.text for item in root if _local(item) in _METADATA and item.text}
-
-
-class _AltChunk:
-    """Where another document is to be merged in."""
-
-    def __init__(self, link: str) -> None:
-        self.link = link
+        return {local_name(item): item.text for item in root if local_name(item) in _METADATA and item.text}
 
 
 def _main_part(package: Package) -> str:
@@ -190,122 +231,14 @@ def _main_part(package: Package) -> str:
     return "word/document.xml"
 
 
-def _local(element: etree._Element) -> str:
-    """The name without namespace; empty for comments and processing instructions."""
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
-def _attribute(element: etree._Element, name: str) -> str:
-    for key, value in element.attrib.items():
-        if str(key).rpartition("}")[2] == name:
-            return str(value)
-    return ""
-
-
-def _blocks(container: Iterable[etree._Element], depth: int) -> Iterator[str | _AltChunk]:
-    """Paragraphs and table rows of a body, cell, note or header, in document order."""
-    for child in container:
-        match _local(child):
-            case "p":
-                yield from _paragraph(child, depth)
-            case "tbl":
-                yield from _table(child, depth + 1)
-            case "altChunk":
-                yield _AltChunk(_attribute(child, "id"))
-            case "AlternateContent":
-                yield from _blocks(_chosen(child), depth)
-            case "footnote" | "endnote" if _attribute(child, "type") in _SEPARATORS:
-                pass
-            case name if name and name not in _SKIPPED:
-                yield from _blocks(child, depth)
-
-
-def _chosen(alternatives: etree._Element) -> etree._Element:
-    """One of the alternatives, never two: the fallback repeats the choice for older programs."""
-    return next((child for child in alternatives if _local(child) == "Choice"), alternatives)
-
-
-def _paragraph(paragraph: etree._Element, depth: int) -> Iterator[str]:
-    """The paragraph (its line breaks kept), then the text boxes anchored in it."""
-    boxes: list[etree._Element] = []
-    text = "".join(_inline(paragraph, boxes))
-    yield _PAGE_BREAK + text if _breaks_before(paragraph) else text
-    for box in boxes:
-        yield from (block for block in _blocks(box, depth) if isinstance(block, str))
-
-
-def _breaks_before(paragraph: etree._Element) -> bool:
-    mark = paragraph.find("{*}pPr/{*}pageBreakBefore")
-    return mark is not None and _attribute(mark, "val") not in {"0", "false", "off"}
-
-
-def _inline(element: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
-    for child in element:
-        name = _local(child)
-        if name == "t":
-            yield child.text or ""
-        elif name in _TEXT:
-            yield _TEXT[name]
-        elif name == "br":
-            yield _PAGE_BREAK if _attribute(child, "type") == "page" else "\n"
-        elif name == "sym":
-            yield _symbol(child)
-        elif name == "txbxContent":
-            boxes.append(child)
-        elif name == "AlternateContent":
-            yield from _inline(_chosen(child), boxes)
-        elif name and name not in _SKIPPED:
-            yield from _inline(child, boxes)
-
-
-def _symbol(element: etree._Element) -> str:
-    """A character given by its place in a font; symbol fonts put ASCII at U+F000."""
-    try:
-        code = int(_attribute(element, "char"), 16)
-    except ValueError:
-        return ""
-    if not 0xF000 <= code <= 0xF0FF:
-        return chr(code) if code < 0x110000 else ""
-    letter = chr(code - 0xF000)
-    known = _SYMBOL_GREEK if _attribute(element, "font") == "Symbol" else _DINGBATS
-    return known.get(letter, chr(code))
-
-
-def _table(table: etree._Element, depth: int) -> Iterator[str]:
-    if depth > _MAX_TABLE_DEPTH:
-        raise TooDeepError(f"Tables are nested more than {_MAX_TABLE_DEPTH} deep.")
-    for row in _members(table, "tr"):
-        if row.find("{*}trPr/{*}del") is None:
-            yield from _row(row, depth)
-
-
-def _row(row: etree._Element, depth: int) -> Iterator[str]:
-    """The cells of a row, separated by tabs; rows of tables in its cells follow as lines of their own."""
-    cells, below = [], []
-    for cell in _members(row, "tc"):
-        own, nested = _cell(cell, depth)
-        cells.append(own)
-        below += nested
-    line = "\t".join(cells).rstrip("\t")
-    yield from ([line] if line else [])
-    yield from below
-
-
-def _cell(cell: etree._Element, depth: int) -> tuple[str, list[str]]:
-    own: list[str] = []
-    nested: list[str] = []
-    for child in cell:
-        target = nested if _local(child) == "tbl" else own
-        target += (block for block in _blocks([child], depth) if isinstance(block, str))
-    return " ".join(" ".join(own).split()), nested
-
-
-def _members(parent: etree._Element, name: str) -> Iterator[etree._Element]:
-    """Rows of a table or cells of a row, also those inside content controls or tracked insertions."""
-    for child in parent:
-        found = _local(child)
-        if found == name:
-            yield child
-        elif found and found not in _SKIPPED:
-            yield from _members(child, name)
+def drawing_text(root: etree._Element) -> Iterator[str]:
+    """The words of a chart (titles, then categories and values of each series) or of a diagram."""
+    for paragraph in root.iter("{*}p"):
+        yield "".join(item.text or "" for item in paragraph.iter("{*}t"))
+    for series in root.iter("{*}ser"):
+        for name in ("tx", "cat", "xVal", "val", "yVal"):
+            values = [
+                item.text or "" for part in series.iterchildren(f"{{*}}{name}") for item in part.iter("{*}v")
+            ]
+            if values:
+                yield "\t".join(values)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from email.errors import MessageError
+from email.errors import InvalidBase64LengthDefect, MessageError
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
 from email.policy import EmailPolicy
@@ -19,22 +20,31 @@ from typing import Any, TypeVar, cast
 
 from docpipe.errors import (
     CorruptDocumentError,
-    MemoryExhaustedError,
     PermanentError,
     TooDeepError,
     TooManyPartsError,
 )
 from docpipe.formats.base import Limits, RawPage, Reader
 from docpipe.formats.clean import clean_label, clean_line
+from docpipe.formats.cms import signed_content
 from docpipe.formats.html import declared_charset, visible_text
+from docpipe.formats.ics import facts
+from docpipe.formats.members import Member, Members
 from docpipe.formats.paging import lines_of, paginate
+from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
 from docpipe.models import Warn
 
 T = TypeVar("T")
 
-_SHOWN_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_SHOWN_HEADERS = ("From", "To", "Cc", "Bcc", "Date", "Subject")
+_KNOWN_HEADERS = (
+    *_SHOWN_HEADERS,
+    *("Sender", "Reply-To", "Delivered-To", "Return-Path", "Message-ID", "In-Reply-To"),
+    *(f"Resent-{name}" for name in ("From", "Sender", "To", "Cc", "Bcc", "Date")),
+)
+"""Those that say who wrote to whom, and which mail is meant."""
 _MAX_HEADER = 65_536
 _MAX_MIME_HEADER = 16_384  # every part may have three
 _MAX_ADDRESSES = 2_000
@@ -48,6 +58,10 @@ _HEADER_ERRORS = (
     MessageError,
 )
 """What the email package was seen to raise while it interprets a hostile header."""
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_WORD = re.compile(r"\w+")
+_REPORTS = {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
+_SIGNED = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 
 
@@ -76,57 +90,22 @@ class EmlReader:
         self.file_type = request.file_type
         self.warnings: list[Warn] = []
         self._request = request
-        self._headers = {name: text for name in _SHOWN_HEADERS if (text := _header(message, name))}
-        self.metadata = {name.lower(): text for name, text in self._headers.items()}
+        headers = {name: text for name in _KNOWN_HEADERS if (text := _header(message, name))}
+        self._headers = {name: text for name, text in headers.items() if name in _SHOWN_HEADERS}
+        self.metadata = {name.lower(): text for name, text in headers.items()}
         self._contents = _contents(message, request, 0)
-        self._children: list[Reader] = []
-        self._count = 0
+        self._members = Members(request.limits, self.warnings)
 
     def pages(self) -> Iterator[RawPage]:
         self.warnings.extend(self._contents.warnings)
         lines = [f"{name}: {text}" for name, text in self._headers.items()]
         text = "\n".join([*lines, "", self._contents.text])
         for page in paginate(lines_of(text), self._request.limits.max_page_characters):
-            self._count += 1
-            yield page
-        for label, attachment in self._labelled():
-            yield from self._attachment_pages(label, attachment)
+            yield self._members.counted(page)
+        yield from self._members.pages(self._contents.attachments, self._request.limits.max_attachments)
 
     def close(self) -> None:
-        for child in self._children:
-            child.close()
-
-    def _labelled(self) -> Iterator[tuple[str, _Attachment]]:
-        """Attachments with labels that differ; those beyond the limit become a warning."""
-        limit = self._request.limits.max_attachments
-        seen: dict[str, int] = {}
-        for attachment in self._contents.attachments[:limit]:
-            seen[attachment.label] = seen.get(attachment.label, 0) + 1
-            repeat = seen[attachment.label]
-            yield (attachment.label if repeat == 1 else f"{attachment.label} ({repeat})"), attachment
-        if (left := len(self._contents.attachments) - limit) > 0:
-            message = f"{left} attachment(s) beyond the limit of {limit} were not read."
-            self.warnings.append(Warn("attachment_too_many_parts", message))
-
-    def _attachment_pages(self, label: str, attachment: _Attachment) -> Iterator[RawPage]:
-        before = self._count
-        try:
-            child = attachment.open()
-            self._children.append(child)
-            for page in child.pages():
-                self._count += 1
-                yield replace(page, part=f"{label}/{page.part}" if page.part else label)
-        except (PermanentError, MemoryExhaustedError) as error:
-            message = f"The attachment {label} was not read: {error.message}"
-            self.warnings.append(Warn(f"attachment_{error.code}", message))
-        else:
-            self.warnings.extend(_moved(warn, label, before) for warn in child.warnings)
-
-
-@dataclass(frozen=True, slots=True)
-class _Attachment:
-    label: str
-    open: Callable[[], Reader]
+        self._members.close()
 
 
 @dataclass(slots=True)
@@ -134,13 +113,17 @@ class _Contents:
     """What one MIME part holds: its text, and the documents in it."""
 
     text: str = ""
-    attachments: list[_Attachment] = field(default_factory=list)
+    attachments: list[Member] = field(default_factory=list)
     warnings: list[Warn] = field(default_factory=list)
+    is_html: bool = False
+    is_facts: bool = False
+    """Whether it is what a program made of it, and no wording of a person."""
 
     @classmethod
     def joined(cls, parts: list[_Contents], text: str) -> _Contents:
         attachments = [attachment for part in parts for attachment in part.attachments]
-        return cls(text, attachments, [warn for part in parts for warn in part.warnings])
+        html = any(part.is_html for part in parts)
+        return cls(text, attachments, [warn for part in parts for warn in part.warnings], html)
 
 
 class _CappedPolicy(EmailPolicy):
@@ -179,9 +162,9 @@ def _attempt(ask: Callable[[], T], otherwise: T) -> T:
 
 
 def _header(message: MIMEPart, name: str) -> str:
-    """A header as text on one line; as it was sent where it cannot be interpreted."""
-    raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
-    text = _attempt(lambda: str(message[name] or ""), raw)
+    """A header as text on one line, each where it is repeated; as sent where it cannot be interpreted."""
+    raw = ", ".join(str(value) for key, value in message.raw_items() if key.lower() == name.lower())
+    text = _attempt(lambda: ", ".join(str(value) for value in message.get_all(name, [])), raw)
     return " ".join(clean_line(text or raw).split())
 
 
@@ -196,16 +179,31 @@ def _contents(part: MIMEPart, request: ReadRequest, depth: int) -> _Contents:
         return _Contents(warnings=[Warn("attachment_encrypted", message)])
     if kind in {"message/rfc822", "message/global", "message/news"} and part.is_multipart():
         return _Contents(attachments=[_forwarded(part, request)])
+    if kind in _REPORTS and part.is_multipart():
+        return _Contents("\n\n".join(_fields(block) for block in part.iter_parts()))
     if part.is_multipart():
         children = [_contents(child, request, depth + 1) for child in part.iter_parts()]
         return _Contents.joined(children, _joined_text(kind, children))
+    if kind in _SIGNED and not _is_attached_file(part):
+        return _signed(part, request, depth)
     return _leaf(part, kind, request)
 
 
 def _joined_text(kind: str, children: list[_Contents]) -> str:
-    """All texts; of alternatives the first that says anything, for the plainest comes first."""
-    texts = [child.text for child in children if child.text.strip()]
-    return texts[0] if kind == "multipart/alternative" and texts else "\n\n".join(texts)
+    """All texts; of alternatives the plain one, or the HTML where that says more, and what is neither."""
+    if kind == "multipart/alternative":
+        plain = next((child.text for child in children if child.text.strip() and not child.is_html), "")
+        html = next((child.text for child in children if child.text.strip() and child.is_html), "")
+        others = [child.text for child in children if child.is_facts]
+        best = html if _says_less(plain, html) else plain
+        return "\n\n".join(text for text in [best, *others] if text.strip())
+    return "\n\n".join(child.text for child in children if child.text.strip())
+
+
+def _says_less(plain: str, html: str) -> bool:
+    """Whether the plain text lacks a fifth of the words of the HTML, as one that is cut or a notice."""
+    words = set(_WORD.findall(html.casefold()))
+    return len(words - set(_WORD.findall(plain.casefold()))) > 0.2 * len(words)
 
 
 def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
@@ -213,40 +211,100 @@ def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
         return _Contents()
     filename = _attempt(part.get_filename, None)
     attached = _attempt(part.get_content_disposition, None) == "attachment"
-    data = _payload(part)
+    data, warnings = _payload(part, request)
     if kind.startswith("multipart/"):  # without a boundary the parser gives one undivided text
         warn = Warn("mail_damaged", f"{request.name} says it has parts but does not divide them.")
         return _Contents(_text(data, part, "text/plain"), warnings=[warn])
-    if not filename and not attached and kind.startswith(("text/plain", "text/html", "message/")):
-        return _Contents(_text(data, part, kind))
+    if kind == "text/calendar" and not attached:
+        return _Contents(facts(decode(data, "utf-8").text), warnings=warnings, is_facts=True)
+    if (
+        not filename
+        and not attached
+        and kind.startswith(("text/plain", "text/html", "text/rfc822", "message/"))
+    ):
+        return _Contents(_text(data, part, kind), warnings=warnings, is_html=kind == "text/html")
+    if kind.startswith("image/") and part["Content-ID"] and is_decoration(data):
+        return _Contents()
     label = clean_label(filename or "", "attachment" + (mimetypes.guess_extension(kind) or ""))
-    return _Contents(attachments=[_Attachment(label, partial(request.open_part, data, label))])
+    return _Contents(attachments=[Member(label, partial(request.open_part, data, label))], warnings=warnings)
 
 
-def _payload(part: MIMEPart) -> bytes:
-    """The part's bytes; as they were sent where their transfer encoding is broken."""
+def _fields(block: MIMEPart) -> str:
+    """The header fields of a report, such as that a mail was not delivered: its facts."""
+    names = dict.fromkeys(block.keys())
+    return "\n".join(f"{name}: {_header(block, name)}" for name in names)
+
+
+def _is_attached_file(part: MIMEPart) -> bool:
+    """Whether a signed part is a document with a name of its own, not the mail's body."""
+    name = (_attempt(part.get_filename, None) or "smime.p7m").lower()
+    return name not in {"smime.p7m", "smime.p7", "smime"}
+
+
+def _signed(part: MIMEPart, request: ReadRequest, depth: int) -> _Contents:
+    """The body of a mail that is inside its signature."""
+    data, warnings = _payload(part, request)
+    try:
+        body = signed_content(data, "The mail's body")
+    except PermanentError as error:
+        message = f"The body of {request.name} was not read: {error.message}"
+        return _Contents(warnings=[*warnings, Warn(f"attachment_{error.code}", message)])
+    message_in = BytesParser(policy=_CappedPolicy(message_factory=_PartCounter(request))).parsebytes(body)
+    return _contents(cast(EmailMessage, message_in), request, depth + 1)
+
+
+def _payload(part: MIMEPart, request: ReadRequest) -> tuple[bytes, list[Warn]]:
+    """The part's bytes; what can be read of them, with a warning, where their transfer encoding is broken."""
     decoded = _attempt(lambda: part.get_payload(decode=True), None)
-    if isinstance(decoded, bytes):
-        return decoded
-    return str(part.get_payload()).encode("utf-8", "surrogateescape")
+    raw = str(part.get_payload()).encode("utf-8", "surrogateescape")
+    if any(isinstance(defect, InvalidBase64LengthDefect) for defect in part.defects):
+        letters = _NOT_BASE64.sub(b"", raw)
+        warn = Warn("mail_damaged", f"A part of {request.name} is cut or broken; its end may be missing.")
+        return base64.b64decode(letters[: len(letters) // 4 * 4]), [warn]
+    return (decoded if isinstance(decoded, bytes) else raw), []
 
 
 def _text(data: bytes, part: MIMEPart, kind: str) -> str:
     declared = _attempt(part.get_content_charset, None)
     if kind != "text/html":
-        return decode(data, declared).text
+        text = decode(data, declared).text
+        flowed = _attempt(lambda: str(part.get_param("format", "")), "").lower() == "flowed"
+        return (
+            _unflowed(text, _attempt(lambda: str(part.get_param("delsp", "")), "").lower())
+            if flowed
+            else text
+        )
     return visible_text(decode(data, declared or declared_charset(data)).text)[0]
 
 
-def _forwarded(part: MIMEPart, request: ReadRequest) -> _Attachment:
+def _unflowed(text: str, delete_space: str) -> str:
+    """The paragraphs of a text whose lines end in a space where they were only wrapped (RFC 3676)."""
+    lines: list[str] = []
+    open_depth = -1
+    for line in text.splitlines():
+        depth = len(line) - len(line.lstrip(">"))
+        content = line[depth:].removeprefix(" ")
+        quote = ">" * depth + " " * bool(depth)
+        if depth == open_depth and content != "-- ":
+            lines[-1] += content
+        else:
+            lines.append(quote + content)
+        flows = lines[-1].endswith(" ") and content != "-- "
+        if flows and delete_space == "yes":
+            lines[-1] = lines[-1][:-1]
+        open_depth = depth if flows else -1
+    return "\n".join(lines)
+
+
+def _forwarded(part: MIMEPart, request: ReadRequest) -> Member:
     """A mail inside this one, already parsed; or encoded, against the standard, and not yet parsed."""
     inner = next(part.iter_parts())
     label = clean_label(_attempt(part.get_filename, None) or _header(inner, "Subject"), "message")
     label = label if label.lower().endswith(".eml") else f"{label}.eml"
     encoding = _attempt(lambda: str(part["Content-Transfer-Encoding"] or ""), "").strip().lower()
     if encoding == "base64" and not inner.keys():
-        return _Attachment(label, lambda: request.open_part(_from_base64(_payload(inner)), label))
-    return _Attachment(label, lambda: EmlReader(_inner_request(request, label), inner))
+        return Member(label, lambda: request.open_part(_from_base64(_payload(inner, request)[0]), label))
+    return Member(label, lambda: EmlReader(_inner_request(request, label), inner))
 
 
 def _inner_request(request: ReadRequest, label: str) -> ReadRequest:
@@ -258,8 +316,3 @@ def _from_base64(data: bytes) -> bytes:
         return base64.b64decode(data)
     except ValueError as error:
         raise CorruptDocumentError(f"The encoding of the forwarded mail is broken ({error}).") from error
-
-
-def _moved(warn: Warn, label: str, pages_before: int) -> Warn:
-    page = None if warn.page is None else warn.page + pages_before
-    return Warn(warn.code, f"{label}: {warn.message}", page)

@@ -5,42 +5,133 @@ from __future__ import annotations
 import re
 
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.html import HTMLTree
+from resiliparse.parse.html import DOMNode, HTMLTree
 
 from docpipe.formats.base import Reader, TextReader
 from docpipe.formats.clean import clean_line
+from docpipe.formats.list_labels import written_number
+from docpipe.formats.marks import marked
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{1,40})", re.IGNORECASE)
-_UNSEEN = [
-    "head",
-    "script",
-    "style",
-    "template",
-    "[hidden]",
-    'input[type="hidden" i]',
-    '[style*="display:none" i]',
-    '[style*="display: none" i]',
-    '[style*="visibility:hidden" i]',
-    '[style*="visibility: hidden" i]',
-]
+_UNSEEN = ["head", "script", "style", "template", "[hidden]", 'input[type="hidden" i]']
+_UNSEEN_STYLE = re.compile(
+    r"(?:^|[;{\s])(?:display\s*+:\s*+none|visibility\s*+:\s*+(?:hidden|collapse)"
+    r"|mso-hide\s*+:\s*+all|(?:font-size|opacity)\s*+:\s*+0(?![.\d]))",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"([^{}]{1,500})\{([^{}]{0,5000})\}")
+_SIMPLE_SELECTOR = re.compile(r"(?:[a-z][a-z0-9]{0,20})?[.#][\w-]{1,80}", re.IGNORECASE)
+_MAX_SELECTORS = 200
+_TICKS = {True: "☒", False: "☐"}
 
 
 def visible_text(markup: str) -> tuple[str, str]:
     """The text a reader would see (cells of a table row separated by tabs), and the page's title."""
     tree = HTMLTree.parse(markup.replace("\0", ""))
+    unseen = [*_UNSEEN, *_hidden_by_rules(tree)]
+    for element in tree.document.query_selector_all("[style]"):
+        if _UNSEEN_STYLE.search(element["style"]):
+            element["hidden"] = ""
+    _write_labels(tree)
+    _write_marks(tree)
+    _write_fields(tree)
     text = extract_plain_text(
         tree,
         preserve_formatting=True,
         list_bullets=False,
         alt_texts=False,
         noscript=True,
-        skip_elements=_UNSEEN,
+        form_fields=True,
+        skip_elements=unseen,
     )
     return text.replace("\xa0", " "), clean_line(tree.title or "").strip()
+
+
+def _hidden_by_rules(tree: HTMLTree) -> list[str]:
+    """Selectors of classes and ids that the page's own style sheets hide."""
+    found: list[str] = []
+    for sheet in tree.document.get_elements_by_tag_name("style"):
+        for selectors, rules in _RULE.findall(sheet.text):
+            if _UNSEEN_STYLE.search(rules):
+                found += filter(_SIMPLE_SELECTOR.fullmatch, map(str.strip, selectors.split(",")))
+    return found[:_MAX_SELECTORS]
+
+
+def _write_labels(tree: HTMLTree) -> None:
+    """Put before each item of an ordered list the label a browser shows."""
+    for items in tree.document.get_elements_by_tag_name("ol"):
+        own = [item for item in items.child_nodes if item.tag == "li"]
+        step = -1 if items.hasattr("reversed") else 1
+        count = _whole(items.getattr("start"), len(own) if step < 0 else 1)
+        for item in own:
+            count = _whole(item.getattr("value"), count)
+            _put_first(tree, item, list_label(count, items.getattr("type") or "1") + " ")
+            count += step
+
+
+def list_label(count: int, kind: str) -> str:
+    """`1.`, `b.`, `IV.`: the label of an item by the `type` of its list."""
+    form = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}.get(kind, "decimal")
+    return f"{written_number(count, form)}."
+
+
+def _whole(text: str | None, default: int) -> int:
+    return int(text) if text and re.fullmatch(r"-?[0-9]{1,9}", text.strip()) else default
+
+
+def _put_first(tree: HTMLTree, parent: DOMNode, text: str) -> None:
+    """Put a text before all else in an element, inside its first paragraph where it starts with one."""
+    while parent.first_element_child is not None and parent.first_element_child.tag in {"p", "div", "span"}:
+        if (
+            parent.text[: len(parent.first_element_child.text)].strip()
+            != parent.first_element_child.text.strip()
+        ):
+            break
+        parent = parent.first_element_child
+    node = tree.create_text_node(text)
+    if parent.first_child is None:
+        parent.append_child(node)
+    else:
+        parent.insert_before(node, parent.first_child)
+
+
+def _write_marks(tree: HTMLTree) -> None:
+    """Set raised and lowered letters apart from the number or word they stand on."""
+    for name in ("sup", "sub"):
+        for element in list(tree.document.get_elements_by_tag_name(name)):  # replacing changes it
+            before = element.prev.text if element.prev is not None else ""
+            written = marked(element.text, before, name == "sub")
+            if written != element.text:
+                element.parent.replace_child(tree.create_text_node(written), element)
+
+
+def _write_fields(tree: HTMLTree) -> None:
+    """Put what a form shows in the place of its fields."""
+    for field in list(tree.document.query_selector_all("input, textarea, select")):
+        if field.parent is None:
+            continue
+        text = _field_text(field)
+        if text is not None:
+            field.parent.replace_child(tree.create_text_node(f" {text} "), field)
+
+
+def _field_text(field: DOMNode) -> str | None:
+    """What a field shows; None where it is unseen."""
+    if field.hasattr("hidden") or (field.getattr("type") or "").lower() in {"hidden", "password"}:
+        return None
+    if field.tag == "textarea":
+        return field.text
+    if field.tag == "select":
+        options = field.query_selector_all("option")
+        chosen = [option for option in options if option.hasattr("selected")] or list(options)[:1]
+        return ", ".join(option.text.strip() for option in chosen)
+    if (field.getattr("type") or "").lower() in {"checkbox", "radio"}:
+        return _TICKS[field.hasattr("checked")]
+    return field.getattr("value") or ""
 
 
 def declared_charset(data: bytes) -> str | None:

@@ -73,6 +73,10 @@ class Package:
         self._archive.close()
         self._file.close()
 
+    def names(self) -> list[str]:
+        """The names of all parts, in the order of the archive."""
+        return list(self._members)
+
     def read(self, part: str) -> bytes:
         """The bytes of a part."""
         if part not in self._members:
@@ -148,3 +152,20 @@ class Package:
             raise EncryptedDocumentError(f"{self._name} is an archive protected by a password.") from error
         except _DAMAGE as error:
             raise CorruptDocumentError(f"{self._name} is a damaged archive ({error}).") from error
+
+
+def local_name(element: etree._Element | None) -> str:
+    """The name without namespace; empty for comments and processing instructions.
+
+    Transitional and strict documents differ in namespaces only.
+    """
+    tag = "" if element is None else element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def attribute(element: etree._Element, name: str) -> str:
+    """The value of an attribute in whatever namespace; empty where there is none."""
+    for key, value in element.attrib.items():
+        if str(key).rpartition("}")[2] == name:
+            return str(value)
+    return ""

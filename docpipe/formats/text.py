@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import chardet
 
 from docpipe.formats.base import RawPage, Reader, TextReader
-from docpipe.formats.charset import safe_charset, unmistakable_charset
+from docpipe.formats.charset import is_one_byte, safe_charset, unmistakable_charset
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
@@ -19,18 +20,35 @@ _NO_IDEA = 0.1
 _ONE_BYTE = ("cp125", "iso8859", "mac-")
 """Where the detector has no idea between these, cp1252 is the best bet."""
 
+_LATIN = frozenset(
+    ["utf-8", "cp437", "cp850", "cp852", "cp858", "mac-roman", "mac-latin2"]
+    + [f"cp{page}" for page in (1250, 1252, 1254, 1257, 1258)]
+    + [f"iso8859-{part}" for part in (1, 2, 3, 4, 9, 10, 13, 14, 15, 16)]
+)
+_ESCAPED = re.compile("[\udc80-\udcff]")
+_HALF_LETTERS = (0xC2, 0xC3)
+"""With these a letter of two bytes begins, in most European texts; alone they are half a letter."""
+_ANY_HIGH_RUN = re.compile(rb"[\x80-\xff]++")
+_HIGH_RUN = re.compile(rb"[A-Za-z][\x80-\xff]{1,2}+(?![\x80-\xff])")
+"""Letters beyond ASCII one or two at a time after one of ASCII, as in Latin texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text won from bytes, and how sure its charset is."""
+    """Text obtained from bytes, and how sure its charset is."""
 
     text: str
     charset: str
     certain: bool
+    misfits: int = 0
+    """Bytes that do not belong to the charset."""
 
     def warnings(self) -> list[Warn]:
         if self.certain:
             return []
+        if self.misfits:
+            message = f"{self.misfits:,} byte(s) are not {self.charset}; their letters may be wrong."
+            return [Warn("charset_guessed", message)]
         message = f"The character set is not declared; {self.charset} was guessed, so letters may be wrong."
         return [Warn("charset_guessed", message)]
 
@@ -38,12 +56,18 @@ class Decoded:
 def decode(data: bytes, declared: str | None = None) -> Decoded:
     """Text of `data`: by its mark or escapes, as declared, as UTF-8, else by guessing (never fails).
 
-    A declared charset that is unknown, unsafe or does not fit the bytes is ignored.
+    A declared charset that is unknown, unsafe or does not fit the bytes is ignored. One of one byte to a
+    letter fits them all, so it is believed only where UTF-8 does not fit.
     """
-    for name in (unmistakable_charset(data), safe_charset(declared), "utf-8"):
+    named = safe_charset(declared)
+    if named and not data.isascii() and is_one_byte(named):
+        tried: tuple[str | None, ...] = (unmistakable_charset(data), "utf-8", named)
+    else:
+        tried = (unmistakable_charset(data), named, "utf-8")
+    for name in tried:
         if name and (text := _strict(data, name)) is not None:
             return Decoded(text, name, True)
-    return _guess(data)
+    return _mostly_utf8(data) or _dos(data) or _guess(data)
 
 
 def _strict(data: bytes, charset: str) -> str | None:
@@ -53,10 +77,57 @@ def _strict(data: bytes, charset: str) -> str | None:
         return None
 
 
+def _mostly_utf8(data: bytes) -> Decoded | None:
+    """UTF-8 with a few bytes that are not, which are read as Windows-1252; None where they are more."""
+    text = data.decode("utf-8", "surrogateescape")
+    misfits = len(_ESCAPED.findall(text))
+    fitting = len(data) - len(text)  # at least one for each letter beyond ASCII
+    if fitting <= misfits:
+        return None
+    text = _ESCAPED.sub(lambda found: _single_byte(found[0]), text)
+    return Decoded(text, "utf-8", False, misfits)
+
+
+def _single_byte(escaped: str) -> str:
+    byte = ord(escaped) - 0xDC00
+    return "\ufffd" if byte in _HALF_LETTERS else bytes([byte]).decode("cp1252", "replace")
+
+
+def _dos(data: bytes) -> Decoded | None:
+    """A Latin text in the character set of DOS (cp850); None where Windows-1252 makes better words."""
+    sample = _telling_sample(data)
+    if not _is_latin(sample):
+        return None
+    runs = _HIGH_RUN.findall(sample)
+    latin = {name: _latin_share(runs, name) for name in ("cp850", "cp1252")}
+    if latin["cp850"] < 0.95 or latin["cp1252"] > 0.7:
+        return None
+    return Decoded(data.decode("cp850"), "cp850", False)
+
+
+def _is_latin(sample: bytes) -> bool:
+    """Whether the bytes beyond ASCII stand one or two at a time in words of ASCII letters."""
+    return len(_HIGH_RUN.findall(sample)) > 0.5 * len(_ANY_HIGH_RUN.findall(sample))
+
+
+def _latin_share(runs: list[bytes], charset: str) -> float:
+    """Share of the bytes beyond ASCII, each inside a word, that are Latin letters of that word's case."""
+    letters = good = 0
+    for run in runs:
+        word = run.decode(charset, "replace")
+        beyond = [letter for letter in word if letter > "\x7f"]
+        small = any("a" <= letter <= "z" for letter in word)
+        letters += len(beyond)
+        good += sum(letter.isalpha() and (letter.islower() or not small) for letter in beyond)
+    return good / letters
+
+
 def _guess(data: bytes) -> Decoded:
-    found = chardet.detect(_telling_sample(data), encoding_era=chardet.EncodingEra.MODERN_WEB)
+    sample = _telling_sample(data)
+    found = chardet.detect(sample, encoding_era=chardet.EncodingEra.MODERN_WEB)
     charset, confidence = safe_charset(found["encoding"]), found["confidence"] or 0.0
-    if charset is None or (confidence < _NO_IDEA and charset.startswith(_ONE_BYTE)):
+    no_idea = confidence < _NO_IDEA and (charset or "").startswith(_ONE_BYTE)
+    if charset is None or no_idea or (charset not in _LATIN and _is_latin(sample)):
         charset, confidence = "cp1252", 0.0
     text = data.decode(charset, errors="replace")
     return Decoded(text, charset, confidence >= _MIN_CONFIDENCE and "\ufffd" not in text)

@@ -132,7 +132,7 @@ select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
   cross join (values ('usage'), ('select'), ('update')) x (kind)
   join pg_roles r on r.rolname in ('anon', 'authenticated')
  where c.relnamespace = 'public'::regnamespace and c.relkind = 'S'
-   and not has_sequence_privilege(r.rolname, c.oid, x.kind)
+   and case when c.relkind = 'S' then not has_sequence_privilege(r.rolname, c.oid, x.kind) end
 union all
 select 'grant of execute on ' || p.oid::regprocedure::text || ' to service_role'
   from pg_proc p where p.pronamespace = 'public'::regnamespace

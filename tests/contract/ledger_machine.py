@@ -345,14 +345,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
         self.step(self.model.stalled(GRACE), move)
 
-    @precondition(lambda self: self.is_waiting() or self.rested("revive", 5))
-    @rule(back=RUNS, most=ATTEMPTS, task_id=TASKS)
     def revive(self, back: int, most: int, task_id: str) -> None:
         self.last["revive"] = self.made
         run = self.run_of(back)
         terms: dict[str, Any] = {"grace_seconds": GRACE, "max_attempts": most, "task_id": task_id}
         ref, expected = self.model.ref(run), self.model.revive(run, **terms)
         self.step(expected, lambda side: side.store.revive(ref, **terms))
+
+    revive_any = precondition(lambda self: self.is_waiting() or self.rested("revive", 5))(
+        rule(back=RUNS, most=ATTEMPTS, task_id=TASKS)(revive)
+    )
+    revive_lost = precondition(is_waiting)(
+        rule(back=st.just(0), most=st.sampled_from([1, 3]), task_id=TASKS)(revive)
+    )
 
     @precondition(lambda self: self.rested("cancel", 12))
     @rule()

@@ -145,9 +145,12 @@ SQLITE_FAULTS: dict[str, tuple[str, Rule]] = {
         "claim_next jump",
         lambda row, grace, now: rules.is_stalled(replace(row, lease_expires_at=None), grace, now),
     ),
-    "revive, however often": ("claim_next jump revive", _but(rules.revive, {Revive.POISON: Revive.RESUME})),
+    "revive, however often": (
+        "claim_next jump revive_lost",
+        _but(rules.revive, {Revive.POISON: Revive.RESUME}),
+    ),
     "revive, cancelled or not": (
-        "claim_next jump revive cancel",
+        "claim_next jump revive_lost cancel",
         _but(rules.revive, {Revive.END_CANCELLED: Revive.RESUME}),
     ),
     "resumable, though it goes on": (
@@ -159,7 +162,7 @@ SQLITE_FAULTS: dict[str, tuple[str, Rule]] = {
     "hand_out, everything": (SPLIT, lambda rows, _at_once: rules.hand_out(rows, 99)),
     "is_read, too early": (SPLIT, lambda stage, _rows: stage is not None and stage.state == "queued"),
     "poison, without its last error": (
-        "claim_next jump fail revive",
+        "claim_next jump fail revive_lost",
         lambda subject, attempts, _last: rules.poison(subject, attempts),
     ),
     "final_status, without warnings": (
@@ -217,7 +220,7 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
     "idle": ("claim_next jump", "s.lease_expires_at <= now()", "true"),
     "range_idle": (f"{SPLIT} jump", "g.lease_expires_at <= now()", "true"),
     "in_ranges": ("claim_any claim_next split_newest", "public.docpipe_is_open(g)", "false"),
-    "revive": ("claim_next jump revive", "s.attempt >= p_max_attempts", "false"),
+    "revive": ("claim_next jump revive_lost", "s.attempt >= p_max_attempts", "false"),
     "revive_range": (f"{SPLIT} jump revive_range", "g.attempt >= p_max_attempts", "false"),
     "resume": (
         "claim_any claim_next fail resume_what_ended",
@@ -252,7 +255,7 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "fail_split_stage": (f"{SPLIT} fail_range", "s.token := p_token;", ""),
     "finish_stage": ("claim_any claim_next split_newest finish_newest begin", "run < p_run", "false"),
-    "poison": ("claim_next jump fail revive", "' Last error: '", "' The last error: '"),
+    "poison": ("claim_next jump fail revive_lost", "' Last error: '", "' The last error: '"),
     "set_status": ("claim_any claim_next fail", "error_message = p_error", "error_message = null"),
 }
 """The function: the moves that show the fault, what of its text is changed, and to what."""

@@ -82,6 +82,7 @@ def _mention(mention: Mention) -> dict[str, Any]:
     return {
         "text": mention.text,
         "label": mention.label,
+        "value": mention.value,
         "start": mention.start,
         "end": mention.end,
         "page": mention.page,

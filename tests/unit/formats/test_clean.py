@@ -9,7 +9,17 @@ from docpipe.formats.clean import clean, clean_label, clean_line
 
 
 def test_controls_go_and_line_ends_become_one_kind() -> None:
-    assert clean("a\0b\x1bc\r\nd\re\tf\x85g\ud800h\x9f") == "abc\nd\ne\tf\ng\ufffdh"
+    assert clean("a\0b\x1b c\r\nd\re\tf\x85g\ud800h\x7f") == "ab c\nd\ne\tf\ng\ufffdh"
+
+
+def test_c1_controls_are_the_letters_of_windows_that_they_were() -> None:
+    assert clean("Control\x97Integrated, the \x93Code\x94, Weber\x92s \x80 1\x85") == (
+        "Control—Integrated, the “Code”, Weber’s € 1…"
+    )
+
+
+def test_nothing_that_parts_two_words_is_dropped() -> None:
+    assert clean("two\x1ewords\x81here, a\u2028line\u2029more\x02.") == "two words here, a\nline\nmore."
 
 
 def test_a_line_stays_one_line() -> None:

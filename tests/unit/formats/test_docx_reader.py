@@ -144,7 +144,7 @@ def test_nested_tables_follow_their_row() -> None:
     outer = (
         "<w:tbl><w:tr><w:tc>" + p("a") + inner + p("b") + "</w:tc><w:tc>" + p("c") + "</w:tc></w:tr></w:tbl>"
     )
-    assert lines(outer) == ["a b\tc", "x\ty"]
+    assert lines(outer) == ["a\tc", "x\ty", "b"]
 
 
 def test_a_huge_grid_span_is_one_cell() -> None:
@@ -277,3 +277,141 @@ def test_broken_xml_is_corrupt(body: str) -> None:
 def test_a_truncated_document_is_corrupt() -> None:
     with pytest.raises(CorruptDocumentError):
         open_document(package(p("a"))[:-100], "a.docx")
+
+
+def numbered(level: int, text: str, number: int = 1) -> str:
+    properties = f'<w:pPr><w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr></w:pPr>'
+    return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def with_part(body: str, kind: str, xml: str | bytes, name: str | None = None) -> list[list[str]]:
+    return pages(
+        package(body, {f"word/{name or kind + '.xml'}": xml}, **{f"{kind}_1": name or f"{kind}.xml"})
+    )
+
+
+def run(properties: str, text: str) -> str:
+    return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+
+def test_paragraphs_have_the_labels_that_word_counts() -> None:
+    levels = "".join(
+        f'<w:lvl w:ilvl="{depth}"><w:start w:val="1"/><w:numFmt w:val="{form}"/>'
+        f'<w:lvlText w:val="{text}"/></w:lvl>'
+        for depth, (form, text) in enumerate(
+            [("decimal", "Article %1."), ("decimal", "%1.%2"), ("lowerRoman", "(%3)"), ("bullet", "\uf0b7")]
+        )
+    )
+    numbering = (
+        f'<w:numbering {W}><w:abstractNum w:abstractNumId="0">{levels}</w:abstractNum>'
+        '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num></w:numbering>'
+    )
+    body = "".join(
+        numbered(level, text)
+        for level, text in [(0, "A"), (1, "b"), (1, "c"), (2, "d"), (2, "e"), (3, "f"), (0, "G"), (1, "h")]
+    )
+    assert with_part(body + p("plain"), "numbering", numbering) == [
+        ["Article 1. A", "1.1 b", "1.2 c", "(i) d", "(ii) e", "• f", "Article 2. G", "2.1 h", "plain"]
+    ]
+
+
+def test_raised_marks_are_apart_from_the_numbers_they_stand_on() -> None:
+    raised, lowered = '<w:vertAlign w:val="superscript"/>', '<w:vertAlign w:val="subscript"/>'
+    assert lines(
+        p("EUR 1,200", run(raised, "3"), " for 5 m", run(raised, "2"), " on 1", run(raised, "st"))
+    ) == (["EUR 1,200 ³ for 5 m² on 1st"])
+    assert lines(p("CO", run(lowered, "2"))) == ["CO₂"]
+
+
+def test_notes_carry_the_marks_that_the_text_has() -> None:
+    notes = f'<w:footnotes {W}><w:footnote w:id="7"><w:p><w:r><w:footnoteRef/></w:r>' + (
+        "<w:r><w:t> Net.</w:t></w:r></w:p></w:footnote></w:footnotes>"
+    )
+    body = p("EUR 1,200", '<w:r><w:footnoteReference w:id="7"/></w:r>', " a year")
+    assert with_part(body, "footnotes", notes) == [["EUR 1,200 ¹ a year", "1 Net."]]
+
+
+def test_comments_follow_the_paragraph_they_are_on() -> None:
+    comments = (
+        f'<w:comments {W}><w:comment w:id="0" w:author="Helen">{p("Too much.")}</w:comment></w:comments>'
+    )
+    body = p("EUR 5", '<w:r><w:commentReference w:id="0"/></w:r>') + p("End")
+    assert with_part(body, "comments", comments) == [["EUR 5", "Comment by Helen: Too much.", "End"]]
+
+
+def test_hidden_text_is_left_out_with_a_warning() -> None:
+    reader = open_document(
+        package(p("seen", run("<w:vanish/>", " floor"), run('<w:vanish w:val="0"/>', " too"))), "a"
+    )
+    assert [[line.text for line in page.lines] for page in reader.pages()] == [["seen too"]]
+    assert [warn.code for warn in reader.warnings] == ["content_hidden"]
+
+
+def test_form_fields_show_their_state() -> None:
+    def field(data: str) -> str:
+        return f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData>{data}</w:ffData></w:fldChar></w:r>'
+
+    ticked, empty = (field(f'<w:checkBox><w:default w:val="{state}"/></w:checkBox>') for state in (1, 0))
+    entries = "".join(f'<w:listEntry w:val="{name}"/>' for name in ("Germany", "Poland"))
+    chosen = field(f'<w:ddList><w:result w:val="1"/>{entries}</w:ddList>')
+    assert lines(p(ticked, " a ", empty, " b ", chosen)) == ["☒ a ☐ b Poland"]
+
+
+def test_equations_are_read_as_a_person_would_write_them() -> None:
+    m = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+
+    def t(text: str) -> str:
+        return f"<m:r><m:t>{text}</m:t></m:r>"
+
+    half = f"<m:f><m:num>{t('1')}</m:num><m:den>{t('2')}</m:den></m:f>"
+    square = f"<m:sSup><m:e>{t('x')}</m:e><m:sup>{t('2')}</m:sup></m:sSup>"
+    assert lines(p(f"<m:oMath>{half}</m:oMath>", " and ", f"<m:oMath>{square}</m:oMath>"), f"{W} {m}") == [
+        "1/2 and x²"
+    ]
+
+
+def test_a_section_that_starts_a_page_starts_one() -> None:
+    def end(kind: str) -> str:
+        section = f'<w:sectPr><w:type w:val="{kind}"/></w:sectPr>'
+        return f"<w:p><w:pPr>{section}</w:pPr><w:r><w:t>{kind}</w:t></w:r></w:p>"
+
+    body = end("nextPage") + end("continuous") + p("last") + "<w:sectPr/>"
+    assert pages(package(body)) == [["nextPage", "continuous"], ["last"]]
+
+
+def test_a_scan_between_paragraphs_is_a_page_between_them_and_a_logo_is_none() -> None:
+    def png(width: int, height: int) -> bytes:
+        buffer = BytesIO()
+        Image.new("RGB", (width, height)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    a = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+    scan, logo = (f'<w:r><w:drawing><a:blip {a} r:embed="image_{n}"/></w:drawing></w:r>' for n in (1, 2))
+    parts: dict[str, str | bytes] = {"word/scan.png": png(400, 500), "word/logo.png": png(60, 30)}
+    data = package(p("before", logo) + p(scan) + p("after"), parts, image_1="scan.png", image_2="logo.png")
+    found = [
+        ([line.text for line in page.lines], page.image is not None)
+        for page in open_document(data, "a").pages()
+    ]
+    assert found == [(["before"], False), ([], True), (["after"], False)]
+
+
+def test_a_chart_gives_its_words_and_an_embedded_file_its_own_pages() -> None:
+    c = 'xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
+    series = "<c:tx><c:v>Net</c:v></c:tx><c:val><c:v>5</c:v><c:v>7</c:v></c:val>"
+    chart = f"<c:chartSpace {c}><c:ser>{series}</c:ser></c:chartSpace>"
+    parts: dict[str, str | bytes] = {
+        "word/chart.xml": chart,
+        "word/prices.txt": b"price list",
+        "word/x.bin": b"\0\1\2\3" * 9,
+    }
+    body = (
+        p(f'<c:chart {c} r:id="chart_1"/>')
+        + p('<w:object><OLEObject r:id="package_1"/></w:object>')
+        + (p('<w:object><OLEObject r:id="oleObject_1"/></w:object>'))
+    )
+    links = {"chart_1": "chart.xml", "package_1": "prices.txt", "oleObject_1": "x.bin"}
+    reader = open_document(package(body, parts, **links), "a")
+    found = [(page.part, [line.text for line in page.lines]) for page in reader.pages()]
+    assert found == [("", ["Net", "5\t7"]), ("prices.txt", ["price list"])]
+    assert [warn.code for warn in reader.warnings] == ["attachment_unsupported"]

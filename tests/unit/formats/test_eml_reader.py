@@ -54,9 +54,9 @@ def test_headers_come_before_the_body() -> None:
 
 
 def test_plain_text_is_preferred_unless_it_is_empty() -> None:
-    message = mail("plain")
-    message.add_alternative("<p>html</p><script>bad</script>", subtype="html")
-    assert body_of(message) == ["plain"]
+    message = mail("The price - is 5.")
+    message.add_alternative("<p>The price is <b>5</b>.</p><script>bad</script>", subtype="html")
+    assert body_of(message) == ["The price - is 5."]
     message = mail("  \n")
     message.add_alternative("<p>html</p><script>bad</script>", subtype="html")
     assert body_of(message) == ["html"]
@@ -225,3 +225,82 @@ def test_parts_nested_too_deep_are_refused() -> None:
         head += b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (level, level)
     with pytest.raises(TooDeepError):
         open_document(head + b"\ncore\n", "a.eml")
+
+
+def test_a_plain_part_that_only_points_at_the_html_gives_way_to_it() -> None:
+    message = mail("Your mail program cannot show HTML.")
+    message.add_alternative("<p>Invoice 17 of Ostmark: EUR 12.00</p>", subtype="html")
+    assert body_of(message) == ["Invoice 17 of Ostmark: EUR 12.00"]
+
+
+def test_an_invitation_is_read_as_its_facts() -> None:
+    calendar = (
+        "BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VTIMEZONE\nDTSTART:19700101T000000\nEND:VTIMEZONE\nBEGIN:VEVENT\n"
+        "DTSTART;TZID=Europe/Berlin:20240630T100000\nSUMMARY:Sign\n ing\nLOCATION:Quay 8\\, Rostock\n"
+        'ORGANIZER;CN="Weber, Jonas":mailto:jonas@example.org\n'
+        "BEGIN:VALARM\nDESCRIPTION:x\nEND:VALARM\nEND:VEVENT\n"
+    )
+    message = mail("You are invited.")
+    message.add_alternative(calendar, subtype="calendar")
+    assert body_of(message) == [
+        *("You are invited.", "", "Method: REQUEST", "", "Start: 2024-06-30 10:00 (Europe/Berlin)"),
+        *("Summary: Signing", "Location: Quay 8, Rostock", "Organizer: Weber, Jonas <jonas@example.org>"),
+    ]
+
+
+def test_a_delivery_report_is_read_as_its_facts() -> None:
+    data = (
+        b"Subject: x\nContent-Type: multipart/report; boundary=b\n\n--b\n\nNot delivered.\n--b\n"
+        b"Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
+        b"Final-Recipient: rfc822; bob@example.org\nAction: failed\n\n--b--\n"
+    )
+    assert body_of(data) == [
+        *("Not delivered.", "", "Reporting-MTA: dns; mx.example"),
+        *("", "Final-Recipient: rfc822; bob@example.org", "Action: failed"),
+    ]
+
+
+def test_lines_that_were_only_wrapped_are_joined() -> None:
+    data = b"Subject: x\nContent-Type: text/plain; format=flowed; delsp=yes\n\n"
+    data += b"EUR 12, \n450.00 to \nMa \nria\n> a \n> b\n"
+    assert body_of(data) == ["EUR 12,450.00 toMaria", "> ab"]
+
+
+def test_inline_logos_are_no_pages() -> None:
+    picture = BytesIO()
+    Image.new("RGB", (60, 30)).save(picture, "PNG")
+    message = mail("Hello")
+    message.add_related(picture.getvalue(), "image", "png", cid="<logo>", filename="logo.png")
+    reader, pages = read(message)
+    assert (parts(pages), reader.warnings) == ([("", [*HEADERS, "Hello"])], [])
+
+
+def test_all_who_sent_or_received_it_are_in_the_metadata() -> None:
+    reader, _ = read(
+        b"From: a@x.org\nSender: b@x.org\nReply-To: c@x.org\nTo: d@x.org\n"
+        b"Bcc: e@x.org\nResent-From: f@x.org\n\nHi\n"
+    )
+    assert reader.metadata == {
+        **{"from": "a@x.org", "sender": "b@x.org", "reply-to": "c@x.org"},
+        **{"to": "d@x.org", "bcc": "e@x.org", "resent-from": "f@x.org"},
+    }
+
+
+def test_an_attachment_cut_inside_its_encoding_is_read_as_far_as_it_goes() -> None:
+    data = (
+        b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nbody\n--b\n"
+        b"Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n"
+        b"Content-Transfer-Encoding: base64\n\nSGVsbG8gd29ybGQuI\n--b--\n"
+    )
+    reader, pages = read(data)
+    assert parts(pages)[1:] == [("a.txt", ["Hello world."])]
+    assert [warn.code for warn in reader.warnings] == ["mail_damaged"]
+
+
+def test_an_attachment_of_too_many_pages_costs_itself_only() -> None:
+    message = mail("body")
+    message.add_attachment("1\f2\f3\f4", filename="long.txt")
+    message.add_attachment("short", filename="short.txt")
+    reader, pages = read(message, Limits(max_pages=3))
+    assert [part for part, _ in parts(pages)] == ["", "long.txt", "long.txt"]
+    assert [warn.code for warn in reader.warnings] == ["attachment_too_many_pages"] * 2

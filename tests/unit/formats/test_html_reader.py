@@ -36,4 +36,45 @@ def test_the_declared_charset_is_used() -> None:
 
 def test_numeric_entities_cannot_bring_controls_in() -> None:
     lines, _ = read(b"<!doctype html><p>a&#0;b&#xD800;c&#x1b;d")
-    assert lines == ["a\ufffdb\ufffdcd"]
+    assert lines == ["a\ufffdb\ufffdc d"]
+
+
+def test_items_of_ordered_lists_have_the_labels_a_browser_shows() -> None:
+    markup = (
+        b"<!doctype html><ol><li>One<ol type=a><li>Buy</li><li><p>Seller</p></li></ol></li><li>Two</li></ol>"
+        b"<ol start=7><li>Seven</li><li value=12>Twelve</li></ol>"
+        b"<ol type=I reversed><li>b</li><li>a</li></ol>"
+    )
+    lines, _ = read(markup)
+    assert [line.strip() for line in lines if line.strip()] == (
+        ["1. One", "a. Buy", "b. Seller", "2. Two", "7. Seven", "12. Twelve", "II. b", "I. a"]
+    )
+
+
+def test_raised_marks_are_apart_from_the_numbers_they_stand_on() -> None:
+    lines, _ = read(
+        b"<!doctype html><p>EUR 1,200<sup>3</sup> for m<sup>2</sup>, the 1<sup>st</sup>CO<sub>2</sub>"
+    )
+    assert lines == ["EUR 1,200 ³ for m², the 1stCO₂"]
+
+
+def test_fields_show_what_is_in_them() -> None:
+    lines, _ = read(
+        b"<!doctype html><p><textarea>typed</textarea><input value=field><input type=checkbox checked>yes"
+        b"<input type=radio>no<select><option>one<option selected>two</select><input type=hidden value=token>"
+    )
+    assert [" ".join(line.split()) for line in lines] == ["typed field ☒ yes ☐ no two"]
+
+
+def test_what_style_sheets_hide_is_not_read() -> None:
+    lines, _ = read(
+        b"<!doctype html><style>.h, #i { color: red; display : none }</style><p class=h>a<p id=i>b"
+        b"<p style='Visibility : hidden'>c<p style='font-size:0'>d<p style='font-size:0.9em'>seen"
+        b"<p style='opacity:0'>e"
+    )
+    assert lines == ["seen"]
+
+
+def test_a_declared_charset_of_one_byte_gives_way_to_utf8() -> None:
+    lines, _ = read("<!doctype html><meta charset=iso-8859-1><p>Jürgen zahlt 5 €".encode())
+    assert lines == ["Jürgen zahlt 5 €"]

@@ -45,7 +45,7 @@ def test_too_many_bytes_are_refused_unread() -> None:
 
 
 def test_an_unsupported_kind_is_named_with_the_remedy() -> None:
-    with pytest.raises(UnsupportedFormatError, match=r"letter\.docx is an RTF document.*Convert it"):
+    with pytest.raises(UnsupportedFormatError, match=r"letter\.docx is a file of another.*right suffix"):
         open_document(b"{\\rtf1 x}", "letter.docx")
 
 

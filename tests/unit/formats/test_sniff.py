@@ -63,7 +63,8 @@ def ole(stream: str) -> bytes:
         (b"# Title\n", "a.md", "text/markdown"),
         ("Größe".encode("utf-16-le") * 9, "a.txt", "text/plain"),
         (b"\x7fELF\x02\x01", "a.txt", "application/x-elf"),
-        (b"{\\rtf1 x}", "a.docx", "application/rtf"),
+        (b"{\\rtf1 x}", "a.docx", "application/x-misnamed"),
+        (b"{\\rtf1 x}", "a.doc", "application/rtf"),
         (bytes(range(256)) * 4, "a.txt", "application/octet-stream"),
     ],
     ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else value,  # ZIPs hold the time

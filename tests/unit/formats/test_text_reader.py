@@ -74,3 +74,46 @@ def test_markdown_is_read_as_it_is_written() -> None:
 
 def test_blank_text_gives_one_empty_page() -> None:
     assert page_texts(b" \n\n ") == [[]]
+
+
+def test_a_charset_of_one_byte_is_believed_only_where_utf8_does_not_fit() -> None:
+    assert [decode("Größe €".encode(), name).text for name in ("us-ascii", "latin-1", "cp1251", None)] == (
+        ["Größe €"] * 4
+    )
+    assert decode("Größe".encode("latin-1"), "latin-1").text == "Größe"
+
+
+def test_a_few_bytes_that_are_not_utf8_cost_themselves_only() -> None:
+    decoded = decode("Größe Müller".encode() + b" Stra\xdfe, gr\xc3")
+    assert (decoded.text, decoded.charset, decoded.certain) == (
+        "Größe Müller Straße, gr\ufffd",
+        "utf-8",
+        False,
+    )
+    assert [warn.message for warn in decoded.warnings()] == [
+        "2 byte(s) are not utf-8; their letters may be wrong."
+    ]
+
+
+@pytest.mark.parametrize("text", ["Größe Müller Straße", "déjà reçu à la mairie"])
+@pytest.mark.parametrize("charset", ["cp850", "cp1252"])
+def test_a_short_latin_text_is_not_taken_for_another_alphabet(text: str, charset: str) -> None:
+    decoded = decode((text + "\n").encode(charset))
+    assert (decoded.text, decoded.certain) == (text + "\n", False)
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "乙は鉄橋運輸株式会社とする。\n代金は1,250,000円",
+        "합의서 갑은 회사이다.\n1,250원",
+        "Договор 12 на поставку",
+    ],
+)
+def test_utf16_without_a_mark_is_read_in_any_script(text: str, charset: str) -> None:
+    assert page_texts(text.encode(charset)) == [text.split("\n")]
+
+
+def test_a_text_with_a_few_control_characters_is_text() -> None:
+    assert page_texts(b"\x01Pay\x02\x03") == [["Pay"]]

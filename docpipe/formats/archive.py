@@ -1,0 +1,40 @@
+"""ZIP archives: each file in them as the pages of one member."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePosixPath
+
+from docpipe.formats.base import Reader
+from docpipe.formats.clean import clean_line
+from docpipe.formats.members import Member, MembersReader
+from docpipe.formats.ooxml import Package
+from docpipe.formats.request import ReadRequest
+
+_LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+
+def open_reader(request: ReadRequest) -> Reader:
+    """Open an archive; its files are unpacked and opened one by one while its pages are read.
+
+    Raises:
+        CorruptDocumentError, EncryptedDocumentError, ExpansionLimitError, TooManyPartsError: as
+            `docpipe.formats.ooxml.Package`.
+    """
+    package = Package(request)
+    members = [
+        Member(clean_line(name), partial(_open, request, package, name))
+        for name in package.names()
+        if not _is_litter(name)
+    ]
+    return MembersReader(request, members, "file", package.close)
+
+
+def _open(request: ReadRequest, package: Package, name: str) -> Reader:
+    return request.open_part(package.read(name), PurePosixPath(name).name)
+
+
+def _is_litter(name: str) -> bool:
+    """Whether an operating system left it there: folders, previews, settings of a window."""
+    path = PurePosixPath(name)
+    return name.endswith("/") or path.parts[:1] == ("__MACOSX",) or path.name in _LEFT_BY_SYSTEMS

@@ -1,0 +1,169 @@
+"""OpenDocument texts and presentations (ODT, ODP): paragraphs, rows and notes in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from posixpath import basename, normpath
+
+from lxml import etree
+
+from docpipe.errors import EncryptedDocumentError, TooDeepError
+from docpipe.formats.base import RawPage, Reader
+from docpipe.formats.marks import marked
+from docpipe.formats.members import Member, Members
+from docpipe.formats.ooxml import Package, attribute, local_name
+from docpipe.formats.paging import lines_of, paginate
+from docpipe.formats.pictures import is_decoration
+from docpipe.formats.request import ReadRequest
+from docpipe.models import Warn
+
+_SKIPPED = frozenset(
+    {"tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls"}
+    | {"note-citation", "annotation-end", "ruby-text", "hidden-text", "hidden-paragraph"}
+)
+_MANIFEST = "META-INF/manifest.xml"
+_MAX_DEPTH = 100
+
+
+def open_reader(request: ReadRequest) -> Reader:
+    """Open an OpenDocument text or presentation; its pictures are pages of their own at the end.
+
+    Raises:
+        CorruptDocumentError, EncryptedDocumentError, ExpansionLimitError, TooManyPartsError: as
+            `docpipe.formats.ooxml.Package`.
+        TooDeepError: tables or frames nested too deeply.
+    """
+    package = Package(request)
+    try:
+        return OdfReader(request, package)
+    except BaseException:
+        package.close()
+        raise
+
+
+class OdfReader:
+    """An open OpenDocument text or presentation."""
+
+    def __init__(self, request: ReadRequest, package: Package) -> None:
+        self.file_type = request.file_type
+        self.metadata: dict[str, str] = {}
+        self.warnings: list[Warn] = []
+        self._request = request
+        self._package = package
+        self._members = Members(request.limits, self.warnings, "picture")
+        if "META-INF/manifest.xml" in package.names() and b"encryption-data" in package.read(
+            "META-INF/manifest.xml"
+        ):
+            raise EncryptedDocumentError(f"{request.name} is an OpenDocument file protected by a password.")
+        content = package.xml("content.xml")
+        self._raised = dict(_raised_styles(content))
+        self._pictures: list[str] = []
+        body = content.find("{*}body")
+        self._lines = [] if body is None else list(self._blocks(body, 0))
+        if "styles.xml" in package.names():
+            self._add_running_lines()
+
+    def pages(self) -> Iterator[RawPage]:
+        for text in "\n".join(self._lines).strip("\f\n").split("\f"):
+            for page in paginate(lines_of(text), self._request.limits.max_page_characters):
+                yield self._members.counted(page)
+        for name in dict.fromkeys(self._pictures):
+            if name in self._package.names() and not is_decoration(data := self._package.read(name)):
+                member = Member(basename(name), partial(self._request.open_part, data, basename(name)))
+                yield from (replace(page, part="") for page in self._members.pages_of(member))
+
+    def close(self) -> None:
+        self._members.close()
+        self._package.close()
+
+    def _add_running_lines(self) -> None:
+        """Headers before and footers after the text, each once."""
+        styles = self._package.xml("styles.xml")
+        for name in ("header", "footer"):
+            found = [line for item in styles.iter(f"{{*}}{name}") for line in self._blocks(item, 0)]
+            lines = list(dict.fromkeys(filter(None, found)))
+            self._lines = [*lines, *self._lines] if name == "header" else [*self._lines, *lines]
+
+    def _blocks(self, parent: etree._Element, depth: int) -> Iterator[str]:
+        if depth > _MAX_DEPTH:
+            raise TooDeepError(
+                f"The contents of {self._request.name} are nested more than {_MAX_DEPTH} deep."
+            )
+        for child in parent:
+            match local_name(child):
+                case "p" | "h":
+                    beside: list[etree._Element] = []
+                    yield self._inline(child, beside, "")
+                    for item in beside:
+                        yield from self._aside(item, depth)
+                case "table-row":
+                    yield self._row(child, depth)
+                case "page":
+                    yield "\f"
+                    yield from self._blocks(child, depth + 1)
+                case "soft-page-break":
+                    pass
+                case "frame" | "annotation":
+                    yield from self._aside(child, depth)
+                case name if name and name not in _SKIPPED:
+                    yield from self._blocks(child, depth + 1)
+
+    def _row(self, row: etree._Element, depth: int) -> str:
+        cells = (
+            " ".join(" ".join(self._blocks(cell, depth + 1)).split())
+            for cell in row.iterchildren("{*}table-cell")
+        )
+        return "\t".join(cells).rstrip("\t")
+
+    def _inline(self, element: etree._Element, beside: list[etree._Element], before: str) -> str:
+        text = before + (element.text or "")
+        for child in element:
+            name = local_name(child)
+            if name == "s":
+                text += " " * min(int(attribute(child, "c") or "1"), 100)
+            elif name in {"tab", "line-break"}:
+                text += "\t" if name == "tab" else "\n"
+            elif name in {"note", "annotation", "frame", "custom-shape"}:
+                beside.append(child)
+                text += f" {child.findtext('{*}note-citation') or ''}".rstrip()
+            elif name and name not in _SKIPPED:
+                inner = self._inline(child, beside, "")
+                lowered = self._raised.get(attribute(child, "style-name"))
+                text += inner if lowered is None else marked(inner, text, lowered)
+            text += child.tail or ""
+        return text[len(before) :] if before else text
+
+    def _aside(self, item: etree._Element, depth: int) -> Iterator[str]:
+        """A note, a comment, or what is in a frame: text, a picture, an object."""
+        name = local_name(item)
+        for child in item:
+            if local_name(child) == "image":
+                self._pictures.append(normpath(attribute(child, "href")))
+                return
+            if local_name(child) in {"object", "object-ole", "plugin"}:
+                message = f"An object (chart, formula or table) in {self._request.name} was not read."
+                self.warnings.append(Warn("content_unread", message))
+                return
+        if name == "annotation":
+            words = " ".join(
+                text for part in item.iterchildren("{*}p") for text in [self._inline(part, [], "")]
+            )
+            yield f"Comment by {item.findtext('{*}creator') or 'somebody'}: {words}"
+            return
+        mark = item.findtext("{*}note-citation")
+        for line in self._blocks(item, depth + 1):
+            yield f"{mark} {line}" if mark else line
+            mark = None
+
+
+def _raised_styles(content: etree._Element) -> Iterator[tuple[str, bool]]:
+    """Styles whose letters are raised or lowered, with whether they are lowered."""
+    for style in content.iter("{*}style"):
+        for properties in style.iterchildren("{*}text-properties"):
+            position = attribute(properties, "text-position")
+            if position.startswith(("super", "sub", "-")) or (
+                position[:1].isdigit() and position[:2] not in {"0%", "0 "}
+            ):
+                yield attribute(style, "name"), position.startswith(("sub", "-"))

@@ -1,0 +1,123 @@
+"""Files that hold other documents: each of them is read, under its name, or named in a warning."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from docpipe.errors import CorruptDocumentError, EncryptedDocumentError
+from docpipe.formats import open_document
+from docpipe.formats.base import Limits
+from docpipe.formats.mapi import unpacked_rtf
+
+Pages = list[tuple[str, list[str]]]
+SIGNED, DATA, SEALED = (bytes.fromhex(f"06092a864886f70d01070{kind}") for kind in (2, 1, 3))
+
+
+def read(
+    data: bytes, name: str, limits: Limits | None = None
+) -> tuple[list[tuple[str, list[str]]], list[str]]:
+    """The part and the lines of each page, and the codes of the warnings."""
+    reader = open_document(data, name, limits or Limits())
+    pages = [(page.part, [line.text for line in page.lines]) for page in reader.pages()]
+    reader.close()
+    return pages, [warn.code for warn in reader.warnings]
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tlv(tag: int, *parts: bytes) -> bytes:
+    """An element with a mark at its end, as programs stream it, or of known length if it is primitive."""
+    content = b"".join(parts)
+    if tag & 0x20:
+        return bytes([tag, 0x80]) + content + b"\0\0"
+    return bytes([tag, 0x82]) + len(content).to_bytes(2) + content
+
+
+def signed(*content: bytes, kind: bytes = SIGNED) -> bytes:
+    enclosed = tlv(0x30, DATA, *([tlv(0xA0, *content)] if content else []))
+    return tlv(0x30, kind, tlv(0xA0, tlv(0x30, tlv(0x02, b"\1"), tlv(0x31), enclosed)))
+
+
+def test_an_archive_gives_each_file_and_names_what_it_cannot_read() -> None:
+    inner = zipped({"deep.txt": b"deep"})
+    data = zipped(
+        {"a/": b"", "a/one.txt": b"one", "prog.exe": b"MZ" + bytes(70), "in.zip": inner, "__MACOSX/._a": b"x"}
+    )
+    assert read(data, "all.zip") == (
+        [("a/one.txt", ["one"]), ("in.zip/deep.txt", ["deep"])],
+        ["attachment_unsupported"],
+    )
+
+
+def test_archives_in_archives_end_at_the_limit_with_a_warning() -> None:
+    data = zipped({"a.txt": b"a"})
+    for _ in range(3):
+        data = zipped({"a.txt": b"a", "in.zip": data})
+    pages, warnings = read(data, "all.zip", Limits(max_attachment_depth=2))
+    assert [part for part, _ in pages] == ["a.txt", "in.zip/a.txt"]
+    assert warnings == ["attachment_too_deep", "attachment_too_deep"]
+
+
+def test_a_mailbox_gives_each_mail() -> None:
+    mails = [
+        f"From x@y Wed Jun 12 10:15:0{n} 2024\nFrom: a@b.org\nSubject: m{n}\n\n>From me {n}\n\n"
+        for n in (1, 2)
+    ]
+    pages, warnings = read("".join(mails).encode(), "mails")
+    assert pages == [(f"{n}. m{n}", ["From: a@b.org", f"Subject: m{n}", "", f"From me {n}"]) for n in (1, 2)]
+    assert warnings == []
+
+
+def test_a_signed_file_is_read_as_what_was_signed() -> None:
+    assert read(signed(tlv(0x24, tlv(0x04, b"the "), tlv(0x04, b"text"))), "a.txt.p7m") == (
+        [("", ["the text"])],
+        [],
+    )
+    mail = b"Content-Type: text/plain\r\n\r\nThe price"
+    assert read(signed(tlv(0x04, mail)), "smime.p7m")[0] == [("", ["The price"])]
+
+
+def test_what_holds_no_content_or_a_sealed_one_says_so() -> None:
+    with pytest.raises(CorruptDocumentError, match="a signature only"):
+        read(signed(), "a.p7m")
+    with pytest.raises(EncryptedDocumentError, match="encrypted"):
+        read(signed(tlv(0x04, b"x"), kind=SEALED), "a.p7m")
+    with pytest.raises(CorruptDocumentError, match="damaged"):
+        read(signed(tlv(0x04, b"text"))[:40], "a.p7m")
+
+
+def test_winmail_gives_the_body_and_each_attachment() -> None:
+    def attribute(level: int, number: int, kind: int, data: bytes) -> bytes:
+        return struct.pack("<BHHI", level, number, kind, len(data)) + data + b"\0\0"
+
+    data = struct.pack("<IH", 0x223E9F78, 1) + b"".join(
+        [
+            attribute(1, 0x800C, 2, b"The body\0"),
+            attribute(2, 0x9002, 6, b"\0" * 14),
+            attribute(2, 0x8010, 1, b"a.txt\0"),
+            attribute(2, 0x800F, 6, b"first"),
+            attribute(2, 0x9002, 6, b"\0" * 14),
+            attribute(2, 0x8010, 1, b"b.txt\0"),
+            attribute(2, 0x800F, 6, b"second"),
+        ]
+    )
+    pages, warnings = read(data, "winmail.dat")
+    assert (pages, warnings) == ([("", ["The body"]), ("a.txt", ["first"]), ("b.txt", ["second"])], [])
+
+
+def test_compressed_rich_text_is_unpacked() -> None:
+    """The example of [MS-OXRTFCP], section 4.1."""
+    packed = bytes.fromhex(
+        "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0"
+    )
+    assert unpacked_rtf(packed) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"

@@ -1,0 +1,153 @@
+"""Tables, slides and rich text: rows and cells as a person sees them, and warnings for what is not read."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from docpipe.formats import open_document
+from docpipe.formats.number_formats import shown_number
+
+RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def read(data: bytes, name: str) -> tuple[list[list[str]], list[str]]:
+    """The lines of each page, and the codes of the warnings."""
+    reader = open_document(data, name)
+    pages = [[line.text for line in page.lines] for page in reader.pages()]
+    reader.close()
+    return pages, [warn.code for warn in reader.warnings]
+
+
+def package(files: dict[str, str]) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def relations(*links: tuple[str, str]) -> str:
+    items = "".join(
+        f'<Relationship Id="r{n}" Type="{RELS}/{kind}" Target="{target}"/>'
+        for n, (kind, target) in enumerate(links)
+    )
+    return f"<Relationships>{items}</Relationships>"
+
+
+def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
+    sheet = (
+        "<worksheet><sheetData><row><c t='s'><v>0</v></c><c r='C1' t='inlineStr'><is><t>Net</t></is></c>"
+        "</row>"
+        "<row hidden='1'><c><v>9000</v></c></row>"
+        "<row><c s='1'><v>45473</v></c><c s='2'><v>12450</v></c><c t='b'><v>1</v></c></row>"
+        "</sheetData></worksheet>"
+    )
+    data = package(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
+            "xl/workbook.xml": f"<workbook xmlns:r='{RELS}'><sheets><sheet name='Prices' r:id='r0'/>"
+            "<sheet name='Notes' state='hidden' r:id='r0'/></sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": relations(
+                ("worksheet", "s.xml"), ("sharedStrings", "t.xml"), ("styles", "f.xml")
+            ),
+            "xl/s.xml": sheet,
+            "xl/t.xml": "<sst><si><t>Item</t><rPh><t>reading</t></rPh></si></sst>",
+            "xl/f.xml": "<styleSheet><numFmts><numFmt numFmtId='164' formatCode='[$EUR] #,##0.00'/></numFmts>"
+            "<cellXfs><xf numFmtId='0'/><xf numFmtId='14'/><xf numFmtId='164'/></cellXfs></styleSheet>",
+        }
+    )
+    assert read(data, "a.xlsx") == (
+        [["Prices", "Item\t\tNet", "2024-06-30\tEUR 12,450.00\tTRUE"]],
+        ["content_hidden", "content_hidden"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        ("1200", "", "1200"),
+        ("0.1", "General", "0.1"),
+        ("12450.5", '#,##0.00\\ "€"', "12,450.50 €"),
+        ("-3", "#,##0;(#,##0)", "-3"),
+        ("0.125", "0.0%", "12.5%"),
+        ("60", "yyyy\\-mm\\-dd", "1900-02-28"),
+        ("45473.75", "dd.mm.yyyy hh:mm", "2024-06-30 18:00"),
+        ("0.5", "hh:mm", "12:00"),
+        ("nan", "0", "nan"),
+    ],
+)
+def test_numbers_are_shown_by_their_format(value: str, code: str, shown: str) -> None:
+    assert shown_number(value, code) == shown
+
+
+def test_slides_are_pages_with_their_notes_and_what_is_not_read_is_named() -> None:
+    def slide(text: str) -> str:
+        rows = "<tbl><tr><tc><p><r><t>a</t></r></p></tc><tc><p><r><t>b</t></r></p></tc></tr></tbl>"
+        return f"<sld><sp><p><r><t>{text}</t></r><r><rPr baseline='30000'/><t>1</t></r></p></sp>{rows}</sld>"
+
+    data = package(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "_rels/.rels": relations(("officeDocument", "ppt/p.xml")),
+            "ppt/p.xml": f"<p xmlns:r='{RELS}'><sldId id='5' r:id='r1'/><sldId r:id='r0'/></p>",
+            "ppt/_rels/p.xml.rels": relations(("slide", "s1.xml"), ("slide", "s2.xml")),
+            "ppt/s1.xml": slide("EUR 1,200"),
+            "ppt/s2.xml": slide("First"),
+            "ppt/_rels/s1.xml.rels": relations(("notesSlide", "n.xml"), ("chart", "c.xml")),
+            "ppt/n.xml": "<notes><p><r><t>say so</t></r></p></notes>",
+        }
+    )
+    assert read(data, "a.pptx") == (
+        [["First ¹", "a\tb"], ["EUR 1,200 ¹", "a\tb", "Notes: say so"]],
+        ["content_unread"],
+    )
+
+
+def test_an_open_document_text_gives_paragraphs_rows_and_notes() -> None:
+    body = (
+        "<tracked-changes><p>gone</p></tracked-changes><p>Price<s c='2'/>5<tab/>net"
+        "<note><note-citation>1</note-citation><note-body><p>Without tax.</p></note-body></note></p>"
+        "<table><table-row>"
+        "<table-cell><p>a</p></table-cell>"
+        "<table-cell><p>b</p></table-cell></table-row></table>"
+    )
+    data = package(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.text",
+            "content.xml": f"<document-content><body><text>{body}</text></body></document-content>",
+        }
+    )
+    assert read(data, "a.odt") == ([["Price  5\tnet 1", "1 Without tax.", "a\tb"]], [])
+
+
+def test_rich_text_gives_its_words_and_nothing_that_is_hidden() -> None:
+    data = (
+        rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f1\fcharset204 Arial;}}{\*\generator x}{\info{\title t}}"
+        rb"M\'fcller: EUR 1,200{\super 3} {\f1\'c4}{\v secret}\u8364?{\footnote Net.}\par "
+        rb"\trowd a\cell b\cell\row\page last{\pict 0102}}"
+    )
+    assert read(data, "a.rtf") == (
+        [["Müller: EUR 1,200 ³ Д€", "Note: Net.", "", "a\tb"], ["last"]],
+        ["content_unread"],
+    )
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_separated_values_are_rows_of_cells(sign: str) -> None:
+    data = f'Name{sign}Price\n"Weber{sign} Jonas"{sign}"1\n200"\n'.encode()
+    shown = "Weber Jonas" if sign == "\t" else f"Weber{sign} Jonas"
+    assert read(data, "a.csv") == ([["Name\tPrice", f"{shown}\t1 200"]], [])
+
+
+def test_source_code_is_named_and_not_read_as_prose() -> None:
+    with pytest.raises(Exception, match=r"a\.py is the source code of a program"):
+        read(b"import os\n", "a.py")
+
+
+def test_a_card_is_read_as_its_facts() -> None:
+    card = b"BEGIN:VCARD\nFN:Jonas Weber\nADR;TYPE=work:;;Quay 8;Rostock;;18147;\nX-SPAM:no\nEND:VCARD\n"
+    assert read(card, "a.vcf") == ([["Name: Jonas Weber", "Address: Quay 8, Rostock, 18147"]], [])
