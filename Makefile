@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
 NODE := tests/stack/node_modules
 LOCK := requirements.lock
-CODE := docpipe tests examples benchmarks
+CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
 .DEFAULT_GOAL := help
@@ -67,7 +67,7 @@ lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upg
 clean: stack-down  ## Remove what was built and installed, the environment too
 	rm -rf $(VENV) $(NODE) .stack site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/.ready: $(LOCK) pyproject.toml
+$(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "docpipe needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 setup" >&2; exit 1; }
@@ -77,7 +77,7 @@ $(VENV)/.ready: $(LOCK) pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
 	  -r $(VENV)/uv.lock
 	@$(UV) sync --quiet --require-hashes $(LOCK)
-	@$(UV) install --quiet --no-deps --editable .
+	@$(UV) install --quiet --no-deps --editable . --editable names
 	@touch $@
 
 $(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready

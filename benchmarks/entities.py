@@ -20,6 +20,7 @@ from spacy.about import __version__ as spacy_version
 
 from benchmarks.spans import Labelled, Score, score
 from docpipe.engines.ner.spacy import SpacyEngine
+from docpipe.engines.ports import NerEngine
 from docpipe.models import Method, Page
 from docpipe.stages.chunk import split_text
 from docpipe.stages.entities.mentions import find_mentions
@@ -67,7 +68,7 @@ def bare(engine: SpacyEngine) -> Finder:
     return find
 
 
-def docpipe(engine: SpacyEngine) -> Finder:
+def docpipe(engine: NerEngine) -> Finder:
     """The entities stage as a worker runs it, chunks made beforehand."""
 
     def find(texts: Sequence[str]) -> list[list[Labelled]]:
@@ -76,7 +77,7 @@ def docpipe(engine: SpacyEngine) -> Finder:
     return find
 
 
-def mentions(engine: SpacyEngine, text: str) -> Iterator[Labelled]:
+def mentions(engine: NerEngine, text: str) -> Iterator[Labelled]:
     page = Page(1, 0, len(text), None, None, Method.TEXT)
     output = find_mentions(text, [page], split_text(text, [page]).chunks or (), engine=engine)
     yield from ((m.start, m.end, m.label) for m in output.mentions or ())

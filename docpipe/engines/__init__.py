@@ -30,6 +30,7 @@ OCR_ENGINES = {
 }
 NER_ENGINES = {
     "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "ner"),
+    "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "names"),
     "openai": _Entry("docpipe.engines.ner.openai", "OpenAiEngine", "llm"),
     "gliner": _Entry("docpipe.engines.ner.gliner", "GlinerEngine", "gliner"),
     "fast-gliner": _Entry("docpipe.engines.ner.fast_gliner", "FastGlinerEngine", "fast-gliner"),

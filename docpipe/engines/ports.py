@@ -75,6 +75,20 @@ class NerEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsLayout(Protocol):
+    """An NER engine that knows what the ends of lines, tabs and capitals mean: its text keeps them."""
+
+    reads_layout: bool
+
+
+@runtime_checkable
+class LeavesTimes(Protocol):
+    """An NER engine that names no dates: times in words are found by patterns in its place."""
+
+    leaves_times: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an engine has to say of its work since it was asked last."""

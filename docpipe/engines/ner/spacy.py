@@ -5,7 +5,6 @@ from __future__ import annotations
 from docpipe.engines import no_telemetry  # noqa: F401 - before the libraries below
 
 # isort: split
-import hashlib
 import os
 import sys
 import warnings
@@ -23,6 +22,7 @@ from spacy.pipeline import EntityRecognizer, Tok2Vec
 from spacy.tokens import Doc
 from spacy.util import get_model_meta, get_package_path, is_package
 
+from docpipe.engines.ner.fingerprints import fingerprint
 from docpipe.engines.ports import Span
 from docpipe.errors import ConfigurationError
 
@@ -141,21 +141,6 @@ class SpacyEngine:
             )
             for ent in ents
         ]
-
-
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over a folder's files, sorted by relative path: path, NUL, size, NUL, content of each.
-
-    Compiled Python (`__pycache__`) is left out: it differs between interpreters.
-    """
-    digest = hashlib.sha256()
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    for relative in sorted(files):
-        if "__pycache__" not in relative:
-            content = files[relative].read_bytes()
-            digest.update(f"{relative}\0{len(content)}\0".encode())
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _model_path(model: str) -> Path:

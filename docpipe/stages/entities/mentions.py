@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from docpipe.engines.ports import NerEngine, Report, Reporting, Span
+from docpipe.engines.ports import LeavesTimes, NerEngine, ReadsLayout, Report, Reporting, Span
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Mention, Page, StageOutput
 from docpipe.stages.entities.dates import dates_within
 from docpipe.stages.entities.gazetteer import Gazetteer
 from docpipe.stages.entities.names import NAMES, settled, tidied
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
+from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
 from docpipe.stages.text.places import locate
-from docpipe.stages.text.reading_text import Normal, normalised
+from docpipe.stages.text.reading_text import Normal, normalised, reading_text
 
 PATTERN = "pattern"
 """`Mention.source` of what the exact recognisers found."""
+
+_TIMES = "times"
 
 GAZETTEER = "gazetteer"
 """`Mention.source` of names from the project's own list."""
@@ -78,11 +81,13 @@ def find_mentions(
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
     2. a name of the gazetteer over all that is left,
     3. a pattern for a value (DATE, MONEY) over the engine's values,
-    4. of the rest the longer wins, and at the same length the pattern.
+    4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
+       that is `LeavesTimes` (`find_times`) give way to all of them.
 
     An engine that is `Reporting` adds its warnings, and its usage as `extra`.
-    The engine is given `normalised` text in windows. What it finds is parted where the layout breaks
-    (`layout_breaks`), `tidied`, and `settled` over the whole document.
+    The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
+    it finds is parted where the layout breaks (`layout_breaks`), `tidied`, and `settled` over the whole
+    document.
     A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
     does the name of a person, organisation or place that runs into a DATE or MONEY.
 
@@ -90,14 +95,16 @@ def find_mentions(
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
     exact = find_patterns(text) if options.patterns else []
-    normal = normalised(text)
+    calm = normalised(text)
+    normal = reading_text(text, layout=True) if _reads_layout(engine) else calm
     breaks = layout_breaks(text, pages)
     spans = _engine_spans(normal, engine, options.max_window)
     whole = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in whole for piece in dates_within(text, span)]
     named = settled(text, tidied(text, _cut_back(text, whole, exact)))
-    known = [Span(*normal.original(s.start, s.end), s.label) for s in _known(normal, options.gazetteer)]
-    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named})
+    known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
+    times = find_times(text) if options.patterns and _leaves_times(engine) else []
+    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named, _TIMES: times})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -106,6 +113,14 @@ def find_mentions(
         warnings=report.warnings,
         extra=report.usage or None,
     )
+
+
+def _reads_layout(engine: NerEngine) -> bool:
+    return isinstance(engine, ReadsLayout) and engine.reads_layout
+
+
+def _leaves_times(engine: NerEngine) -> bool:
+    return isinstance(engine, LeavesTimes) and engine.leaves_times
 
 
 def _known(normal: Normal, gazetteer: Gazetteer | None) -> list[Span]:
@@ -234,7 +249,9 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
 
     def rank(span: Span) -> tuple[int, int, int]:
         source, exact = sources[span], sources[span] == PATTERN
-        if exact and span.label in EXACT:
+        if source == _TIMES:
+            order = 4
+        elif exact and span.label in EXACT:
             order = 0
         elif source == GAZETTEER:
             order = 1
@@ -242,7 +259,8 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
             order = 3 if not exact and span.label in _ENGINE_VALUES else 2
         return order, span.start - span.end, 0 if exact else 1
 
-    return [_Found(span, sources[span]) for span in without_overlaps(list(sources), rank)]
+    kept = without_overlaps(list(sources), rank)
+    return [_Found(span, PATTERN if sources[span] == _TIMES else sources[span]) for span in kept]
 
 
 def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:

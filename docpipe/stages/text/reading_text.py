@@ -44,19 +44,20 @@ def normalised(text: str) -> Normal:
     return reading_text(calm)
 
 
-def reading_text(text: str) -> Normal:
+def reading_text(text: str, *, layout: bool = False) -> Normal:
     """Undo what typesetting and scanning do to words, and remember where: text to search or to embed.
 
     Single line breaks and runs of white space become one space (a blank line stays), a word broken
     by a hyphen at a line's end is joined when it goes on with a small letter (a compound like
-    `well-known` too, when it breaks there), ligatures are spelled out, characters without width
-    and the raised numbers of notes go.
+    `well-known` too, when it breaks there), ligatures are spelled out, characters without width and the
+    raised numbers of notes go. With `layout` a run of white space that ends a line becomes a line break,
+    one with a tab in it a tab.
     """
     pieces: list[str] = []
     starts, shifts = [0], [0]
     done = length = 0
     for match in _NOISE.finditer(text):
-        better = _better(match.group())
+        better = _better(match.group(), layout)
         pieces += (text[done : match.start()], better)
         length += match.start() - done
         for letter in range(1, len(better) - len(match.group()) + 1):  # of a ligature
@@ -71,7 +72,9 @@ def reading_text(text: str) -> Normal:
     return Normal("".join(pieces), starts, shifts)
 
 
-def _better(noise: str) -> str:
+def _better(noise: str, layout: bool) -> str:
     if noise.isspace():
-        return "\n\n" if noise.count("\n") > 1 else " "
+        if noise.count("\n") > 1:
+            return "\n\n"
+        return next((sign for sign in "\n\t" if layout and sign in noise), " ")
     return _LIGATURES.get(noise, "")
