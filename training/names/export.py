@@ -22,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from docpipe.engines.ner import onnx_tagger
+from docpipe.engines.ner.fingerprints import fingerprint
 from docpipe.engines.ner.onnx_tagger import FORMAT, OnnxTagger
 from docpipe.engines.ner.tags import TAGS
 from training.names.encoder import Tagger
@@ -133,7 +133,7 @@ def main() -> None:
     tokenizer().save(str(out / "tokenizer.json"), pretty=False)
     write_config(out, arguments.version, 1.0, 0.0)
     write_config(out, arguments.version, *calibration(OnnxTagger(str(out)), arguments.corpus))
-    print(f"{(out / 'names.onnx').stat().st_size:,} bytes, fingerprint {onnx_tagger.fingerprint(out)}")
+    print(f"{(out / 'names.onnx').stat().st_size:,} bytes, fingerprint {fingerprint(out)}")
 
 
 if __name__ == "__main__":

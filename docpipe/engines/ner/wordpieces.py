@@ -47,7 +47,7 @@ def words(tokenizer: Tokenizer, text: str) -> Words:
     encoding = tokenizer.encode(text, add_special_tokens=False)
     spans: list[tuple[int, int]] = []
     first: list[int] = []
-    last = -1
+    last: int | None = -1
     for index, (word, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
         if word == last:
             spans[-1] = (spans[-1][0], end)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_det.utils import ResizeImgError
 from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError

@@ -228,7 +228,7 @@ def test_cuda_without_onnxruntime_gpu_says_what_to_install() -> None:
 def test_cuda_is_passed_on_to_onnxruntime_and_never_replaced_in_silence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     from docpipe.engines.ocr.rapidocr import RapidOcrEngine
 
