@@ -93,7 +93,7 @@ class Reader:
             return
         if match := re.fullmatch(r"export (\w+)=(.*)", line):
             if match[1] not in self.own:
-                self.env[match[1]] = "".join(shlex.split(match[2]))
+                self.env[match[1]] = self._here("".join(shlex.split(match[2])))
             return
         self.before.get(line, lambda: None)()
         endless = [ready for start, ready in ENDLESS.items() if line.startswith(start)]

@@ -69,7 +69,8 @@ def test_leaving_a_queue(
     fill(empty_database, legacy, [(label, paths[label] | values) for label, values in kinds.items()])
     with surroundings(stack, empty_database, redis_url, tmp_path) as (api, env):
         fresh = {"docpipe worker": api.restart}  # Supabase's own API reads the schema anew when it is told
-        with Reader(tmp_path, env, exits={"docpipe db check": {1}}, before=fresh) as reader:
+        inbox = {"/srv/inbox": str(tmp_path)}
+        with Reader(tmp_path, env, places=inbox, exits={"docpipe db check": {1}}, before=fresh) as reader:
             reader.follow("leave-a-queue.md")
             wait_until(lambda: statuses(empty_database) == {"completed": 4}, "all are completed")
     said = reader.said
