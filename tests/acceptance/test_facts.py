@@ -11,7 +11,7 @@ from tests.acceptance.conftest import FACTS, EmbeddedRun
 DOCUMENT = "source document_uuid status error warnings text pages chunks mentions entities relations"
 PAGE = "number start end width height method reason confidence part"
 RELATION = "type source target evidence score verb count"
-MENTION = "text label start end page bbox score"
+MENTION = "text label value start end page bbox score"
 
 Result = dict[str, Any]
 

@@ -78,13 +78,23 @@ EXPORTED = {
         {
             "text": "Ann",
             "label": "PERSON",
+            "value": None,
             "start": 0,
             "end": 3,
             "page": 1,
             "bbox": [72.0, 72.0, 90.13, 84.0],
             "score": 0.1235,
         },
-        {"text": "Acme", "label": "ORG", "start": 14, "end": 18, "page": 1, "bbox": None, "score": 1.0},
+        {
+            "text": "Acme",
+            "label": "ORG",
+            "value": None,
+            "start": 14,
+            "end": 18,
+            "page": 1,
+            "bbox": None,
+            "score": 1.0,
+        },  # fmt: skip
     ],
     "entities": [
         {"name": "Ann", "label": "PERSON", "mentions": [0], "merges": []},

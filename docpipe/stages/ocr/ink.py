@@ -23,6 +23,8 @@ _WIDEST, _LOWEST, _HIGHEST = 2.5, 0.5, 12.0
 may reach; and what may be writing is at least so wide, and so high."""
 _LEAST_INK, _MOST_INK = 0.06, 0.5
 """Part of its cells that is ink: less is dust and hatching, more a picture, a bar or a hole."""
+_THICKNESS = 1.7
+"""Cells above each other, in the mean, of what is wide and low: less is a line that was drawn."""
 _MOST = 12
 _Mask = NDArray[np.bool_]
 
@@ -112,5 +114,7 @@ def _may_be_writing(
     width, height = (x1 - x0) / _CELLS, (y1 - y0) / _CELLS
     if width < _WIDEST or not _LOWEST <= height <= _HIGHEST or height > width * 2:
         return False
+    if width > 2 * height and len(cells) < _THICKNESS * (x1 - x0):
+        return False  # ruling on a page that lies crooked
     inked = [float(shares[cell]) for cell in cells]
     return len(cells) >= 0.2 * (x1 - x0) * (y1 - y0) and sum(inked) / len(inked) <= _MOST_INK
