@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from docpipe import errors
 from docpipe.engines.ports import RecognisedLine, Span
 from docpipe.execution.job import Job
+from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
 from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, StageSpec
 from docpipe.models import StageOutput
@@ -88,7 +89,9 @@ def new_pipeline() -> Pipeline:
         sources=settings.sources(),
         stages=(OCR, failing(CHUNK), ENTITIES, failing(GRAPH)),
         options=Options(
-            ocr_engine="tests.acceptance.failing:FailingOcr", ner_engine="tests.acceptance.failing:FailingNer"
+            sandbox=Sandbox(waive=frozenset({"environment", "files"})),  # the trouble is told in a file
+            ocr_engine="tests.acceptance.failing:FailingOcr",
+            ner_engine="tests.acceptance.failing:FailingNer",
         ),
         policy=settings.policy(),
     )

@@ -94,7 +94,7 @@ EXPORTED = {
             "page": 1,
             "bbox": None,
             "score": 1.0,
-        },  # fmt: skip
+        },
     ],
     "entities": [
         {"name": "Ann", "label": "PERSON", "mentions": [0], "merges": []},
