@@ -27,6 +27,7 @@ PAGES = 60
 ALL = range(1, PAGES + 1)
 SETTINGS = {
     "DOCPIPE_OCR_ENGINE": "tests.numbered:Numbered",
+    "DOCPIPE_SANDBOX_WAIVE": "environment,files",
     "DOCPIPE_OCR_DPI": "72",
     "DOCPIPE_NER_ENGINE": "tests.engines:Capitals",
     "DOCPIPE_OCR_SPLIT_PAGES": "20",

@@ -246,7 +246,7 @@ def test_the_errors_page_lists_every_code_with_its_remedy() -> None:
 
 def test_the_errors_page_lists_every_warning() -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "docpipe").rglob("*.py"))
-    given = re.findall(r'Warn\(\s*f?"(\w+)', code)
+    given = re.findall(r'(?:Warn|_warn)\(\s*f?"(\w+)', code)
     shown = first_words(section("errors.md", "## Warnings"))
     assert {word.rstrip("…") for word in shown} == {
         "attachment_" if word.startswith("attachment_") else word for word in given
