@@ -161,10 +161,6 @@ SQLITE_FAULTS: dict[str, tuple[str, Rule]] = {
     "mirror, without the lease": (SPLIT, lambda rows: (rules.mirror(rows)[0], None)),
     "hand_out, everything": (SPLIT, lambda rows, _at_once: rules.hand_out(rows, 99)),
     "is_read, too early": (SPLIT, lambda stage, _rows: stage is not None and stage.state == "queued"),
-    "poison, without its last error": (
-        "claim_next jump fail revive_any",
-        lambda subject, attempts, _last: rules.poison(subject, attempts),
-    ),
     "final_status, without warnings": (
         "claim_any claim_next finish_newest",
         lambda warned: rules.final_status(warned=False),
@@ -240,7 +236,6 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
         "generate_series(g.first_page + 1, g.last_page)",
         "generate_series(1, 0)",
     ),
-    "hand_out": (f"{SPLIT} finish_newest_range", "p_at_once - n", "p_at_once"),
     "mirror_ranges": (SPLIT, "max(g.lease_expires_at)", "min(g.lease_expires_at)"),
     "handover": (f"{SPLIT} finish_newest_range finish_any_range", "and s.state = 'queued'", ""),
     "finish_range": (
@@ -255,7 +250,6 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "fail_split_stage": (f"{SPLIT} fail_range", "s.token := p_token;", ""),
     "finish_stage": ("claim_any claim_next split_newest finish_newest begin", "run < p_run", "false"),
-    "poison": ("claim_next jump fail revive_any", "' Last error: '", "' The last error: '"),
     "set_status": ("claim_any claim_next fail", "error_message = p_error", "error_message = null"),
 }
 """The function: the moves that show the fault, what of its text is changed, and to what."""
