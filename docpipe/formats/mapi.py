@@ -25,8 +25,10 @@ _FIRST_WORDS = (
 """What the compression of [MS-OXRTFCP] takes for known."""
 
 
-def properties(data: bytes) -> dict[int, bytes]:
-    """The values of a list of properties by their number, texts as UTF-8; up to where it is damaged."""
+def properties(data: bytes) -> tuple[dict[int, bytes], bool]:
+    """The values of a list of properties by their number, texts as UTF-8, up to where it is damaged; and
+    whether it was read to its end.
+    """
     found: dict[int, bytes] = {}
     try:
         (count,) = struct.unpack_from("<I", data)
@@ -37,8 +39,8 @@ def properties(data: bytes) -> dict[int, bytes]:
             value, place = _value(data, place, kind)
             found[number] = value
     except (struct.error, KeyError):
-        pass
-    return found
+        return found, False
+    return found, True
 
 
 def _after_name(data: bytes, place: int) -> int:

@@ -71,16 +71,24 @@ class TnefReader:
             attribute, length = struct.unpack("<xHxxI", data[place : place + 9])
             end = place + 9 + length
             if end > len(data):
-                message = f"{self._request.name} is cut; attachments may be missing."
-                self.warnings.append(Warn("mail_damaged", message))
+                self._warn("is cut; attachments may be missing.")
             yield attribute, data[place + 9 : end]
             place = end + 2
+
+    def _properties(self, data: bytes) -> dict[int, bytes]:
+        found, whole = properties(data)
+        if not whole:
+            self._warn("is damaged; part of its text or of an attachment may be missing.")
+        return found
+
+    def _warn(self, what: str) -> None:
+        self.warnings.append(Warn("mail_damaged", f"{self._request.name} {what}"))
 
     def _take(self, attribute: int, data: bytes) -> None:
         if attribute == _BODY:
             self._body = decode(data.rstrip(b"\0")).text
         elif attribute == _MESSAGE_PROPERTIES:
-            self._body = body_text(properties(data)) or self._body
+            self._body = body_text(self._properties(data)) or self._body
         elif attribute == _ATTACHMENT:
             self._attachments.append(("", b""))
         elif attribute in {_ATTACHMENT_NAME, _ATTACHMENT_DATA, _ATTACHMENT_PROPERTIES}:
@@ -90,7 +98,7 @@ class TnefReader:
         """Add to the last attachment; a name or a content that is there already starts another."""
         name, content = self._attachments.pop() if self._attachments else ("", b"")
         if attribute == _ATTACHMENT_PROPERTIES:
-            found = properties(data)
+            found = self._properties(data)
             name = decode(found.get(_LONG_NAME, b"")).text.rstrip("\0") or name
             content = content or found.get(_CONTENT, b"")
         elif attribute == _ATTACHMENT_NAME:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -97,11 +97,8 @@ def find_mentions(
     exact = find_patterns(text) if options.patterns else []
     calm = normalised(text)
     normal = reading_text(text, layout=True) if _reads_layout(engine) else calm
-    breaks = layout_breaks(text, pages)
     spans = _engine_spans(normal, engine, options.max_window)
-    whole = [piece for span in spans for piece in _parted(text, span, breaks)]
-    whole = [piece for span in whole for piece in dates_within(text, span)]
-    named = settled(text, tidied(text, _cut_back(text, whole, exact)))
+    named = _named(text, spans, layout_breaks(text, pages), exact)
     known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
     found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named, _TIMES: times})
@@ -113,6 +110,13 @@ def find_mentions(
         warnings=report.warnings,
         extra=report.usage or None,
     )
+
+
+def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[Span]) -> list[Span]:
+    """The engine's spans as they are kept: parted, cut back and made one over the whole document."""
+    pieces = [piece for span in spans for piece in _parted(text, span, breaks)]
+    whole = [piece for span in pieces for piece in dates_within(text, span)]
+    return settled(text, tidied(text, _cut_back(text, whole, exact)))
 
 
 def _reads_layout(engine: NerEngine) -> bool:

@@ -96,12 +96,25 @@ def test_what_holds_no_content_or_a_sealed_one_says_so() -> None:
         read(signed(tlv(0x04, b"text"))[:40], "a.p7m")
 
 
-def test_winmail_gives_the_body_and_each_attachment() -> None:
-    def attribute(level: int, number: int, kind: int, data: bytes) -> bytes:
-        return struct.pack("<BHHI", level, number, kind, len(data)) + data + b"\0\0"
+def attribute(level: int, number: int, kind: int, data: bytes) -> bytes:
+    return struct.pack("<BHHI", level, number, kind, len(data)) + data + b"\0\0"
 
-    data = struct.pack("<IH", 0x223E9F78, 1) + b"".join(
-        [
+
+def winmail(*attributes: bytes) -> bytes:
+    return struct.pack("<IH", 0x223E9F78, 1) + b"".join(attributes)
+
+
+def test_winmail_whose_properties_are_damaged_says_so() -> None:
+    cut = struct.pack("<I", 2) + struct.pack("<HH", 0x03, 0x0E07)  # two properties; the first has no value
+    pages, warnings = read(
+        winmail(attribute(1, 0x800C, 2, b"The body\0"), attribute(1, 0x9003, 6, cut)), "winmail.dat"
+    )
+    assert (pages, warnings) == ([("", ["The body"])], ["mail_damaged"])
+
+
+def test_winmail_gives_the_body_and_each_attachment() -> None:
+    data = winmail(
+        *[
             attribute(1, 0x800C, 2, b"The body\0"),
             attribute(2, 0x9002, 6, b"\0" * 14),
             attribute(2, 0x8010, 1, b"a.txt\0"),
