@@ -21,7 +21,7 @@ from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
 from docpipe.models import Warn
 
-_DAMAGE = (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error, olefile.OleFileError)
+_DAMAGE = (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error)
 _SUBJECT, _TO, _CC, _BCC = 0x0037, 0x0E04, 0x0E03, 0x0E02
 _SENDER_NAME, _SENDER_ADDRESS, _SENDER_SMTP = 0x0C1A, 0x0C1F, 0x5D01
 _SENT, _RECEIVED = 0x0039, 0x0E06

@@ -71,17 +71,17 @@ class TnefReader:
             attribute, length = struct.unpack("<xHxxI", data[place : place + 9])
             end = place + 9 + length
             if end > len(data):
-                self._warn("is cut; attachments may be missing.")
+                self._damaged("is cut; attachments may be missing.")
             yield attribute, data[place + 9 : end]
             place = end + 2
 
     def _properties(self, data: bytes) -> dict[int, bytes]:
         found, whole = properties(data)
         if not whole:
-            self._warn("is damaged; part of its text or of an attachment may be missing.")
+            self._damaged("is damaged; part of its text or of an attachment may be missing.")
         return found
 
-    def _warn(self, what: str) -> None:
+    def _damaged(self, what: str) -> None:
         self.warnings.append(Warn("mail_damaged", f"{self._request.name} {what}"))
 
     def _take(self, attribute: int, data: bytes) -> None:

@@ -44,7 +44,7 @@ def test_run_goes_on_after_a_failure_and_ends_with_1(docpipe: Docpipe, note: Pat
 FAILURES = {
     "empty.pdf": (b"", "empty", None, "it has no bytes", "Check the file"),
     "torn.pdf": (b"%PDF-1.7 torn", "corrupt", "ocr", "", "save it again"),
-    "archive.zip": (b"PK\x03\x04" + bytes(60), "unsupported", "ocr", "does not read", "Convert it"),
+    "archive.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(60), "unsupported", "ocr", "does not read", "Unpack it"),
     "blank.txt": (b" \n \n", "empty", "ocr", "", "Check the file"),
 }
 

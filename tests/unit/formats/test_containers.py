@@ -12,6 +12,7 @@ from docpipe.errors import CorruptDocumentError, EncryptedDocumentError
 from docpipe.formats import open_document
 from docpipe.formats.base import Limits
 from docpipe.formats.mapi import unpacked_rtf
+from tests.unit.formats.compound import Tree, compound
 
 Pages = list[tuple[str, list[str]]]
 SIGNED, DATA, SEALED = (bytes.fromhex(f"06092a864886f70d01070{kind}") for kind in (2, 1, 3))
@@ -134,3 +135,39 @@ def test_compressed_rich_text_is_unpacked() -> None:
         "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0"
     )
     assert unpacked_rtf(packed) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+
+
+def outlook(subject: str, body: str, **attachments: bytes | Tree) -> Tree:
+    """The storages of a message as Outlook names them: property and kind in each stream's name."""
+    texts = {"0037": subject, "0C1A": "Ann Lee", "5D01": "ann@lee.example", "0E04": "Bo", "1000": body}
+    tree: Tree = {f"__substg1.0_{number}001F": text.encode("utf-16-le") for number, text in texts.items()}
+    sent = (1_700_000_000 + 11_644_473_600) * 10_000_000
+    tree["__properties_version1.0"] = bytes(32) + struct.pack("<HHIQ", 0x40, 0x39, 6, sent)
+    for number, (name, content) in enumerate(attachments.items()):
+        kind = "0102" if isinstance(content, bytes) else "000D"
+        part: Tree = {"__substg1.0_3707001F": name.encode("utf-16-le"), f"__substg1.0_3701{kind}": content}
+        tree[f"__attach_version1.0_#{number:08X}"] = part
+    return tree
+
+
+def test_an_outlook_message_is_read_as_a_mail() -> None:
+    inner = outlook("Inner", "Within.")
+    data = compound(outlook("Rent", "Due now.\r\n" * 300, note_txt=b"A note.", mail=inner))
+    pages, warnings = read(data, "rent.msg")
+    assert pages[0][1][:4] == [
+        "From: Ann Lee <ann@lee.example>",
+        "To: Bo",
+        "Date: Tue, 14 Nov 2023 22:13:20 GMT",
+        "Subject: Rent",
+    ]
+    assert pages[0][1].count("Due now.") == 300
+    assert [part for part, _ in pages[1:]] == ["note_txt", "mail.msg"]
+    assert pages[1][1] == ["A note."]
+    assert pages[2][1][-1] == "Within."
+    assert warnings == []
+
+
+@pytest.mark.parametrize("end", [1500, 2600])
+def test_an_outlook_message_cut_short_is_damaged(end: int) -> None:
+    with pytest.raises(CorruptDocumentError, match=r"damaged Outlook message|holds no message"):
+        read(compound(outlook("Rent", "Due now."))[:end], "rent.msg")
