@@ -20,6 +20,7 @@ from docpipe.cli.monitor import metrics, monitor
 from docpipe.cli.queue import queue
 from docpipe.cli.recovery import cancel, delete, quarantine, reap, resume, retry
 from docpipe.cli.run import run
+from docpipe.cli.search import search
 from docpipe.cli.show import show
 from docpipe.cli.terminal import echo
 from docpipe.cli.worker import worker
@@ -33,7 +34,21 @@ def cli() -> None:
 
 
 for command in (
-    *(run, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command, show),
+    *(
+        run,
+        submit,
+        status,
+        cancel,
+        resume,
+        retry,
+        quarantine,
+        reap,
+        delete,
+        entities,
+        export_command,
+        search,
+        show,
+    ),
     *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
 ):
     cli.add_command(command)

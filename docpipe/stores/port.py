@@ -18,6 +18,7 @@ from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
+from docpipe.stores.text_search import PageHit, Term
 from docpipe.stores.values import (
     ALL,
     Claim,
@@ -132,6 +133,12 @@ class Store(GraphStore, Protocol):
 
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The documents that match, newest first."""
+        ...
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        """Pages of completed documents that hold the terms, the best first; of all projects if None."""
         ...
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:

@@ -32,6 +32,7 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
+from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
     Claim,
     Copy,
@@ -402,6 +403,18 @@ def member_of(row: Mapping[str, Any]) -> EntityMember:
         label=row["label"],
         spellings=row["spellings"],
         mention_count=row["mention_count"],
+    )
+
+
+def page_hit_of(row: Mapping[str, Any]) -> PageHit:
+    return PageHit(
+        ref=Ref(row["document_uuid"], row["run"]),
+        name=row["name"],
+        project_id=row["project_id"],
+        page=page_of(row),
+        text=row["text"],
+        marked=marked_ranges(row["marked"]),
+        score=row["score"],
     )
 
 

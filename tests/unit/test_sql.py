@@ -30,6 +30,7 @@ HOMES = {
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
+    "search": ["searchable", "words", "index_pages", "search"],
     "erasure": ["delete", "erasures", "erased", "traces"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docpipe.errors import StoreUnavailableError
 from docpipe.stores.ids import storable
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite import ledger, page_index
 from docpipe.stores.sqlite.file import OVERWRITES, SqliteFile
 from docpipe.stores.values import Copy, Erasure
 
@@ -20,8 +20,9 @@ _OF_A_DOCUMENT = {
     **dict.fromkeys(
         (
             "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history", "docpipe_pages",
-            "docpipe_chunks", "docpipe_mentions", "docpipe_entities", "docpipe_relations", "docpipe_edges",
-            "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures",
+            "docpipe_page_search", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
+            "docpipe_relations", "docpipe_edges", "docpipe_entity_names", "docpipe_entity_linked",
+            "docpipe_erasures",
         ),
         "document_uuid",
     ),
@@ -87,6 +88,7 @@ class SqliteErasures(SqliteFile):
             if connection.execute("pragma user_version").fetchone()[0] < OVERWRITES:
                 connection.execute("vacuum")  # an earlier docpipe did not overwrite what it deleted
                 connection.execute(f"pragma user_version = {OVERWRITES}")
+            page_index.forget_words(connection)
         except sqlite3.OperationalError as error:
             raise StoreUnavailableError(
                 f"The store {self.path} cannot be cleaned right now: {error}."

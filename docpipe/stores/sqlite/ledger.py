@@ -17,6 +17,7 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.sqlite import page_index
 from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
 JSON_COLUMNS = {
@@ -326,6 +327,7 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
         "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
         (ref.run, ref.document_uuid, ref.run),
     )
+    page_index.index_pages(db, ref)
     set_status(db, ref, final, final)
 
 

@@ -38,6 +38,7 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.supabase.project_entities import SupabaseGraph
 from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_json, keys, match
+from docpipe.stores.text_search import PageHit, Term, websearch
 from docpipe.stores.values import (
     ALL,
     Claim,
@@ -54,7 +55,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129141100"
+SCHEMA_VERSION = "20261129151200"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -288,6 +289,12 @@ class SupabaseStore(SupabaseGraph):
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        found = self._rpc("search", p_query=websearch(query), p_project=project_id, p_limit=limit)
+        return [rows.page_hit_of(row) for row in found]
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
         """Asked once, without repeats: whoever watches asks again anyway, and must not wait for long."""

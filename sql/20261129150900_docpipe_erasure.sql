@@ -83,6 +83,7 @@ language sql stable set search_path = public, extensions as $$
                 select 1 from public.docpipe_page_ranges r where r.token = s.token)),
         'docpipe_history', (select count(*) from public.docpipe_history where document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
+        'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),

@@ -13,8 +13,8 @@ declare
     v_service boolean := exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role');
     v_tables text[] := array[
         'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges',
-        'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_chunks', 'docpipe_mentions',
-        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_entity_names',
+        'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_page_search', 'docpipe_chunks',
+        'docpipe_mentions', 'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_entity_names',
         'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
         'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures'
     ];

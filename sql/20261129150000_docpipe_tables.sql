@@ -192,6 +192,18 @@ create table if not exists public.docpipe_pages (
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
 
+-- What searches look at: the pages of the run whose results are read.
+create table if not exists public.docpipe_page_search (
+    document_uuid text not null,
+    run integer not null,
+    number integer not null,
+    text text not null,                                        -- as docpipe_searchable makes it
+    words tsvector not null,                                   -- English word forms, and all words as they stand
+    primary key (document_uuid, run, number),
+    foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
+);
+create index if not exists docpipe_page_search_words_idx on public.docpipe_page_search using gin (words);
+
 create table if not exists public.docpipe_chunks (
     document_uuid text not null,
     run integer not null,

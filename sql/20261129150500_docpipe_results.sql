@@ -122,6 +122,7 @@ begin
      where document_uuid = p_document and run = p_run;
     update public.source_documents set docpipe_result_run = p_run
      where document_uuid = p_document and docpipe_run = p_run;
+    perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
     return true;
 end $$;
