@@ -110,6 +110,10 @@ class Project:
         """As `Pipeline.status`. Raises `DocumentNotFoundError`."""
         return self.pipeline.status(self._own(document_uuid))
 
+    def search_text(self, query: str, *, limit: int = 20) -> list[Passage]:
+        """As `Pipeline.search_text`, in this project. Raises `ConfigurationError`."""
+        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit)
+
     def list(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The project's documents that match, newest first, whatever project `selection` names."""
         own = replace(selection, project_id=self.project_id)
@@ -122,10 +126,6 @@ class Project:
     def delete(self, document_uuid: str) -> bool:
         """As `Pipeline.delete`. Raises `DocumentNotFoundError`."""
         return self.pipeline.delete(self._own(document_uuid))
-
-    def search_text(self, query: str, *, limit: int = 20) -> list[Passage]:
-        """As `Pipeline.search_text`, in this project. Raises `ConfigurationError`."""
-        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit)
 
     # --- entities and graphs --------------------------------------------------------------------
 

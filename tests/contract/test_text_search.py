@@ -14,6 +14,7 @@ from docpipe.models import Line, Method, Page, Ref, StageOutput
 from docpipe.pipeline.text_search import Passage, search_text
 from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import Part
 from tests.contract.test_store import OUTPUTS, new, run_stage
 
 EMPTY = {
@@ -30,7 +31,7 @@ def read(*texts: str) -> StageOutput:
         lines, place = [], start
         for row, line in enumerate(text.split("\n")):
             end = place + len(line)
-            lines.append(Line(place, end, (0.0, 10.0 * row, float(len(line)), 10.0 * row + 10), None))
+            lines.append(Line(place, end, (0.0, 10.0 * row, float(len(line)), 10.0 * row + 10), 1.0))
             place = end + 1
         pages.append(Page(number, start, start + len(text), 612.0, 792.0, Method.TEXT, tuple(lines)))
         start += len(text) + 1
@@ -114,7 +115,7 @@ def test_what_was_found_is_shown_in_the_snippet_and_on_the_page(store: Store) ->
         ((4.0, 10.0, 10.0, 20.0),),
         ((4.0, 20.0, 10.0, 30.0),),
     ]
-    text = store.load(ref, ["text"]).text  # type: ignore[list-item]
+    text = store.load(ref, [Part.TEXT]).text
     assert [text[place.start : place.end] for place in passage.places] == ["Lender", "lender"]
 
 

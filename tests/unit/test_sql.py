@@ -31,7 +31,7 @@ HOMES = {
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
     "search": ["searchable", "words", "index_pages", "search"],
-    "erasure": ["delete", "erasures", "erased", "traces"],
+    "erasure": ["delete", "expire", "forget_history", "erasures", "erased", "traces"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],
