@@ -12,11 +12,11 @@ import boto3
 import pytest
 import redis
 
+from docpipe.cli.takeover.queue import importing as queue
+from docpipe.cli.takeover.tables import triggers
 from docpipe.models import Failure
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.takeover.queue import importing as queue
-from docpipe.takeover.tables import triggers
 from tests.integration.importing import settings_of
 from tests.integration.legacy_database import build, fill, table
 from tests.integration.reader import Reader, sections

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from docpipe.takeover import migrate, takeover
+from docpipe.cli.takeover import migrate, takeover
 from tests.integration.legacy_database import run, table, value
 from tests.sql.catalogue import Catalogue, catalogue, differences
 from tests.sql.dump import SCHEMA, present_schema

@@ -6,9 +6,9 @@ import inspect
 import re
 from pathlib import Path
 
+from docpipe.cli.takeover.migrate import migrations
 from docpipe.stores import ledger_rules
 from docpipe.stores.supabase.store import SCHEMA_VERSION
-from docpipe.takeover.migrate import migrations
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
 _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(", re.M)

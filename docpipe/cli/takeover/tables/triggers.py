@@ -16,13 +16,13 @@ from pathlib import Path
 
 import psycopg
 
+from docpipe.cli.takeover import undo
+from docpipe.cli.takeover.changes import MODES
+from docpipe.cli.takeover.connection import connected, naming
+from docpipe.cli.takeover.schema import PIPELINE_TABLES, QUEUE_TABLE, columns, quoted, stable
+from docpipe.cli.takeover.tables.probe import Seen, probe
 from docpipe.errors import ConfigurationError
 from docpipe.stores.private_files import make_private_file
-from docpipe.takeover import undo
-from docpipe.takeover.changes import MODES
-from docpipe.takeover.connection import connected, naming
-from docpipe.takeover.schema import PIPELINE_TABLES, QUEUE_TABLE, columns, quoted, stable
-from docpipe.takeover.tables.probe import Seen, probe
 
 KNOWN = (
     "update_source_document_status_on_queue_change",

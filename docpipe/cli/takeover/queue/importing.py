@@ -15,18 +15,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from docpipe.errors import ConfigurationError, PermanentError
-from docpipe.models import Failure, Ref
-from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
-from docpipe.pipeline.pipeline import Pipeline
-from docpipe.sources import TakenIn
-from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.rows import document_row
-from docpipe.stores.values import NewDocument
-from docpipe.takeover import undo
-from docpipe.takeover.connection import connected, naming
-from docpipe.takeover.queue.locators import Where, locators, recorded
-from docpipe.takeover.queue.rows import (
+from docpipe.cli.takeover import undo
+from docpipe.cli.takeover.connection import connected, naming
+from docpipe.cli.takeover.queue.locators import Where, locators, recorded
+from docpipe.cli.takeover.queue.rows import (
     Open,
     key,
     open_rows,
@@ -36,9 +28,17 @@ from docpipe.takeover.queue.rows import (
     unknown_statuses,
     unreadable,
 )
-from docpipe.takeover.schema import QUEUE_TABLE, accepted, columns, literal, one, quoted
-from docpipe.takeover.status_words import Work
-from docpipe.takeover.tables import triggers
+from docpipe.cli.takeover.schema import QUEUE_TABLE, accepted, columns, literal, one, quoted
+from docpipe.cli.takeover.status_words import Work
+from docpipe.cli.takeover.tables import triggers
+from docpipe.errors import ConfigurationError, PermanentError
+from docpipe.models import Failure, Ref
+from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.sources import TakenIn
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.rows import document_row
+from docpipe.stores.values import NewDocument
 
 _IMPORT_LOCK = 0x71756575  # "queu": one importer at a time
 _ON = f"public.{QUEUE_TABLE}"

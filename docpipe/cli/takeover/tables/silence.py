@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from docpipe.takeover.changes import MODES
-from docpipe.takeover.schema import quoted
+from docpipe.cli.takeover.changes import MODES
+from docpipe.cli.takeover.schema import quoted
 
 _ENABLED = """
 select c.relname, t.tgname, t.tgenabled from pg_trigger t join pg_class c on c.oid = t.tgrelid

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from docpipe.takeover.changes import LOOSEN, MODES, Change, Obstacle
-from docpipe.takeover.schema import quoted
+from docpipe.cli.takeover.changes import LOOSEN, MODES, Change, Obstacle
+from docpipe.cli.takeover.schema import quoted
 
 _RULES = """
 select r.rulename, pg_get_ruledef(r.oid), r.ev_enabled

@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from docpipe.cli.takeover import migrate
+from docpipe.cli.takeover.connection import connected
+from docpipe.cli.takeover.queue import stranded
+from docpipe.cli.takeover.queue.importing import sealed_at
+from docpipe.cli.takeover.queue.rows import open_rows, unknown_statuses, unreadable
+from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, one
+from docpipe.cli.takeover.tables import triggers
+from docpipe.cli.takeover.tables.obstacles import find
+from docpipe.cli.takeover.tables.probe import probe
 from docpipe.delivery.monitoring.doctor import Finding
 from docpipe.errors import DocpipeError
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.takeover import migrate
-from docpipe.takeover.connection import connected
-from docpipe.takeover.queue import stranded
-from docpipe.takeover.queue.importing import sealed_at
-from docpipe.takeover.queue.rows import open_rows, unknown_statuses, unreadable
-from docpipe.takeover.schema import QUEUE_TABLE, columns, one
-from docpipe.takeover.tables import triggers
-from docpipe.takeover.tables.obstacles import find
-from docpipe.takeover.tables.probe import probe
 
 _LIVE_SECONDS = 300.0
 

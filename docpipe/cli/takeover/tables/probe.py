@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import psycopg
 
+from docpipe.cli.takeover.connection import naming
+from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, one
+from docpipe.cli.takeover.tables.silence import silence
 from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.formats import READERS
 from docpipe.models.status import COMPLETED
 from docpipe.stores.rows import document_row
 from docpipe.stores.values import NewDocument
-from docpipe.takeover.connection import naming
-from docpipe.takeover.schema import QUEUE_TABLE, columns, one
-from docpipe.takeover.tables.silence import silence
 
 _TEXT = {"text": "Ann met Bob.", "file_type": max(READERS, key=len)}
 """What the first stage found: the MIME type that takes the most room."""

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 import psycopg
 
-from docpipe.takeover.changes import LOOSEN, Change, Obstacle
-from docpipe.takeover.schema import Column, quoted, stable
+from docpipe.cli.takeover.changes import LOOSEN, Change, Obstacle
+from docpipe.cli.takeover.schema import Column, quoted, stable
 
 _UNIQUES = """
 select coalesce(c.conname, k.relname), c.oid is not null,

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import psycopg
 
+from docpipe.cli.takeover import queue_links
+from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word
+from docpipe.cli.takeover.status_words import LAST_STEP, MEANINGS, ORDER, STEPS, VAGUE, Place
 from docpipe.models.status import COMPLETED, WORDS, is_final
-from docpipe.takeover import queue_links
-from docpipe.takeover.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word
-from docpipe.takeover.status_words import LAST_STEP, MEANINGS, ORDER, STEPS, VAGUE, Place
 
 _QUEUE_PLACE = "queue"
 _GRAPH_STATUS = 'n."processingStatus"'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import psycopg
 
+from docpipe.cli.takeover import queue_links
+from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, literal, status_word
+from docpipe.cli.takeover.status_words import ORDER, QUEUE, Work
 from docpipe.models.status import is_final
-from docpipe.takeover import queue_links
-from docpipe.takeover.schema import QUEUE_TABLE, columns, literal, status_word
-from docpipe.takeover.status_words import ORDER, QUEUE, Work
 
 _MARK = "document "
 """What `docpipe_queue_imports.queue_row` begins with for such a document; its uuid follows."""

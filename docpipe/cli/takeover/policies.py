@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import psycopg
 
+from docpipe.cli.takeover.connection import connected
+from docpipe.cli.takeover.schema import quoted
 from docpipe.errors import ConfigurationError
-from docpipe.takeover.connection import connected
-from docpipe.takeover.schema import quoted
 
 _COLUMNS = """
 select a.attname from pg_attribute a

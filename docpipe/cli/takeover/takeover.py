@@ -12,19 +12,19 @@ from shlex import quote
 
 import psycopg
 
+from docpipe.cli.takeover import undo
+from docpipe.cli.takeover.changes import Change, Obstacle
+from docpipe.cli.takeover.connection import LOCK, connected, naming
+from docpipe.cli.takeover.migrate import Migration, migrations
+from docpipe.cli.takeover.queue import stranded
+from docpipe.cli.takeover.queue.importing import hand_back
+from docpipe.cli.takeover.schema import columns, one
+from docpipe.cli.takeover.status_words import ORDER
+from docpipe.cli.takeover.tables import backfill
+from docpipe.cli.takeover.tables.obstacles import GRAPH, SOURCE, default_change, find
+from docpipe.cli.takeover.tables.probe import TABLES, probe
+from docpipe.cli.takeover.tables.silence import silence
 from docpipe.errors import ConfigurationError, PermissionDeniedError
-from docpipe.takeover import undo
-from docpipe.takeover.changes import Change, Obstacle
-from docpipe.takeover.connection import LOCK, connected, naming
-from docpipe.takeover.migrate import Migration, migrations
-from docpipe.takeover.queue import stranded
-from docpipe.takeover.queue.importing import hand_back
-from docpipe.takeover.schema import columns, one
-from docpipe.takeover.status_words import ORDER
-from docpipe.takeover.tables import backfill
-from docpipe.takeover.tables.obstacles import GRAPH, SOURCE, default_change, find
-from docpipe.takeover.tables.probe import TABLES, probe
-from docpipe.takeover.tables.silence import silence
 
 _STEP = "apply"
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 
 import psycopg
 
+from docpipe.cli.takeover.changes import LOOSEN, Change, Obstacle
+from docpipe.cli.takeover.schema import QUEUE_TABLE, Column, columns, literal, one, quoted
+from docpipe.cli.takeover.status_words import Place
+from docpipe.cli.takeover.tables import retype, rules, uniques
 from docpipe.formats import READERS
-from docpipe.takeover.changes import LOOSEN, Change, Obstacle
-from docpipe.takeover.schema import QUEUE_TABLE, Column, columns, literal, one, quoted
-from docpipe.takeover.status_words import Place
-from docpipe.takeover.tables import retype, rules, uniques
 
 SOURCE, GRAPH = "source_documents", "neo4j_documents"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from docpipe.takeover.schema import literal
+from docpipe.cli.takeover.schema import literal
 
 _OBJECTS = """
 with foreign_tables as (select oid, relname from pg_class

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from docpipe.takeover.connection import connected, naming
+from docpipe.cli.takeover.connection import connected, naming
 
 _FILE = re.compile(r"^(\d{14})_(\w+)\.sql$")
 
@@ -34,7 +34,7 @@ class Migration:
 
 def _folder() -> Traversable:
     packaged = files("docpipe") / "sql"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "sql"  # a source checkout
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "sql"  # a source checkout
 
 
 def migrations() -> list[Migration]:

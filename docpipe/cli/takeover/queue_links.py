@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from docpipe.takeover.schema import QUEUE_TABLE, columns, quoted
+from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, quoted
 
 _NAMED = {
     "source_document_uuid": "document_uuid",

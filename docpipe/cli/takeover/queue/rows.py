@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import psycopg
 
+from docpipe.cli.takeover import queue_links
+from docpipe.cli.takeover.queue import stranded
+from docpipe.cli.takeover.queue.stranded import row_name
+from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word
+from docpipe.cli.takeover.status_words import QUEUE, Work
 from docpipe.errors import ConfigurationError
-from docpipe.takeover import queue_links
-from docpipe.takeover.queue import stranded
-from docpipe.takeover.queue.stranded import row_name
-from docpipe.takeover.schema import QUEUE_TABLE, columns, literal, one, quoted, status_word
-from docpipe.takeover.status_words import QUEUE, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from docpipe.formats import READERS
-from docpipe.models.status import WORDS, is_final
-from docpipe.takeover.changes import LOOSEN, MODES, Change, Obstacle
-from docpipe.takeover.schema import (
+from docpipe.cli.takeover.changes import LOOSEN, MODES, Change, Obstacle
+from docpipe.cli.takeover.schema import (
     Check,
     Column,
     checks,
@@ -21,7 +19,9 @@ from docpipe.takeover.schema import (
     stable,
     taken_by_domain,
 )
-from docpipe.takeover.status_words import MEANINGS, ORDER, Place, same_kind
+from docpipe.cli.takeover.status_words import MEANINGS, ORDER, Place, same_kind
+from docpipe.formats import READERS
+from docpipe.models.status import WORDS, is_final
 
 _WORD_TYPE = "character varying(50)"
 
