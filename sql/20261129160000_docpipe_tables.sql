@@ -344,6 +344,18 @@ create table if not exists public.docpipe_erasures (
     at timestamptz not null default now()
 );
 
+-- What people did by docpipe's surfaces. A row is written before anything is done; its id makes that happen once.
+create table if not exists public.docpipe_actions (
+    id text primary key,
+    at timestamptz not null default clock_timestamp(),
+    who text not null,
+    action text not null,
+    target text,                                               -- null once the document is deleted
+    project_id text,
+    why text not null default ''
+);
+create index if not exists docpipe_actions_at_idx on public.docpipe_actions (at);
+
 -- What `docpipe db` and `docpipe queue` changed in tables that were there before, and how to undo it.
 create table if not exists public.docpipe_undo (
     id bigint generated always as identity primary key,

@@ -110,7 +110,7 @@ $$;
 
 -- The newest documents that match, newest first.
 -- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
--- project_id, engine (its beginning), since, until.
+-- project_id, engine (its beginning), since, until, name (a part of it), before (a document: only older ones).
 create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
 language sql stable set search_path = public, extensions as $$
     with wanted as (select p_selection::jsonb as w)
@@ -131,6 +131,10 @@ language sql stable set search_path = public, extensions as $$
                      where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                        and pg_catalog.starts_with(e.engine, w->>'engine')))
            and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
+           and (not w ? 'name' or pg_catalog.strpos(
+                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
+           and (not w ? 'before' or d.id < (
+                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
            and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
          order by d.id desc
          limit p_limit) found;

@@ -31,6 +31,7 @@ begin
                      select token from public.docpipe_page_ranges where document_uuid = p_document);
     delete from public.docpipe_runs where document_uuid = p_document;
     delete from public.docpipe_history where document_uuid = p_document;
+    update public.docpipe_actions set target = null where pg_catalog.strpos(target, p_document) > 0;
     delete from public.docpipe_former_status where document_uuid = p_document;
     update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
     delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
@@ -138,6 +139,7 @@ language sql stable set search_path = public, extensions as $$
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
         'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),
+        'docpipe_actions', (select count(*) from public.docpipe_actions where pg_catalog.strpos(target, p_document) > 0),
         'docpipe_erasures', (select count(*) from public.docpipe_erasures where document_uuid = p_document),
         'docpipe_entity_blocks', (select count(*) from public.docpipe_entity_blocks b where not exists (
                 select 1 from public.docpipe_entity_names n where n.project_id = b.project_id and n.key = b.key)),

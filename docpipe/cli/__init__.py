@@ -23,6 +23,7 @@ from docpipe.cli.run import run
 from docpipe.cli.search import search
 from docpipe.cli.show import show
 from docpipe.cli.terminal import echo
+from docpipe.cli.web import web
 from docpipe.cli.worker import worker
 from docpipe.errors import DocpipeError
 
@@ -49,7 +50,7 @@ for command in (
         search,
         show,
     ),
-    *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
+    *(watch, s3, monitor, health_command, metrics, web, worker, doctor, db, queue),
 ):
     cli.add_command(command)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from docpipe.formats import open_document
 from docpipe.formats.base import Limits, PageImage
+from docpipe.models import PageRange
 
 DPI = 110
 _QUALITY = 60
@@ -21,10 +22,15 @@ _LARGEST = 16383
 """Pixels of a side, WebP's limit."""
 
 
-def page_pictures(path: Path, name: str, limits: Limits, report: Callable[[int], None]) -> dict[int, str]:
+def page_pictures(
+    path: Path, name: str, limits: Limits, report: Callable[[int], None], pages: PageRange | None = None
+) -> dict[int, str]:
     """Page number to a `data:` address, for pages that the format can draw.
 
     `report` is called with each page when it is done.
+
+    Args:
+        pages: only these; None: all.
 
     Raises:
         DocpipeError: as reading the document does.
@@ -32,7 +38,8 @@ def page_pictures(path: Path, name: str, limits: Limits, report: Callable[[int],
     reader = open_document(path, name, limits)
     try:
         found = {}
-        for number, page in enumerate(reader.pages(), 1):
+        wanted = (pages.first, pages.last) if pages else (1, None)
+        for number, page in enumerate(reader.pages(*wanted), wanted[0]):
             if page.image:
                 found[number] = _address(page.image(DPI), page.width)
             report(number)

@@ -20,7 +20,7 @@ _Ranges = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Occurrence:
     """One occurrence: a half-open range of the document's text, and its boxes on the page, one a line."""
 
     start: int
@@ -42,7 +42,7 @@ class Passage:
     """Text around the first occurrence, on one line."""
     marks: tuple[tuple[int, int], ...]
     """What was found, as half-open ranges of `snippet`."""
-    places: tuple[Place, ...]
+    places: tuple[Occurrence, ...]
     score: float
     """The higher the better; to be compared within one answer only."""
 
@@ -75,11 +75,11 @@ def _passage(hit: PageHit, found: _Ranges) -> Passage:
     )
 
 
-def _place(hit: PageHit, start: int, end: int) -> Place:
+def _place(hit: PageHit, start: int, end: int) -> Occurrence:
     if hit.text.startswith(_DIVIDED, end):  # the hyphen and the line's end, which `searchable` moved there
         end += len(_DIVIDED)
     start, end = hit.page.start + start, min(hit.page.start + end, hit.page.end)
-    return Place(start, end, boxes_of(hit.page, start, end))
+    return Occurrence(start, end, boxes_of(hit.page, start, end))
 
 
 def _snippet(text: str, found: _Ranges) -> tuple[str, tuple[tuple[int, int], ...]]:

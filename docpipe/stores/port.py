@@ -22,6 +22,7 @@ from docpipe.stores.statistics import Statistics
 from docpipe.stores.text_search import PageHit, Term
 from docpipe.stores.values import (
     ALL,
+    Action,
     Claim,
     Heartbeat,
     NewDocument,
@@ -140,6 +141,14 @@ class Store(GraphStore, ErasureStore, Protocol):
         self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
     ) -> list[PageHit]:
         """Pages of completed documents that hold the terms, the best first; of all projects if None."""
+        ...
+
+    def record_action(self, action: Action) -> bool:
+        """Write down what somebody is about to do; false if its id was written down before."""
+        ...
+
+    def actions(self, project_id: str | None = None, *, limit: int = 50) -> list[Action]:
+        """What was done last, newest first; of all projects if None."""
         ...
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:

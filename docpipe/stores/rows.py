@@ -34,6 +34,7 @@ from docpipe.models import (
 )
 from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
+    Action,
     Claim,
     Copy,
     Erasure,
@@ -415,6 +416,24 @@ def page_hit_of(row: Mapping[str, Any]) -> PageHit:
         text=row["text"],
         marked=marked_ranges(row["marked"]),
         score=row["score"],
+    )
+
+
+def action_row(action: Action) -> Row:
+    row = asdict(action)
+    del row["at"]
+    return row
+
+
+def action_of(row: Mapping[str, Any]) -> Action:
+    return Action(
+        id=row["id"],
+        who=row["who"],
+        action=row["action"],
+        target=row["target"],
+        project_id=row["project_id"],
+        why=row["why"],
+        at=_time(row["at"]),
     )
 
 

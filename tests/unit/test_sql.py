@@ -32,6 +32,7 @@ HOMES = {
     ],
     "search": ["searchable", "words", "index_pages", "search"],
     "erasure": ["delete", "expire", "forget_history", "erasures", "erased", "traces"],
+    "actions": ["record_action", "list_actions"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],

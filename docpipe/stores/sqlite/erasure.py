@@ -109,7 +109,12 @@ class SqliteErasures(SqliteFile):
                 for table, named in _OF_A_PROJECT.items()
             }
         files = {"store file": self.path, "log": self.path.with_name(f"{self.path.name}-wal")}
+        of_document["docpipe_actions"] = self._actions_on(document_uuid)
         return of_document | of_nobody | {name: _holds(path, document_uuid) for name, path in files.items()}
+
+    def _actions_on(self, document_uuid: str) -> int:
+        query = "select count(*) from docpipe_actions where instr(target, ?) > 0"
+        return _count(self._connection(), query, document_uuid)
 
     def _forget_deleted(self) -> None:
         """Take what was deleted out of the free pages and the log. Raises `StoreUnavailableError`."""
@@ -148,6 +153,7 @@ def _delete(db: sqlite3.Connection, document_uuid: str) -> list[Copy] | None:
         "select key from docpipe_entity_names where document_uuid = ?", (document_uuid,)
     ).fetchall()
     copies = _note(db, document_uuid)
+    db.execute("update docpipe_actions set target = null where instr(target, ?) > 0", (document_uuid,))
     db.execute("delete from source_documents where document_uuid = ?", (document_uuid,))
     prune(db, document["project_id"] or "", [row["key"] for row in named])
     return copies

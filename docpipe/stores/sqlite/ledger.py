@@ -386,6 +386,8 @@ _CONDITIONS = {
     " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
     "since": "d.updated_at >= ?",
     "until": "d.updated_at < ?",
+    "name": "instr(lower(d.original_file_name), lower(?)) > 0",
+    "before": "d.id < (select b.id from source_documents b where b.document_uuid = ?)",
 }
 
 

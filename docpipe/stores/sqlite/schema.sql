@@ -280,6 +280,17 @@ create table if not exists docpipe_entity_linked (
     run integer not null
 );
 
+create table if not exists docpipe_actions (
+    id text primary key,
+    at text not null,
+    who text not null,
+    action text not null,
+    target text,
+    project_id text,
+    why text not null
+);
+create index if not exists docpipe_actions_at_idx on docpipe_actions (at);
+
 create table if not exists docpipe_erasures (
     document_uuid text primary key,
     copies text not null,

@@ -20,6 +20,7 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite import ledger, recovery
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.erasure import SqliteErasures
 from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.project_entities import SqliteGraph
@@ -42,7 +43,7 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:

@@ -42,6 +42,7 @@ from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_jso
 from docpipe.stores.text_search import PageHit, Term, websearch
 from docpipe.stores.values import (
     ALL,
+    Action,
     Claim,
     Heartbeat,
     NewDocument,
@@ -56,7 +57,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129161200"
+SCHEMA_VERSION = "20261129161300"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -296,6 +297,12 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
     ) -> list[PageHit]:
         found = self._rpc("search", p_query=websearch(query), p_project=project_id, p_limit=limit)
         return [rows.page_hit_of(row) for row in found]
+
+    def record_action(self, action: Action) -> bool:
+        return bool(self._rpc("record_action", p_action=json.dumps(rows.action_row(action))))
+
+    def actions(self, project_id: str | None = None, *, limit: int = 50) -> list[Action]:
+        return [rows.action_of(row) for row in self._rpc("list_actions", p_project=project_id, p_limit=limit)]
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
         """Asked once, without repeats: whoever watches asks again anyway, and must not wait for long."""

@@ -16,7 +16,7 @@ declare
         'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_page_search', 'docpipe_chunks',
         'docpipe_mentions', 'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_entity_names',
         'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
-        'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures'
+        'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions'
     ];
 begin
     for v_name in
