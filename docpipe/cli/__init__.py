@@ -34,7 +34,21 @@ def cli() -> None:
 
 
 for command in (
-    *(run, facts, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command, show),
+    *(
+        run,
+        facts,
+        submit,
+        status,
+        cancel,
+        resume,
+        retry,
+        quarantine,
+        reap,
+        delete,
+        entities,
+        export_command,
+        show,
+    ),
     *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
 ):
     cli.add_command(command)

@@ -27,7 +27,7 @@ _KEYS = ("source", "document_uuid", "kind", "subject", "title", "facts")
 def facts(document: str, as_json: bool, store: str | None) -> None:
     """Show what kind of document it is, and its parties, dates, number, amounts, signatories.
 
-    A FILE is taken through all stages in this process, as `docpipe run` does; a UUID is looked up in the store.
+    A FILE is taken through all stages in this process, as by `docpipe run`; a UUID is looked up in the store.
     """
     found = _of_file(document, store) if Path(document).exists() else _of_uuid(document)
     if as_json:

@@ -95,9 +95,7 @@ def relation_edge(uuid: str, index: int, relation: Relation) -> GraphEdge:
 
 
 def fact_edges(uuid: str, index: int, fact: Fact) -> Iterator[GraphEdge]:
-    """From the document to the entity that a fact names; `IS` to the one that the document is. None where a fact
-    names none.
-    """
+    """From the document to the entity that a fact names, if any; `IS` to the one that it is itself."""
     if fact.entity is not None:
         properties = _scalars(fact) | _scalars(fact.evidence)
         for name in ("type", "entity", "holder"):

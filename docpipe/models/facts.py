@@ -89,9 +89,9 @@ class Facts:
 
     kind: Kind
     subject: int | None = None
-    """Index of the entity that is this document: an agreement by its title or number, an invoice by its number."""
+    """Index of the entity that it is: an agreement by its title or number, an invoice by its number."""
     title: str = ""
-    """In one line, as the document has it: `SERVICES AGREEMENT`, the subject of a mail; empty where it has none."""
+    """As the document has it, in one line: `SERVICES AGREEMENT`, the subject of a mail; empty without one."""
     evidence: Evidence | None = None
     """Where `title` stands."""
     items: tuple[Fact, ...] = ()

@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.conftest import FACTS, EmbeddedRun
 
 DOCUMENT = "source document_uuid status error warnings text pages chunks mentions entities relations"
+FACTS_KEYS = "kind subject title facts"
 PAGE = "number start end width height method reason confidence part"
 RELATION = "type source target evidence score verb count"
 MENTION = "text label value start end page bbox score"
@@ -93,7 +94,7 @@ def test_the_document_completed_without_warnings(name: str, result: Result) -> N
 
 @each_document
 def test_the_json_has_exactly_the_keys_that_are_documented(result: Result) -> None:
-    assert set(result) == set(DOCUMENT.split())
+    assert set(result) == set(f"{DOCUMENT} {FACTS_KEYS}".split())
     assert _keys(result["pages"]) == {frozenset(PAGE.split())}
     assert _keys(result["chunks"]) == {
         frozenset({"index", "start", "end", "page_from", "page_to", "reading_text"})

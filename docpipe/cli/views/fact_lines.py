@@ -21,9 +21,7 @@ _HEAD = 11
 
 
 def fact_lines(found: Mapping[str, Any], width: int = 80) -> Iterator[str]:
-    """At most eight lines of `found` (the keys of `document_json`), none longer than `width`; none of a document
-    without facts.
-    """
+    """A few lines about `found` (as of `document_json`), none longer than `width`; none without facts."""
     facts: _Facts = found["facts"]
     if not facts:
         return

@@ -81,8 +81,8 @@ def find_mentions(
     over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
 
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
-    2. a name of the gazetteer, and what the wording of an agreement shows to be its title, a party, its law or
-       its term (`read_wording`), over all that is left,
+    2. a name of the gazetteer, and what the wording of an agreement shows to be its title, a party, its law
+       or its term (`read_wording`), over all that is left,
     3. a pattern for a value (DATE, MONEY) over the engine's values,
     4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
        that is `LeavesTimes` (`find_times`) give way to all of them.

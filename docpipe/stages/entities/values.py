@@ -54,8 +54,8 @@ _PERCENT = re.compile(rf"([-−]?\d[\d.,'’{GAPS}]{{0,26}}?)\s?(?:%|per ?cent\b
 def value_of(label: str, text: str) -> str | None:
     """The value of a mention of this label in its normal form; None where the words leave it open.
 
-    DATE by `iso_date` or `length_of_time`, MONEY by `amount`, PERCENT by `percentage`; PHONE, IBAN, VAT_NUMBER, EMAIL and the
-    numbers of cases, contracts and invoices without what only makes them easier to read.
+    DATE by `iso_date` or `length_of_time`, MONEY by `amount`, PERCENT by `percentage`; PHONE, IBAN, EMAIL,
+    VAT_NUMBER and the numbers of cases, contracts and invoices without what only makes them easier to read.
     """
     form = _FORMS.get(label)
     return form(" ".join(text.split())) if form else None

@@ -47,7 +47,8 @@ def build_graph(
     """Gather the mentions into entities, relate these, and tie everything to the document.
 
     Gives `entities`, `facts` (what the document is and says of itself), `relations` (typed, with
-    evidence) and `edges` (PART_OF, NEXT, MENTIONS, REFERS_TO), checked by `check_graph`. Time and memory are linear in the document, except for sorting.
+    evidence) and `edges` (PART_OF, NEXT, MENTIONS, REFERS_TO), checked by `check_graph`. Time and
+    memory are linear in the document, except for sorting.
 
     Raises:
         InconsistentGraphError: the pages, chunks and mentions do not fit each other; names the nodes.
@@ -55,7 +56,7 @@ def build_graph(
     entities = resolve(mentions, text)
     facts = find_facts(text, pages, mentions, entities)
     said = find_relations(text, pages, mentions, entities, options.relations)
-    relations = joined(said, facts)
+    relations = joined(said, facts, mentions, entities)
     edges = tuple(structural_edges(pages, chunks, mentions, entities))
     faults = check_graph(text, pages, chunks, mentions, entities, relations, edges, facts.subject)
     if faults:

@@ -14,12 +14,15 @@ from docpipe.stages.text.wording.signatures import Signature, read_signatures
 from docpipe.stages.text.wording.values import Said
 
 _EXPIRES = re.compile(
-    r"(?i)\bthis\s+(?:\w+\s+)?(?:agreement|contract|lease)\b[^.;]{0,80}\b(?:ends?|expires?|terminates?|continues?\s+until)\b"
+    r"(?i)\bthis\s+(?:\w+\s+)?(?:agreement|contract|lease)\b[^.;]{0,80}\b(?:ends?|expires?"
+    r"|terminates?|continues?\s+until)\b"
     r"[^.;]{0,30}\b(?:on|until)\s+$"
 )
 _PURPOSE = re.compile(
-    r"(?i)\b(?:an?|the|any|its|total)?\s*((?:[a-z-]+\s){0,2}(?:fees?|prices?|deposit|rent|liability|salary|premium|interest|costs?"
-    r"|charges?|damages|penalty|loan|advance|bonus|payment|budget|commitment|principal(?:\s+amount)?|sum|amount))\b"
+    r"(?i)\b(?:an?|the|any|its|total)?\s*((?:[a-z-]+\s){0,2}(?:fees?|prices?|deposit|rent"
+    r"|liability|salary|premium|interest|costs?"
+    r"|charges?|damages|penalty|loan|advance|bonus|payment|budget|commitment"
+    r"|principal(?:\s+amount)?|sum|amount))\b"
 )
 _REACH = 160
 _LAST = 200
@@ -81,9 +84,15 @@ def _amounts(reading: Reading) -> Iterator[Fact]:
     """Amounts with what they are for, where the words before them in their sentence say it."""
     seen = set()
     for mention in reading.labelled("MONEY"):
-        before = re.split(r"(?<=[a-z)])[.;]\s", reading.text[max(0, mention.start - _REACH) : mention.start])[-1]
+        before = re.split(r"(?<=[a-z)])[.;]\s", reading.text[max(0, mention.start - _REACH) : mention.start])[
+            -1
+        ]
         found = list(_PURPOSE.finditer(before))
-        if found and any(map(str.isdigit, mention.text)) and (key := (reading.entity(mention), found[-1][1])) not in seen:
+        if (
+            found
+            and any(map(str.isdigit, mention.text))
+            and (key := (reading.entity(mention), found[-1][1])) not in seen
+        ):
             seen.add(key)
             shown = mention.start - len(before) + found[-1].start(), mention.end
             role = re.sub(r"(?i)^(?:an?|the|of|for|pay)\s+", "", " ".join(found[-1][1].lower().split()))
@@ -109,5 +118,7 @@ def _holder(reading: Reading, signature: Signature, holders: dict[str, int | Non
     if span is None:
         return None
     key = squeezed(reading.text[slice(*span)])
-    near = next((holder for name, holder in holders.items() if name.startswith(key) or key.startswith(name)), None)
+    near = next(
+        (holder for name, holder in holders.items() if name.startswith(key) or key.startswith(name)), None
+    )
     return near if near is not None else reading.entity(reading.at(*span))

@@ -8,15 +8,38 @@ from collections.abc import Iterator
 from docpipe.models import Fact, FactType, Mention
 from docpipe.stages.graph.facts.reading import Reading
 
-_TO = re.compile(r"(?im)^\W*(?:bill(?:ed)?\s+to|invoice\s+to|sold\s+to|ship\s+to|customer|client|to|rechnung\s+an|attn|kunde|client)\b\s*[.:]?")
+_TO = re.compile(
+    r"(?im)^\W*(?:bill(?:ed)?\s+to|invoice\s+to|sold\s+to|ship\s+to|customer|client|to"
+    r"|rechnung\s+an|attn|kunde|client)\b\s*[.:]?"
+)
 _DATES = (
-    ("due", re.compile(r"(?i)\b(?:due(?:\s+(?:date|by|on))?|payable\s+(?:by|until)|pay\s+by|fällig\w*|échéance|zahlbar\s+bis)\b[^\n]{0,12}$")),
-    ("issued", re.compile(r"(?i)\b(?:invoice\s+date|date\s+of\s+(?:issue|invoice)|issued?(?:\s+(?:on|date))?|dated?|rechnungsdatum|datum|fecha|data)\b[^\n]{0,12}$")),
+    (
+        "due",
+        re.compile(
+            r"(?i)\b(?:due(?:\s+(?:date|by|on))?|payable\s+(?:by|until)|pay\s+by|fällig\w*|échéance|zahlbar\s+bis)\b[^\n]{0,12}$"
+        ),
+    ),
+    (
+        "issued",
+        re.compile(
+            r"(?i)\b(?:invoice\s+date|date\s+of\s+(?:issue|invoice)|issued?(?:\s+(?:on|date))?|dated?|rechnungsdatum|datum|fecha|data)\b[^\n]{0,12}$"
+        ),
+    ),
 )
 _AMOUNTS = (
-    ("subtotal", re.compile(r"(?i)\b(?:sub-?\s?total|net(?:\s+(?:amount|total))?|zwischensumme|netto|total\s+ht|sous-total)\b[^\n]*$")),
+    (
+        "subtotal",
+        re.compile(
+            r"(?i)\b(?:sub-?\s?total|net(?:\s+(?:amount|total))?|zwischensumme|netto|total\s+ht|sous-total)\b[^\n]*$"
+        ),
+    ),
     ("tax", re.compile(r"(?i)\b(?:vat|sales\s+tax|tax|gst|hst|mwst|ust|tva|iva|btw)\b[^\n]*$")),
-    ("total", re.compile(r"(?i)\b(?:grand\s+total|total(?:\s+(?:due|amount|ttc))?|amount\s+(?:due|payable)|balance\s+due|gesamt\w*|summe|zu\s+zahlen|importe\s+total|totale)\b[^\n]*$")),
+    (
+        "total",
+        re.compile(
+            r"(?i)\b(?:grand\s+total|total(?:\s+(?:due|amount|ttc))?|amount\s+(?:due|payable)|balance\s+due|gesamt\w*|summe|zu\s+zahlen|importe\s+total|totale)\b[^\n]*$"
+        ),
+    ),
 )
 _PAY = re.compile(r"(?i)\b(?:transfer|remit|pay(?:able)?)\b[^.]{0,80}\bto\s+$")
 _NEAR = 90
@@ -50,7 +73,9 @@ def _issuer(reading: Reading) -> Mention | None:
 
 
 def _receiver(reading: Reading, issuer: Mention | None) -> Mention | None:
-    named = [each for each in reading.labelled("ORG", "PERSON") if reading.entity(each) != reading.entity(issuer)]
+    named = [
+        each for each in reading.labelled("ORG", "PERSON") if reading.entity(each) != reading.entity(issuer)
+    ]
     return next((each for each in named if _is_addressed(reading, each)), named[0] if named else None)
 
 

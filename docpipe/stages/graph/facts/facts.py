@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from docpipe.models import Entity, Fact, Facts, FactType, Kind, Mention, Page, Relation
+from docpipe.models import Entity, Evidence, Fact, Facts, FactType, Kind, Mention, Page, Relation
 from docpipe.stages.graph.facts.agreements import agreement_facts, own_number
 from docpipe.stages.graph.facts.bills import bill_facts
 from docpipe.stages.graph.facts.kinds import kind_of
 from docpipe.stages.graph.facts.letters import letter_facts, mail_facts
 from docpipe.stages.graph.facts.reading import Reading
-from docpipe.stages.text.wording.values import Said
 from docpipe.stages.text.wording.wording import read_wording
 
 _OF_SUBJECT = frozenset({FactType.DATED, FactType.GOVERNED_BY, FactType.SIGNED_BY})
@@ -18,8 +17,17 @@ _OF_SUBJECT = frozenset({FactType.DATED, FactType.GOVERNED_BY, FactType.SIGNED_B
 _NAMED_BY_ROLE = {"signing": "SIGNED_ON", "expiry": "EXPIRES_ON", "due": "DUE_ON"}
 """The type of a relation to a date that is not the one from which the document holds."""
 _RELATED = frozenset(
-    {FactType.PARTY_TO, FactType.DATED, FactType.GOVERNED_BY, FactType.TERM_OF, FactType.SIGNED_BY, FactType.AMOUNT_OF}
+    {
+        FactType.PARTY_TO,
+        FactType.DATED,
+        FactType.GOVERNED_BY,
+        FactType.TERM_OF,
+        FactType.SIGNED_BY,
+        FactType.AMOUNT_OF,
+    }
 )
+_FAR = 800
+"""Characters from one end of a relation's evidence to the other."""
 _AGREEMENTS = frozenset({Kind.AGREEMENT, Kind.AMENDMENT})
 
 
@@ -51,43 +59,74 @@ def _agreement(reading: Reading, kind: Kind) -> Facts:
     said = read_wording(reading.text)
     title = next((each for each in said if each.type is FactType.KIND), None)
     number = own_number(reading)
-    named = number or (reading.at(title.start, title.end) if title else None)
+    named = (reading.at(title.start, title.end) if title else None) or number
     words = " ".join(reading.text[title.start : title.end].split()) if title else ""
     place = reading.evidence(*title.shown) if title else None
     return Facts(kind, reading.entity(named), words, place, _sorted(agreement_facts(reading, said)))
 
 
 def _sorted(facts: Sequence[Fact]) -> tuple[Fact, ...]:
-    return tuple(sorted(facts, key=lambda fact: (fact.evidence.start, fact.evidence.end, fact.type, fact.role)))
+    return tuple(
+        sorted(facts, key=lambda fact: (fact.evidence.start, fact.evidence.end, fact.type, fact.role))
+    )
 
 
-def joined(said: Sequence[Relation], facts: Facts) -> tuple[Relation, ...]:
+def joined(
+    said: Sequence[Relation], facts: Facts, mentions: Sequence[Mention], entities: Sequence[Entity]
+) -> tuple[Relation, ...]:
     """The relations of sentences with those that the document's facts are, in the order of their evidence.
 
     Where an agreement's facts name parties or a date, these are its parties and date: what single sentences
     say of its other companies and days is left out.
     """
-    own = list(_fact_relations(facts))
+    own = list(_fact_relations(facts, mentions, entities))
     decided = {relation.type for relation in own} & {"PARTY_TO", "DATED"}
-    known = {(relation.type, relation.source, relation.target) for relation in own}
     kept = [
         relation
         for relation in said
-        if not (relation.type in decided and facts.subject in (relation.source, relation.target))
-        and (relation.type, relation.source, relation.target) not in known
+        if relation.type not in decided or facts.subject not in (relation.source, relation.target)
     ]
-    return tuple(sorted([*kept, *own], key=lambda each: (each.evidence.start, each.evidence.end, each.type)))
+    known = set(map(_key, kept))
+    added = [relation for relation in own if _key(relation) not in known]
+    return tuple(
+        sorted([*kept, *added], key=lambda each: (each.evidence.start, each.evidence.end, each.type))
+    )
 
 
-def _fact_relations(facts: Facts) -> Iterator[Relation]:
+def _key(relation: Relation) -> tuple[str, int, int]:
+    return relation.type, relation.source, relation.target
+
+
+def _fact_relations(
+    facts: Facts, mentions: Sequence[Mention], entities: Sequence[Entity]
+) -> Iterator[Relation]:
     """The facts of an agreement as relations with the entity that it is; of other documents none."""
     if facts.subject is None or facts.kind not in _AGREEMENTS:
         return
+    by_index = {mention.index: mention for mention in mentions}
+    named = [by_index[index] for index in entities[facts.subject].mentions]
     seen = set()
     for fact in facts.items:
         if fact.type in _RELATED and fact.entity is not None and fact.entity != facts.subject:
             ends = (facts.subject, fact.entity) if fact.type in _OF_SUBJECT else (fact.entity, facts.subject)
-            name = _NAMED_BY_ROLE.get(fact.role, fact.type.value) if fact.type is FactType.DATED else fact.type.value
-            if (name, *ends) not in seen:
-                seen.add((name, *ends))
-                yield Relation(name, *ends, fact.evidence, fact.score)
+            relation = Relation(_type(fact), *ends, _with_subject(fact.evidence, named), fact.score)
+            if _key(relation) not in seen:
+                seen.add(_key(relation))
+                yield relation
+
+
+def _type(fact: Fact) -> str:
+    return _NAMED_BY_ROLE.get(fact.role, fact.type.value) if fact.type is FactType.DATED else fact.type.value
+
+
+def _with_subject(evidence: Evidence, named: Sequence[Mention]) -> Evidence:
+    """The evidence with the nearest mention of the document itself, where one stands close by on the page."""
+    near = [
+        (max(evidence.end, each.end) - min(evidence.start, each.start), each)
+        for each in named
+        if each.page == evidence.page
+    ]
+    length, closest = min(near, key=lambda pair: (pair[0], pair[1].start), default=(_FAR, None))
+    if closest is None or length >= _FAR:
+        return evidence
+    return Evidence(min(evidence.start, closest.start), max(evidence.end, closest.end), evidence.page)

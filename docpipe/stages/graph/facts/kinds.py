@@ -10,20 +10,32 @@ from docpipe.stages.text.wording.wording import is_agreement
 
 _HEAD = 1_200
 _BILL = re.compile(
-    r"(?im)^\W*(?:tax\s+|pro-?forma\s+|commercial\s+)?(?:invoice|rechnung|facture|fattura|factura|fatura|faktura|factuur|credit\s+note)\b"
+    r"(?im)^\W*(?:tax\s+|pro-?forma\s+|commercial\s+)?(?:invoice|rechnung|facture|fattura|factura"
+    r"|fatura|faktura|factuur|credit\s+note)\b"
 )
-_RECEIPT = re.compile(r"(?im)^\W*(?:official\s+|cash\s+|sales\s+)?(?:receipt|quittung|kassenbon|reçu|ticket\s+de\s+caisse|scontrino|recibo)\b")
+_RECEIPT = re.compile(
+    r"(?im)^\W*(?:official\s+|cash\s+|sales\s+)?(?:receipt|quittung|kassenbon|reçu"
+    r"|ticket\s+de\s+caisse|scontrino|recibo)\b"
+)
 _PAID = re.compile(r"(?i)\b(?:cash|change\s+due|change|card|visa|mastercard|amount\s+tendered)\b")
 _TOTAL = re.compile(r"(?im)^\W*(?:grand\s+)?total\b")
 MAIL = re.compile(r"(?im)\A(?:\s*(?:from|to|cc|bcc|date|sent|subject|reply-to):[^\n]*\n){2}")
 GREETING = re.compile(
-    r"(?m)^\W*(?:Dear\b|Ladies\s+and\s+Gentlemen|To\s+[Ww]hom\s+it|Sehr\s+geehrte|Madame|Monsieur|Estimad[oa]s?\b|Egregi|Gentile|Geachte)[^\n]{0,80}[,:]?\s*$"
+    r"(?m)^\W*(?:Dear\b|Ladies\s+and\s+Gentlemen|To\s+[Ww]hom\s+it|Sehr\s+geehrte|Madame|Monsieur"
+    r"|Estimad[oa]s?\b|Egregi|Gentile|Geachte)[^\n]{0,80}[,:]?\s*$"
 )
 _COURT = re.compile(
-    r"(?i)\b(?:plaintiffs?|defendants?|tribunal|respondents?|petitioner|appellant|claimant|in\s+the\s+matter\s+of|(?:district|superior|supreme|high)\s+court)\b"
+    r"(?i)\b(?:plaintiffs?|defendants?|tribunal|respondents?|petitioner|appellant|claimant"
+    r"|in\s+the\s+matter\s+of|(?:district|superior|supreme|high)\s+court)\b"
 )
-_FILING = re.compile(r"(?i)securities\s+and\s+exchange\s+commission|\bform\s+(?:10-[kq]|8-k|20-f|s-1|6-k|def\s+14a)\b")
-_AMENDS = re.compile(r"(?im)^\W*(?:(?:first|second|third|fourth|fifth|\w+)\s+)?amendment\s+(?:no\.?\s*\d+\s+)?(?:to|of)\b|\bamendment\s+agreement\b")
+_FILING = re.compile(
+    r"(?i)securities\s+and\s+exchange\s+commission|\bform\s+(?:10-[kq]|8-k|20-f|s-1|6-k"
+    r"|def\s+14a)\b"
+)
+_AMENDS = re.compile(
+    r"(?im)^\W*(?:(?:first|second|third|fourth|fifth|\w+)\s+)?amendment\s+(?:no\.?\s*\d+\s+)?(?:to"
+    r"|of)\b|\bamendment\s+agreement\b"
+)
 _REPORT = re.compile(r"(?im)^[^\n]{0,60}\breport\W*$")
 
 

@@ -9,10 +9,14 @@ from docpipe.models import Fact, FactType, Mention
 from docpipe.stages.graph.facts.kinds import GREETING
 from docpipe.stages.graph.facts.reading import Reading
 
-_FIELD = re.compile(r"(?im)^(?P<name>from|to|cc|date|sent|subject):[^\S\n]*(?P<value>[^\n]*(?:\n[^\S\n]+\S[^\n]*)*)$")
+_FIELD = re.compile(
+    r"(?im)^(?P<name>from|to|cc|date|sent"
+    r"|subject):[^\S\n]*(?P<value>[^\n]*(?:\n[^\S\n]+\S[^\n]*)*)$"
+)
 _HEADS = 3_000
 _CLOSING = re.compile(
-    r"(?m)^\W*(?:(?:Yours|Very|Sincerely|Respectfully|Kind(?:est)?\s+regards|Best|Regards|Mit\s+freundlichen|Cordialement|Veuillez)\b[^\n]{0,60},?)\s*$"
+    r"(?m)^\W*(?:(?:Yours|Very|Sincerely|Respectfully|Kind(?:est)?\s+regards|Best|Regards"
+    r"|Mit\s+freundlichen|Cordialement|Veuillez)\b[^\n]{0,60},?)\s*$"
 )
 _ABOUT = re.compile(r"(?i)^\W*(?:re|subject|betreff|objet|ref|regarding)\s*[:.]\s*")
 _NAMES = ("PERSON", "ORG")
@@ -27,10 +31,15 @@ def mail_facts(reading: Reading) -> tuple[str, tuple[int, int] | None, list[Fact
         if name == "subject" and not subject:
             subject, place = " ".join(field["value"].split()), span
         elif name in ("date", "sent"):
-            facts += [reading.fact(FactType.DATED, each, 0.97, "sent") for each in reading.between(*span, "DATE")][:1]
+            facts += [
+                reading.fact(FactType.DATED, each, 0.97, "sent") for each in reading.between(*span, "DATE")
+            ][:1]
         elif name in ("from", "to", "cc"):
             kind = FactType.SENT_BY if name == "from" else FactType.SENT_TO
-            facts += [reading.fact(kind, each, 0.97, "copy" if name == "cc" else "") for each in _addresses(reading, span)]
+            facts += [
+                reading.fact(kind, each, 0.97, "copy" if name == "cc" else "")
+                for each in _addresses(reading, span)
+            ]
     return subject, place, facts
 
 
@@ -59,13 +68,17 @@ def _senders(reading: Reading, date: Mention | None, head: int) -> Iterator[Ment
     below = list(reading.between(closing.end(), closing.end() + 250, *_NAMES)) if closing else []
     above = reading.between(0, date.start if date else 0, "ORG")
     company = next(above, None) or next((each for each in below if each.label == "ORG"), None)
-    yield from (each for each in (company, next((each for each in below if each.label == "PERSON"), None)) if each)
+    yield from (
+        each for each in (company, next((each for each in below if each.label == "PERSON"), None)) if each
+    )
 
 
 def _receivers(reading: Reading, date: Mention | None, head: int) -> Iterator[Mention]:
     seen = set()
     for each in reading.between(date.end if date else 0, head, *_NAMES):
-        if reading.entity(each) not in seen and not _ABOUT.match(reading.text[reading.line(each.start)[0] : each.start]):
+        if reading.entity(each) not in seen and not _ABOUT.match(
+            reading.text[reading.line(each.start)[0] : each.start]
+        ):
             seen.add(reading.entity(each))
             yield each
 

@@ -54,7 +54,12 @@ class Reading:
         return self.text.rfind("\n", 0, offset) + 1, len(self.text) if end < 0 else end
 
     def fact(
-        self, kind: FactType, mention: Mention, score: float, role: str = "", shown: tuple[int, int] | None = None
+        self,
+        kind: FactType,
+        mention: Mention,
+        score: float,
+        role: str = "",
+        shown: tuple[int, int] | None = None,
     ) -> Fact:
         """The fact that this mention is the document's `kind`, shown by `shown` and the mention itself."""
         start, end = shown or (mention.start, mention.end)

@@ -15,7 +15,7 @@ _ENOUGH = 2
 
 
 def agreement_parties(text: str) -> list[Said]:
-    """The parties that the opening words name; where these name fewer than two, also who signs or is addressed."""
+    """The parties that the opening words name; if fewer than two, also who signs or is addressed."""
     found = read_parties(text)
     if len(_distinct(text, found)) >= _ENOUGH:
         return _distinct(text, found)

@@ -1,4 +1,4 @@
-"""The parties of an agreement without opening words: a letter's addressee, and who is called the Company at its head."""
+"""The parties of an agreement without opening words: a letter's addressee, and who is called the Company."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from docpipe.stages.text.wording.values import Said
 _HEAD = 3_000
 _GREETING = re.compile(r"(?m)^(?:Ladies\s+and\s+Gentlemen|Gentlemen|Dear\s|Dear\b|To\s+[Ww]hom)")
 _CALLED = re.compile(
-    r"(?:,\s+an?\s[^()“\"]{3,120})?(?:,?\s+(?:and|together|including|its|acting|or|its)\b[^()“\"]{0,200})?,?\s*"
+    r"(?:,\s+an?\s[^()“\"]{3,120})?(?:,?\s+(?:and|together|including|its|acting|or"
+    r"|its)\b[^()“\"]{0,200})?,?\s*"
     r"\((?:[^()“\"]{0,120}?)[“\"](?P<term>[A-Z][\w &’'-]{1,40}?),?[”\"]"
 )
-_OFFICE = re.compile(r"(?:[A-Z]\w+\s+)*?(?:of\s+)?(?:Directors|Officers|President|Officer|Director|Employees?|Members?|Stock)\s+(?:of|with)\s+")
+_OFFICE = re.compile(
+    r"(?:[A-Z]\w+\s+)*?(?:of\s+)?(?:Directors|Officers|President|Officer|Director|Employees?"
+    r"|Members?|Stock)\s+(?:of|with)\s+"
+)
 _ARTICLE = re.compile(r"\b[Aa]n?\s$")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 FORM = (
-    r"(?i:incorporated|inc|ltd|limited|l\.?l\.?c|l\.?l\.?l?\.?p|l\.?p|p\.?l\.?c|corporation|corp|company|co|gmbh|ag|kg|s\.?a"
+    r"(?i:incorporated|inc|ltd|limited|l\.?l\.?c|l\.?l\.?l?\.?p|l\.?p|p\.?l\.?c|corporation|corp"
+    r"|company|co|gmbh|ag|kg|s\.?a"
     r"|s\.?[àa]\.?r\.?l|s\.r\.l|b\.?v|n\.?v|asa|a/s|pty|oy|ab|n\.?a|s\.?p\.?a|k\.k|s\.?e|pte|bhd)(?![\w&])\.?"
 )
 """A company's legal form, in capitals or not."""
@@ -22,22 +23,30 @@ NAME = re.compile(
 
 _ENDS_WITH_FORM = re.compile(rf"(?:^|[\s,]){FORM}$")
 _ORGANISED = re.compile(
-    r"(?i)\b(?:bank|trust|university|college|institute|fund|partners|holdings?|group|capital|technolog(?:y|ies)|systems"
-    r"|sciences|pharmaceuticals?|laboratories|stores|services|associates|international|industries|enterprises|solutions"
-    r"|networks?|communications|energy|health(?:care)?|medical|department|authority|foundation|ministry|therapeutics"
-    r"|securities|acquisition|resources|association|agency|software|entertainment|financial|insurance|products)\b|&"
+    r"(?i)\b(?:bank|trust|university|college|institute|fund|partners|holdings?|group|capital"
+    r"|technolog(?:y|ies)|systems"
+    r"|sciences|pharmaceuticals?|laboratories|stores|services|associates|international|industries"
+    r"|enterprises|solutions"
+    r"|networks?|communications|energy|health(?:care)?|medical|department|authority|foundation"
+    r"|ministry|therapeutics"
+    r"|securities|acquisition|resources|association|agency|software|entertainment|financial"
+    r"|insurance|products)\b|&"
 )
-_INDIVIDUAL = re.compile(r"(?i)\b(?:individual|employee|executive|consultant|associate|director|advisor|contractor|mr|ms|mrs)\b")
-_NO_NAME = frozenset(
-    """
-    a agreement an and any associate background between both buyer by client company confidential confidentiality
-    consultant contract contractor corporation counterparty customer date dated deed disclosing discloser distributor
-    each effective either employee employer entity exhibit executive first following for form his her i in individual introduction
-    investor it its landlord lease lender lessee lessor licensee licensor logo name now of on other our owner
-    participant parties party print printed provider purchaser recipient receiving recital recitals schedule second section seller signature
-    such supplier tenant that the their these this title to undersigned us vendor we whereas witness witnesseth you your
-    """.split()
+_INDIVIDUAL = re.compile(
+    r"(?i)\b(?:individual|employee|executive|consultant|associate|director|advisor|contractor|mr"
+    r"|ms|mrs)\b"
 )
+_NO_NAME_WORDS = """
+    a agreement an and any associate background between both buyer by client company confidential
+    confidentiality consultant contract contractor corporation counterparty customer date dated deed
+    disclosing discloser distributor each effective either employee employer entity exhibit executive
+    first following for form his her i in individual introduction investor it its landlord lease lender
+    lessee lessor licensee licensor logo name now of on other our owner participant parties party print
+    printed provider purchaser recipient receiving recital recitals schedule second section seller
+    signature such supplier tenant that the their these this title to undersigned us vendor we whereas
+    witness witnesseth you your
+"""
+_NO_NAME = frozenset(_NO_NAME_WORDS.split())
 _PAPER = re.compile(r"(?i)\b(?:agreement|plan|act|policy|program|corporation\s+law)$")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"(?:[,;:\s-]|(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\bCorp)\.)+$")
@@ -82,11 +91,13 @@ def squeezed(name: str) -> str:
 
 
 def label_of(name: str, described: str = "") -> str:
-    """ORG or PERSON, by the name's form and the words that follow it (`an individual`, `a Delaware corporation`)."""
+    """ORG or PERSON, by the name's form and the words behind it (`an individual`, `a Delaware company`)."""
     words = name.split()
     if _ENDS_WITH_FORM.search(name) or _ORGANISED.search(name):
         return "ORG"
-    if re.search(r"(?i)\b(?:corporation|company|partnership|limited|organi[sz]ed|incorporated)\b", described[:160]):
+    if re.search(
+        r"(?i)\b(?:corporation|company|partnership|limited|organi[sz]ed|incorporated)\b", described[:160]
+    ):
         return "ORG"
     if _INDIVIDUAL.search(described[:160]) or 2 <= len(words) <= 4:
         return "PERSON"

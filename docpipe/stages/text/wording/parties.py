@@ -1,4 +1,4 @@
-"""The parties of an agreement, by its opening words: `between X, a Delaware corporation (the "Borrower"), and Y`."""
+"""The parties of an agreement, by its opening words: `between X, a company (the "Borrower"), and Y`."""
 
 from __future__ import annotations
 
@@ -14,33 +14,67 @@ HEAD = 8_000
 _LONGEST = 2_500
 
 _OPENS = re.compile(
-    r"(?:(?i:\bby\s+and\s+(?:between|among)(?:st)?\b)|\bbetween\b|\bamong(?:st)?\b|\bPARTIES\s*:)(?i:\s+and\s+among)?\s*:?\s*"
+    r"(?:(?i:\bby\s+and\s+(?:between|among)(?:st)?\b)|\bbetween\b|\bamong(?:st)?\b"
+    r"|\bPARTIES\s*:)(?i:\s+and\s+among)?\s*:?\s*"
 )
-_PAPER = re.compile(r"(?i)\b(?:agreement|contract|lease|deed|covenant|amendment|nda|memorandum|letter|undertaking)s?\b")
+_PAPER = re.compile(
+    r"(?i)\b(?:agreement|contract|lease|deed|covenant|amendment|nda|memorandum|letter"
+    r"|undertaking)s?\b"
+)
 _NO_PAPER = re.compile(
-    r"(?i)\b(?:relationship|discussions?|negotiations?|transactions?|communications?|exchange|combination|difference|conflict"
-    r"|dispute|merger|understanding|disclosed|confidential\s+information)\s+(?:or\s+\w+\s+)?(?:is\s+|are\s+)?$"
+    r"(?i)\b(?:relationship|discussions?|negotiations?|transactions?|communications?|exchange"
+    r"|combination|difference|conflict"
+    r"|dispute|merger|understanding|disclosed"
+    r"|confidential\s+information)\s+(?:or\s+\w+\s+)?(?:is\s+|are\s+)?$"
 )
-_ABBREVIATIONS = ("Inc", "INC", "Ltd", "LTD", "Co", "CO", "Corp", "CORP", "No", "St", "Mr", "Ms", "Mrs", "Dr", "Ave", "Blvd", "d/b/a")
+_ABBREVIATIONS = (
+    "Inc",
+    "INC",
+    "Ltd",
+    "LTD",
+    "Co",
+    "CO",
+    "Corp",
+    "CORP",
+    "No",
+    "St",
+    "Mr",
+    "Ms",
+    "Mrs",
+    "Dr",
+    "Ave",
+    "Blvd",
+    "d/b/a",
+)
 _SENTENCE = re.compile(
     r"(?<!\b[A-Z])" + "".join(rf"(?<!\b{word})" for word in _ABBREVIATIONS) + r"\.\s+(?=[A-Z“\"(\d])"
 )
 _STOP = re.compile(
-    r"\b(?i:w\s?i\s?t\s?n\s?e\s?s\s?s\s?e\s?t\s?h|whereas|now,?\s+therefore|in\s+consideration|(?-i:RECITALS?|R E C I T A L S"
+    r"\b(?i:w\s?i\s?t\s?n\s?e\s?s\s?s\s?e\s?t\s?h|whereas|now,?\s+therefore|in\s+consideration"
+    r"|(?-i:RECITALS?|R E C I T A L S"
     r"|BACKGROUND|Recitals|Background|AGREEMENT:|STATEMENT OF|Preliminary|PRELIMINARY))"
 )
-_GAP = re.compile(r"(?:[\s,;:–—-]|\b(?:and|AND|And|both|the|THE|either)\b(?=[\s,])|\((?:\d|[a-z]|i{1,3}|iv)\)|\d\.(?=\s)|[A-Z]\.(?=\s))*")
+_GAP = re.compile(
+    r"(?:[\s,;:–—-]|\b(?:and|AND|And|both|the|THE|either)\b(?=[\s,])|\((?:\d|[a-z]|i{1,3}|iv)\)"
+    r"|\d\.(?=\s)|[A-Z]\.(?=\s))*"
+)
 DEFINED = re.compile(
     r"\(\s*[^()“\"”]{0,120}?[“\"]\s*(?P<term>[^“”\"()]{1,60}?)\s*[,.]?[”\"][^()]{0,200}\)"
     r"|\((?:the\s+)?(?P<bare>[A-Z][\w&-]{1,20}(?:\s[A-Z][\w-]+)?)\):?"
-    r"|\b(?i:hereinafter|herein|hereafter)\s+(?:\w+\s+){0,4}?(?:as\s+)?(?:the\s+)?[“\"]?(?P<called>[A-Z][\w& -]{1,30}?)[”\"]?\s*(?=[,;.)])"
+    r"|\b(?i:hereinafter|herein|hereafter)\s+(?:\w+\s+){0,4}?(?:as\s+)?(?:the\s+)?[“\"]?"
+    r"(?P<called>[A-Z][\w& -]{1,30}?)[”\"]?\s*(?=[,;.)])"
 )
 _PARENTHESIS = re.compile(r"[()]")
-_NEXT = re.compile(r"(?:[,;]?\s+(?:and|AND),?\s+|;\s+|\)\s*[,;]?\s+(?:and\s+)?|[,;]\s*\n\s*)(?:\(?[\dB-Zb-z][.)]\s+)?(?:the\s+)?(?=[a-z]?[A-Z0-9“\"_\[«(])")
+_NEXT = re.compile(
+    r"(?:[,;]?\s+(?:and|AND),?\s+|;\s+|\)\s*[,;]?\s+(?:and\s+)?"
+    r"|[,;]\s*\n\s*)(?:\(?[\dB-Zb-z][.)]\s+)?(?:the\s+)?(?=[a-z]?[A-Z0-9“\"_\[«(])"
+)
 _COLLECTIVE = re.compile(r"(?i)part(?:y|ies)\b|agreement$|date$|individually|collectively")
 _PARTY_FOLLOWS = re.compile(
-    r"\s*(?:,\s*(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s+his|in\s+her|of|for|on\s+behalf|and\s+(?:its|any)|its|together|\d)\b"
-    r"|\(|[.;:]|,?\s*$|,?\s+(?:an?|with|having|whose|of|d/b/a|to|regarding|relating|effective|dated|as|on|for|is|located|\d)\b|\n)"
+    r"\s*(?:,\s*(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s+his"
+    r"|in\s+her|of|for|on\s+behalf|and\s+(?:its|any)|its|together|\d)\b"
+    r"|\(|[.;:]|,?\s*$|,?\s+(?:an?|with|having|whose|of|d/b/a|to|regarding|relating|effective"
+    r"|dated|as|on|for|is|located|\d)\b|\n)"
 )
 
 
@@ -80,13 +114,15 @@ def _listed(text: str, start: int, limit: int) -> Iterator[Said]:
         if span and (first or has_form(text[slice(*span)]) or _PARTY_FOLLOWS.match(text, span[1], limit + 1)):
             yield _party(text, span, end)
         first = False
-        place = _next(text, after, end, limit)
+        place = _next(text, end, limit)
 
 
 def _described(text: str, start: int, limit: int) -> int:
     """Where the words about a party end: before the next one, at the end of the sentence, or at the limit."""
     for found in _NEXT.finditer(text, start, limit):
-        if _depth(text, start, found.start() + found.group().startswith(")")) == 0 and _begins(text, found.end(), limit):
+        if _depth(text, start, found.start() + found.group().startswith(")")) == 0 and _begins(
+            text, found.end(), limit
+        ):
             return min(found.start() + found.group().startswith(")"), _sentence_end(text, start, limit))
     return _sentence_end(text, start, limit)
 
@@ -108,7 +144,7 @@ def _begins(text: str, start: int, limit: int) -> bool:
     )
 
 
-def _next(text: str, start: int, end: int, limit: int) -> int | None:
+def _next(text: str, end: int, limit: int) -> int | None:
     found = _NEXT.match(text, end, limit) or _NEXT.match(text, end - 1, limit)
     return found.end() if found and end < limit else None
 

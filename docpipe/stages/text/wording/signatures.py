@@ -1,4 +1,4 @@
-"""Who signs, and for whom: blocks of `NAME OF A COMPANY`, `By: /s/ …`, `Name:`, `Title:` in the columns of a page."""
+"""Who signs, and for whom: blocks of a company's name, `By: /s/ …`, `Name:`, `Title:` in columns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ _NAMED = re.compile(r"(?i)(?:printed\s+|print\s+|type/print\s+)?name(?:\s+of\s+\
 _TITLED = re.compile(r"(?i)(?:title|its)\s*:\s*")
 _ON = re.compile(r"(?i)dated?\s*:\s*(?=\S)")
 _PASSED = re.compile(
-    r"(?i)(?:as\s|for\s+and\s+on\s+behalf|on\s+behalf|d/b/a|a\s|an\s|by\s+its|its\s|date|address|\(|[_\W]*$|logo|signed|agreed|accepted)"
+    r"(?i)(?:as\s|for\s+and\s+on\s+behalf|on\s+behalf|d/b/a|a\s|an\s|by\s+its|its\s|date|address"
+    r"|\(|[_\W]*$|logo|signed|agreed|accepted)"
 )
 _LABELLED = re.compile(r"[A-Za-z’' ]{3,40}:\s*(?=\S)")
 _ABOVE = 4
 _BELOW = 4
-_PRINTED = re.compile(r"^(?:(?:Mr|Ms|Mrs|Dr)\.?\s+)?[A-Z][\w.'’-]*(?:\s+[A-Z][\w.'’-]*){1,3}(?:,?\s+(?:Jr|Sr|II|III)\.?)?$")
+_PRINTED = re.compile(
+    r"^(?:(?:Mr|Ms|Mrs|Dr)\.?\s+)?[A-Z][\w.'’-]*(?:\s+[A-Z][\w.'’-]*){1,3}(?:,?\s+(?:Jr|Sr|II"
+    r"|III)\.?)?$"
+)
 
 
-_PERSON_BELOW = re.compile(r"(?i)(?:the\s+)?(?:employee|executive|consultant|associate|contractor|participant|director|recipient|individual)(?:\s+name)?\s*:?$")
+_PERSON_BELOW = re.compile(
+    r"(?i)(?:the\s+)?(?:employee|executive|consultant|associate|contractor|participant|director"
+    r"|recipient|individual)(?:\s+name)?\s*:?$"
+)
 _PRINTED_NAME = re.compile(r"(?i)(?:type/?\s?print|printed|print)(?:ed)?\s+name(?:\s+of\s+\w+)?\s*:\s*(?=\S)")
 
 
@@ -88,7 +95,11 @@ def _printed_person(
     else:
         return None
     piece = text[start:end].split(",")[0].rstrip()
-    return (start, start + len(piece)) if _PRINTED.match(piece) and is_name(piece) and not has_form(piece) else None
+    return (
+        (start, start + len(piece))
+        if _PRINTED.match(piece) and is_name(piece) and not has_form(piece)
+        else None
+    )
 
 
 def _is_blank_by(text: str, opening: re.Match[str], cell: _Cell) -> bool:
@@ -125,7 +136,9 @@ def _cell_at(row: Sequence[_Cell], column: int) -> _Cell | None:
     return cells[min(column, len(cells) - 1)] if cells else None
 
 
-def _party_above(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int) -> tuple[int, int] | None:
+def _party_above(
+    text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int
+) -> tuple[int, int] | None:
     for row in reversed(rows[max(0, number - _ABOVE) : number]):
         cell = _cell_at(row, column)
         if cell is None:
@@ -155,7 +168,9 @@ def _company(text: str, start: int, end: int) -> tuple[int, int] | None:
     return start, found.start() + len(found.group().rstrip(" ,:"))
 
 
-def _signer(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int, start: int) -> tuple[int, int] | None:
+def _signer(
+    text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int, start: int
+) -> tuple[int, int] | None:
     """The name printed below, else the one that stands for the signature."""
     for row in rows[number + 1 : number + 1 + _BELOW]:
         cell = _cell_at(row, column)
@@ -166,7 +181,11 @@ def _signer(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int
         piece = text[begin : cell.end].split(",")[0].rstrip()
         if _PRINTED.match(piece) and not has_form(piece) and is_name(piece):
             return begin, begin + len(piece)
-        if lead or _TITLED.match(text, cell.start, cell.end) or re.match(r"(?:By|BY)\b|/[sS]/", text[cell.start : cell.end]):
+        if (
+            lead
+            or _TITLED.match(text, cell.start, cell.end)
+            or re.match(r"(?:By|BY)\b|/[sS]/", text[cell.start : cell.end])
+        ):
             break
     cell = _cell_at(rows[number], column) or rows[number][0]
     found = _SIGNED.search(text, start, cell.end)

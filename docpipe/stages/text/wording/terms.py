@@ -8,8 +8,20 @@ from functools import cache
 from docpipe.models import FactType
 from docpipe.stages.text.wording.values import Said
 
-_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_ONES = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen"
+)
+_TENS = {
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+}
 _UNITS = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 
 
@@ -20,29 +32,69 @@ def _numbers() -> dict[str, int]:
     return ones | _TENS | joined
 
 
-_NUMBER = rf"(?:\d{{1,3}}|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_ONES.split()[:9])}))?|(?:{'|'.join(_ONES.split()[::-1])}))"
-LENGTH = re.compile(
-    rf"(?i)(?<![\w.,$-])(?P<number>{_NUMBER})(?:\s*\(\s*(?P<digits>\d{{1,3}})\s*\))?[\s-]+(?P<unit>day|week|month|year)s?(?![\w])[’']?"
+_NUMBER = (
+    rf"(?:\d{{1,3}}|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_ONES.split()[:9])}))?"
+    rf"|(?:{'|'.join(_ONES.split()[::-1])}))"
 )
-_THIS = r"(?i:this\s+(?:\w+\s+){0,3}?(?:agreement|letter|contract|nda|understanding)|hereunder|herein|the\s+agreement)"
+LENGTH = re.compile(
+    rf"(?i)(?<![\w.,$-])(?P<number>{_NUMBER})(?:\s*\(\s*(?P<digits>\d{{1,3}})\s*\))?[\s-]+"
+    rf"(?P<unit>day|week|month|year)s?(?![\w])[’']?"
+)
+_THIS = (
+    r"(?i:this\s+(?:\w+\s+){0,3}?(?:agreement|letter|contract|nda|understanding)|hereunder|herein"
+    r"|the\s+agreement)"
+)
 _LASTS = (
-    r"(?i:expires?|terminates?|terminated|be\s+in\s+(?:full\s+)?(?:force|effect)|in\s+(?:full\s+)?force|remains?\s+in|continues?|be\s+effective|cease|"
+    r"(?i:expires?|terminates?|terminated|be\s+in\s+(?:full\s+)?(?:force|effect)"
+    r"|in\s+(?:full\s+)?force|remains?\s+in|continues?|be\s+effective|cease|"
     r"lapse|be\s+binding|survive|apply|govern|end|in\s+effect|valid|commence|begin|no\s+further\s+force)"
 )
 _PERIOD = re.compile(
-    r"(?i)(?:period|years?|months?)\s+of\s*$|for\s*$|(?:expire|terminate)[sd]?\s+(?:on\s+the\s+date\s+that\s+is\s+)?(?:\w+\s+)?$|(?:until|or)\s*(?:\(\w+\)\s*)?$|shall\s+be\s*$|is\s*$|term\s+of\s*$|at\s+the\s+end\s+of\s*$"
+    r"(?i)(?:period|years?|months?)\s+of\s*$|for\s*$|(?:expire"
+    r"|terminate)[sd]?\s+(?:on\s+the\s+date\s+that\s+is\s+)?(?:\w+\s+)?$|(?:until"
+    r"|or)\s*(?:\(\w+\)\s*)?$|shall\s+be\s*$|is\s*$|term\s+of\s*$|at\s+the\s+end\s+of\s*$"
 )
 _RULES = (
-    (0.95, re.compile(r"(?i)\bterm\s+of\s+(?:this|the)\s+(?:\w+\s+){0,2}?(?:agreement|contract|lease|nda)\b[^.;]{0,80}$")),
-    (0.94, re.compile(rf"(?<!under\s){_THIS}(?![^.;]{{0,150}}\b(?i:solicit|employ|hire|acquire|purchase))[^;]{{0,260}}?\b{_LASTS}\b[^;]{{0,140}}$")),
-    (0.8, re.compile(rf"(?i:obligations?|restrictions?|provisions?|covenants?|commitments|undertakings)\b[^.;]{{0,200}}?\b{_LASTS}\b[^.;]{{0,120}}$")),
-    (0.85, re.compile(r"(?im)^[\s\d.()]*(?:term|duration|term\s+of\s+agreement|term\s+and\s+termination)\b\s*[.:–—-][^;]{0,200}$")),
+    (
+        0.95,
+        re.compile(
+            r"(?i)\bterm\s+of\s+(?:this|the)\s+(?:\w+\s+){0,2}?(?:agreement|contract|lease"
+            r"|nda)\b[^.;]{0,80}$"
+        ),
+    ),
+    (
+        0.94,
+        re.compile(
+            rf"(?<!under\s){_THIS}(?![^.;]{{0,150}}\b(?i:solicit|employ|hire|acquire"
+            rf"|purchase))[^;]{{0,260}}?\b{_LASTS}\b[^;]{{0,140}}$"
+        ),
+    ),
+    (
+        0.8,
+        re.compile(
+            rf"(?i:obligations?|restrictions?|provisions?|covenants?|commitments"
+            rf"|undertakings)\b[^.;]{{0,200}}?\b{_LASTS}\b[^.;]{{0,120}}$"
+        ),
+    ),
+    (
+        0.85,
+        re.compile(
+            r"(?im)^[\s\d.()]*(?:term|duration|term\s+of\s+agreement"
+            r"|term\s+and\s+termination)\b\s*[.:–—-][^;]{0,200}$"
+        ),
+    ),
 )
 _NOT_BEFORE = re.compile(
-    r"(?i)\b(?:solicit|hire|employ(?:ment|ee)?s?\s+for|notice|prior\s+written|days?[’']?\s+(?:prior|notice)|acquire|purchase|option|standstill|non-?compet\w*|salary|warrant|vest\w*|trade\s+secrets?"
-    r"|compete|during\s+the\s+term\s+of\s+this\s+agreement\s+and|restricted|severance|benefits?|cobra|bonus|cure|employees?)\b"
+    r"(?i)\b(?:solicit|hire|employ(?:ment|ee)?s?\s+for|notice|prior\s+written"
+    r"|days?[’']?\s+(?:prior|notice)|acquire|purchase|option|standstill|non-?compet\w*|salary"
+    r"|warrant|vest\w*|trade\s+secrets?"
+    r"|compete|during\s+the\s+term\s+of\s+this\s+agreement\s+and|restricted|severance|benefits?"
+    r"|cobra|bonus|cure|employees?)\b"
 )
-_NOT_AFTER = re.compile(r"(?i)\s*(?:[’']?\s*(?:prior\s+)?(?:written\s+)?notice|of\s+(?:age|service|experience)|old|prior\s+to|before|thereafter\s+for\s+trade)")
+_NOT_AFTER = re.compile(
+    r"(?i)\s*(?:[’']?\s*(?:prior\s+)?(?:written\s+)?notice|of\s+(?:age|service|experience)|old"
+    r"|prior\s+to|before|thereafter\s+for\s+trade)"
+)
 _SENTENCE = re.compile(r"(?<=[a-z)\d”\"])[.;]\s+(?=[A-Z(“\"])|\n\s*\n|(?<=[.])\n(?=\d{1,2}\.?\s)")
 _BEFORE = 420
 
@@ -78,7 +130,14 @@ def _term(text: str, found: re.Match[str]) -> Said | None:
     for score, rule in _RULES:
         said = rule.search("\n".join(heading) if score == 0.85 else before)
         if said:
-            return Said(FactType.TERM_OF, found.start(), _end(found), "DATE", (found.start() - len(before), found.end()), score)
+            return Said(
+                FactType.TERM_OF,
+                found.start(),
+                _end(found),
+                "DATE",
+                (found.start() - len(before), found.end()),
+                score,
+            )
     return None
 
 

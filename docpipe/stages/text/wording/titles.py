@@ -6,16 +6,24 @@ import re
 from collections.abc import Sequence
 
 _HEAD = 4_000
-_PAPER = r"(?:AGREEMENT|Agreement|CONTRACT|Contract|LEASE|Lease|DEED|Deed|COVENANTS?|Covenants?|UNDERTAKING|Undertaking|NDA|INDENTURE|Indenture|AMENDMENT|Amendment)"
+_PAPER = (
+    r"(?:AGREEMENT|Agreement|CONTRACT|Contract|LEASE|Lease|DEED|Deed|COVENANTS?|Covenants?"
+    r"|UNDERTAKING|Undertaking|NDA|INDENTURE|Indenture|AMENDMENT|Amendment)"
+)
 _SMALL = r"(?:of|and|to|not|for|in|on|the|with|by|or|OF|AND|TO|NOT|FOR|IN|ON|THE|WITH|BY|OR|&)"
 _TITLE_WORD = r"[A-Z][\w’'/&-]*"
 _LINE = re.compile(rf"[^\S\n]*(?:(?:{_TITLE_WORD}|{_SMALL})[,;/]?[^\S\n]*)+")
 _ENDS = re.compile(rf"\b{_PAPER}$")
-_NOT_A_TITLE = re.compile(r"(?i)\s*(?:exhibit|appendix|schedule|annex|this|the\s|re\b|page|article|section|signature)")
+_NOT_A_TITLE = re.compile(
+    r"(?i)\s*(?:exhibit|appendix|schedule|annex|this|the\s|re\b|page|article|section|signature)"
+)
 _THIS = re.compile(
     rf"\b(?:This|THIS|this)\s+(?P<title>(?:(?:{_TITLE_WORD}|{_SMALL}),?\s+){{1,14}}?{_PAPER})(?=[\s,.(“\"])"
 )
-_BARE = re.compile(r"\b(?:[Tt]his|THIS|[Tt]he\s+following\s+is\s+an)\s+(?P<title>(?:[Ll]etter\s+)?(?:[Aa]greement|AGREEMENT|[Cc]ontract|[Ll]etter))\b")
+_BARE = re.compile(
+    r"\b(?:[Tt]his|THIS|[Tt]he\s+following\s+is\s+an)\s+(?P<title>(?:[Ll]etter\s+)?(?:[Aa]greement"
+    r"|AGREEMENT|[Cc]ontract|[Ll]etter))\b"
+)
 _OPEN = re.compile(rf"{_SMALL}\b")
 _FEW = 3
 
@@ -34,8 +42,8 @@ def _named(text: str, pattern: re.Pattern[str]) -> tuple[int, int] | None:
 
 
 def _heading(text: str) -> tuple[int, int] | None:
-    """The first line of capitals that ends with the word of a paper, with the lines above that belong to it; one of
-    several words before one of a single word.
+    """The first line of capitals that ends with the word of a paper, with the lines above that belong to it;
+    rather one of several words than of a single one.
     """
     short = None
     lines = _lines(text)
@@ -55,7 +63,7 @@ def _continues(text: str, above: tuple[int, int], line: tuple[int, int]) -> bool
     piece = text[slice(*above)]
     same = piece.isupper() == text[slice(*line)].isupper()
     opens = piece.rstrip().endswith((",", "-")) or re.match(rf"\s*{_SMALL}\b", text[slice(*line)])
-    return same and bool(opens) and _is_title(text, *above) or _ends_open(piece)
+    return (same and bool(opens) and _is_title(text, *above)) or _ends_open(piece)
 
 
 def _ends_open(piece: str) -> bool:

@@ -11,7 +11,9 @@ from docpipe.stages.text.wording.terms import read_term
 from docpipe.stages.text.wording.titles import read_title
 from docpipe.stages.text.wording.values import Said
 
-_AGREED = re.compile(r"(?i)\b(?:this|the)\s+(?:letter\s+|confidentiality\s+)?(?:agreement|contract|lease|deed)\b")
+_AGREED = re.compile(
+    r"(?i)\b(?:this|the)\s+(?:letter\s+|confidentiality\s+)?(?:agreement|contract|lease|deed)\b"
+)
 _OFTEN = 3
 TITLE = "CONTRACT"
 """The label of an agreement's title."""
@@ -23,7 +25,7 @@ def is_agreement(text: str) -> bool:
 
 
 def read_wording(text: str) -> list[Said]:
-    """The title (as `KIND`), parties, law and term of an agreement; nothing of a text that is none. No two overlap."""
+    """Title (as `KIND`), parties, law and term of an agreement, none over another; of other texts nothing."""
     if not is_agreement(text):
         return []
     title, law, term = read_title(text), read_law(text), read_term(text)
