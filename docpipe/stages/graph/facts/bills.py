@@ -9,7 +9,7 @@ from docpipe.models import Fact, FactType, Mention
 from docpipe.stages.graph.facts.reading import Reading
 
 _TO = re.compile(
-    r"(?im)^\W*(?:bill(?:ed)?\s+to|invoice\s+to|sold\s+to|ship\s+to|customer|client|to"
+    r"(?im)(?:^|\t)\W*(?:bill(?:ed)?\s+to|invoice\s+to|sold\s+to|ship\s+to|customer|client|to"
     r"|rechnung\s+an|attn|kunde|client)\b\s*[.:]?"
 )
 _DATES = (
@@ -41,7 +41,7 @@ _AMOUNTS = (
         ),
     ),
 )
-_PAY = re.compile(r"(?i)\b(?:transfer|remit|pay(?:able)?)\b[^.]{0,80}\bto\s+$")
+_PAY = re.compile(r"(?i)\b(?:transfer|remit|pay(?:able)?)\b[^\n;]{0,80}\bto\s+$")
 _NEAR = 90
 
 
@@ -60,7 +60,7 @@ def bill_facts(reading: Reading) -> list[Fact]:
 
 def _one(reading: Reading, kind: FactType, mention: Mention | None) -> Iterator[Fact]:
     if mention:
-        yield reading.fact(kind, mention, 0.9)
+        yield reading.named(kind, mention, 0.9)
 
 
 def _issuer(reading: Reading) -> Mention | None:
@@ -105,12 +105,11 @@ def _dates(reading: Reading) -> Iterator[Fact]:
 
 
 def _amounts(reading: Reading) -> Iterator[Fact]:
-    """The last of each kind: a page's subtotal stands above the total."""
+    """The first of each kind."""
     found: dict[str, Fact] = {}
     for mention in reading.labelled("MONEY"):
         for role, words in _AMOUNTS:
             if words.search(_before(reading, mention)):
-                if role not in found or found[role].text[:1].isdigit():
-                    found[role] = reading.fact(FactType.AMOUNT_OF, mention, 0.9, role)
+                found.setdefault(role, reading.fact(FactType.AMOUNT_OF, mention, 0.9, role))
                 break
     yield from found.values()

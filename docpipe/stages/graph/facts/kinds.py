@@ -10,11 +10,11 @@ from docpipe.stages.text.wording.wording import is_agreement
 
 _HEAD = 1_200
 _BILL = re.compile(
-    r"(?im)^\W*(?:tax\s+|pro-?forma\s+|commercial\s+)?(?:invoice|rechnung|facture|fattura|factura"
+    r"(?im)(?:^|\t)\W*(?:tax\s+|pro-?forma\s+|commercial\s+)?(?:invoice|rechnung|facture|fattura|factura"
     r"|fatura|faktura|factuur|credit\s+note)\b"
 )
 _RECEIPT = re.compile(
-    r"(?im)^\W*(?:official\s+|cash\s+|sales\s+)?(?:receipt|quittung|kassenbon|reçu"
+    r"(?im)(?:^|\t)\W*(?:official\s+|cash\s+|sales\s+)?(?:receipt|quittung|kassenbon|reçu"
     r"|ticket\s+de\s+caisse|scontrino|recibo)\b"
 )
 _PAID = re.compile(r"(?i)\b(?:cash|change\s+due|change|card|visa|mastercard|amount\s+tendered)\b")

@@ -37,7 +37,7 @@ def mail_facts(reading: Reading) -> tuple[str, tuple[int, int] | None, list[Fact
         elif name in ("from", "to", "cc"):
             kind = FactType.SENT_BY if name == "from" else FactType.SENT_TO
             facts += [
-                reading.fact(kind, each, 0.97, "copy" if name == "cc" else "")
+                reading.named(kind, each, 0.97, "copy" if name == "cc" else "")
                 for each in _addresses(reading, span)
             ]
     return subject, place, facts
@@ -56,8 +56,8 @@ def letter_facts(reading: Reading) -> tuple[str, tuple[int, int] | None, list[Fa
     dates = [each for each in reading.between(0, head, "DATE") if each.value]
     date = dates[0] if dates else None
     subject = _subject(reading, head)
-    facts = [reading.fact(FactType.SENT_BY, each, 0.85) for each in _senders(reading, date, head)]
-    facts += [reading.fact(FactType.SENT_TO, each, 0.85) for each in _receivers(reading, date, head)]
+    facts = [reading.named(FactType.SENT_BY, each, 0.85) for each in _senders(reading, date, head)]
+    facts += [reading.named(FactType.SENT_TO, each, 0.85) for each in _receivers(reading, date, head)]
     facts += [reading.fact(FactType.DATED, date, 0.9, "sent")] if date else []
     return " ".join(reading.text[slice(*subject)].split()) if subject else "", subject, facts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from docpipe.models import Entity, Evidence, Fact, FactType, Mention, Page
@@ -52,6 +52,13 @@ class Reading:
         """The line of the text that holds `offset`."""
         end = self.text.find("\n", offset)
         return self.text.rfind("\n", 0, offset) + 1, len(self.text) if end < 0 else end
+
+    def named(self, kind: FactType, mention: Mention, score: float, role: str = "") -> Fact:
+        """`fact`, with the name of the entity for its text: a head or address often has only a part of it."""
+        fact = self.fact(kind, mention, score, role)
+        if fact.entity is None or mention.label not in ("PERSON", "ORG"):
+            return fact
+        return replace(fact, text=" ".join(self.entities[fact.entity].name.split()))
 
     def fact(
         self,

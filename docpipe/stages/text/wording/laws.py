@@ -65,7 +65,7 @@ _ORGANISED = re.compile(
     r"|company)\b[^.;]{0,60}$"
 )
 _END = re.compile(
-    r"(?i)\s+(?:without|applicable|excluding|except|and|as|in|without|this|shall|will|law|laws"
+    r"(?i)\s+(?:without|applicable|excluding|except|(?-i:and(?!\s+[A-Z]))|as|in|without|this|shall|will|law|laws"
     r"|regardless|state|court|courts|county|usa)\b.*",
     re.DOTALL,
 )

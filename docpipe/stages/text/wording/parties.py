@@ -47,7 +47,7 @@ _ABBREVIATIONS = (
     "d/b/a",
 )
 _SENTENCE = re.compile(
-    r"(?<!\b[A-Z])" + "".join(rf"(?<!\b{word})" for word in _ABBREVIATIONS) + r"\.\s+(?=[A-Z“\"(\d])"
+    r"(?<!\b[A-Z])" + "".join(rf"(?<!\b{word})" for word in _ABBREVIATIONS) + r"\.\s+(?=[A-Z“\"\d])"
 )
 _STOP = re.compile(
     r"\b(?i:w\s?i\s?t\s?n\s?e\s?s\s?s\s?e\s?t\s?h|whereas|now,?\s+therefore|in\s+consideration"
