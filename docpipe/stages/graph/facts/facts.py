@@ -81,10 +81,12 @@ def joined(
     """
     own = list(_fact_relations(facts, mentions, entities))
     decided = {relation.type for relation in own} & {"PARTY_TO", "DATED"}
+    numbers = {fact.entity for fact in facts.items if fact.type is FactType.NUMBERED}
+    itself = {"PARTY_TO": {facts.subject}, "DATED": {facts.subject, *numbers}}
     kept = [
         relation
         for relation in said
-        if relation.type not in decided or facts.subject not in (relation.source, relation.target)
+        if relation.type not in decided or not itself[relation.type] & {relation.source, relation.target}
     ]
     known = set(map(_key, kept))
     added = [relation for relation in own if _key(relation) not in known]
