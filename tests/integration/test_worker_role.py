@@ -173,7 +173,7 @@ def test_a_worker_calls_its_functions_and_no_others(dsn: str) -> None:
         " where pronamespace = 'public'::regnamespace and proname ^@ 'docpipe_'"
     )
     with psycopg.connect(dsn) as db:
-        may = dict(db.execute(query, (ROLE,)).fetchall())
+        may: dict[str, bool] = dict(db.execute(query, (ROLE,)).fetchall())
         refused = db.execute("select has_function_privilege(%s, 'pay()', 'execute')", (ROLE,)).fetchone()
     assert {name.removeprefix("docpipe_") for name, granted in may.items() if not granted} == OF_HOSTS
     assert refused == (False,)
