@@ -307,6 +307,27 @@ alter table public.docpipe_edges enable row level security;
 create policy docpipe_service_role on public.docpipe_edges as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_edges to service_role;
 
+create table public.docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    type text not null,
+    role text not null,
+    text text not null,
+    value text,
+    entity integer,
+    holder integer,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    score double precision not null,
+    constraint docpipe_facts_pkey PRIMARY KEY (document_uuid, run, index),
+    constraint docpipe_facts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+alter table public.docpipe_facts enable row level security;
+create policy docpipe_service_role on public.docpipe_facts as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_facts to service_role;
+
 create table public.docpipe_entity_names (
     document_uuid text not null,
     run integer not null,
@@ -385,6 +406,21 @@ create table public.docpipe_erasures (
 alter table public.docpipe_erasures enable row level security;
 create policy docpipe_service_role on public.docpipe_erasures as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_erasures to service_role;
+
+create table public.docpipe_actions (
+    id text not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    who text not null,
+    action text not null,
+    target text,
+    project_id text,
+    why text default ''::text not null,
+    constraint docpipe_actions_pkey PRIMARY KEY (id)
+);
+CREATE INDEX docpipe_actions_at_idx ON public.docpipe_actions USING btree (at);
+alter table public.docpipe_actions enable row level security;
+create policy docpipe_service_role on public.docpipe_actions as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_actions to service_role;
 
 create table public.docpipe_undo (
     id bigint generated always as identity not null,
@@ -556,6 +592,10 @@ AS $function$
                      where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                        and pg_catalog.starts_with(e.engine, w->>'engine')))
            and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
+           and (not w ? 'name' or pg_catalog.strpos(
+                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
+           and (not w ? 'before' or d.id < (
+                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
            and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
          order by d.id desc
          limit p_limit) found;
@@ -1407,7 +1447,7 @@ AS $function$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges'] loop
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -1461,7 +1501,7 @@ begin
     end if;
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges') then
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -2096,6 +2136,7 @@ begin
                      select token from public.docpipe_page_ranges where document_uuid = p_document);
     delete from public.docpipe_runs where document_uuid = p_document;
     delete from public.docpipe_history where document_uuid = p_document;
+    update public.docpipe_actions set target = null where pg_catalog.strpos(target, p_document) > 0;
     delete from public.docpipe_former_status where document_uuid = p_document;
     update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
     delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
@@ -2216,10 +2257,12 @@ AS $function$
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
         'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),
         'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
+        'docpipe_facts', (select count(*) from public.docpipe_facts where document_uuid = p_document),
         'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
         'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),
+        'docpipe_actions', (select count(*) from public.docpipe_actions where pg_catalog.strpos(target, p_document) > 0),
         'docpipe_erasures', (select count(*) from public.docpipe_erasures where document_uuid = p_document),
         'docpipe_entity_blocks', (select count(*) from public.docpipe_entity_blocks b where not exists (
                 select 1 from public.docpipe_entity_names n where n.project_id = b.project_id and n.key = b.key)),
@@ -2234,6 +2277,36 @@ AS $function$
 $function$;
 revoke all on function public.docpipe_traces(text) from public;
 grant execute on function public.docpipe_traces(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_record_action(p_action text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    a jsonb := p_action::jsonb;
+begin
+    insert into public.docpipe_actions (id, who, action, target, project_id, why)
+    values (a->>'id', a->>'who', a->>'action', a->>'target', a->>'project_id', a->>'why')
+    on conflict (id) do nothing;
+    return found;
+end $function$;
+revoke all on function public.docpipe_record_action(text) from public;
+grant execute on function public.docpipe_record_action(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_list_actions(p_project text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a)), '[]') from (
+        select * from public.docpipe_actions
+         where p_project is null or project_id = p_project
+         order by at desc, id limit p_limit) a;
+$function$;
+revoke all on function public.docpipe_list_actions(text,integer) from public;
+grant execute on function public.docpipe_list_actions(text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
  RETURNS jsonb
@@ -2374,9 +2447,81 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129161200'; $function$;
+AS $function$ select '20261129181300'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_grant_worker(p_role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_table text;
+    v_rights text;
+    v_function regprocedure;
+begin
+    execute format('grant usage on schema public to %I', p_role);
+    execute format('grant usage on sequence public.docpipe_token_seq to %I', p_role);
+    for v_table, v_rights in values
+        ('source_documents', 'select, update'),
+        ('neo4j_documents', 'select, insert, update'),
+        ('docpipe_runs', 'select, update'),
+        ('stage_runs', 'select, update'),
+        ('docpipe_page_ranges', 'select, insert, update, delete'),
+        ('docpipe_staged', 'select, insert, update, delete'),
+        ('docpipe_history', 'select, insert'),
+        ('docpipe_pages', 'select, insert, delete'),
+        ('docpipe_page_search', 'select, insert, delete'),
+        ('docpipe_chunks', 'select, insert, delete'),
+        ('docpipe_mentions', 'select, insert, delete'),
+        ('docpipe_entities', 'select, insert, delete'),
+        ('docpipe_relations', 'select, insert, delete'),
+        ('docpipe_edges', 'select, insert, delete'),
+        ('docpipe_facts', 'select, insert, delete'),
+        ('docpipe_entity_names', 'select, insert, update, delete'),
+        ('docpipe_entity_blocks', 'select, insert, delete'),
+        ('docpipe_entity_links', 'select, insert, update, delete'),
+        ('docpipe_entity_decisions', 'select, insert, delete'),
+        ('docpipe_entity_linked', 'select, insert, update'),
+        ('docpipe_erasures', 'select, update, delete')
+    loop
+        execute format('revoke all on public.%I from %I', v_table, p_role);
+        execute format('grant %s on public.%I to %I', v_rights, v_table, p_role);
+        execute format('drop policy if exists docpipe_worker on public.%I', v_table);
+        execute format('create policy docpipe_worker on public.%I to %I using (true) with check (true)',
+                       v_table, p_role);
+    end loop;
+    for v_function in
+        select p.oid from pg_catalog.pg_proc p
+         where p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+    loop
+        execute format('revoke all on function %s from %I', v_function, p_role);
+    end loop;
+    for v_function in
+        with recursive calls as (                              -- what a worker calls, and what that calls in turn
+            select p.oid, p.prosrc from pg_catalog.pg_proc p
+             where p.pronamespace = 'public'::regnamespace and p.proname in (
+                   'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
+                   'docpipe_claim', 'docpipe_heartbeat', 'docpipe_stage_part', 'docpipe_finish_stage',
+                   'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
+                   'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
+                   'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
+                   'docpipe_stalled', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
+                   'docpipe_ties', 'docpipe_erasures', 'docpipe_erased')
+            union
+            select p.oid, p.prosrc from calls c join pg_catalog.pg_proc p
+                on p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+               and c.prosrc ~ ('\m' || p.proname || '\(')
+        )
+        select oid from calls
+    loop
+        execute format('grant execute on function %s to %I', v_function, p_role);
+    end loop;
+end $function$;
+revoke all on function public.docpipe_grant_worker(text) from public;
+grant execute on function public.docpipe_grant_worker(text) to service_role;
 
 grant usage on schema public to service_role;
 grant usage on sequence public.docpipe_history_id_seq to service_role;

@@ -17,6 +17,7 @@ import httpx
 from postgrest import SyncSelectRequestBuilder
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions, create_client
+from supabase.lib.client_options import DEFAULT_HEADERS
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from docpipe.errors import (
@@ -57,7 +58,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129161300"
+SCHEMA_VERSION = "20261129181300"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -74,11 +75,14 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
 
     Args:
         url: the project's address, `https://….supabase.co`.
-        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write.
+        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write
+            without a token.
+        token: a JWT of a database role, sent in place of the key where rights are asked for.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, token: str | None = None) -> None:
         self._url, self._key = url, key
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.fingerprint = f"supabase:{urlsplit(url).netloc}"
         self._client: Client | None = None
         self._http: httpx.Client | None = None
@@ -94,6 +98,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
             if self._client is None or self._pid != os.getpid():
                 self._http = httpx.Client(timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=4))
                 options = ClientOptions(
+                    headers=DEFAULT_HEADERS | self._headers,
                     httpx_client=self._http,
                     auto_refresh_token=False,
                     persist_session=False,
@@ -277,6 +282,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
             entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
             relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
             edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
         )
