@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 from docpipe.cli.terminal import echo
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.settings import read_settings
 
 _TOKEN = "DOCPIPE_WEB_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -25,7 +25,8 @@ def web(port: int, address: str) -> None:
     Only this machine is answered, unless DOCPIPE_WEB_TOKEN holds a word of 16 or more characters: whoever
     enters it may do everything.
     """
-    token = os.environ.get(_TOKEN) or None
+    secret = read_settings().web_token
+    token = secret.get_secret_value() if secret else None
     if token is None and not _is_loopback(address):
         raise ConfigurationError(
             f"Set {_TOKEN} to a word of 16 or more characters to listen on {address}: others come in by it."

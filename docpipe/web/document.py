@@ -13,13 +13,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from docpipe.errors import ConfigurationError, DocpipeError
-from docpipe.models import Box, Document, DocumentStatus, Page, Ref
+from docpipe.models import Box, Document, DocumentStatus, Evidence, FactType, Page, Ref
 from docpipe.stages.text.places import boxes_of
 from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
 from docpipe.web.render import page
 from docpipe.web.site import site_of, view_of
 
 _PAGES_AT_ONCE = 10
+_WORDS = {
+    FactType.PARTY_TO: "party",
+    FactType.DATED: "date",
+    FactType.GOVERNED_BY: "law",
+    FactType.TERM_OF: "term",
+    FactType.NUMBERED: "number",
+    FactType.AMOUNT_OF: "amount",
+    FactType.SIGNED_BY: "signed by",
+    FactType.PAID_TO: "paid to",
+}
+"""What a type of fact is called where its own name is no plain English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +93,36 @@ def _found(document: Document, label: str) -> dict[str, Any]:
             "relation": each,
             "source": document.entities[each.source],
             "target": document.entities[each.target],
-            "evidence": document.text[each.evidence.start : each.evidence.end][:400],
+            "evidence": _quoted(document, each.evidence),
         }
         for each in document.relations
         if label in ("", document.entities[each.source].label, document.entities[each.target].label)
     ]
     where = {each.index: sorted({pages[mention] for mention in each.mentions}) for each in entities}
-    return {"labels": sorted(labels.items()), "entities": entities, "relations": relations, "where": where}
+    return {
+        "facts": _facts(document),
+        "labels": sorted(labels.items()),
+        "entities": entities,
+        "relations": relations,
+        "where": where,
+    }
+
+
+def _quoted(document: Document, evidence: Evidence) -> str:
+    return " ".join(document.text[evidence.start : evidence.end].split())[:400]
+
+
+def _facts(document: Document) -> list[dict[str, Any]]:
+    """What the document says of itself, a line for each fact."""
+    items = document.facts.items if document.facts else ()
+    return [
+        {
+            "fact": each,
+            "said": _WORDS.get(each.type, each.type.value.lower().replace("_", " ")),
+            "evidence": _quoted(document, each.evidence),
+        }
+        for each in items
+    ]
 
 
 def _leaf(document: Document, shown: Page, label: str, query: str) -> Leaf:
