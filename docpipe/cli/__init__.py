@@ -21,12 +21,12 @@ from docpipe.cli.queue import queue
 from docpipe.cli.recovery import cancel, delete, quarantine, reap, resume, retry
 from docpipe.cli.run import run
 from docpipe.cli.show import show
-from docpipe.cli.terminal import echo
+from docpipe.cli.terminal import SafeGroup, echo, show_crash
 from docpipe.cli.worker import worker
 from docpipe.errors import DocpipeError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="docpipe-celery", prog_name="docpipe")
 def cli() -> None:
     """Documents in, text, entities and a graph out."""
@@ -41,6 +41,7 @@ for command in (
 
 def main() -> None:
     """Run the command; every docpipe error ends as one message and exit code 1, never as a traceback."""
+    sys.excepthook = show_crash
     try:
         cli()
     except DocpipeError as error:
