@@ -1,4 +1,4 @@
-"""After a deletion no byte of the document is found, though storage or Redis was away and the process died."""
+"""Nothing of a deleted document is found, although storage or Redis was away and the process died."""
 
 from __future__ import annotations
 

@@ -96,8 +96,8 @@ def _wrong_usages() -> Iterator[list[str]]:
         for name in path:
             assert isinstance(command, click.Group)
             command = command.commands[name]
-        if isinstance(command, click.Group):
-            yield [*path, HOSTILE]
+        if all(each.nargs == 1 for each in command.params if isinstance(each, click.Argument)):
+            yield [*path, *[HOSTILE] * (len(command.params) + 1)]
         refusing = (click.types.IntParamType, click.types.FloatParamType, click.Choice, click.DateTime)
         for option in command.params:
             if isinstance(option, click.Option) and isinstance(option.type, refusing):
@@ -106,7 +106,7 @@ def _wrong_usages() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("arguments", [*_wrong_usages()], ids=ascii)
 def test_wrong_usage_is_shown(arguments: list[str]) -> None:
-    told = CliRunner().invoke(cli, arguments)
+    told = CliRunner().invoke(cli, arguments, color=True)
     assert told.exit_code == 2, ascii(told.output)
     assert _is_tame(told.output), ascii(told.output)
 
