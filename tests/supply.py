@@ -1,4 +1,4 @@
-"""What docpipe's extras bring: `python -m tests.supply licences` writes the page, `… lock EXTRA` a smaller lock.
+"""What docpipe's extras bring: `python -m tests.supply licences` writes the page, `… lock EXTRA` a lock.
 
 Read from the metadata of the packages installed here, so of this machine's Python and system.
 """
