@@ -17,6 +17,7 @@ import httpx
 from postgrest import SyncSelectRequestBuilder
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions, create_client
+from supabase.lib.client_options import DEFAULT_HEADERS
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from docpipe.errors import (
@@ -36,6 +37,7 @@ from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.supabase.erasure import SupabaseErasures
 from docpipe.stores.supabase.project_entities import SupabaseGraph
 from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_json, keys, match
 from docpipe.stores.values import (
@@ -66,16 +68,19 @@ _ATTEMPTS = 4
 T = TypeVar("T")
 
 
-class SupabaseStore(SupabaseGraph):
+class SupabaseStore(SupabaseGraph, SupabaseErasures):
     """A `Store` in a Supabase project.
 
     Args:
         url: the project's address, `https://….supabase.co`.
-        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write.
+        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write
+            without a token.
+        token: a JWT of a database role, sent in place of the key where rights are asked for.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, token: str | None = None) -> None:
         self._url, self._key = url, key
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.fingerprint = f"supabase:{urlsplit(url).netloc}"
         self._client: Client | None = None
         self._http: httpx.Client | None = None
@@ -91,6 +96,7 @@ class SupabaseStore(SupabaseGraph):
             if self._client is None or self._pid != os.getpid():
                 self._http = httpx.Client(timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=4))
                 options = ClientOptions(
+                    headers=DEFAULT_HEADERS | self._headers,
                     httpx_client=self._http,
                     auto_refresh_token=False,
                     persist_session=False,
