@@ -36,6 +36,7 @@ from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.supabase.erasure import SupabaseErasures
 from docpipe.stores.supabase.project_entities import SupabaseGraph
 from docpipe.stores.supabase.ranges import SupabaseRanges, asked_by, failure_json, keys, match
 from docpipe.stores.values import (
@@ -54,7 +55,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129141100"
+SCHEMA_VERSION = "20261129150300"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -66,7 +67,7 @@ _ATTEMPTS = 4
 T = TypeVar("T")
 
 
-class SupabaseStore(SupabaseGraph):
+class SupabaseStore(SupabaseGraph, SupabaseErasures):
     """A `Store` in a Supabase project.
 
     Args:
