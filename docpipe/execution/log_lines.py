@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-from docpipe.execution.logs import bound_fields
 from docpipe.models.visible import visible, visible_lines
 
 _OF_LINES = frozenset({"exception", "stack"})
@@ -40,28 +39,29 @@ def _visible_line(_logger: Any, _method: str, line: str) -> str:
     return visible(line)
 
 
-def _with_bound_fields(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    return {**bound_fields(), **event}
-
-
 _PROCESSORS: list[Any] = [
     structlog.stdlib.filter_by_level,
-    _with_bound_fields,
     structlog.contextvars.merge_contextvars,
     _beside_the_record,
     structlog.stdlib.render_to_log_kwargs,  # the fields travel in the record's `extra`
 ]
 
 
-def line_logger(logger: logging.Logger) -> structlog.stdlib.BoundLogger:
-    """A structured logger whose lines go to `logger`.
+def line_logger(
+    logger: logging.Logger, bound_fields: Callable[[], Mapping[str, Any]]
+) -> structlog.stdlib.BoundLogger:
+    """A structured logger whose lines go to `logger`, each with the bound fields.
 
     The processors are its own, so a host's structlog configuration and docpipe's do not meet.
     """
+
+    def with_bound_fields(
+        _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        return {**bound_fields(), **event}
+
     found: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-        logger, processors=_PROCESSORS, wrapper_class=structlog.stdlib.BoundLogger
+        logger, processors=[with_bound_fields, *_PROCESSORS], wrapper_class=structlog.stdlib.BoundLogger
     )
     return found
 

@@ -24,11 +24,6 @@ logging.getLogger("docpipe").addHandler(logging.NullHandler())
 _bound: ContextVar[dict[str, Any]] = ContextVar("docpipe_log_fields", default={})  # noqa: B039 - never changed
 
 
-def bound_fields() -> dict[str, Any]:
-    """What `bound` says of this thread's lines."""
-    return dict(_bound.get())
-
-
 @contextmanager
 def bound(**fields: Any) -> Iterator[None]:
     """Within it, each line has these fields; so have a host's own structlog lines."""
@@ -75,7 +70,7 @@ class Log:
     def _lines(self) -> BoundLogger:
         from docpipe.execution.log_lines import line_logger  # noqa: PLC0415 - see there
 
-        return line_logger(self._plain)
+        return line_logger(self._plain, _bound.get)
 
 
 def get_logger(name: str) -> Log:

@@ -125,9 +125,7 @@ def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id
     document is raised.
     """
     ref, first = range_ref.ref, range_ref.first_page
-    with bound(
-        document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first
-    ):
+    with bound(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first):
         return _run(runtime, spec, RangeRow(runtime.store, runtime.policy, ref, first), task_id)
 
 
