@@ -18,6 +18,7 @@ COMMANDS = {
     "submit": ("documents:submit", "Submit paths and locators to the workers."),
     "status": ("documents:status", "Show where one document stands, or list the newest ones."),
     "show": ("show:show", "Write one HTML file that shows a document."),
+    "facts": ("facts:facts", "Show what kind of document it is, and its parties, dates and amounts."),
     "entities": ("entities:entities", "The people, organisations and places of a project's documents."),
     "export": ("export:export_command", "Write the graph of a document or a project for other tools."),
     "cancel": ("recovery:cancel", "Stop documents: waiting ones now, running ones at their next page."),
