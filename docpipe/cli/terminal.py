@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 import click
@@ -37,32 +33,6 @@ def echo_lines(text: str) -> None:
 def shown(text: str) -> str:
     """Text from outside for a table or a line with rich's markup: on one line, and no markup itself."""
     return escape(visible(text))
-
-
-def show_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """`sys.excepthook` of the command: a traceback too quotes what came from outside."""
-    click.echo(visible_lines("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
-
-
-class SafeGroup(click.Group):
-    """Commands whose usage errors, which quote what was typed, are made visible too."""
-
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
-        with _visible_errors():
-            return super().make_context(*args, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _visible_errors():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _visible_errors() -> Iterator[None]:
-    try:
-        yield
-    except click.ClickException as error:
-        vars(error)["message"] = visible(error.message)  # which Click declares to be final
-        raise
 
 
 class _SafeConsole(Console):

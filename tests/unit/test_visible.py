@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 import docpipe
 from docpipe.cli import cli
-from docpipe.cli.terminal import show_crash
-from docpipe.execution.logs import Visible, get_logger, new_formatter
+from docpipe.cli.usage import show_crash
+from docpipe.execution.log_lines import new_formatter
+from docpipe.execution.logs import Visible, get_logger
 from docpipe.models.visible import visible, visible_lines
 
 HOSTILE = "a\x1b[31m\x9b2J\nb\r\u202egpj\u2066\u2028.txt"
@@ -79,7 +80,9 @@ def test_a_hostile_name_that_does_not_exist_is_shown(tmp_path: Path, options: li
 
 
 def _commands(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from _commands(command, *names, name)
         yield (*names, name)
@@ -95,7 +98,9 @@ def _wrong_usages() -> Iterator[list[str]]:
         command: click.Command = cli
         for name in path:
             assert isinstance(command, click.Group)
-            command = command.commands[name]
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            command = found
         if all(each.nargs == 1 for each in command.params if isinstance(each, click.Argument)):
             yield [*path, *[HOSTILE] * (len(command.params) + 1)]
         refusing = (click.types.IntParamType, click.types.FloatParamType, click.Choice, click.DateTime)
