@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     )
 
     store: str | None = None
-    """`sqlite:///path` or `supabase`; unset: `supabase` if its address is set, else a file of the user's."""
+    """`sqlite:///path`, `supabase` or `postgres`; unset: `supabase` if its address is set, else a file of the
+    user's own."""
     supabase_url: str | None = Field(None, validation_alias=AliasChoices("SUPABASE_URL"))
     supabase_key: SecretStr | None = Field(
         None,
@@ -227,7 +228,10 @@ class Settings(BaseSettings):
 
     def open_store(self) -> Store:
         key = self.supabase_key.get_secret_value() if self.supabase_key else None
-        return open_store(self.store_name, supabase_url=self.supabase_url, supabase_key=key)
+        dsn = self.supabase_db_url.get_secret_value() if self.supabase_db_url else None
+        return open_store(
+            self.store_name, supabase_url=self.supabase_url, supabase_key=key, supabase_db_url=dsn
+        )
 
     def sources(self) -> Sources:
         uploads = self.uploads or str(data_folder() / "uploads")
