@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR, own_stage
     from docpipe.execution.policy import Policy
     from docpipe.execution.progress import Progress
+    from docpipe.formats.base import PageImage, RawPage, Reader, TextLine, TextReader
+    from docpipe.formats.plugins import ReaderPlugin
+    from docpipe.formats.request import ReadRequest
     from docpipe.models import (
         Chunk,
         Document,
@@ -84,6 +87,9 @@ _HOMES = {
         "TransientError",
         "WaitTimeoutError",
     ),
+    "docpipe.formats.base": ("PageImage", "RawPage", "Reader", "TextLine", "TextReader"),
+    "docpipe.formats.plugins": ("ReaderPlugin",),
+    "docpipe.formats.request": ("ReadRequest",),
     "docpipe.models": ("Chunk", "Document", "DocumentStatus", "Entity", "Mention", "Page", "Relation"),
     "docpipe.pipeline.pipeline": ("Pipeline",),
     "docpipe.execution.options": ("Options",),
@@ -131,10 +137,17 @@ __all__ = [
     # implement
     "NerEngine",
     "OcrEngine",
+    "PageImage",
     "Part",
     "Progress",
+    "RawPage",
+    "ReadRequest",
+    "Reader",
+    "ReaderPlugin",
     "RecognisedLine",
     "Span",
+    "TextLine",
+    "TextReader",
     # values
     "Chunk",
     "Document",

@@ -8,7 +8,8 @@
 document stays where `submit` left it. Both stand in for `docpipe.submit` and the other module-level
 functions, keep everything in a temporary SQLite file, and are on as soon as docpipe is installed.
 
-`check_ocr_engine` says whether an OCR engine of your own keeps the contract.
+`check_ocr_engine` says whether an OCR engine of your own keeps the contract, and `check_reader` whether a
+reader does.
 
 Celery's eager mode differs from a worker: docs/how-to/test.md says where.
 """
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from docpipe.engines.ports import OcrEngine
     from docpipe.execution.options import Options
+    from docpipe.formats.base import RawPage
+    from docpipe.formats.plugins import ReaderPlugin
     from docpipe.pipeline.pipeline import Pipeline
 
 # docpipe is imported inside the fixtures: this module is loaded by every pytest run of the host
@@ -91,3 +94,14 @@ def check_ocr_engine(engine: OcrEngine) -> None:
     from docpipe.engines.ocr.contract import check  # noqa: PLC0415
 
     check(engine)
+
+
+def check_reader(plugin: ReaderPlugin, document: bytes, name: str) -> list[RawPage]:
+    """Try a reader of your own on a document of its format that has text, on parts of it, and on others.
+
+    Returns the pages it read. Raises `AssertionError` saying which part of the contract it breaks:
+    docs/how-to/add-a-reader.md.
+    """
+    from docpipe.formats.contract import check  # noqa: PLC0415
+
+    return check(plugin, document, name)

@@ -19,7 +19,13 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.values import Selection, Summary
 
 _EVERY = 100_000
-_REAPED = {"resume": "resumed", "poison": "quarantined", "erased": "erased for good"}
+_REAPED = {
+    "resume": "resumed",
+    "poison": "quarantined",
+    "erased": "erased for good",
+    "expired": "deleted, past their time",
+    "history": "statuses forgotten",
+}
 """Outcomes of the reaper as people say them; others as they are."""
 
 

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept, in seconds, before the reaper removes them; None: until somebody does."""
+
+    documents: float | None = None
+    """After a document's newest run has ended, well or not: the document with all that was made of it."""
+    history: float | None = None
+    """The statuses a document had, but while it is at work."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How long and how often. Times in seconds."""
 
@@ -29,6 +39,7 @@ class Policy:
     hard_time_limit: float = 1860.0
     ranges_at_once: int = 8
     """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
+    keep: Retention = Retention()
 
     def delay(self, retries: int) -> float:
         """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.

@@ -19,7 +19,7 @@ from docpipe.errors import (
     SourceRejectedError,
     UnsupportedFormatError,
 )
-from docpipe.formats import sniff
+from docpipe.formats import plugins, sniff
 from docpipe.formats.base import Data, Limits, Reader
 from docpipe.formats.clean import clean_label
 from docpipe.formats.guard import GuardedReader, translated
@@ -64,7 +64,8 @@ def detect(data: Data, name: str) -> str:
     """
     if isinstance(data, Path):
         _size(data)
-    return sniff.detect(data, name)
+    plugin = plugins.claiming(sniff.read_head(data), name)
+    return plugin.file_type if plugin else sniff.detect(data, name)
 
 
 def open_document(data: Data, name: str, limits: Limits = Limits()) -> GuardedReader:  # noqa: B008 - frozen value
@@ -77,6 +78,7 @@ def open_document(data: Data, name: str, limits: Limits = Limits()) -> GuardedRe
         EmptyDocumentError: no bytes.
         DocumentTooLargeError: beyond one of `limits`; also later, from `pages()`.
         UnsupportedFormatError, EncryptedDocumentError, CorruptDocumentError: by its content.
+        ConfigurationError: a reader that another package brings cannot be loaded.
         MissingExtraError: the format needs an extra that is not installed.
         MemoryExhaustedError: reading it takes more memory than there is; also from `pages()`.
         SourceNotFoundError, SourceForbiddenError, SourceRejectedError: as `detect`.
@@ -84,6 +86,9 @@ def open_document(data: Data, name: str, limits: Limits = Limits()) -> GuardedRe
     label = clean_label(name, "The document")
     _check_size(data, label, limits)
     with translated(label):
+        if plugin := plugins.claiming(sniff.read_head(data), name):
+            request = ReadRequest(data, label, plugin.file_type, limits, open_document)
+            return GuardedReader(plugin.open_reader(request), label, limits)
         kind = sniff.detect(data, name)
         _check_readable(kind, label)
         request = ReadRequest(data, label, kind, limits, open_document)

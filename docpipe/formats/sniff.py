@@ -212,7 +212,7 @@ _FEW_CONTROLS = 3
 
 def detect(data: Data, name: str) -> str:
     """The MIME type of a document; `application/octet-stream` for unknown binary data."""
-    head = _read_head(data)
+    head = read_head(data)
     suffix = PurePath(name).suffix.lower()
     return (
         _misnamed_rtf(head, suffix)
@@ -227,7 +227,8 @@ def detect(data: Data, name: str) -> str:
     )
 
 
-def _read_head(data: Data) -> bytes:
+def read_head(data: Data) -> bytes:
+    """Its first 64 KiB."""
     if isinstance(data, bytes):
         return data[:_HEAD]
     with data.open("rb") as file:

@@ -41,6 +41,7 @@ from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.erasure import Erased, Eraser, Place
 from docpipe.pipeline.project import Project
+from docpipe.pipeline.retention import Keeper
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
@@ -284,15 +285,24 @@ class Pipeline:
 
         Returns:
             How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`); of how
-            many deleted documents the rest was removed (`erased`).
+            many deleted documents the rest was removed (`erased`). Where `Policy.keep` says how long things
+            are kept: how many documents (`expired`) and statuses of their history (`history`) were older.
 
         Raises:
             BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
         """
         outcomes = self._recovery.reap()
         self._link_missed()
+        self._forget_the_old(outcomes)
         self._erase_the_rest(outcomes)
         return outcomes
+
+    def _forget_the_old(self, outcomes: Counter[str]) -> None:
+        """What is kept no longer; its copies are removed in the same look, with those of other deletions."""
+        try:
+            outcomes.update(Keeper(self.store, self.policy.keep).forget_the_old())
+        except DocpipeError as error:
+            log.warning("retention_postponed", error=str(error))
 
     def _erase_the_rest(self, outcomes: Counter[str]) -> None:
         """Of documents that were deleted while storage or Redis was away."""

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from docpipe.errors import ConfigurationError
 from docpipe.execution.layers import Mode, Sandbox
 from docpipe.execution.options import Options
-from docpipe.execution.policy import Policy
+from docpipe.execution.policy import Policy, Retention
 from docpipe.formats.base import Limits
 from docpipe.models.masking import masked
 from docpipe.sources import Sources
@@ -23,6 +23,10 @@ from docpipe.stores import open_store
 from docpipe.stores.port import Store
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://(?P<user>.*@)?[^@]*", re.IGNORECASE | re.DOTALL)
+
+_DAY_SECONDS = 86_400.0
+_MAX_DAYS = 36_500.0
+"""A hundred years."""
 
 
 def data_folder() -> Path:
@@ -117,6 +121,9 @@ class Settings(BaseSettings):
     outage_seconds: float = Field(600.0, ge=0)
     soft_time_limit: float = Field(1800.0, gt=0)
     hard_time_limit: float = Field(1860.0, gt=0)
+
+    keep_documents_days: float | None = Field(None, gt=0, le=_MAX_DAYS)
+    keep_history_days: float | None = Field(None, gt=0, le=_MAX_DAYS)
 
     @field_validator("sources_allowed", mode="before")
     @classmethod
@@ -224,6 +231,10 @@ class Settings(BaseSettings):
             soft_time_limit=self.soft_time_limit,
             hard_time_limit=self.hard_time_limit,
             ranges_at_once=self.ocr_ranges_at_once,
+            keep=Retention(
+                documents=_seconds(self.keep_documents_days),
+                history=_seconds(self.keep_history_days),
+            ),
         )
 
     def open_store(self) -> Store:
@@ -251,6 +262,10 @@ class Settings(BaseSettings):
         """All settings as text, secrets hidden, for the worker's first log line."""
         shown = self.model_dump(mode="json") | {"store": self.store_name}
         return {name: _masked(value) for name, value in shown.items()}
+
+
+def _seconds(days: float | None) -> float | None:
+    return None if days is None else days * _DAY_SECONDS
 
 
 def _listed(text: str | None, separator: str) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
-from docpipe.stores.values import Erasure, Found, Ties
+from docpipe.stores.values import Found, Ties
 
 
 class GraphStore(Protocol):
-    """Slices of documents, the entities of projects, and what leaves them."""
+    """Slices of documents, and the entities of projects."""
 
     def slice(self, ref: Ref, part: str, *, start: int, limit: int) -> Sequence[Any]:
         """At most `limit` values of a `port.Part` (not text, not extras), after the first `start`."""
@@ -74,32 +74,5 @@ class GraphStore(Protocol):
     def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
         """Give a document's name a key of its own, `models.own_key`, with a decision that records it; or take
         it back.
-        """
-        ...
-
-    def delete(self, document_uuid: str) -> list[str] | None:
-        """Remove a document with all that was made of it, and in the same transaction note what is left of
-        it outside the store: an erasure.
-
-        Returns:
-            Locators of the copies of its bytes that docpipe made; None if the store knows no such document.
-        """
-        ...
-
-    def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
-        """What is left of deleted documents, or of one, the longest untried first; now tried."""
-        ...
-
-    def erased(self, document_uuid: str) -> bool:
-        """Say that nothing is left of a deleted document; false if that was known.
-
-        Raises:
-            StoreUnavailableError: the store's own log still holds what was deleted; say it again.
-        """
-        ...
-
-    def traces(self, document_uuid: str) -> dict[str, int]:
-        """Every place where the store may hold something of a document, with how much there is; of the names
-        of projects, those that are of no document any more.
         """
         ...

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.stores.entity_port import GraphStore
+from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
@@ -35,7 +36,7 @@ from docpipe.stores.values import (
 )
 
 
-class Store(GraphStore, Protocol):
+class Store(GraphStore, ErasureStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str

@@ -1996,6 +1996,56 @@ end $function$;
 revoke all on function public.docpipe_delete(text) from public;
 grant execute on function public.docpipe_delete(text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_expire(p_seconds double precision, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_document text;
+    v_run integer;
+    v_expired jsonb := '[]';
+begin
+    for v_document, v_run in
+        select r.document_uuid, r.run
+          from public.docpipe_runs r
+          join public.source_documents d on d.document_uuid = r.document_uuid and d.docpipe_run = r.run
+         where r.state <> 'active' and r.finished_at < now() - make_interval(secs => p_seconds)
+         order by r.finished_at limit p_limit
+           for update of r skip locked
+    loop
+        perform 1 from public.source_documents
+          where document_uuid = v_document and docpipe_run = v_run for update;
+        if found then                                          -- else a newer run began while this waited
+            perform public.docpipe_delete(v_document);
+            v_expired := v_expired || pg_catalog.to_jsonb(v_document);
+        end if;
+    end loop;
+    return v_expired;
+end $function$;
+revoke all on function public.docpipe_expire(double precision,integer) from public;
+grant execute on function public.docpipe_expire(double precision,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_forget_history(p_seconds double precision, p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_forgotten integer;
+begin
+    delete from public.docpipe_history where id in (
+        select h.id from public.docpipe_history h
+         where h.at < now() - make_interval(secs => p_seconds)
+           and not exists (select 1 from public.docpipe_runs r
+                            where r.document_uuid = h.document_uuid and r.state = 'active')
+         order by h.id limit p_limit);
+    get diagnostics v_forgotten = row_count;
+    return v_forgotten;
+end $function$;
+revoke all on function public.docpipe_forget_history(double precision,integer) from public;
+grant execute on function public.docpipe_forget_history(double precision,integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_erasures(p_document text, p_limit integer)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2213,7 +2263,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129141100'; $function$;
+AS $function$ select '20261129150300'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 

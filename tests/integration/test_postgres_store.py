@@ -77,7 +77,7 @@ def test_a_wrong_password_is_said(database: str) -> None:
 
 def test_an_address_that_nobody_can_read_is_refused_and_not_repeated() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        PostgresStore("postgresql://postgres:geheim@host:5432:x/postgres")
+        PostgresStore("postgresql://postgres:geheim@host:5432/postgres?sslmodus=x")
     assert "geheim" not in str(caught.value)
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from celery import Celery
 
 from docpipe.delivery.tasks import celery_defaults
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
-from docpipe.execution.policy import Policy
+from docpipe.execution.policy import Policy, Retention
 from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
@@ -290,3 +291,26 @@ def test_a_worker_refuses_to_start_on_a_wrong_setup(redis_url: str, tmp_path: Pa
     assert done.returncode == 1
     assert "docpipe: the worker does not start:" in done.stderr
     assert "visibility_timeout is 60 s" in done.stderr
+
+
+# --- retention ---------------------------------------------------------------------------------------
+
+
+def test_nothing_is_removed_unless_a_time_is_set(pipeline: Pipeline, submission: Submission) -> None:
+    pipeline.cancel(submission.document_uuid)
+    assert pipeline.reap() == {}
+    assert len(pipeline.status(submission.document_uuid).history) > 1
+
+
+def test_the_reaper_removes_what_is_older_than_it_may_be(new_pipeline: NewPipeline, tmp_path: Path) -> None:
+    pipeline = new_pipeline(policy=replace(POLICY, keep=Retention(documents=1e-6, history=1e-6)))
+    ended = pipeline.submit(b"Ann met Bob.", name="note.txt")
+    waiting = pipeline.submit(b"Ann met Carl.", name="other.txt")
+    pipeline.cancel(ended.document_uuid)
+    assert pipeline.reap() == {"expired": 1, "erased": 1}
+    assert pipeline.reap() == {}
+    assert pipeline.status(waiting.document_uuid).history
+    with pytest.raises(DocumentNotFoundError):
+        pipeline.status(ended.document_uuid)
+    copies = [path.read_bytes() for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
+    assert copies == [b"Ann met Carl."]

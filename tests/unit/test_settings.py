@@ -13,7 +13,7 @@ from celery import current_app
 from docpipe.errors import ConfigurationError, SourceForbiddenError
 from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
-from docpipe.execution.policy import Policy
+from docpipe.execution.policy import Policy, Retention
 from docpipe.formats.base import Limits
 from docpipe.pipeline.factory import new_app, new_pipeline
 from docpipe.pipeline.settings import LimitSettings, Settings, read_settings
@@ -42,6 +42,19 @@ def test_the_defaults_are_those_of_the_values_they_fill() -> None:
     settings = read_settings()
     assert settings.options() == Options(ner_options={"model": "en_core_web_md"})
     assert settings.policy() == Policy()
+
+
+def test_what_is_kept_is_said_in_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCPIPE_KEEP_DOCUMENTS_DAYS", "30")
+    monkeypatch.setenv("DOCPIPE_KEEP_HISTORY_DAYS", "0.5")
+    assert read_settings().policy().keep == Retention(documents=2_592_000.0, history=43_200.0)
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "inf", "nan", "soon"])
+def test_days_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("DOCPIPE_KEEP_HISTORY_DAYS", days)
+    with pytest.raises(ConfigurationError, match="DOCPIPE_KEEP_HISTORY_DAYS"):
+        read_settings()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ HOMES = {
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
-    "erasure": ["delete", "erasures", "erased", "traces"],
+    "erasure": ["delete", "expire", "forget_history", "erasures", "erased", "traces"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],

@@ -17,6 +17,7 @@ from docpipe.delivery.broker import active_queues
 from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.layers import LAYERS
+from docpipe.formats import plugins
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0
@@ -41,6 +42,7 @@ def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
         _visibility_timeout(deployment),
         *_redis(deployment),
         *_store(deployment.store),
+        *_readers(),
     ]
     if consumers or deployment.layers_required:
         found += _sandbox(deployment)
@@ -114,6 +116,16 @@ def _store(store: Store) -> Iterator[Finding]:
         yield Finding("store", False, line)
     if not lacking:
         yield Finding("store", True, f"{store.fingerprint} has what docpipe needs")
+
+
+def _readers() -> Iterator[Finding]:
+    try:
+        names = ", ".join(plugins.installed())
+    except DocpipeError as error:
+        yield Finding("readers", False, str(error))
+        return
+    if names:
+        yield Finding("readers", True, f"brought by other packages: {names}")
 
 
 def _sandbox(deployment: Deployment) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.execution.isolation import landlock
+from docpipe.formats import plugins
 
 _VARIABLES = (
     *("LANG", "LANGUAGE", "TZ", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TESSDATA_PREFIX"),
@@ -57,7 +58,8 @@ def reachable(
         document: the folder in which the documents are put.
         programs: whether engines start programs.
     """
-    packages = [*_packages("docpipe"), *(each for name in engines for each in _own_packages(name))]
+    own = ["docpipe", *filter(None, map(_own_package, engines)), *map(_top, plugins.modules())]
+    packages = [place for name in own for place in _packages(name)]
     models = [path for options in engines.values() for path in _paths(options)]
     gpu = any(options.get("inference") == "cuda" for options in engines.values())
     loading = landlock.EXECUTE if programs else landlock.READ
@@ -91,9 +93,13 @@ def _python() -> Iterator[str]:
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
 
 
-def _own_packages(engine: str) -> list[str]:
-    """The package of an engine of a host's own, `package.module:attribute`."""
-    return _packages(engine.partition(".")[0].partition(":")[0]) if ":" in engine else []
+def _own_package(engine: str) -> str:
+    """The package of an engine of a host's own, `package.module:attribute`; empty for one of docpipe's."""
+    return _top(engine.partition(":")[0]) if ":" in engine else ""
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _packages(name: str) -> list[str]:

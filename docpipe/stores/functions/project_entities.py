@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Query, keys, rows_of
-from docpipe.stores.ids import storable
-from docpipe.stores.values import Erasure, Found, Ties
+from docpipe.stores.values import Found, Ties
 
 T = TypeVar("T")
 
@@ -96,24 +95,6 @@ class FunctionGraph(ABC):
 
     def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
         self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart)
-
-    def delete(self, document_uuid: str) -> list[str] | None:
-        document_uuid = storable(document_uuid)
-        found: list[str] | None = self._rpc("delete", p_document=document_uuid)
-        return found
-
-    def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
-        if document_uuid is not None:
-            document_uuid = storable(document_uuid)
-        found = self._rpc("erasures", p_document=document_uuid, p_limit=limit)
-        return [rows.erasure_of(row) for row in found]
-
-    def erased(self, document_uuid: str) -> bool:
-        return bool(self._rpc("erased", p_document=storable(document_uuid)))
-
-    def traces(self, document_uuid: str) -> dict[str, int]:
-        found: dict[str, int] = self._rpc("traces", p_document=storable(document_uuid))
-        return found
 
 
 def _batches(items: Sequence[T]) -> Iterator[list[T]]:

@@ -18,6 +18,7 @@ from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
+from docpipe.stores.functions.erasure import FunctionErasures
 from docpipe.stores.functions.payloads import payloads
 from docpipe.stores.functions.project_entities import FunctionGraph
 from docpipe.stores.functions.ranges import FunctionRanges
@@ -40,7 +41,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129141100"
+SCHEMA_VERSION = "20261129150300"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -48,7 +49,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class FunctionStore(FunctionGraph):
+class FunctionStore(FunctionGraph, FunctionErasures):
     """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
 
     fingerprint: str

@@ -1,5 +1,6 @@
-"""What is left of deleted documents, in SQLite: the functions of `sql/*_docpipe_erasure.sql`, and the file's
-own log and free pages.
+"""How documents leave SQLite, and what is left of them then.
+
+The functions of `sql/*_docpipe_erasure.sql`, and the file's own log and free pages.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from docpipe.errors import StoreUnavailableError
 from docpipe.stores.ids import storable
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import OVERWRITES, SqliteFile
+from docpipe.stores.sqlite.project_entities import prune
 from docpipe.stores.values import Copy, Erasure
 
 _OF_A_DOCUMENT = {
@@ -37,7 +39,35 @@ _BLOCK = 1 << 20
 
 
 class SqliteErasures(SqliteFile):
-    """The part of `SqliteStore` that remembers what is left of deleted documents."""
+    """The part of `SqliteStore` that `ErasureStore` describes."""
+
+    def delete(self, document_uuid: str) -> list[str] | None:
+        document_uuid = storable(document_uuid)
+        with self._transaction() as db:
+            copies = _delete(db, document_uuid)
+            return None if copies is None else [each.uri for each in copies]
+
+    def expire(self, seconds: float, *, limit: int = 20) -> list[str]:
+        with self._transaction() as db:
+            due = db.execute(
+                "select r.document_uuid from docpipe_runs r join source_documents d"
+                " on d.document_uuid = r.document_uuid and d.docpipe_run = r.run"
+                " where r.state <> 'active' and r.finished_at < ? order by r.finished_at limit ?",
+                (ledger.now(-seconds), limit),
+            ).fetchall()
+            for row in due:
+                _delete(db, row["document_uuid"])
+            return [row["document_uuid"] for row in due]
+
+    def forget_history(self, seconds: float, *, limit: int = 10_000) -> int:
+        with self._transaction() as db:
+            forgotten = db.execute(
+                "delete from docpipe_history where id in (select h.id from docpipe_history h"
+                " where h.at < ? and not exists (select 1 from docpipe_runs r"
+                " where r.document_uuid = h.document_uuid and r.state = 'active') order by h.id limit ?)",
+                (ledger.now(-seconds), limit),
+            )
+            return forgotten.rowcount
 
     def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
         wanted = None if document_uuid is None else storable(document_uuid)
@@ -105,7 +135,23 @@ class SqliteErasures(SqliteFile):
         return not busy
 
 
-def note(db: sqlite3.Connection, document_uuid: str) -> list[Copy]:
+def _delete(db: sqlite3.Connection, document_uuid: str) -> list[Copy] | None:
+    """Delete what stands here, and note what is left elsewhere; None: no such document."""
+    document = ledger.one(
+        db, "select project_id from source_documents where document_uuid = ?", document_uuid
+    )
+    if document is None:
+        return None
+    named = db.execute(
+        "select key from docpipe_entity_names where document_uuid = ?", (document_uuid,)
+    ).fetchall()
+    copies = _note(db, document_uuid)
+    db.execute("delete from source_documents where document_uuid = ?", (document_uuid,))
+    prune(db, document["project_id"] or "", [row["key"] for row in named])
+    return copies
+
+
+def _note(db: sqlite3.Connection, document_uuid: str) -> list[Copy]:
     """Write down what will be left of a document that the caller deletes in the same transaction."""
     found = db.execute(
         "select distinct source_uri, source_copied from docpipe_runs"

@@ -11,8 +11,7 @@ from typing import Any
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
 from docpipe.stores import rows
-from docpipe.stores.ids import storable
-from docpipe.stores.sqlite import erasure, ledger
+from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import SqliteFile
 from docpipe.stores.values import Found, Ties
 
@@ -70,7 +69,7 @@ class SqliteGraph(SqliteFile):
                 "delete from docpipe_entity_names where document_uuid = ? and run <> ? returning key",
                 (ref.document_uuid, ref.run),
             ).fetchall()
-            _prune(db, project, [row["key"] for row in gone])
+            prune(db, project, [row["key"] for row in gone])
             db.execute(
                 "insert into docpipe_entity_linked (document_uuid, run) values (?, ?)"
                 " on conflict (document_uuid) do update set run = excluded.run",
@@ -155,22 +154,6 @@ class SqliteGraph(SqliteFile):
             for row in named:
                 _decide(db, row["project_id"], (key, own), False if apart else None)
 
-    def delete(self, document_uuid: str) -> list[str] | None:
-        document_uuid = storable(document_uuid)
-        with self._transaction() as db:
-            document = ledger.one(
-                db, "select project_id from source_documents where document_uuid = ?", document_uuid
-            )
-            if document is None:
-                return None
-            named = db.execute(
-                "select key from docpipe_entity_names where document_uuid = ?", (document_uuid,)
-            ).fetchall()
-            copies = erasure.note(db, document_uuid)
-            db.execute("delete from source_documents where document_uuid = ?", (document_uuid,))
-            _prune(db, document["project_id"] or "", [row["key"] for row in named])
-            return [each.uri for each in copies]
-
 
 def _linkable(db: sqlite3.Connection, ref: Ref) -> str | None:
     """The document's project, if the run holds the results to read."""
@@ -212,7 +195,7 @@ def _decide(db: sqlite3.Connection, project: str, pair: tuple[str, str], same: b
         )
 
 
-def _prune(db: sqlite3.Connection, project: str, keys: Iterable[str]) -> None:
+def prune(db: sqlite3.Connection, project: str, keys: Iterable[str]) -> None:
     """Remove what hangs on those of `keys` that no document names any more."""
     for key in _unnamed(db, project, keys):
         _inherit(db, project, key)

@@ -50,6 +50,7 @@ create table if not exists docpipe_runs (
 );
 
 create index if not exists docpipe_runs_source_idx on docpipe_runs (source_uri);
+create index if not exists docpipe_runs_finished_idx on docpipe_runs (finished_at);
 
 create table if not exists stage_runs (
     document_uuid text not null,

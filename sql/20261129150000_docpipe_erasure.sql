@@ -39,6 +39,51 @@ begin
     return (select coalesce(pg_catalog.jsonb_agg(c->0), '[]') from pg_catalog.jsonb_array_elements(v_copies) c);
 end $$;
 
+-- Deletes, as docpipe_delete does, the documents whose newest run ended longer than `p_seconds` ago, oldest first.
+-- Returns their ids, at most `p_limit`. A document that is at work again meanwhile stays.
+create or replace function public.docpipe_expire(p_seconds double precision, p_limit integer) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_document text;
+    v_run integer;
+    v_expired jsonb := '[]';
+begin
+    for v_document, v_run in
+        select r.document_uuid, r.run
+          from public.docpipe_runs r
+          join public.source_documents d on d.document_uuid = r.document_uuid and d.docpipe_run = r.run
+         where r.state <> 'active' and r.finished_at < now() - make_interval(secs => p_seconds)
+         order by r.finished_at limit p_limit
+           for update of r skip locked
+    loop
+        perform 1 from public.source_documents
+          where document_uuid = v_document and docpipe_run = v_run for update;
+        if found then                                          -- else a newer run began while this waited
+            perform public.docpipe_delete(v_document);
+            v_expired := v_expired || pg_catalog.to_jsonb(v_document);
+        end if;
+    end loop;
+    return v_expired;
+end $$;
+
+-- Removes the lines of the history that are older than `p_seconds`, of documents that are not at work.
+-- Returns how many, at most `p_limit`.
+create or replace function public.docpipe_forget_history(p_seconds double precision, p_limit integer)
+returns integer
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_forgotten integer;
+begin
+    delete from public.docpipe_history where id in (
+        select h.id from public.docpipe_history h
+         where h.at < now() - make_interval(secs => p_seconds)
+           and not exists (select 1 from public.docpipe_runs r
+                            where r.document_uuid = h.document_uuid and r.state = 'active')
+         order by h.id limit p_limit);
+    get diagnostics v_forgotten = row_count;
+    return v_forgotten;
+end $$;
+
 -- What is left of deleted documents outside the database, the longest untried first; of `p_document` alone if given.
 -- A copy that another document has, or the same bytes submitted again, is left out.
 create or replace function public.docpipe_erasures(p_document text, p_limit integer) returns jsonb
