@@ -19,7 +19,8 @@ def open_store(
     Args:
         url: `sqlite:///absolute/path.db`, `sqlite://relative.db`, `supabase` or `postgres`.
         supabase_url, supabase_key: for `supabase`.
-        supabase_db_url: for `postgres`, the database's own address.
+        supabase_db_url: for `postgres`, the database's own address; with `supabase_url` it counts as one store
+            with that of those who go through the API.
 
     Raises:
         ConfigurationError: the name is unknown, no file, or an address or key is missing.
@@ -42,15 +43,15 @@ def open_store(
     if url == "postgres":
         if not supabase_db_url:
             raise ConfigurationError("The postgres store needs SUPABASE_DB_URL.")
-        return _postgres(supabase_db_url)
+        return _postgres(supabase_db_url, supabase_url)
     raise ConfigurationError(
         f"There is no store {masked(url)!r}. Use sqlite:///path/to/file.db, supabase or postgres."
     )
 
 
-def _postgres(dsn: str) -> Store:
+def _postgres(dsn: str, api: str | None) -> Store:
     try:
         from docpipe.stores.postgres.store import PostgresStore  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "psycopg", "postgres") from error
-    return PostgresStore(dsn)
+    return PostgresStore(dsn, api)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from docpipe.models import Failure, Ref
 from docpipe.stores.ledger_rules import Claimant
@@ -35,6 +36,11 @@ class Query:
     match: Mapping[str, Any] = field(default_factory=dict)
     order: str | None = None
     at_once: int = 1000
+
+
+def named_by(api: str) -> str:
+    """The fingerprint of the store behind the API at this address."""
+    return f"supabase:{urlsplit(api).netloc}"
 
 
 def keys(ref: Ref) -> dict[str, Any]:

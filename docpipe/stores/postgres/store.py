@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from docpipe.errors import DocpipeError, StoreUnavailableError
 from docpipe.stores import rows
-from docpipe.stores.functions.calls import Call, Query
+from docpipe.stores.functions.calls import Call, Query, named_by
 from docpipe.stores.functions.errors import error_of
 from docpipe.stores.functions.store import FunctionStore, repeated
 from docpipe.stores.postgres.address import address
@@ -38,14 +38,17 @@ class PostgresStore(FunctionStore):
 
     Args:
         dsn: the address of a user that may do what `service_role` may, `postgresql://…`.
+        api: the same project's API, through which others reach this store; it then names the store.
 
     Raises:
         ConfigurationError: the address cannot be read.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, api: str | None = None) -> None:
         self._dsn = dsn
-        self.fingerprint = _fingerprint(dsn)
+        parts = address(dsn)
+        place = f"{parts.get('host', '')}:{parts.get('port', '5432')}/{parts.get('dbname', '')}"
+        self.fingerprint = named_by(api) if api else f"postgres:{place}"
         self._pool: ConnectionPool[Connection] | None = None
         self._pid = 0
         self._lock = threading.Lock()
@@ -134,11 +137,6 @@ def _translated(error: psycopg.Error) -> DocpipeError:
 def _away(reason: str) -> str:
     told = " ".join(reason.split()).rstrip(".")
     return f"Postgres does not answer: {told}. Check SUPABASE_DB_URL."
-
-
-def _fingerprint(dsn: str) -> str:
-    parts = address(dsn)
-    return f"postgres:{parts.get('host', '')}:{parts.get('port', '5432')}/{parts.get('dbname', '')}"
 
 
 def _statement(call: Call) -> tuple[sql.Composed, dict[str, Any]]:

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import httpx
 from postgrest import CountMethod
@@ -21,7 +20,7 @@ from docpipe.errors import (
     StoreUnavailableError,
 )
 from docpipe.stores import rows
-from docpipe.stores.functions.calls import Call, Query
+from docpipe.stores.functions.calls import Call, Query, named_by
 from docpipe.stores.functions.errors import error_of
 from docpipe.stores.functions.store import FunctionStore
 
@@ -40,7 +39,7 @@ class SupabaseStore(FunctionStore):
 
     def __init__(self, url: str, key: str) -> None:
         self._url, self._key = url, key
-        self.fingerprint = f"supabase:{urlsplit(url).netloc}"
+        self.fingerprint = named_by(url)
         self._client: Client | None = None
         self._http: httpx.Client | None = None
         self._pid = 0
