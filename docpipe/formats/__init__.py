@@ -51,6 +51,7 @@ READERS: dict[str, tuple[str, str]] = {
     sniff.ODP: ("odf", "office"),
     sniff.ODS: ("sheets", "office"),
     **dict.fromkeys(sniff.IMAGES, ("image", "ocr")),
+    sniff.HEIF: ("heif", "heif"),
 }
 """MIME type to (module of this package, extra that brings what the module needs)."""
 

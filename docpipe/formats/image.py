@@ -36,8 +36,11 @@ _PLUGINS = {
     "image/gif": "GIF",
     "image/bmp": "BMP",
     "image/webp": "WEBP",
+    "image/jp2": "JPEG2000",
+    "image/avif": "AVIF",
+    "image/heif": "HEIF",
 }
-_OF_FRAMES = frozenset({"TIFF", "GIF", "WEBP"})
+_OF_FRAMES = frozenset({"TIFF", "GIF", "WEBP", "HEIF"})
 _DARK = 64
 """Grey level of 256: paper is lighter."""
 _DAMAGE = (
@@ -49,7 +52,7 @@ _DAMAGE = (
     LookupError,
     ArithmeticError,
     EOFError,
-    NotImplementedError,
+    RuntimeError,  # and NotImplementedError
     AssertionError,
     struct.error,
     zlib.error,
@@ -171,6 +174,8 @@ def _pillow_errors(name: str) -> Iterator[None]:
             yield
     except Image.DecompressionBombError as error:
         raise TooManyPixelsError(f"{name} has too many pixels: {error}") from error
+    except RecursionError:  # a RuntimeError too, and not the picture's
+        raise
     except _DAMAGE as error:
         if "MAX_TEXT" in str(error) or "Decompressed data too large" in str(error):
             raise ExpansionLimitError(f"A text inside {name} unpacks to more than the limit.") from error

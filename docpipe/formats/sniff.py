@@ -32,7 +32,11 @@ ODT = "application/vnd.oasis.opendocument.text"
 ODP = "application/vnd.oasis.opendocument.presentation"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 TEXT = "text/plain"
-IMAGES = ("image/png", "image/jpeg", "image/tiff", "image/gif", "image/bmp", "image/webp")
+IMAGES = (
+    *("image/png", "image/jpeg", "image/tiff", "image/gif", "image/bmp", "image/webp"),
+    *("image/jp2", "image/avif"),
+)
+HEIF = "image/heif"
 ENCRYPTED_OFFICE = "application/x-encrypted-ooxml"
 MISNAMED_HTML = "application/x-misnamed-html"
 BINARY = "application/octet-stream"
@@ -74,8 +78,6 @@ KINDS = {
     "image/svg+xml": "an SVG drawing",
     "image/emf": "a Windows drawing (EMF)",
     "image/wmf": "a Windows drawing (WMF)",
-    "image/heif": "a HEIF picture",
-    "image/jp2": "a JPEG 2000 picture",
     "image/jxl": "a JPEG XL picture",
     "image/vnd.djvu": "a DjVu document",
     "image/vnd.adobe.photoshop": "a Photoshop picture",
@@ -147,7 +149,8 @@ _MAGIC = (
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"Rar!\x1a\x07", "application/vnd.rar"),
 )
-_HEIF_BRANDS = frozenset([b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"])
+_HEIF_BRANDS = frozenset([b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"])
+_AVIF_BRANDS = frozenset([b"avif", b"avis"])
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_STREAMS = (
     ("EncryptedPackage", ENCRYPTED_OFFICE),
@@ -248,12 +251,18 @@ def _by_magic(head: bytes) -> str | None:
     if head.startswith(b"\x01\0\0\0") and head[40:44] == b" EMF":
         return "image/emf"
     if head[4:8] == b"ftyp":
-        return "image/heif" if head[8:12] in _HEIF_BRANDS else "video"
+        return _media_kind(head[8:12])
     if head[257:262] == b"ustar":
         return "application/x-tar"
     if head.startswith(b"RIFF"):
         return {b"WAVE": "audio", b"AVI ": "video"}.get(head[8:12])
     return PDF if head[:64].lstrip(b"\xef\xbb\xbf\0\t\r\n\f ").startswith(b"%PDF-") else None
+
+
+def _media_kind(brand: bytes) -> str:
+    if brand in _AVIF_BRANDS:
+        return "image/avif"
+    return HEIF if brand in _HEIF_BRANDS else "video"
 
 
 def _zip_kind(head: bytes, data: Data, suffix: str) -> str | None:

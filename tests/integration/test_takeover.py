@@ -329,7 +329,7 @@ def test_the_rollback_refuses_to_lose_documents_in_work_and_results(empty_databa
     takeover.apply(empty_database, WISHES)
     begun = "insert into docpipe_runs (document_uuid, run, source_uri, state) select document_uuid, 1, '', {!r} from source_documents"
     run(empty_database, begun.format("active"))
-    with pytest.raises(ConfigurationError, match="1 documents are in work"):
+    with pytest.raises(ConfigurationError, match="1 documents in progress are unknown"):
         takeover.rollback(empty_database)
     run(empty_database, "update docpipe_runs set state = 'completed'")
     with pytest.raises(ConfigurationError, match="--drop-results"):

@@ -264,7 +264,7 @@ def test_the_probe_sees_what_waits_for_the_commit(empty_database: str, tmp_path:
     takeover.apply(empty_database, WISHES)
     with pytest.raises(
         ConfigurationError,
-        match=r"Something still writes to [\s\S]* cannot tell what they do: odd on source_documents",
+        match=r"Something still writes to [\s\S]* docpipe cannot judge: odd on source_documents",
     ):
         triggers.switch_off(empty_database, tmp_path / "restore.sql")
 

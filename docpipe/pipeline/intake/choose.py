@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-DOCUMENTS = ("*.pdf", "*.docx", "*.txt", "*.eml")
-IMAGES = ("*.png", "*.jpg", "*.jpeg", "*.tif", "*.tiff", "*.webp", "*.bmp")
+DOCUMENTS = (
+    *("*.pdf", "*.docx", "*.docm", "*.odt", "*.rtf", "*.txt", "*.md", "*.html", "*.htm"),
+    *("*.eml", "*.msg", "*.mbox", "*.p7m", "*.ics", "*.vcf", "*.zip"),
+    *("*.xlsx", "*.xlsm", "*.xlsb", "*.xls", "*.ods", "*.csv", "*.pptx", "*.odp"),
+)
+IMAGES = (
+    *("*.png", "*.jpg", "*.jpeg", "*.tif", "*.tiff", "*.gif", "*.webp", "*.bmp"),
+    *("*.jp2", "*.avif", "*.heic", "*.heif"),
+)
 UNFINISHED = (".*", "~$*", "*.part", "*.crdownload", "*.tmp")
 """Hidden files, lock files of office programs, and what is still being downloaded."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b85decode
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,16 @@ from docpipe.formats.base import Limits, RawPage
 
 UPRIGHT = Image.new("RGB", (60, 40), "white")
 UPRIGHT.paste((200, 0, 0), (0, 0, 20, 10))
+HEIC = b85decode(
+    "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<00042ZDn*}000000000XXk=`10000000000aA{+7000000000000000"
+    "00000B57=IV*mgE07O6l0RRC200001dH?|c00000003eD001LtX>Mi!000000RR916=`l}WdZ;I000310BCk&F#rGn"
+    "01j|zbZr0t000010002iX>f9I0002DX>en20001ZXm(>m0RwOV0058x000009`FGC{rLC*01pFT0096PKmiN^|NjGU"
+    "00093kN^M!000939=ZZRVE_RDD?$MQ18@KU0|1Z!00RI30{|YNAb|yz>PacCZUPz%2mk;B0LTCU0{{p>VgLaE2SfqE"
+    "a<C#m0000JV{dG7ZewhC0096E00w{n000zeb8uw<00000002M$002M$000nhX?SS>000032nYxO000+haBX1#00000"
+    "000310R({p0|Wp70BUVyVRQfh0A45ouL<DcO1zp6|N1mN|M!tQFW0V=DHE6e1?v^|gR%dYG4w(6;jt*8BnSX*>A)%@"
+    "UMMM<;`f86R9w9S9$J~jpMd9Wt52i`eMsT{r&)OM#sB`D(w5sKZ*Fg{"
+)
+"""64 x 64 pixels, white, the upper left quarter of half the height red; made by libheif and x265."""
 STORED_AS = {  # EXIF orientation: how the upright picture lies in the file
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -53,9 +64,16 @@ def test_pixels_are_blue_green_red(kind: str) -> None:
     assert (pixels(page)[0, 0].tolist(), pixels(page)[39, 59].tolist()) == ([0, 0, 200], [255, 255, 255])
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "JPEG2000", "AVIF"])
 def test_lossy_kinds_are_read(kind: str) -> None:
     assert 180 <= int(pixels(only_page(encoded(UPRIGHT, kind)))[2, 2, 2]) <= 220
+
+
+def test_a_picture_of_a_telephone_is_read() -> None:
+    shown = pixels(only_page(HEIC))
+    assert shown.shape == (64, 64, 3)
+    assert 180 <= int(shown[4, 4, 2]) <= 220
+    assert int(shown[40, 40].min()) > 230
 
 
 @pytest.mark.parametrize("orientation", STORED_AS)
@@ -209,3 +227,9 @@ def test_the_paper_of_a_cmyk_picture_is_white_however_its_inks_are_written(inver
     data = encoded(ImageChops.invert(inks) if inverted else inks, "JPEG")
     shown = pixels(only_page(data))
     assert shown[39, 59].min() > 240 and int(shown[2, 2, 2]) - int(shown[2, 2, 0]) > 100
+
+
+@pytest.mark.parametrize("end", [60, 200, 400])
+def test_a_picture_of_a_telephone_cut_short_is_damaged(end: int) -> None:
+    with pytest.raises(CorruptDocumentError):
+        pixels(only_page(HEIC[:end]))
