@@ -19,8 +19,8 @@ def open_store(
     Args:
         url: `sqlite:///absolute/path.db`, `sqlite://relative.db`, `supabase` or `postgres`.
         supabase_url, supabase_key: for `supabase`.
-        supabase_db_url: for `postgres`, the database's own address; with `supabase_url` it counts as the store
-            of those who go through that API.
+        supabase_db_url: for `postgres`, the database's own address; with `supabase_url` it is the store of all
+            who go through that API.
 
     Raises:
         ConfigurationError: the name is unknown, no file, or an address or key is missing.
