@@ -12,6 +12,7 @@ def open_store(
     *,
     supabase_url: str | None = None,
     supabase_key: str | None = None,
+    supabase_token: str | None = None,
     supabase_db_url: str | None = None,
 ) -> Store:
     """The store that `url` names; nothing is connected yet.
@@ -19,8 +20,9 @@ def open_store(
     Args:
         url: `sqlite:///absolute/path.db`, `sqlite://relative.db`, `supabase` or `postgres`.
         supabase_url, supabase_key: for `supabase`.
-        supabase_db_url: for `postgres`, the database's own address; with `supabase_url` it is the store of all
-            who go through that API.
+        supabase_token: a JWT of a role with less than the key's; the key may be a public one then.
+        supabase_db_url: for `postgres`, the database's own address; with `supabase_url` it is the store of
+            all who go through that API.
 
     Raises:
         ConfigurationError: the name is unknown, no file, or an address or key is missing.
@@ -39,7 +41,7 @@ def open_store(
 
         if not supabase_url or not supabase_key:
             raise ConfigurationError("The supabase store needs SUPABASE_URL and SUPABASE_SECRET_KEY.")
-        return SupabaseStore(supabase_url, supabase_key)
+        return SupabaseStore(supabase_url, supabase_key, supabase_token)
     if url == "postgres":
         if not supabase_db_url:
             raise ConfigurationError("The postgres store needs SUPABASE_DB_URL.")

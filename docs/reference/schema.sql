@@ -2267,6 +2267,76 @@ AS $function$ select '20261129150300'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_grant_worker(p_role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_table text;
+    v_rights text;
+    v_function regprocedure;
+begin
+    execute format('grant usage on schema public to %I', p_role);
+    execute format('grant usage on sequence public.docpipe_token_seq to %I', p_role);
+    for v_table, v_rights in values
+        ('source_documents', 'select, update'),
+        ('neo4j_documents', 'select, insert, update'),
+        ('docpipe_runs', 'select, update'),
+        ('stage_runs', 'select, update'),
+        ('docpipe_page_ranges', 'select, insert, update, delete'),
+        ('docpipe_staged', 'select, insert, update, delete'),
+        ('docpipe_history', 'select, insert'),
+        ('docpipe_pages', 'select, insert, delete'),
+        ('docpipe_chunks', 'select, insert, delete'),
+        ('docpipe_mentions', 'select, insert, delete'),
+        ('docpipe_entities', 'select, insert, delete'),
+        ('docpipe_relations', 'select, insert, delete'),
+        ('docpipe_edges', 'select, insert, delete'),
+        ('docpipe_entity_names', 'select, insert, update, delete'),
+        ('docpipe_entity_blocks', 'select, insert, delete'),
+        ('docpipe_entity_links', 'select, insert, update, delete'),
+        ('docpipe_entity_decisions', 'select, insert, delete'),
+        ('docpipe_entity_linked', 'select, insert, update'),
+        ('docpipe_erasures', 'select, update, delete')
+    loop
+        execute format('revoke all on public.%I from %I', v_table, p_role);
+        execute format('grant %s on public.%I to %I', v_rights, v_table, p_role);
+        execute format('drop policy if exists docpipe_worker on public.%I', v_table);
+        execute format('create policy docpipe_worker on public.%I to %I using (true) with check (true)',
+                       v_table, p_role);
+    end loop;
+    for v_function in
+        select p.oid from pg_catalog.pg_proc p
+         where p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+    loop
+        execute format('revoke all on function %s from %I', v_function, p_role);
+    end loop;
+    for v_function in
+        with recursive calls as (                              -- what a worker calls, and what that calls in turn
+            select p.oid, p.prosrc from pg_catalog.pg_proc p
+             where p.pronamespace = 'public'::regnamespace and p.proname in (
+                   'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
+                   'docpipe_claim', 'docpipe_heartbeat', 'docpipe_stage_part', 'docpipe_finish_stage',
+                   'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
+                   'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
+                   'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
+                   'docpipe_stalled', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
+                   'docpipe_ties', 'docpipe_erasures', 'docpipe_erased')
+            union
+            select p.oid, p.prosrc from calls c join pg_catalog.pg_proc p
+                on p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+               and c.prosrc ~ ('\m' || p.proname || '\(')
+        )
+        select oid from calls
+    loop
+        execute format('grant execute on function %s to %I', v_function, p_role);
+    end loop;
+end $function$;
+revoke all on function public.docpipe_grant_worker(text) from public;
+grant execute on function public.docpipe_grant_worker(text) to service_role;
+
 grant usage on schema public to service_role;
 grant usage on sequence public.docpipe_history_id_seq to service_role;
 grant usage on sequence public.docpipe_token_seq to service_role;

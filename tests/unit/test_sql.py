@@ -34,7 +34,7 @@ HOMES = {
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],
-    "access": [],
+    "access": ["grant_worker"],
 }  # fmt: skip
 """File, without stamp and prefix, to the functions that stand in it, without prefix; in their order."""
 

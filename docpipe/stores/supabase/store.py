@@ -11,6 +11,7 @@ import httpx
 from postgrest import CountMethod
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions, create_client
+from supabase.lib.client_options import DEFAULT_HEADERS
 
 from docpipe.errors import (
     DocpipeError,
@@ -34,11 +35,14 @@ class SupabaseStore(FunctionStore):
 
     Args:
         url: the project's address, `https://….supabase.co`.
-        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write.
+        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write
+            without a token.
+        token: a JWT of a database role, sent in place of the key where rights are asked for.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, token: str | None = None) -> None:
         self._url, self._key = url, key
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.fingerprint = named_by(url)
         self._client: Client | None = None
         self._http: httpx.Client | None = None
@@ -52,6 +56,7 @@ class SupabaseStore(FunctionStore):
             if self._client is None or self._pid != os.getpid():
                 self._http = httpx.Client(timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=4))
                 options = ClientOptions(
+                    headers=DEFAULT_HEADERS | self._headers,
                     httpx_client=self._http,
                     auto_refresh_token=False,
                     persist_session=False,
