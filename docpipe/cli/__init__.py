@@ -14,6 +14,7 @@ from docpipe.cli.doctor import doctor
 from docpipe.cli.documents import status, submit
 from docpipe.cli.entities import entities
 from docpipe.cli.export import export_command
+from docpipe.cli.facts import facts
 from docpipe.cli.health import health_command
 from docpipe.cli.intake import s3, watch
 from docpipe.cli.monitor import metrics, monitor
@@ -33,7 +34,21 @@ def cli() -> None:
 
 
 for command in (
-    *(run, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command, show),
+    *(
+        run,
+        facts,
+        submit,
+        status,
+        cancel,
+        resume,
+        retry,
+        quarantine,
+        reap,
+        delete,
+        entities,
+        export_command,
+        show,
+    ),
     *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
 ):
     cli.add_command(command)

@@ -293,6 +293,27 @@ alter table public.docpipe_edges enable row level security;
 create policy docpipe_service_role on public.docpipe_edges as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_edges to service_role;
 
+create table public.docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    type text not null,
+    role text not null,
+    text text not null,
+    value text,
+    entity integer,
+    holder integer,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    score double precision not null,
+    constraint docpipe_facts_pkey PRIMARY KEY (document_uuid, run, index),
+    constraint docpipe_facts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+alter table public.docpipe_facts enable row level security;
+create policy docpipe_service_role on public.docpipe_facts as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_facts to service_role;
+
 create table public.docpipe_entity_names (
     document_uuid text not null,
     run integer not null,
@@ -1393,7 +1414,7 @@ AS $function$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges'] loop
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -1447,7 +1468,7 @@ begin
     end if;
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges') then
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -2105,6 +2126,7 @@ AS $function$
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
         'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),
         'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
+        'docpipe_facts', (select count(*) from public.docpipe_facts where document_uuid = p_document),
         'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
@@ -2263,7 +2285,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129150300'; $function$;
+AS $function$ select '20261129171100'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 
@@ -2293,6 +2315,7 @@ begin
         ('docpipe_entities', 'select, insert, delete'),
         ('docpipe_relations', 'select, insert, delete'),
         ('docpipe_edges', 'select, insert, delete'),
+        ('docpipe_facts', 'select, insert, delete'),
         ('docpipe_entity_names', 'select, insert, update, delete'),
         ('docpipe_entity_blocks', 'select, insert, delete'),
         ('docpipe_entity_links', 'select, insert, update, delete'),

@@ -19,7 +19,11 @@ from docpipe.models import (
     Edge,
     Entity,
     Evidence,
+    Fact,
+    Facts,
+    FactType,
     Failure,
+    Kind,
     Line,
     Mention,
     Merge,
@@ -73,13 +77,23 @@ ENTITIES = (
 )
 RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1), 0.5, "pays", 2),)
 EDGES = (Edge("PART_OF", "page:1", "document"), Edge("REFERS_TO", "mention:0", "entity:0"))
+FACTS = Facts(
+    Kind.INVOICE,
+    1,
+    "INVOICE 5",
+    Evidence(0, 12, 1),
+    (
+        Fact(FactType.SIGNED_BY, "Ann", Evidence(0, 3, 1), 0.9, "Director", "a value", 0, 1),
+        Fact(FactType.NUMBERED, "5", Evidence(28, 31, 2), 0.75),
+    ),
+)
 FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
 
 OUTPUTS = {
     "ocr": StageOutput(text=TEXT, pages=PAGES, file_type="application/pdf", metadata={"title": "A — B"}),
     "chunk": StageOutput(chunks=CHUNKS),
     "entities": StageOutput(mentions=MENTIONS),
-    "graph": StageOutput(entities=ENTITIES, relations=RELATIONS, edges=EDGES),
+    "graph": StageOutput(entities=ENTITIES, relations=RELATIONS, edges=EDGES, facts=FACTS),
 }
 
 
@@ -285,7 +299,7 @@ def test_everything_that_was_found_is_read_back_exactly(store: Store, ref: Ref) 
     document = store.load(ref, ALL_PARTS)
     assert (document.text, document.pages, document.chunks) == (TEXT, PAGES, CHUNKS)
     assert (document.mentions, document.entities) == (MENTIONS, ENTITIES)
-    assert (document.relations, document.edges) == (RELATIONS, EDGES)
+    assert (document.relations, document.edges, document.facts) == (RELATIONS, EDGES, FACTS)
     assert document.metadata == {"case": "A-1", "nested": {"n": [1, None]}, "title": "A — B"}
     assert (document.file_type, document.status, document.warnings) == ("application/pdf", "completed", ())
 

@@ -41,7 +41,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129150300"
+SCHEMA_VERSION = "20261129171100"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -237,6 +237,7 @@ class FunctionStore(FunctionGraph, FunctionErasures):
             entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
             relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
             edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
         )

@@ -270,6 +270,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
             relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
             edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
         )

@@ -30,6 +30,7 @@ begin
         ('docpipe_entities', 'select, insert, delete'),
         ('docpipe_relations', 'select, insert, delete'),
         ('docpipe_edges', 'select, insert, delete'),
+        ('docpipe_facts', 'select, insert, delete'),
         ('docpipe_entity_names', 'select, insert, update, delete'),
         ('docpipe_entity_blocks', 'select, insert, delete'),
         ('docpipe_entity_links', 'select, insert, update, delete'),
@@ -82,7 +83,7 @@ declare
     v_tables text[] := array[
         'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges',
         'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_chunks', 'docpipe_mentions',
-        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_entity_names',
+        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_entity_names',
         'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
         'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures'
     ];
