@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import StageState
+from docpipe.models.status import StageState, document_status
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.erasure import FunctionErasures
@@ -41,7 +41,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129171100"
+SCHEMA_VERSION = "20261129221100"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -212,7 +212,9 @@ class FunctionStore(FunctionGraph, FunctionErasures):
         )
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
-        columns = "original_file_name,project_id::text,celery_status,document_metadata"
+        columns = (
+            "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata"
+        )
         document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
         text = ",text" if Part.TEXT in parts else ""
         run = self._one(Query("docpipe_runs", f"file_type,metadata{text}", match(ref)))
@@ -225,7 +227,7 @@ class FunctionStore(FunctionGraph, FunctionErasures):
         return Document(
             document_uuid=ref.document_uuid,
             run=ref.run,
-            status=document["celery_status"],
+            status=document_status(document["celery_status"], document["initial_processing_status"]),
             name=document["original_file_name"],
             project_id=document["project_id"],
             metadata=document["document_metadata"] | run["metadata"],
