@@ -48,9 +48,8 @@ _NO_NAME_WORDS = """
     witness witnesseth you your
 """
 _NO_NAME = frozenset(_NO_NAME_WORDS.split())
-_NO_BEGINNING = frozenset(
-    "this whereas such as print printed and or of above to effective page article".split()
-)
+_NO_BEGINNING_WORDS = "this whereas such print printed and or of above to effective page article"
+_NO_BEGINNING = frozenset(_NO_BEGINNING_WORDS.split())
 _PAPER = re.compile(r"(?i)\b(?:agreement|plan|act|policy|program|corporation\s+law)$")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"(?:[,;:\s-]|(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\bCorp)\.)+$")

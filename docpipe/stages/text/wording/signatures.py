@@ -68,7 +68,7 @@ def read_signatures(text: str) -> list[Signature]:
 
 
 def signing_parties(text: str) -> Iterator[Said]:
-    """The parties that the signatures are for: companies above them, and persons who sign for themselves, without a title."""
+    """Whom the signatures are for: companies above them, and persons who sign without a title."""
     for each in read_signatures(text):
         span = each.party or (None if each.title else each.signer)
         if span:

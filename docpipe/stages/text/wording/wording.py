@@ -21,7 +21,7 @@ TITLE = "CONTRACT"
 
 
 def is_agreement(text: str) -> bool:
-    """Whether the text speaks of itself as an agreement, time and again, or is headed so and somebody agrees."""
+    """Whether the text calls itself an agreement time and again, or is headed so and somebody agrees."""
     if len(_AGREED.findall(text)) >= _OFTEN:
         return True
     title = read_title(text)
