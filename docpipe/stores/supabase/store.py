@@ -32,7 +32,7 @@ from docpipe.errors import (
     TransientError,
 )
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import StageState
+from docpipe.models.status import StageState, document_status
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
@@ -56,7 +56,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129171100"
+SCHEMA_VERSION = "20261129221100"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -254,7 +254,9 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
         )
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
-        columns = "original_file_name,project_id::text,celery_status,document_metadata"
+        columns = (
+            "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata"
+        )
         document = self._one("source_documents", columns, {"document_uuid": ref.document_uuid})
         text = ",text" if Part.TEXT in parts else ""
         run = self._one("docpipe_runs", f"file_type,metadata{text}", match(ref))
@@ -268,7 +270,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
         return Document(
             document_uuid=ref.document_uuid,
             run=ref.run,
-            status=document["celery_status"],
+            status=document_status(document["celery_status"], document["initial_processing_status"]),
             name=document["original_file_name"],
             project_id=document["project_id"],
             metadata=document["document_metadata"] | run["metadata"],
