@@ -13,7 +13,7 @@ from docpipe.cli.terminal import echo
 from docpipe.cli.views.document_json import to_json
 from docpipe.cli.views.fact_lines import fact_lines
 from docpipe.errors import DocpipeError
-from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.pipeline.settings import read_settings
 
@@ -49,7 +49,7 @@ def _of_file(file: str, store: str | None) -> dict[str, Any]:
 
 
 def _of_uuid(document_uuid: str) -> dict[str, Any]:
-    document = default_pipeline().get(document_uuid)
+    document = store_pipeline().get(document_uuid)
     return to_json(document, document.name)
 
 

@@ -200,7 +200,7 @@ class Merge:
     """Why two spellings are one entity."""
 
     rule: str
-    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `defined` or `known as`."""
+    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `called`, `defined` or `known as`."""
     score: float
     """0..1: how rarely the rule errs."""
     mentions: tuple[int, int]
@@ -343,10 +343,10 @@ class DocumentStatus:
     name: str
     project_id: str | None
     task_id: str | None
-    """Celery's id of the first task of the run; None when it runs in process."""
+    """Celery's id of the task of the stage that runs or waits; None when it runs in process."""
     stages: tuple[StageRun, ...]
     history: tuple[tuple[datetime, str, str | None], ...]
-    """When, `celery_status`, and `processingStatus` where it changed too; oldest first."""
+    """When, `status`, and `processingStatus` where it changed too; oldest first."""
     error: Failure | None = None
     warnings: tuple[Warn, ...] = ()
 

@@ -18,7 +18,7 @@ from docpipe.cli.takeover.schema import QUEUE_TABLE, columns, one
 from docpipe.cli.takeover.tables.silence import silence
 from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.formats import READERS
-from docpipe.models.status import COMPLETED
+from docpipe.models.status import COMPLETED, celery_status
 from docpipe.stores.rows import document_row
 from docpipe.stores.values import NewDocument
 
@@ -134,5 +134,5 @@ def _differs(connection: psycopg.Connection, uid: str, expected: str) -> Iterato
     )
     row = connection.execute(query, (uid,)).fetchone()
     found = [str(each) for each in row or ("no row",)]
-    if set(found) != {expected}:
+    if found != [celery_status(expected), expected]:
         yield f"{expected} became {', '.join(found)}"

@@ -110,9 +110,8 @@ begin
     select * into v_next from public.stage_runs
      where document_uuid = p_document and run = p_run and state <> 'complete' order by position limit 1;
     if found then
-        update public.stage_runs set queued_at = now()
+        update public.stage_runs set queued_at = now()          -- its message follows at once
          where document_uuid = p_document and run = p_run and stage = v_next.stage;
-        perform public.docpipe_set_status(p_document, p_run, v_next.words->>'queued', null, null);
         return true;
     end if;
     v_final := case when exists (select 1 from public.stage_runs

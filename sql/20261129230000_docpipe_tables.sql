@@ -405,8 +405,12 @@ create table if not exists public.docpipe_queue_imports (
 comment on column public.source_documents.celery_status is
     'pending; ocr_queued, ocr_processing, ocr_complete; text_queued, text_processing, text_complete; '
     'entity_queued, entity_processing, entity_complete; graph_queued, graph_processing, graph_complete; '
-    'completed, completed_with_warnings, cancelled; '
+    'cancelled; '
     'error_ocr, error_text_processing, error_entity_extraction, error_graph_building';
+comment on column public.source_documents.initial_processing_status is
+    'the same word; once the document is done, completed or completed_with_warnings';
+comment on column public.source_documents.celery_task_id is
+    'the Celery task of the stage that runs or waits';
 comment on column public.neo4j_documents."processingStatus" is
     'text_processing_started, text_processing_completed; entity_processing_started, '
     'entity_processing_completed; graph_processing_started, graph_processing_completed; '
