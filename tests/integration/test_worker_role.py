@@ -36,7 +36,7 @@ FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "oc
 OF_HOSTS = {
     "register", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
     "expire", "forget_history", "traces", "statistics", "keys", "members", "member", "relations_of",
-    "set_apart", "adopt", "refuse_queue", "grant_worker",
+    "set_apart", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""
 HOST_TABLES = """
