@@ -31,7 +31,7 @@ from docpipe.errors import (
     StoreUnavailableError,
     TransientError,
 )
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState, document_status
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
@@ -56,7 +56,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129221100"
+SCHEMA_VERSION = "20261129231200"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -294,6 +294,10 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
 
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        found = self._rpc("attempts", p_document=storable(document_uuid), p_limit=limit)
+        return [rows.attempt_of(row) for row in found]
+
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
@@ -307,7 +311,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
     def check(self) -> list[str]:
         """Asks for one row of every table and calls a function, as the key in use."""
         lacking = []
-        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history")
+        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history")
         tables = ("source_documents", "neo4j_documents", *ledger)
         for table in (*tables, *(f"docpipe_{part}" for part in Part if part not in (Part.TEXT, Part.EXTRAS))):
             try:
