@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from docpipe.graph.values import Graph, GraphEdge, GraphNode, ProjectEntity, Scalar
-from docpipe.models import Box, Chunk, Document, Edge, Entity, Mention, Page, Relation
+from docpipe.models import Box, Chunk, Document, Edge, Entity, Fact, FactType, Mention, Page, Relation
 
 
 def graph_of(document: Document) -> Graph:
@@ -16,7 +16,9 @@ def graph_of(document: Document) -> Graph:
     uuid = document.document_uuid
     structure = (structural_edge(uuid, index, edge) for index, edge in enumerate(document.edges))
     relations = (relation_edge(uuid, index, each) for index, each in enumerate(document.relations))
-    return Graph(nodes, (*structure, *relations))
+    stated = document.facts.listed() if document.facts else ()
+    facts = (edge for index, each in enumerate(stated) for edge in fact_edges(uuid, index, each))
+    return Graph(nodes, (*structure, *relations, *facts))
 
 
 def _parts(document: Document) -> Iterator[GraphNode]:
@@ -44,6 +46,8 @@ def document_node(document: Document) -> GraphNode:
         "status": str(document.status),
         "file_type": document.file_type,
     }
+    if document.facts:
+        head |= {"kind": document.facts.kind.value, "title": document.facts.title}
     return GraphNode(document.document_uuid, "Document", _known(head))
 
 
@@ -88,6 +92,16 @@ def relation_edge(uuid: str, index: int, relation: Relation) -> GraphEdge:
     for name in ("type", "source", "target"):
         del properties[name]
     return GraphEdge(f"{uuid}/relation:{index}", relation.type, *ends, properties)
+
+
+def fact_edges(uuid: str, index: int, fact: Fact) -> Iterator[GraphEdge]:
+    """From the document to the entity that a fact names, if any; `IS` to the one that it is itself."""
+    if fact.entity is not None:
+        properties = _scalars(fact) | _scalars(fact.evidence)
+        for name in ("type", "entity", "holder"):
+            properties.pop(name, None)
+        kind = "IS" if fact.type is FactType.KIND else fact.type.value
+        yield GraphEdge(f"{uuid}/fact:{index}", kind, uuid, entity_id(uuid, fact.entity), properties)
 
 
 def _scalars(value: Any) -> dict[str, Scalar]:

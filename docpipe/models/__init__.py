@@ -13,6 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from docpipe.models.facts import Evidence as Evidence
+from docpipe.models.facts import Fact as Fact
+from docpipe.models.facts import Facts as Facts
+from docpipe.models.facts import FactType as FactType
+from docpipe.models.facts import Kind as Kind
+
 Box = tuple[float, float, float, float]
 
 PAGE_FAILED = "page_failed"
@@ -214,15 +220,6 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """The span of text that shows a relation, and the page it starts on."""
-
-    start: int
-    end: int
-    page: int
-
-
-@dataclass(frozen=True, slots=True)
 class Relation:
     """A typed edge between two entities (indexes into `Document.entities`)."""
 
@@ -270,6 +267,7 @@ class StageOutput:
     entities: tuple[Entity, ...] | None = None
     relations: tuple[Relation, ...] | None = None
     edges: tuple[Edge, ...] | None = None
+    facts: Facts | None = None
     extra: Mapping[str, Any] | None = None
     """A host's own stage: any JSON object, found again in `Document.extras[stage]`."""
     warnings: tuple[Warn, ...] = ()
@@ -297,6 +295,8 @@ class Document:
     entities: tuple[Entity, ...] = ()
     relations: tuple[Relation, ...] = ()
     edges: tuple[Edge, ...] = ()
+    facts: Facts | None = None
+    """None until the graph stage has run, and of a run by a docpipe that did not look for them."""
     extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: tuple[Warn, ...] = ()
     error: Failure | None = None
@@ -343,10 +343,10 @@ class DocumentStatus:
     name: str
     project_id: str | None
     task_id: str | None
-    """Celery's id of the first task of the run; None when it runs in process."""
+    """Celery's id of the task of the stage that runs or waits; None when it runs in process."""
     stages: tuple[StageRun, ...]
     history: tuple[tuple[datetime, str, str | None], ...]
-    """When, `celery_status`, and `processingStatus` where it changed too; oldest first."""
+    """When, `status`, and `processingStatus` where it changed too; oldest first."""
     error: Failure | None = None
     warnings: tuple[Warn, ...] = ()
 

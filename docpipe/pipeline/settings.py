@@ -72,6 +72,7 @@ class Settings(BaseSettings):
         None,
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_KEY"),
     )
+    supabase_token: SecretStr | None = None
     supabase_db_url: SecretStr | None = Field(None, validation_alias=AliasChoices("SUPABASE_DB_URL"))
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL")
@@ -237,14 +238,22 @@ class Settings(BaseSettings):
         )
 
     def open_store(self) -> Store:
-        key = self.supabase_key.get_secret_value() if self.supabase_key else None
-        return open_store(self.store_name, supabase_url=self.supabase_url, supabase_key=key)
+        return open_store(
+            self.store_name,
+            supabase_url=self.supabase_url,
+            supabase_key=_revealed(self.supabase_key),
+            supabase_token=_revealed(self.supabase_token),
+        )
 
     def sources(self) -> Sources:
         uploads = self.uploads or str(data_folder() / "uploads")
         supabase = None
         if self.supabase_url and self.supabase_key:
-            supabase = (self.supabase_url, self.supabase_key.get_secret_value())
+            supabase = (
+                self.supabase_url,
+                self.supabase_key.get_secret_value(),
+                _revealed(self.supabase_token),
+            )
         return Sources(
             uploads=uploads,
             keep_copies=self.uploads is not None,
@@ -258,6 +267,10 @@ class Settings(BaseSettings):
         """All settings as text, secrets hidden, for the worker's first log line."""
         shown = self.model_dump(mode="json") | {"store": self.store_name}
         return {name: _masked(value) for name, value in shown.items()}
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _seconds(days: float | None) -> float | None:

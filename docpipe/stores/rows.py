@@ -17,6 +17,9 @@ from docpipe.models import (
     EntityLink,
     EntityMember,
     Evidence,
+    Fact,
+    Facts,
+    FactType,
     Failure,
     Line,
     Mention,
@@ -172,6 +175,30 @@ def edge_of(row: Mapping[str, Any]) -> Edge:
     return Edge(row["type"], row["source"], row["target"])
 
 
+def fact_row(index: int, fact: Fact) -> Row:
+    row = asdict(fact) | {"index": index, "type": fact.type.value}
+    place = row.pop("evidence")
+    return row | {"start_offset": place["start"], "end_offset": place["end"], "page": place["page"]}
+
+
+def fact_of(row: Mapping[str, Any]) -> Fact:
+    return Fact(
+        type=FactType(row["type"]),
+        text=row["text"],
+        evidence=Evidence(row["start_offset"], row["end_offset"], row["page"]),
+        score=row["score"],
+        role=row["role"],
+        value=row["value"],
+        entity=row["entity"],
+        holder=row["holder"],
+    )
+
+
+def facts_of(found: Iterable[Mapping[str, Any]]) -> Facts | None:
+    """Of the rows of a run, in order; None where the first does not say what the document is."""
+    return Facts.of(list(map(fact_of, found)))
+
+
 def warn_of(row: Mapping[str, Any]) -> Warn:
     return Warn(row["code"], row["message"], row.get("page"))
 
@@ -205,6 +232,8 @@ def result_rows(output: StageOutput) -> dict[str, list[Row]]:
         rows["relations"] = _each(relation_row, output.relations)
     if output.edges is not None:
         rows["edges"] = _each(edge_row, output.edges)
+    if output.facts is not None:
+        rows["facts"] = _each(fact_row, output.facts.listed())
     return rows
 
 
@@ -380,6 +409,7 @@ VALUE_OF: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "entities": entity_of,
     "relations": relation_of,
     "edges": edge_of,
+    "facts": fact_of,
 }
 """By the part of a document (`port.Part`)."""
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 import docpipe
 from docpipe.cli import cli
-from docpipe.execution.logs import Visible, get_logger, new_formatter
+from docpipe.execution.log_lines import new_formatter
+from docpipe.execution.logs import Visible, get_logger
 from docpipe.models.visible import visible, visible_lines
 
 HOSTILE = "a\x1b[31m\x9b2J\nb\r\u202egpj\u2066\u2028.txt"

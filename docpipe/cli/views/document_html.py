@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from docpipe.cli.views.document_json import facts_json
 from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
 from docpipe.models.visible import visible
 
@@ -70,6 +71,7 @@ def _data(document: Document, status: DocumentStatus, images: Mapping[int, str])
             for each in document.entities
         ],
         "relations": [_relation(index, each) for index, each in enumerate(document.relations)],
+        **facts_json(document.facts),
         "stages": [_stage(stage) for stage in status.stages],
         "history": [(f"{at:%Y-%m-%d %H:%M:%S}", word) for at, word, _ in status.history],
     }

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from docpipe.errors import DocpipeError
-from docpipe.models import Document, Mention, Page, Relation
+from docpipe.models import Document, Fact, Facts, Mention, Page, Relation
 from docpipe.stages.text.reading_text import reading_text
 
 
@@ -42,6 +42,17 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
             for entity in document.entities
         ],
         "relations": [_relation(relation) for relation in document.relations],
+        **facts_json(document.facts),
+    }
+
+
+def facts_json(facts: Facts | None) -> dict[str, Any]:
+    """What the document is and says of itself; `kind` is null where nobody looked for it."""
+    return {
+        "kind": facts.kind.value if facts else None,
+        "subject": facts.subject if facts else None,
+        "title": facts.title if facts else "",
+        "facts": [_fact(fact) for fact in facts.items] if facts else [],
     }
 
 
@@ -52,7 +63,7 @@ def failed_json(error: DocpipeError, source: str, document_uuid: str | None, sta
         key: [] for key in ("warnings", "pages", "chunks", "mentions", "entities", "relations")
     }
     head = {"source": source, "document_uuid": document_uuid, "status": status, "error": failure}
-    return head | empty | {"text": ""}
+    return head | empty | {"text": ""} | facts_json(None)
 
 
 def _failure(document: Document) -> dict[str, Any]:
@@ -88,6 +99,19 @@ def _mention(mention: Mention) -> dict[str, Any]:
         "page": mention.page,
         "bbox": None if mention.box is None else [round(side, 2) for side in mention.box],
         "score": round(mention.score, 4),
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "type": fact.type.value,
+        "role": fact.role,
+        "text": fact.text,
+        "value": fact.value,
+        "entity": fact.entity,
+        "holder": fact.holder,
+        "evidence": asdict(fact.evidence),
+        "score": round(fact.score, 4),
     }
 
 

@@ -20,11 +20,13 @@ from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
 from docpipe.stages.text.places import locate
 from docpipe.stages.text.reading_text import Normal, normalised, reading_text
+from docpipe.stages.text.wording.wording import read_wording
 
 PATTERN = "pattern"
 """`Mention.source` of what the exact recognisers found."""
 
 _TIMES = "times"
+_WORDING = "wording"
 
 GAZETTEER = "gazetteer"
 """`Mention.source` of names from the project's own list."""
@@ -79,7 +81,8 @@ def find_mentions(
     over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
 
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
-    2. a name of the gazetteer over all that is left,
+    2. a name of the gazetteer, and what the wording of an agreement shows to be its title, a party, its law
+       or its term (`read_wording`), over all that is left,
     3. a pattern for a value (DATE, MONEY) over the engine's values,
     4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
        that is `LeavesTimes` (`find_times`) give way to all of them.
@@ -100,8 +103,9 @@ def find_mentions(
     spans = _engine_spans(normal, engine, options.max_window)
     named = _named(text, spans, layout_breaks(text, pages), exact)
     known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
+    worded = [Span(s.start, s.end, s.label) for s in read_wording(text)] if options.patterns else []
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
-    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named, _TIMES: times})
+    found = _merged({PATTERN: exact, GAZETTEER: known, _WORDING: worded, engine.name: named, _TIMES: times})
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -257,14 +261,15 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
             order = 4
         elif exact and span.label in EXACT:
             order = 0
-        elif source == GAZETTEER:
+        elif source in (GAZETTEER, _WORDING):
             order = 1
         else:
             order = 3 if not exact and span.label in _ENGINE_VALUES else 2
         return order, span.start - span.end, 0 if exact else 1
 
     kept = without_overlaps(list(sources), rank)
-    return [_Found(span, PATTERN if sources[span] == _TIMES else sources[span]) for span in kept]
+    own = (_TIMES, _WORDING)
+    return [_Found(span, PATTERN if sources[span] in own else sources[span]) for span in kept]
 
 
 def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:

@@ -234,7 +234,6 @@ def _numbered() -> tuple[_Rule, ...]:
         _Rule("CASE_NUMBER", references.UNION_CASE, ("/",)),
         *(_Rule("CASE_NUMBER", each, ("-",)) for each in (references.FRENCH_APPEAL, references.CLAIM)),
         _Rule("CASE_NUMBER", references.NEUTRAL, ("[",)),
-        _Rule("CASE_NUMBER", references.report(), ("",), references.REPORT_FORM),
         _Rule("LAW", references.STATUTE, ("",)),
         _Rule("CONTRACT_NUMBER", references.CONTRACT, ("",)),
         *(_Rule("INVOICE_NUMBER", each, ("",)) for each in (references.INVOICE, references.INVOICE_CODE)),
@@ -274,6 +273,7 @@ def find_patterns(text: str) -> list[Span]:
         has_digit = _DIGIT.search(text, start, end) is not None
         found += _by_rules(numbered if has_digit else lettered, text, start, end)
         if has_digit:
+            found += references.find_reports(text, start, end)
             found += _by_digits(text, start, end)
         found += _urls(text, start, end)
         found += find_companies(text, start, end)

@@ -6,10 +6,12 @@ United States, United Kingdom, European Union, Germany and France, and the words
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 from reporters_db import REPORTERS
 
+from docpipe.engines.ports import Span
 from docpipe.stages.entities.alternatives import one_of
 
 _GAP = r"[^\S\n]{0,3}\n?[^\S\n]{0,3}"
@@ -85,7 +87,14 @@ NEUTRAL = re.compile(
 """A British neutral citation or report: `[2023] EWHC 123 (Ch)`."""
 CLAIM = re.compile(r"(?<![\w-])[A-Z]{2}-20\d\d-\d{6}(?![\w-])")
 """A claim in the courts of England and Wales: `CL-2023-000456`."""
-REPORT_FORM = re.compile(r"\d [A-Z][\w.' ]{0,30} \d")
+REPORT_FORM = re.compile(r"\d [A-Z][A-Za-z]{0,8}\.[\w.' ]{0,25} \d|\d{4} WL \d")
+"""What a report looks like; only where it is found are the names of all reporters read."""
+
+
+def find_reports(text: str, low: int, high: int) -> Iterator[Span]:
+    """The CASE_NUMBER spans of reports in `text[low:high]`."""
+    if REPORT_FORM.search(text, low, high):
+        yield from (Span(*match.span(), "CASE_NUMBER") for match in report().finditer(text, low, high))
 
 
 @cache
@@ -97,7 +106,7 @@ def report() -> re.Pattern[str]:
         for one in series
         for name in (*one["editions"], *one["variations"])
         if name[:1].isupper() and sum(map(str.isupper, name)) + sum(map(str.isdigit, name)) > 1
-    }
+    }  # names of one capital (`Abs.`, `Art.`) are words of other languages too
     return re.compile(
         rf"(?<![\w.,/-])\d{{1,4}}[^\S\n](?:{one_of(names)})[^\S\n]\d{{1,5}}(?![\w/-]|\.\d)"
         rf"(?:[^\S\n]\((?:[A-Z0-9][\w.]{{0,8}}[^\S\n]){{0,3}}(?:1[789]|20)\d\d\))?"

@@ -210,6 +210,24 @@ create table if not exists docpipe_edges (
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
 
+create table if not exists docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    type text not null,
+    role text not null,
+    text text not null,
+    value text,
+    entity integer,
+    holder integer,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    score real not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
 create table if not exists docpipe_entity_names (
     document_uuid text not null,
     run integer not null,

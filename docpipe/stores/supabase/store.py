@@ -17,6 +17,7 @@ import httpx
 from postgrest import SyncSelectRequestBuilder
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions, create_client
+from supabase.lib.client_options import DEFAULT_HEADERS
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from docpipe.errors import (
@@ -31,7 +32,7 @@ from docpipe.errors import (
     TransientError,
 )
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import StageState
+from docpipe.models.status import StageState, document_status
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
@@ -55,7 +56,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129150300"
+SCHEMA_VERSION = "20261129221100"
 """What `docpipe_schema_version()` in `sql/` says."""
 _PAGE_ROWS = 1000
 """PostgREST's usual cap; a lower cap of the server's is noticed by its shorter answers."""
@@ -72,11 +73,14 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
 
     Args:
         url: the project's address, `https://….supabase.co`.
-        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write.
+        key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write
+            without a token.
+        token: a JWT of a database role, sent in place of the key where rights are asked for.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, token: str | None = None) -> None:
         self._url, self._key = url, key
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.fingerprint = f"supabase:{urlsplit(url).netloc}"
         self._client: Client | None = None
         self._http: httpx.Client | None = None
@@ -92,6 +96,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
             if self._client is None or self._pid != os.getpid():
                 self._http = httpx.Client(timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=4))
                 options = ClientOptions(
+                    headers=DEFAULT_HEADERS | self._headers,
                     httpx_client=self._http,
                     auto_refresh_token=False,
                     persist_session=False,
@@ -249,7 +254,9 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
         )
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
-        columns = "original_file_name,project_id::text,celery_status,document_metadata"
+        columns = (
+            "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata"
+        )
         document = self._one("source_documents", columns, {"document_uuid": ref.document_uuid})
         text = ",text" if Part.TEXT in parts else ""
         run = self._one("docpipe_runs", f"file_type,metadata{text}", match(ref))
@@ -263,7 +270,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
         return Document(
             document_uuid=ref.document_uuid,
             run=ref.run,
-            status=document["celery_status"],
+            status=document_status(document["celery_status"], document["initial_processing_status"]),
             name=document["original_file_name"],
             project_id=document["project_id"],
             metadata=document["document_metadata"] | run["metadata"],
@@ -275,6 +282,7 @@ class SupabaseStore(SupabaseGraph, SupabaseErasures):
             entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
             relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
             edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
         )

@@ -268,6 +268,26 @@ create table if not exists public.docpipe_edges (
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
 
+-- What a document says of itself. The first row, of type KIND, is the document: `value` is its kind, `text` its title,
+-- `entity` the entity that it is.
+create table if not exists public.docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    type text not null,                                        -- KIND, PARTY_TO, DATED, GOVERNED_BY, …
+    role text not null,                                        -- which of several: Borrower, effective, monthly fee
+    text text not null,
+    value text,                                                -- the normal form
+    entity integer,                                            -- indexes into docpipe_entities
+    holder integer,
+    start_offset integer not null,                             -- the evidence
+    end_offset integer not null,
+    page integer not null,
+    score double precision not null,
+    primary key (document_uuid, run, index),
+    foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
+);
+
 -- Entities of a project: the names by which entities of its documents are joined. docpipe_entities.sql tells how.
 create table if not exists public.docpipe_entity_names (
     document_uuid text not null,
@@ -361,8 +381,12 @@ create table if not exists public.docpipe_queue_imports (
 comment on column public.source_documents.celery_status is
     'pending; ocr_queued, ocr_processing, ocr_complete; text_queued, text_processing, text_complete; '
     'entity_queued, entity_processing, entity_complete; graph_queued, graph_processing, graph_complete; '
-    'completed, completed_with_warnings, cancelled; '
+    'cancelled; '
     'error_ocr, error_text_processing, error_entity_extraction, error_graph_building';
+comment on column public.source_documents.initial_processing_status is
+    'the same word; once the document is done, completed or completed_with_warnings';
+comment on column public.source_documents.celery_task_id is
+    'the Celery task of the stage that runs or waits';
 comment on column public.neo4j_documents."processingStatus" is
     'text_processing_started, text_processing_completed; entity_processing_started, '
     'entity_processing_completed; graph_processing_started, graph_processing_completed; '

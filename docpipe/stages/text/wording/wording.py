@@ -1,0 +1,41 @@
+"""Everything that the wording of an agreement shows, in one reading."""
+
+from __future__ import annotations
+
+import re
+
+from docpipe.models import FactType
+from docpipe.stages.text.wording.agreement_parties import agreement_parties
+from docpipe.stages.text.wording.laws import read_law
+from docpipe.stages.text.wording.terms import read_term
+from docpipe.stages.text.wording.titles import read_title
+from docpipe.stages.text.wording.values import Said
+
+_AGREED = re.compile(
+    r"(?i)\b(?:this|the)\s+(?:letter\s+|confidentiality\s+)?(?:agreement|contract|lease|deed)\b"
+)
+_OFTEN = 3
+TITLE = "CONTRACT"
+"""The label of an agreement's title."""
+
+
+def is_agreement(text: str) -> bool:
+    """Whether the text speaks of itself as an agreement, time and again."""
+    return len(_AGREED.findall(text)) >= _OFTEN
+
+
+def read_wording(text: str) -> list[Said]:
+    """Title (as `KIND`), parties, law and term of an agreement, none over another; of other texts nothing."""
+    if not is_agreement(text):
+        return []
+    title, law, term = read_title(text), read_law(text), read_term(text)
+    own = Said(FactType.KIND, *title, TITLE, title, 0.9) if title else None
+    return _apart([each for each in (own, *agreement_parties(text), law, term) if each])
+
+
+def _apart(found: list[Said]) -> list[Said]:
+    kept: list[Said] = []
+    for each in sorted(found, key=lambda said: (-said.score, said.start)):
+        if all(each.end <= other.start or other.end <= each.start for other in kept):
+            kept.append(each)
+    return sorted(kept, key=lambda said: said.start)
