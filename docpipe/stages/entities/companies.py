@@ -12,19 +12,58 @@ from docpipe.engines.ports import Span
 from docpipe.stages.entities.alternatives import capitals, one_of
 from docpipe.stages.entities.names import only_roles
 
-_MORE = ("KGaA", "SpA", "S.p.A", "Sp. z o. o.", "SCE", "S.à r.l.", "Sàrl", "S.à.r.l.", "GesmbH", "PartGmbB", "SE", "N.A", "P.C", "P.A",
-         "e.K", "E.K", "e.V", "E.V", "e.G", "Limited Liability Company", "Limited Partnership", "Public Limited Company")
+_MORE = (
+    "KGaA",
+    "SpA",
+    "S.p.A",
+    "Sp. z o. o.",
+    "SCE",
+    "S.à r.l.",
+    "Sàrl",
+    "S.à.r.l.",
+    "GesmbH",
+    "PartGmbB",
+    "SE",
+    "N.A",
+    "P.C",
+    "P.A",
+    "e.K",
+    "E.K",
+    "e.V",
+    "E.V",
+    "e.G",
+    "Limited Liability Company",
+    "Limited Partnership",
+    "Public Limited Company",
+)
 """Forms and spellings of them that cleanco lacks."""
 
-_TITLED = ("Inc", "Corp", "Ltd", "Plc", "Oy", "Oyj", "Pty", "Pte", "Pvt", "Ltda", "Lda", "Kft", "Zrt", "Nyrt", "Bt")
+_TITLED = (
+    "Inc",
+    "Corp",
+    "Ltd",
+    "Plc",
+    "Oy",
+    "Oyj",
+    "Pty",
+    "Pte",
+    "Pvt",
+    "Ltda",
+    "Lda",
+    "Kft",
+    "Zrt",
+    "Nyrt",
+    "Bt",
+)
 """Short forms without full stops that are written with one capital; other short words with one are words."""
 
-_AMBIGUOUS = frozenset(
-    "and company company private limited co co. at ad as be da ec ee ei ep et ev fa gp ij ik kt nl ok pp ps pt sd "
-    "sp sf tov vat uk ud xt xk bl bm sep sem dat cpt fop aat teo tdv ses. ent. gte. rt. p.p. p.c. a.e. e.c. e.g. "
-    "a.m. s.s. s.p. s.c. s.f. o.d. e.e. k.d. d.d. a.d. o.e. b.m. p.l.c. obrt etat".split()
-)
-"""Terms of cleanco's that are other words or abbreviations far more often, or need `&` or a name before them."""
+_AMBIGUOUS_WORDS = """
+    and company private limited co co. at ad as be da ec ee ei ep et ev fa gp ij ik kt nl ok pp ps pt sd sp
+    sf tov vat uk ud xt xk bl bm sep sem dat cpt fop aat teo tdv ses. ent. gte. rt. p.p. p.c. a.e. e.c. e.g.
+    a.m. s.s. s.p. s.c. s.f. o.d. e.e. k.d. d.d. a.d. o.e. b.m. p.l.c. obrt etat
+"""
+_AMBIGUOUS = frozenset(_AMBIGUOUS_WORDS.split())
+"""Terms of cleanco's that are other words or abbreviations far more often, or need `&` or a name before."""
 
 _PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
 _LEADING = re.compile(
@@ -33,7 +72,9 @@ _LEADING = re.compile(
     r"|Die|Der|Das|Firma|Zwischen|Und|Von|La|Le|Les|Entre|Et|Il|El|Tra|Fra)"
     r"(?:[:,.]| and| of)? )+"
 )
-_ENDS_WITH_STOP = re.compile(r"\.\w{1,4}\.$|\b(?:Inc|INC|Ltd|LTD|Corp|CORP|Co|CO|Kft|Zrt|Ltda|Bhd|srl|Rt|o\.o|r\.l)\.$")
+_ENDS_WITH_STOP = re.compile(
+    r"\.\w{1,4}\.$|\b(?:Inc|INC|Ltd|LTD|Corp|CORP|Co|CO|Kft|Zrt|Ltda|Bhd|srl|Rt|o\.o|r\.l)\.$"
+)
 """A full stop that belongs to the form."""
 
 
@@ -71,14 +112,17 @@ def _forms() -> frozenset[str]:
 @cache
 def _company() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A name and its form, and the form alone, which is quicker to find."""
-    form = rf"(?:{one_of(_forms())}|(?:& |and )?(?:Co|CO)(?=\.|,? (?:Inc|Ltd|LLC|KG|Limited))|& (?:Cie|Co|CO|Company))"
+    company = r"(?:& |and )?(?:Co|CO)(?=\.|,? (?:Inc|Ltd|LLC|KG|Limited))|& (?:Cie|Co|CO|Company)"
+    form = rf"(?:{one_of(_forms())}|{company})"
     capital = capitals()
     word = rf"(?:(?:[{capital}]\.){{1,4}}|(?:Co|St|Cie|Bros|Mfg|Intl|Int)\.|Bank of|[{capital}0-9]{_PLAIN})"
     middle = rf"(?:{word}|&|and|de|del|della|di|du|des|von|van|et|und|y|e|i|\([{capital}][\w.& ]{{1,20}}\))"
     end = r"(?![\w’'&]|-\w|\.\w)(?! Partner)"
-    more = rf"(?:,? (?:{form}){end}\.?|,? & (?:Co|CO)\.?(?: (?:KG|KGaA)\b)?| \([{capital}][\w.& ]{{1,20}}\) (?:{form}){end}\.?)"
+    country = rf" \([{capital}][\w.& ]{{1,20}}\)"
+    more = rf"(?:(?:,?|{country}) {form}{end}\.?|,? & (?:Co|CO)\.?(?: (?:KG|KGaA)\b)?)"
+    first = rf"(?:,? {form}{end}\.?|,? & Co\.)"
     name = re.compile(
-        rf"(?<![\w&'’.-])(?=[{capital}]){word}(?: {middle}){{0,6}}?(?:,? (?:{form}){end}\.?|,? & Co\.){more}{{0,2}}"
+        rf"(?<![\w&'’.-])(?=[{capital}]){word}(?: {middle}){{0,6}}?{first}{more}{{0,2}}",
     )
     return name, re.compile(rf" {form}{end}")
 
@@ -101,4 +145,6 @@ def find_companies(text: str, low: int, high: int) -> Iterator[Span]:
 
 def _shouted(words: list[str]) -> bool:
     """Whether a form of two letters ends a run of words in capitals: `JOHN SMITH AS`, `STOP PAYMENT AB`."""
-    return len(words[-1]) == 2 and words[-1].isupper() and words[-1] not in ("AG", "KG") and words[-2].isupper()
+    return (
+        len(words[-1]) == 2 and words[-1].isupper() and words[-1] not in ("AG", "KG") and words[-2].isupper()
+    )

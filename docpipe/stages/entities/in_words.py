@@ -34,8 +34,10 @@ _DAY = re.compile(r"\d{1,2}(?:st|nd|rd|th|er|ère|e|ème|\.|º|ª|°)?")
 _YEAR = re.compile(r"(?:1[4-9]|20|21)\d\d")
 _CARDINAL = re.compile(r"\d{1,15}")
 _FIRST_NUMBER = re.compile(r"\D{0,4}\d")
-_BETWEEN = frozenset("of day the de del di du den dem des year and año anno ano l'an".split())
-_JOINS = frozenset("and und et e y en".split())
+_BETWEEN = frozenset(
+    ["of", "day", "the", "de", "del", "di", "du", "den", "dem", "des", "year", "and", "año", "anno", "ano"]
+)
+_JOINS = frozenset(["and", "und", "et", "e", "y", "en"])
 _ONE = re.compile(r"\b(?:a|an) (?=hundred|thousand|million|billion)", re.IGNORECASE)
 
 
@@ -92,7 +94,7 @@ def in_digits(text: str) -> str | None:
 
 
 def _digits(text: str, language: str) -> str:
-    return alpha2digit(_ONE.sub("one ", " ".join(text.split())), language, 0)
+    return str(alpha2digit(_ONE.sub("one ", " ".join(text.split())), language, 0))
 
 
 def _date(text: str, month: re.Match[str], language: str, low: int, high: int) -> Span | None:

@@ -48,9 +48,7 @@ _ROLE_WORDS = """
 _ROLES = frozenset(_ROLE_WORDS.split())
 """Words of contracts, filings and forms; nothing that consists of them is a name."""
 
-_CURRENCY = re.compile(
-    r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|rupee|money)"
-)
+_CURRENCY = re.compile(r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|rupee|money)")
 _LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")
 _PLACE = re.compile(
     r"\b(?:County|River|Lake|Mountains?|Islands?|Street|Avenue|Road|Bay|Valley|Airport|Park|Bridge|Peninsula|Hills"

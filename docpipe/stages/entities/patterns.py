@@ -211,6 +211,7 @@ _BLOCK_END = re.compile(r"[.;\n]\s(?:(?<=[a-z]{4}[.;]\s)(?=[A-Z])|(?<=\n\n))")
 
 _DIGIT = re.compile(r"\d")
 
+
 class _Rule(NamedTuple):
     """What an expression finds: its part named `it` where it has one."""
 
@@ -373,4 +374,3 @@ def _iban_end(text: str, start: int, length: int) -> int | None:
             return None
         position, seen = position + 1, seen + 1
     return position if seen and not text[position : position + 1].isalnum() else None
-

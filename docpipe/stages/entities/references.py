@@ -45,9 +45,7 @@ _MARKS = (
     *("no", "nos", "number", "nr", "nro", "num", "nummer", "numer", "numéro", "numero", "número", "numărul"),
     *("n", "n°", "nº", "№", "č", "číslo", "šte", "št", "sz", "száma", "#", "id", "ref", "αρ"),
 )
-_MARK = (
-    rf"[^\S\n]?[-‑]?(?:[^\S\n]?\((?i:s)\))?(?i:{one_of(_MARKS)})(?:(?<=\W)|(?!\w))\.?(?:[°º])?[^\S\n]?:?{_GAP}"
-)
+_MARK = rf"[^\S\n]?[-‑]?(?i:{one_of(_MARKS)})(?:(?<=\W)|(?!\w))\.?[°º]?[^\S\n]?:?{_GAP}"
 _CODE = r"(?P<it>(?=[A-Z0-9/:._-]{0,30}\d)[A-Z0-9](?:[A-Za-z0-9]|[/:._-](?=[A-Za-z0-9])){1,39})"
 _FILE = (
     r"(?P<it>(?:[A-Z0-9][A-Za-z0-9-]{0,6}(?:/[A-Z][a-z]{1,3})?[^\S\n]){0,3}(?:\d{0,3}[A-Z][A-Za-z]{0,4}/)?"
@@ -99,7 +97,7 @@ def find_reports(text: str, low: int, high: int) -> Iterator[Span]:
 
 @cache
 def report() -> re.Pattern[str]:
-    """A citation by volume, reporter and page: `410 U.S. 113`, with the reporters that the Free Law Project keeps."""
+    """A citation by volume, reporter and page, `410 U.S. 113`: the Free Law Project keeps the reporters."""
     names = {
         name
         for series in REPORTERS.values()
@@ -116,12 +114,32 @@ def report() -> re.Pattern[str]:
 # --- statutes -------------------------------------------------------------------------------------
 
 _ACTS = (
-    *("Regulation", "Directive", "Decision", "Verordnung", "Richtlinie", "Beschluss", "Règlement", "Décision"),
-    *("Regolamento", "Direttiva", "Decisione", "Reglamento", "Directiva", "Decisión", "Regulamento", "Diretiva"),
+    *(
+        "Regulation",
+        "Directive",
+        "Decision",
+        "Verordnung",
+        "Richtlinie",
+        "Beschluss",
+        "Règlement",
+        "Décision",
+    ),
+    *(
+        "Regolamento",
+        "Direttiva",
+        "Decisione",
+        "Reglamento",
+        "Directiva",
+        "Decisión",
+        "Regulamento",
+        "Diretiva",
+    ),
     *("Verordening", "Richtlijn", "Rozporządzenie", "Dyrektywa", "Förordning", "Direktiv"),
 )
 _UNION = r"(?:EU|UE|EC|EG|CE|EEC|EWG|CEE|WE)"
-_GERMAN_CODE = r"(?:[A-ZÄÖÜ][A-Za-zÄÖÜäöü-]{0,12}(?:G|O|B|V|StG|GO)|SGB(?:[^\S\n][IVX]{1,4})?|EGBGB|DSGVO)(?!\w)"
+_GERMAN_CODE = (
+    r"(?:[A-ZÄÖÜ][A-Za-zÄÖÜäöü-]{0,12}(?:G|O|B|V|StG|GO)|SGB(?:[^\S\n][IVX]{1,4})?|EGBGB|DSGVO)(?!\w)"
+)
 _PARAGRAPH = (
     r"\d{1,4}[a-z]?(?:[^\S\n](?:ff?\.|Abs\.?[^\S\n]\d{1,2}|S\.?[^\S\n]\d{1,2}|Satz[^\S\n]\d{1,2}"
     r"|Nr\.?[^\S\n]\d{1,2}|lit\.?[^\S\n][a-z](?![a-z])|(?:und|bis|i\.[^\S\n]?V\.[^\S\n]?m\.)[^\S\n](?:§§?[^\S\n])?"
@@ -130,10 +148,25 @@ _PARAGRAPH = (
 _FRENCH_NUMBER = r"(?:[LRD]\.?[^\S\n]?)?\d{1,4}(?:-\d{1,4}){0,4}"
 _FRENCH = rf"{_FRENCH_NUMBER}(?:[^\S\n](?:et|à)[^\S\n]{_FRENCH_NUMBER})?"
 _CODES = (
-    *("civil", "pénal", "rural", "électoral", "de commerce", "du travail", "de la consommation", "de la route"),
+    *(
+        "civil",
+        "pénal",
+        "rural",
+        "électoral",
+        "de commerce",
+        "du travail",
+        "de la consommation",
+        "de la route",
+    ),
     *("de procédure civile", "de procédure pénale", "de la sécurité sociale", "de la santé publique"),
     *("général des impôts", "monétaire et financier", "de la propriété intellectuelle", "des assurances"),
-    *("de l'urbanisme", "de l’urbanisme", "de l'environnement", "de l’environnement", "de justice administrative"),
+    *(
+        "de l'urbanisme",
+        "de l’urbanisme",
+        "de l'environnement",
+        "de l’environnement",
+        "de justice administrative",
+    ),
 )
 STATUTE = re.compile(
     r"(?<![\w.])(?:"
@@ -148,6 +181,7 @@ STATUTE = re.compile(
     rf"|(?:{one_of(_ACTS)})[^\S\n]\({_UNION}\)[^\S\n](?:(?:No|Nr|n°|nr|n)\.?[^\S\n]?)?\d{{1,4}}/\d{{1,4}}"
     rf"|(?:{one_of(_ACTS)})[^\S\n](?:No\.?[^\S\n])?\d{{2,4}}/\d{{1,4}}/{_UNION}(?!\w)"
     r"|[Ss]ection[^\S\n]\d{1,3}[A-Z]?(?:\(\d{1,2}\)){0,2}(?:\([a-z]\))?[^\S\n]of[^\S\n]the[^\S\n]"
-    r"(?:[A-Z][A-Za-z]{1,20}[^\S\n]|(?:and|of|to|for|in)[^\S\n]|\([A-Z][A-Za-z ]{1,40}\)[^\S\n]){1,8}Act(?:[^\S\n]\d{4})?(?!\w)"
+    r"(?:[A-Z][A-Za-z]{1,20}[^\S\n]|(?:and|of|to|for|in)[^\S\n]|\([A-Z][A-Za-z ]{1,40}\)[^\S\n]){1,8}"
+    r"Act(?:[^\S\n]\d{4})?(?!\w)"
     r")"
 )

@@ -46,8 +46,8 @@ _BY_WORD = {
 
 _CUE = re.compile(rf"(?<!\w){one_of(_BY_WORD)}(?!\w)")
 _NATIONAL = re.compile(
-    rf"(?<!\w)(?P<word>{one_of(_BY_WORD)})(?!\w)\.?[ -]?(?i:(?:id|reg|registration|identification|number|no|nr"
-    r"|n°|nº|nummer|numer|numero|numéro|número|intracommunautaire|intracom)\b\.?[ -]?){0,3}[:°º]? {0,2}"
+    rf"(?<!\w)(?P<word>{one_of(_BY_WORD)})(?!\w)\.?[ -]?(?i:(?:id|reg|registration|identification|number|no"
+    r"|nr|n°|nº|nummer|numer|numero|numéro|número|intracommunautaire|intracom)\b\.?[ -]?){0,3}[:°º]? {0,2}"
     r"(?P<it>[A-Z]?\d[\dA-Z]{0,13}(?:[ .-][\dA-Z]{1,9}){0,5})(?!\w)"
 )
 _BEFORE = 40
@@ -61,8 +61,8 @@ def find_vat_numbers(text: str, start: int, end: int) -> Iterator[Span]:
     """The VAT numbers that begin in `text[start:end]`, from the country's letters to the last digit.
 
     The European Union, the United Kingdom, Norway and Switzerland. A number in several pieces needs a
-    word like `VAT` before it, one without gaps does not. A number without the country's letters is found after
-    a word that says whose it is: `NIP 856-734-62-15`.
+    word like `VAT` before it, one without gaps does not. A number without the country's letters is found
+    after a word that says whose it is: `NIP 856-734-62-15`.
     """
     for match in _START.finditer(text, start, end):
         for stop in _stops(text, match.start(), match.end()):
