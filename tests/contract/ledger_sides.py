@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from docpipe.stores.port import Store
+from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.sqlite.store import SqliteStore
-from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Claim
 
 HOUR = 3600.0
@@ -28,7 +28,12 @@ TIMES = {
     "docpipe_runs": ("created_at", "finished_at"),
     "stage_runs": ("lease_expires_at", "queued_at", "started_at", "finished_at"),
     "docpipe_page_ranges": ("lease_expires_at", "queued_at", "started_at", "finished_at"),
+    "docpipe_attempts": ("started_at", "ended_at"),
 }
+_ATTEMPT = (
+    "run, stage, first_page, last_page, attempt, token, task_id, worker, started_at, ended_at, ended,"
+    " error_code, error_class, error_message"
+)
 _ROW = (
     "run, stage, state, attempt, token, claim_id, task_id, worker, lease_expires_at, queued_at, started_at,"
     " finished_at, error_code, error_class, error_message"
@@ -40,6 +45,7 @@ QUERIES = {
     " order by run, position",
     "ranges": f"select {_ROW}, first_page, last_page, output is not null as is_read from docpipe_page_ranges"
     " where document_uuid = {} order by run, first_page",
+    "attempts": f"select {_ATTEMPT} from docpipe_attempts where document_uuid = {{}} order by token",
     "document": "select docpipe_run, docpipe_result_run, celery_status, initial_processing_status,"
     " celery_task_id, error_message from source_documents where document_uuid = {}",
     "graph": 'select "processingStatus" from neo4j_documents where "sourceDocumentUuid" = {}',
@@ -148,24 +154,6 @@ def _earlier(time: str | None, by_hours: int) -> str | None:
     return None if time is None else (datetime.fromisoformat(time) - timedelta(hours=by_hours)).isoformat()
 
 
-class DirectStore(SupabaseStore):
-    """The store's moves as calls of the SQL functions on one connection, without the API between."""
-
-    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
-        super().__init__("http://127.0.0.1", "")
-        self._connected = connection
-
-    def _rpc(self, function: str, **arguments: Any) -> Any:
-        given = [
-            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments
-        ]
-        query = sql.SQL("select to_jsonb(public.{}({})) as answer").format(
-            sql.Identifier(f"docpipe_{function}"), sql.SQL(", ").join(given)
-        )
-        found = self._connected.execute(query, arguments).fetchone()
-        return found and found["answer"]
-
-
 _AT_ONCE = (
     "select jsonb_build_object("
     + ", ".join(
@@ -186,7 +174,7 @@ class PostgresSide(Side):
         self._db = psycopg.connect(
             dsn, autocommit=True, row_factory=dict_row, options="-c synchronous_commit=off"
         )
-        self.store = DirectStore(self._db)
+        self.store = PostgresStore(make_conninfo(dsn, options="-c synchronous_commit=off"))
 
     def read(self, document_uuid: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         found = self._db.execute(cast("Any", _AT_ONCE), {"document": document_uuid}).fetchone()
@@ -205,3 +193,4 @@ class PostgresSide(Side):
 
     def close(self) -> None:
         self._db.close()
+        self.store.close()

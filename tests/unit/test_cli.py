@@ -10,6 +10,9 @@ import pytest
 
 from docpipe import errors, set_default_pipeline
 from docpipe.execution.plan import BUILT_IN
+from docpipe.models import Ref
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.testing import memory_app
 from tests.engines import failing
 from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 
@@ -39,6 +42,34 @@ def test_run_goes_on_after_a_failure_and_ends_with_1(docpipe: Docpipe, note: Pat
     assert (gone["source"], gone["document_uuid"], gone["status"]) == ("gone.txt", None, "not_submitted")
     assert (gone["error"]["code"], gone["error"]["stage"]) == ("not_found", None)
     assert found["status"] == "completed"
+
+
+def test_facts_of_a_file_and_of_a_document_in_the_store_are_the_same(
+    docpipe: Docpipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCPIPE_STORE", f"sqlite://{tmp_path}/facts.db")
+    (tmp_path / "mail.txt").write_text("From: Ann\nTo: Bob\nSubject: The lease\n\nDear Bob, Ann signs.\n")
+    (found,) = docpipe("facts", "--json", "mail.txt").objects
+    assert docpipe("facts", "--json", found["document_uuid"]).objects == [found]
+    assert {key: value for key, value in found.items() if key not in ("document_uuid", "facts")} == {
+        "source": "mail.txt",
+        "kind": "e-mail",
+        "subject": None,
+        "subject_name": None,
+        "title": "The lease",
+    }
+    assert [(fact["type"], fact["text"]) for fact in found["facts"]] == [
+        ("SENT_BY", "Ann"),
+        ("SENT_TO", "Bob"),
+    ]
+    assert docpipe("facts", "mail.txt").out.split("\n")[:2] == ["  e-mail    The lease", "  from      Ann"]
+
+
+def test_facts_of_a_file_that_fails_name_the_cause(docpipe: Docpipe, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    done = docpipe("facts", "empty.txt")
+    assert (done.code, done.out) == (1, "")
+    assert "empty.txt: " in done.err
 
 
 FAILURES = {
@@ -172,6 +203,29 @@ def test_status_shows_where_a_document_stands(docpipe: Docpipe, new_eager: NewPi
     words = [line.split()[2] for line in done.out.splitlines() if line.startswith("  20")]
     assert words[:2] == ["pending", "ocr_queued"]
     assert words[-1] == "error_text_processing"
+
+
+def test_status_tells_what_became_of_each_attempt(
+    docpipe: Docpipe, new_pipeline: NewPipeline, note: Path
+) -> None:
+    pipeline = new_pipeline(memory_app())
+    set_default_pipeline(pipeline)
+    uuid = pipeline.submit(note).document_uuid
+    ref = Ref(uuid, 1)
+    for number in (1, 2):
+        pipeline.store.claim(ref, "ocr", Claimant(f"c{number}", f"t{number}", f"host:{number}", 0.0, 2))
+    pipeline.store.revive(ref, grace_seconds=0.0, max_attempts=2, task_id="t3")
+    done = docpipe("status", uuid)
+    told = [line.split() for line in done.out.splitlines() if "run 1 ocr #" in line]
+    assert [(line[3], line[4], line[5], *line[9:11]) for line in told] == [
+        ("#1", "host:1", "t1", "lost", "worker_lost:"),
+        ("#2", "host:2", "t2", "lost", "worker_lost:"),
+    ]
+    (found,) = docpipe("status", "--json", uuid).objects
+    assert [(each["worker"], each["ended"]) for each in found["attempts"]] == [
+        ("host:1", "lost"),
+        ("host:2", "lost"),
+    ]
 
 
 def test_status_json_is_the_status(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:

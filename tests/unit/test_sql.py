@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from docpipe.stores import ledger_rules
-from docpipe.stores.supabase.store import SCHEMA_VERSION
+from docpipe.stores.functions.store import SCHEMA_VERSION
 from docpipe.takeover.migrate import migrations
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
@@ -16,6 +16,9 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 HOMES = {
     "tables": [],
     "documents": ["set_status", "document_status", "register", "status", "select"],
+    "attempts": [
+        "begin_attempt", "end_attempt", "lose_attempt", "fail_attempt", "stop_attempts", "attempts",
+    ],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
     "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
     "ranges": [
@@ -53,7 +56,15 @@ def test_every_function_has_a_comment_that_says_in_one_line_what_it_does() -> No
     assert {name: lines for name, lines in told.items() if not re.match(r"-- .*[.:]$", "".join(lines))} == {}
 
 
-LEDGER = {*HOMES["runs"], *HOMES["stages"], *HOMES["ranges"], *HOMES["recovery"], "finish", "finish_stage"}
+LEDGER = {
+    *HOMES["attempts"][:-1],
+    *HOMES["runs"],
+    *HOMES["stages"],
+    *HOMES["ranges"],
+    *HOMES["recovery"],
+    "finish",
+    "finish_stage",
+}
 
 
 def test_every_function_of_the_ledger_names_its_rules_and_every_rule_is_named() -> None:
@@ -97,7 +108,7 @@ def test_the_last_two_files_are_the_version_and_the_access_to_everything_before(
 def test_the_version_is_the_stamp_of_its_file() -> None:
     said = re.findall(r"select '(\d{14})'", FILES["version"].statements)
     assert said == [FILES["version"].version], f"set it in {FILES['version'].file_name}"
-    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in the Supabase store"
+    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in docpipe/stores/functions/store.py"
 
 
 def test_nothing_but_migrations_stands_in_their_folder() -> None:
