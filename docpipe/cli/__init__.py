@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 
 from docpipe import __version__
+from docpipe.cli.usage import SafeGroup, show_crash
 from docpipe.errors import DocpipeError
 
 COMMANDS = {
@@ -54,7 +55,7 @@ def _with_store(command: click.Command, name: str) -> click.Command:
     return with_store(command, name)
 
 
-class _Commands(click.Group):
+class _Commands(SafeGroup):
     """Imports a command when it is called: `docpipe --version` needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
@@ -86,6 +87,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; every docpipe error ends as one message and exit code 1, never as a traceback."""
+    sys.excepthook = show_crash
     try:
         cli()
     except DocpipeError as error:

@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     )
 
     store: str | None = None
-    """`sqlite:///path` or `supabase`; unset: `supabase` if its address is set, else a file of the user's."""
+    """`sqlite:///path`, `supabase` or `postgres`; unset: `supabase` if its address is set, else a file of the
+    user's own."""
     supabase_url: str | None = Field(None, validation_alias=AliasChoices("SUPABASE_URL"))
     supabase_key: SecretStr | None = Field(
         None,
@@ -245,6 +246,7 @@ class Settings(BaseSettings):
             supabase_url=self.supabase_url,
             supabase_key=_revealed(self.supabase_key),
             supabase_token=_revealed(self.supabase_token),
+            supabase_db_url=_revealed(self.supabase_db_url),
         )
 
     def sources(self) -> Sources:

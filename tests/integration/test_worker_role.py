@@ -14,6 +14,7 @@ import jwt
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from docpipe.errors import PermissionDeniedError
@@ -22,10 +23,10 @@ from docpipe.models.status import StageState
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
 from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Handover, Heartbeat, Outcome
 from docpipe.takeover import migrate, takeover
-from tests.contract.ledger_sides import DirectStore
 from tests.contract.test_store import OUTPUTS, new
 from tests.engines import OPTIONS
 from tests.stack import Stack
@@ -72,23 +73,25 @@ def as_worker(dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
 
 
 @pytest.fixture
-def worker(dsn: str) -> Iterator[DirectStore]:
-    with as_worker(dsn) as db:
-        yield DirectStore(db)
+def worker(dsn: str) -> Iterator[PostgresStore]:
+    store = PostgresStore(make_conninfo(dsn, options=f"-c role={ROLE}"))
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def owner(dsn: str) -> Iterator[DirectStore]:
+def owner(dsn: str) -> Iterator[PostgresStore]:
     """What a host holds."""
-    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as db:
-        yield DirectStore(db)
+    store = PostgresStore(dsn)
+    yield store
+    store.close()
 
 
-def added(owner: DirectStore) -> Ref:
+def added(owner: PostgresStore) -> Ref:
     return owner.register(new(document_uuid=str(uuid.uuid4()), digest=uuid.uuid4().hex, copied=True)).ref
 
 
-def claimed(worker: DirectStore, ref: Ref, stage: str) -> int:
+def claimed(worker: PostgresStore, ref: Ref, stage: str) -> int:
     claim = worker.claim(ref, stage, claimant())
     assert claim.outcome is Outcome.CLAIMED
     assert claim.token is not None
@@ -99,7 +102,7 @@ def claimant() -> Claimant:
     return Claimant(uuid.uuid4().hex, "task", "host:1", 60.0, 5)
 
 
-def test_a_worker_takes_a_document_through_all_stages(owner: DirectStore, worker: DirectStore) -> None:
+def test_a_worker_takes_a_document_through_all_stages(owner: PostgresStore, worker: PostgresStore) -> None:
     ref = added(owner)
     assert worker.queue(ref, "ocr", "task")
     assert worker.publish_failed(ref, "ocr", "no broker")
@@ -122,7 +125,7 @@ def test_a_worker_takes_a_document_through_all_stages(owner: DirectStore, worker
     assert worker.ties("", {"k1"}).links
 
 
-def test_a_worker_reads_a_long_document_in_ranges(owner: DirectStore, worker: DirectStore) -> None:
+def test_a_worker_reads_a_long_document_in_ranges(owner: PostgresStore, worker: PostgresStore) -> None:
     ref, other = added(owner), added(owner)
     token = claimed(worker, ref, "ocr")
     pages = [PageRange(1, 1), PageRange(2, 3), PageRange(4, 4)]
@@ -142,7 +145,7 @@ def test_a_worker_reads_a_long_document_in_ranges(owner: DirectStore, worker: Di
     assert worker.ranges.fail_stage(other, token, FAILURE)
 
 
-def test_a_worker_resumes_and_ends_what_stands_still(owner: DirectStore, worker: DirectStore) -> None:
+def test_a_worker_resumes_and_ends_what_stands_still(owner: PostgresStore, worker: PostgresStore) -> None:
     lost, dead, cancelled, failing = (added(owner) for _ in range(4))
     for each in (lost, cancelled):
         worker.queue(each, "ocr", "task")
@@ -151,7 +154,8 @@ def test_a_worker_resumes_and_ends_what_stands_still(owner: DirectStore, worker:
     assert worker.fail(failing, "ocr", claimed(worker, failing, "ocr"), FAILURE)
     claimed(worker, cancelled, "ocr")
     owner.cancel(cancelled.document_uuid)
-    owner._connected.execute("update stage_runs set lease_expires_at = now() - interval '1 hour'")
+    with owner.pool.connection() as db:
+        db.execute("update stage_runs set lease_expires_at = now() - interval '1 hour'")
     found = {each.ref: each.state for each in worker.stalled(grace_seconds=-1.0)}
     assert found == {lost: StageState.QUEUED, cancelled: StageState.RUNNING}
     revived = [worker.revive(ref, grace_seconds=-1.0, max_attempts=5, task_id="t").outcome for ref in found]
@@ -159,7 +163,7 @@ def test_a_worker_resumes_and_ends_what_stands_still(owner: DirectStore, worker:
 
 
 def test_a_worker_erases_what_is_left_of_a_document_that_a_host_deleted(
-    owner: DirectStore, worker: DirectStore
+    owner: PostgresStore, worker: PostgresStore
 ) -> None:
     ref = added(owner)
     owner.delete(ref.document_uuid)

@@ -41,6 +41,34 @@ def test_run_goes_on_after_a_failure_and_ends_with_1(docpipe: Docpipe, note: Pat
     assert found["status"] == "completed"
 
 
+def test_facts_of_a_file_and_of_a_document_in_the_store_are_the_same(
+    docpipe: Docpipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCPIPE_STORE", f"sqlite://{tmp_path}/facts.db")
+    (tmp_path / "mail.txt").write_text("From: Ann\nTo: Bob\nSubject: The lease\n\nDear Bob, Ann signs.\n")
+    (found,) = docpipe("facts", "--json", "mail.txt").objects
+    assert docpipe("facts", "--json", found["document_uuid"]).objects == [found]
+    assert {key: value for key, value in found.items() if key not in ("document_uuid", "facts")} == {
+        "source": "mail.txt",
+        "kind": "e-mail",
+        "subject": None,
+        "subject_name": None,
+        "title": "The lease",
+    }
+    assert [(fact["type"], fact["text"]) for fact in found["facts"]] == [
+        ("SENT_BY", "Ann"),
+        ("SENT_TO", "Bob"),
+    ]
+    assert docpipe("facts", "mail.txt").out.split("\n")[:2] == ["  e-mail    The lease", "  from      Ann"]
+
+
+def test_facts_of_a_file_that_fails_name_the_cause(docpipe: Docpipe, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    done = docpipe("facts", "empty.txt")
+    assert (done.code, done.out) == (1, "")
+    assert "empty.txt: " in done.err
+
+
 FAILURES = {
     "empty.pdf": (b"", "empty", None, "it has no bytes", "Check the file"),
     "torn.pdf": (b"%PDF-1.7 torn", "corrupt", "ocr", "", "save it again"),

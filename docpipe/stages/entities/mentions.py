@@ -15,11 +15,14 @@ from docpipe.models import Chunk, Mention, Page, StageOutput
 from docpipe.stages.entities.dates import dates_within
 from docpipe.stages.entities.gazetteer import Gazetteer
 from docpipe.stages.entities.names import NAMES, settled, tidied
+from docpipe.stages.entities.no_names import no_terms
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
 from docpipe.stages.text.places import locate
 from docpipe.stages.text.reading_text import Normal, normalised, reading_text
+from docpipe.stages.text.wording.terms import read_lengths
+from docpipe.stages.text.wording.terms_of_art import defined_parties, party_terms
 from docpipe.stages.text.wording.wording import read_wording
 
 PATTERN = "pattern"
@@ -103,9 +106,11 @@ def find_mentions(
     spans = _engine_spans(normal, engine, options.max_window)
     named = _named(text, spans, layout_breaks(text, pages), exact)
     known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
-    worded = [Span(s.start, s.end, s.label) for s in read_wording(text)] if options.patterns else []
+    worded, terms = _worded(text) if options.patterns else ([], [])
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
-    found = _merged({PATTERN: exact, GAZETTEER: known, _WORDING: worded, engine.name: named, _TIMES: times})
+    found = _merged(
+        {PATTERN: exact, GAZETTEER: known, _WORDING: worded, engine.name: named, _TIMES: [*times, *terms]}
+    )
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -120,7 +125,16 @@ def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[
     """The engine's spans as they are kept: parted, cut back and made one over the whole document."""
     pieces = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in pieces for piece in dates_within(text, span)]
-    return settled(text, tidied(text, _cut_back(text, whole, exact)))
+    return settled(text, no_terms(text, tidied(text, _cut_back(text, whole, exact))))
+
+
+def _worded(text: str) -> tuple[list[Span], list[Span]]:
+    """What an agreement's wording shows, and where it calls its parties by their terms or says how long."""
+    spans = [Span(said.start, said.end, said.label) for said in read_wording(text)]
+    if not spans:
+        return [], []
+    called = [Span(*place) for place in party_terms(text, defined_parties(text))]
+    return spans, [*called, *(Span(start, end, "DATE") for start, end in read_lengths(text))]
 
 
 def _reads_layout(engine: NerEngine) -> bool:

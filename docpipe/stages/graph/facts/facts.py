@@ -76,11 +76,11 @@ def joined(
 ) -> tuple[Relation, ...]:
     """The relations of sentences with those that the document's facts are, in the order of their evidence.
 
-    Where an agreement's facts name parties or a date, these are its parties and date: what single sentences
-    say of its other companies and days is left out.
+    The parties and the date of an agreement are those of its facts: what single sentences say of its other
+    companies and days is left out.
     """
     own = list(_fact_relations(facts, mentions, entities))
-    decided = {relation.type for relation in own} & {"PARTY_TO", "DATED"}
+    decided = {"PARTY_TO", "DATED"} if facts.kind in _AGREEMENTS else set[str]()
     numbers = {fact.entity for fact in facts.items if fact.type is FactType.NUMBERED}
     itself = {"PARTY_TO": {facts.subject}, "DATED": {facts.subject, *numbers}}
     kept = [

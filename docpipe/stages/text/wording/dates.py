@@ -21,7 +21,7 @@ _EFFECTIVE = re.compile(
 )
 _DATED = re.compile(
     r"(?i)(?:dated|made|entered\s+into|executed|agreement|contract|delivered|and\s+between|signed"
-    r"|is|date)[\s,)”\"]*(?:(?:and|is|made|entered\s+into|executed|effective|delivered"
+    r"|is|date)[\s,:)”\"]*(?:(?:and|is|made|entered\s+into|executed|effective|delivered"
     r"|dated)[\s,]+){0,6}"
     r"(?:(?:as\s+of|on|this|at|effective)[\s,]+){0,3}(?:the\s+|this\s+)?\s*$"
 )

@@ -14,7 +14,7 @@ _GREETING = re.compile(r"(?m)^(?:Ladies\s+and\s+Gentlemen|Gentlemen|Dear\s|Dear\
 _CALLED = re.compile(
     r"(?:,\s+an?\s[^()“\"]{3,120})?(?:,?\s+(?:and|together|including|its|acting|or"
     r"|its)\b[^()“\"]{0,200})?,?\s*"
-    r"\((?:[^()“\"]{0,120}?)[“\"](?P<term>[A-Z][\w &’'-]{1,40}?),?[”\"]"
+    r"\((?:[^()“\"]{0,120}?)[“\"](?P<term>[A-Z][\w &’'-]{1,40}?),?(?:[”\"]|'')"
 )
 _OFFICE = re.compile(
     r"(?:[A-Z]\w+\s+)*?(?:of\s+)?(?:Directors|Officers|President|Officer|Director|Employees?"

@@ -15,9 +15,10 @@ _STOPPED = r"(?:(?<=\b[A-Z])\.|(?<=\b[A-Z][a-z])\.|(?<=\bSt)\.)?"
 _WORD = rf"(?:&?[a-z]?[A-Z0-9](?:[\w&'’/+¢!-]|\.(?=\w))*+{_STOPPED}|&)"
 _JOIN = r"(?:(?:of|the|de|del|la|van|von|der|for)\s+){1,2}"
 _MIDDLE = r"(?:[“\"][A-Z][\w .-]{1,30}[”\"])"
+_STRONG = r"(?i:incorporated|inc|ltd|l\.?l\.?c|l\.?l?\.?l\.?p|l\.p|p\.?l\.?c|corp|corporation|gmbh)(?![\w&])"
 NAME = re.compile(
-    rf"(?:{_WORD}|{_MIDDLE})(?:,?\s+{FORM}|\s+(?:{_JOIN}(?={_WORD}))?(?:{_WORD}|{_MIDDLE})){{0,9}}"
-    rf"(?:,?\s+(?:Jr|Sr|II|III|IV|M\.D|Ph\.D)\b\.?)*"
+    rf"(?:{_WORD}|{_MIDDLE})(?:[^\S\t]+(?:{_JOIN}(?={_WORD}))?(?!{_STRONG})(?:{_WORD}|{_MIDDLE})){{0,9}}"
+    rf"(?:\.?,?[^\S\t]+{FORM}(?:\s+of\s+America)?)*(?:,?\s+(?:Jr|Sr|II|III|IV|M\.D|Ph\.D)\b\.?)*"
 )
 """Words with capitals, small words between them, and the legal forms that follow."""
 
@@ -47,6 +48,8 @@ _NO_NAME_WORDS = """
     witness witnesseth you your
 """
 _NO_NAME = frozenset(_NO_NAME_WORDS.split())
+_NO_BEGINNING_WORDS = "this whereas such print printed and or of above to effective page article"
+_NO_BEGINNING = frozenset(_NO_BEGINNING_WORDS.split())
 _PAPER = re.compile(r"(?i)\b(?:agreement|plan|act|policy|program|corporation\s+law)$")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"(?:[,;:\s-]|(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\bCorp)\.)+$")
@@ -82,7 +85,7 @@ def is_name(name: str) -> bool:
     """Whether it has a word that is none of those that contracts call anybody by."""
     words = [word.casefold() for word in _LETTERS.findall(name)]
     said = any(word not in _NO_NAME for word in words) and not _PAPER.search(name)
-    return len(name) > 2 and said and words[0] not in ("this", "whereas", "such", "as", "print", "printed")
+    return len(name) > 2 and said and words[0] not in _NO_BEGINNING
 
 
 def squeezed(name: str) -> str:

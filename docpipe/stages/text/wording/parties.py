@@ -9,7 +9,7 @@ from docpipe.models import FactType
 from docpipe.stages.text.wording.names import has_form, label_of, name_at
 from docpipe.stages.text.wording.values import Said
 
-HEAD = 8_000
+HEAD = 5_000
 """An agreement names its parties in its first characters."""
 _LONGEST = 2_500
 

@@ -68,9 +68,9 @@ def read_signatures(text: str) -> list[Signature]:
 
 
 def signing_parties(text: str) -> Iterator[Said]:
-    """The parties that the signatures are for: companies above them, and persons who sign for themselves."""
+    """Whom the signatures are for: companies above them, and persons who sign without a title."""
     for each in read_signatures(text):
-        span = each.party or each.signer
+        span = each.party or (None if each.title else each.signer)
         if span:
             name = " ".join(text[slice(*span)].split())
             label = label_of(name) if each.party else "PERSON"
@@ -90,8 +90,8 @@ def _printed_person(
     if lead := _PRINTED_NAME.match(text, start, end):
         start = lead.end()
     elif _PERSON_BELOW.match(text[start:end]) and number + 1 < len(rows) and start > len(text) // 3:
-        below = _cell_at(rows[number + 1], column)
-        start, end = below or (0, 0)
+        beside = next((each for each in rows[number] if each.start > start), None)
+        start, end = beside or _cell_at(rows[number + 1], column) or (0, 0)
     else:
         return None
     piece = text[start:end].split(",")[0].rstrip()

@@ -110,6 +110,15 @@ def length_of_time(text: str) -> str | None:
     return f"P{count}{_UNITS[found['unit'].casefold()]}" if count else None
 
 
+def read_lengths(text: str) -> list[tuple[int, int]]:
+    """Where a length of time in months or years stands."""
+    return [
+        (found.start(), _end(found))
+        for found in LENGTH.finditer(text)
+        if found["unit"].casefold() in ("month", "year")
+    ]
+
+
 def read_term(text: str) -> Said | None:
     """How long the agreement lasts, by the surest wording; None where it does not say."""
     best: Said | None = None

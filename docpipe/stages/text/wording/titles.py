@@ -37,7 +37,7 @@ def read_title(text: str) -> tuple[int, int] | None:
 
 
 def _named(text: str, pattern: re.Pattern[str]) -> tuple[int, int] | None:
-    found = pattern.search(text, 0, _HEAD)
+    found = pattern.search(text, 0, _HEAD) or pattern.search(text)
     return found.span("title") if found else None
 
 

@@ -12,16 +12,20 @@ from docpipe.stages.text.wording.titles import read_title
 from docpipe.stages.text.wording.values import Said
 
 _AGREED = re.compile(
-    r"(?i)\b(?:this|the)\s+(?:letter\s+|confidentiality\s+)?(?:agreement|contract|lease|deed)\b"
+    r"(?i)\b(?:this|the)\s+(?:[\w-]+,?\s+){0,4}?(?:agreement|contract|lease|deed|covenant\s+not\s+to\s+compete)\b"
 )
+_AGREES = re.compile(r"\b[Aa]gree(?:s|d)?\b")
 _OFTEN = 3
 TITLE = "CONTRACT"
 """The label of an agreement's title."""
 
 
 def is_agreement(text: str) -> bool:
-    """Whether the text speaks of itself as an agreement, time and again."""
-    return len(_AGREED.findall(text)) >= _OFTEN
+    """Whether the text calls itself an agreement time and again, or is headed so and somebody agrees."""
+    if len(_AGREED.findall(text)) >= _OFTEN:
+        return True
+    title = read_title(text)
+    return title is not None and " " in text[slice(*title)] and len(_AGREES.findall(text)) >= _OFTEN
 
 
 def read_wording(text: str) -> list[Said]:
