@@ -10,7 +10,8 @@ import click
 from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
-from docpipe.models import DocumentStatus, RangeRun
+from docpipe.models import Attempt, DocumentStatus, RangeRun
+from docpipe.models.status import AttemptEnd
 from docpipe.pipeline.default import store_pipeline
 
 
@@ -29,11 +30,14 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
             return
         print_table(summaries)
         return
-    found = pipeline.status(document_uuid)
+    found, attempts = pipeline.status(document_uuid), pipeline.attempts(document_uuid)
     if as_json:
-        echo(json.dumps(asdict(found), ensure_ascii=False, default=str))
+        told = asdict(found) | {"attempts": [asdict(each) for each in attempts]}
+        echo(json.dumps(told, ensure_ascii=False, default=str))
     else:
         _print_timeline(found, pipeline.ranges(document_uuid))
+        _print_attempts(attempts)
+        _print_problems(found)
 
 
 def print_table(summaries: list[dict[str, Any]]) -> None:
@@ -63,6 +67,31 @@ def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
     console.print(table)
     if ranges:
         console.print(_progress_of(ranges))
+
+
+def _print_attempts(attempts: list[Attempt]) -> None:
+    """What was tried and what followed; nothing where every attempt went well."""
+    if all(each.ended in {None, AttemptEnd.COMPLETE, AttemptEnd.SPLIT} for each in attempts):
+        return
+    table = Table("tried", "by", "task", "began", "seconds", "ended", "why", box=None)
+    for each in attempts:
+        what = f"{each.stage} {each.pages.first}-{each.pages.last}" if each.pages else each.stage
+        seconds = f"{(each.ended_at - each.started_at).total_seconds():.1f}" if each.ended_at else ""
+        why = f"{each.error.code}: {each.error.message}" if each.error else ""
+        table.add_row(
+            f"run {each.run} {what} #{each.attempt}",
+            shown(each.worker or ""),
+            each.task_id or "",
+            f"{each.started_at:%Y-%m-%d %H:%M:%S}",
+            seconds,
+            each.ended or "",
+            shown(why),
+        )
+    new_console(soft_wrap=True).print(table)
+
+
+def _print_problems(found: DocumentStatus) -> None:
+    console = new_console(soft_wrap=True)
     for warn in found.warnings:
         page = f"page {warn.page}: " if warn.page else ""
         console.print(f"[yellow]{warn.code}[/] {page}{shown(warn.message)}")

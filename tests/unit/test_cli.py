@@ -10,6 +10,9 @@ import pytest
 
 from docpipe import errors, set_default_pipeline
 from docpipe.execution.plan import BUILT_IN
+from docpipe.models import Ref
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.testing import memory_app
 from tests.engines import failing
 from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 
@@ -245,6 +248,29 @@ def test_status_shows_where_a_document_stands(docpipe: Docpipe, new_eager: NewPi
     words = [line.split()[2] for line in done.out.splitlines() if line.startswith("  20")]
     assert words[:2] == ["pending", "ocr_queued"]
     assert words[-1] == "error_text_processing"
+
+
+def test_status_tells_what_became_of_each_attempt(
+    docpipe: Docpipe, new_pipeline: NewPipeline, note: Path
+) -> None:
+    pipeline = new_pipeline(memory_app())
+    set_default_pipeline(pipeline)
+    uuid = pipeline.submit(note).document_uuid
+    ref = Ref(uuid, 1)
+    for number in (1, 2):
+        pipeline.store.claim(ref, "ocr", Claimant(f"c{number}", f"t{number}", f"host:{number}", 0.0, 2))
+    pipeline.store.revive(ref, grace_seconds=0.0, max_attempts=2, task_id="t3")
+    done = docpipe("status", uuid)
+    told = [line.split() for line in done.out.splitlines() if "run 1 ocr #" in line]
+    assert [(line[3], line[4], line[5], *line[9:11]) for line in told] == [
+        ("#1", "host:1", "t1", "lost", "worker_lost:"),
+        ("#2", "host:2", "t2", "lost", "worker_lost:"),
+    ]
+    (found,) = docpipe("status", "--json", uuid).objects
+    assert [(each["worker"], each["ended"]) for each in found["attempts"]] == [
+        ("host:1", "lost"),
+        ("host:2", "lost"),
+    ]
 
 
 def test_status_json_is_the_status(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:

@@ -272,6 +272,7 @@ def test_the_statuses_page_lists_every_status_and_which_are_final() -> None:
     assert shown == {word: "yes" if status.is_final(word) else "no" for word in document_words()}
     assert set(first_words(section(page, "## A graph"))) == graph_words()
     assert first_words(section(page, "## A stage of a run")) == list(status.StageState)
+    assert first_words(section(page, "## An attempt")) == list(status.AttemptEnd)
 
 
 def test_the_statuses_page_lists_every_state_of_a_run() -> None:
