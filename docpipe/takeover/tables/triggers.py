@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from docpipe.errors import ConfigurationError
-from docpipe.stores.private_files import make_private_file
+from docpipe.models.private_files import make_private_file
 from docpipe.takeover import undo
 from docpipe.takeover.changes import MODES
 from docpipe.takeover.connection import connected, naming
