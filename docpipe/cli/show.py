@@ -18,7 +18,7 @@ from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 
 
-@click.command()
+@click.command(epilog="Example: docpipe show 6f1c0c9e-… --out contract.html")
 @click.argument("document_uuid", metavar="UUID")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; standard output if not given.")
 @click.option("--no-images", is_flag=True, help="Text only: the document's bytes are not fetched.")

@@ -33,7 +33,7 @@ from docpipe.execution.progress import NoProgress, Progress
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
 from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
-from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
+from docpipe.models import Attempt, Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, PENDING, is_error
 from docpipe.pipeline.erasure import Erased, Eraser, Place
 from docpipe.pipeline.project import Project
@@ -395,6 +395,10 @@ class Pipeline:
             DocumentNotFoundError: the store knows no such document.
         """
         return self.store.ranges.runs(Ref(document_uuid, self.status(document_uuid).run))
+
+    def attempts(self, document_uuid: str) -> list[Attempt]:
+        """Who tried what with the document, and how it ended: the newest thousand attempts, oldest first."""
+        return self.store.attempts(_id(document_uuid))
 
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where a document stands. Raises `DocumentNotFoundError`."""

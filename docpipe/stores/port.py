@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
@@ -129,6 +129,10 @@ class Store(GraphStore, ErasureStore, Protocol):
 
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where the document stands, with its ledger and history. Raises `DocumentNotFoundError`."""
+        ...
+
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        """The newest attempts at the document's stages and ranges, of all its runs, oldest first."""
         ...
 
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docpipe.models import (
+    Attempt,
     Box,
     Chunk,
     DocumentStatus,
@@ -35,6 +36,7 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
+from docpipe.models.status import AttemptEnd
 from docpipe.stores.values import (
     Claim,
     Copy,
@@ -280,6 +282,23 @@ def range_run_of(row: Mapping[str, Any]) -> RangeRun:
         state=row["state"],
         attempt=row["attempt"],
         worker=row["worker"],
+        error=_failure_of(row),
+    )
+
+
+def attempt_of(row: Mapping[str, Any]) -> Attempt:
+    first, ended = row["first_page"], row["ended"]
+    return Attempt(
+        token=row["token"],
+        run=row["run"],
+        stage=row["stage"],
+        attempt=row["attempt"],
+        task_id=row["task_id"] or None,
+        worker=row["worker"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        ended_at=_time(row["ended_at"]),
+        ended=None if ended is None else AttemptEnd(ended),
+        pages=None if first is None else PageRange(first, row["last_page"]),
         error=_failure_of(row),
     )
 

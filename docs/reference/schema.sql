@@ -156,6 +156,33 @@ alter table public.docpipe_page_ranges enable row level security;
 create policy docpipe_service_role on public.docpipe_page_ranges as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_page_ranges to service_role;
 
+create table public.docpipe_attempts (
+    token bigint not null,
+    document_uuid text not null,
+    run integer not null,
+    stage text not null,
+    first_page integer,
+    last_page integer,
+    attempt integer not null,
+    task_id text,
+    worker text,
+    started_at timestamp with time zone default now() not null,
+    ended_at timestamp with time zone,
+    ended text,
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    constraint docpipe_attempts_pkey PRIMARY KEY (token),
+    constraint docpipe_attempts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE,
+    constraint docpipe_attempts_ended_check CHECK ((ended = ANY (ARRAY['complete'::text, 'split'::text, 'retried'::text, 'failed'::text, 'lost'::text, 'cancelled'::text, 'stopped'::text])))
+);
+CREATE INDEX docpipe_attempts_document_idx ON public.docpipe_attempts USING btree (document_uuid, token);
+CREATE INDEX docpipe_attempts_ended_idx ON public.docpipe_attempts USING btree (ended_at);
+alter table public.docpipe_attempts enable row level security;
+create policy docpipe_service_role on public.docpipe_attempts as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_attempts to service_role;
+
 create table public.docpipe_staged (
     token bigint not null,
     part integer not null,
@@ -507,6 +534,7 @@ begin
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
+        perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
     insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
@@ -590,6 +618,86 @@ $function$;
 revoke all on function public.docpipe_select(text,integer) from public;
 grant execute on function public.docpipe_select(text,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_begin_attempt(p_document text, p_run integer, p_stage text, p_first_page integer, p_last_page integer, p_attempt integer, p_token bigint, p_task_id text, p_worker text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    insert into public.docpipe_attempts (
+        document_uuid, run, stage, first_page, last_page, attempt, token, task_id, worker)
+    values (p_document, p_run, p_stage, p_first_page, p_last_page, p_attempt, p_token, p_task_id, p_worker)
+    on conflict (token) do nothing;
+$function$;
+revoke all on function public.docpipe_begin_attempt(text,integer,text,integer,integer,integer,bigint,text,text) from public;
+grant execute on function public.docpipe_begin_attempt(text,integer,text,integer,integer,integer,bigint,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_end_attempt(p_token bigint, p_ended text, e jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    update public.docpipe_attempts
+       set ended = case when e->>'code' = 'cancelled' then 'cancelled' else p_ended end, ended_at = now(),
+           error_code = e->>'code', error_class = e->>'error_class',
+           error_message = e->>'message', error_traceback = e->>'traceback'
+     where token = p_token and ended is null;
+$function$;
+revoke all on function public.docpipe_end_attempt(bigint,text,jsonb) from public;
+grant execute on function public.docpipe_end_attempt(bigint,text,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_lose_attempt(p_token bigint, p_lapsed timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    update public.docpipe_attempts
+       set ended = 'lost', ended_at = least(now(), coalesce(p_lapsed, now())),
+           error_code = 'worker_lost', error_class = 'WorkerLostError', error_traceback = '',
+           error_message = 'Its worker stopped without a word, or was cut off: the lease lapsed.'
+     where token = p_token and ended is null;
+$function$;
+revoke all on function public.docpipe_lose_attempt(bigint,timestamp with time zone) from public;
+grant execute on function public.docpipe_lose_attempt(bigint,timestamp with time zone) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_fail_attempt(p_token bigint, p_lapsed timestamp with time zone, e jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    if e->>'code' = 'poison' then
+        perform public.docpipe_lose_attempt(p_token, p_lapsed);
+    else
+        perform public.docpipe_end_attempt(p_token, 'failed', e);
+    end if;
+end $function$;
+revoke all on function public.docpipe_fail_attempt(bigint,timestamp with time zone,jsonb) from public;
+grant execute on function public.docpipe_fail_attempt(bigint,timestamp with time zone,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_stop_attempts(p_document text, p_ended text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    update public.docpipe_attempts set ended = p_ended, ended_at = now()
+     where document_uuid = p_document and ended is null;
+$function$;
+revoke all on function public.docpipe_stop_attempts(text,text) from public;
+grant execute on function public.docpipe_stop_attempts(text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_attempts(p_document text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) order by token), '[]') from (
+        select * from public.docpipe_attempts where document_uuid = p_document
+         order by token desc limit p_limit) found;
+$function$;
+revoke all on function public.docpipe_attempts(text,integer) from public;
+grant execute on function public.docpipe_attempts(text,integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_cancel(p_document text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -626,6 +734,7 @@ begin
      where document_uuid = p_document and run = p_run and state in ('queued', 'running', 'retrying');
     update public.docpipe_runs set state = 'cancelled', finished_at = now()
      where document_uuid = p_document and run = p_run;
+    perform public.docpipe_stop_attempts(p_document, 'cancelled');
     perform public.docpipe_set_status(p_document, p_run, 'cancelled', 'cancelled', null);
 end $function$;
 revoke all on function public.docpipe_end_cancelled(text,integer) from public;
@@ -716,6 +825,7 @@ begin
     v_run := d.docpipe_run + 1;
     update public.docpipe_runs set state = 'superseded', finished_at = now()
      where document_uuid = p_document and state = 'active';
+    perform public.docpipe_stop_attempts(p_document, 'stopped');
     insert into public.docpipe_runs (
         document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
     values (p_document, v_run, old.source_uri, old.source_copied, old.priority,
@@ -894,6 +1004,7 @@ begin
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
     end if;
     delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_lose_attempt(s.token, s.lease_expires_at);
     update public.stage_runs
        set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
            claim_id = p_claim_id, task_id = p_task_id, worker = p_worker,
@@ -901,6 +1012,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    perform public.docpipe_begin_attempt(
+        p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
     update public.source_documents set celery_task_id = nullif(p_task_id, '')
      where document_uuid = p_document and docpipe_run = p_run;
     if not (v_joins and exists (select 1 from public.source_documents d
@@ -961,6 +1074,9 @@ begin
        and exists (select 1 from public.docpipe_runs r
                     where r.document_uuid = p_document and r.run = p_run and r.state = 'active');
     v_mine := found;
+    if v_mine then
+        perform public.docpipe_end_attempt(p_token, 'retried', e);
+    end if;
     delete from public.docpipe_staged where token = p_token;
     return v_mine;
 end $function$;
@@ -1007,6 +1123,8 @@ begin
     update public.docpipe_runs set state = 'failed', finished_at = now()
      where document_uuid = s.document_uuid and run = s.run;
     delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_fail_attempt(s.token, s.lease_expires_at, e);
+    perform public.docpipe_stop_attempts(s.document_uuid, 'stopped');
     perform public.docpipe_set_status(
         s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
 end $function$;
@@ -1148,6 +1266,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_give_up_range(g public.docpipe_page_ra
 AS $function$
 begin
     delete from public.docpipe_staged where token = g.token;
+    perform public.docpipe_fail_attempt(g.token, g.lease_expires_at, e);
     update public.docpipe_page_ranges
        set state = case when g.last_page > g.first_page then 'queued' else 'failed' end,
            attempt = case when g.last_page > g.first_page then 0 else attempt end,
@@ -1191,6 +1310,7 @@ begin
     insert into public.docpipe_page_ranges (document_uuid, run, stage, first_page, last_page)
     select p_document, p_run, p_stage, (e->>0)::integer, (e->>1)::integer
       from pg_catalog.jsonb_array_elements(p_ranges::jsonb) e;
+    perform public.docpipe_end_attempt(p_token, 'split', null);
     -- no task's any more: an errback of the one that split it means nothing now
     update public.stage_runs set attempt = 0, task_id = null
      where document_uuid = p_document and run = p_run and stage = p_stage;
@@ -1238,6 +1358,7 @@ begin
                 'last_page', g.last_page);
         end if;
         delete from public.docpipe_staged where token = g.token;
+        perform public.docpipe_lose_attempt(g.token, g.lease_expires_at);
         update public.docpipe_page_ranges
            set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
                claim_id = p_claim_id, task_id = p_task_id, worker = p_worker, started_at = now(),
@@ -1245,6 +1366,8 @@ begin
                lease_expires_at = now() + make_interval(secs => p_lease_seconds)
          where document_uuid = p_document and run = p_run and first_page = p_first_page
         returning * into g;
+        perform public.docpipe_begin_attempt(
+            p_document, p_run, g.stage, g.first_page, g.last_page, g.attempt, g.token, p_task_id, p_worker);
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
         update public.stage_runs set worker = p_worker
          where document_uuid = p_document and run = p_run and stage = g.stage;
@@ -1318,6 +1441,7 @@ begin
            output = v_parts || p_output::jsonb,
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and first_page = g.first_page;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
     return public.docpipe_close_range(p_document, p_run, g.stage, p_at_once);
 end $function$;
 revoke all on function public.docpipe_finish_range(text,integer,bigint,text,integer) from public;
@@ -1347,6 +1471,7 @@ begin
     if not found then
         return false;
     end if;
+    perform public.docpipe_end_attempt(p_token, 'retried', e);
     perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
     return true;
 end $function$;
@@ -1490,6 +1615,7 @@ begin
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
         if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
@@ -2078,6 +2204,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_forget_history(p_seconds double precis
 AS $function$
 declare
     v_forgotten integer;
+    v_attempts integer;
 begin
     delete from public.docpipe_history where id in (
         select h.id from public.docpipe_history h
@@ -2086,7 +2213,14 @@ begin
                             where r.document_uuid = h.document_uuid and r.state = 'active')
          order by h.id limit p_limit);
     get diagnostics v_forgotten = row_count;
-    return v_forgotten;
+    delete from public.docpipe_attempts where token in (
+        select a.token from public.docpipe_attempts a
+         where a.ended_at < now() - make_interval(secs => p_seconds)
+           and not exists (select 1 from public.docpipe_runs r
+                            where r.document_uuid = a.document_uuid and r.state = 'active')
+         order by a.token limit p_limit - v_forgotten);
+    get diagnostics v_attempts = row_count;
+    return v_forgotten + v_attempts;
 end $function$;
 revoke all on function public.docpipe_forget_history(double precision,integer) from public;
 grant execute on function public.docpipe_forget_history(double precision,integer) to service_role;
@@ -2139,6 +2273,7 @@ AS $function$
         'neo4j_documents', (select count(*) from public.neo4j_documents where "sourceDocumentUuid" = p_document),
         'docpipe_runs', (select count(*) from public.docpipe_runs where document_uuid = p_document),
         'stage_runs', (select count(*) from public.stage_runs where document_uuid = p_document),
+        'docpipe_attempts', (select count(*) from public.docpipe_attempts where document_uuid = p_document),
         'docpipe_page_ranges', (select count(*) from public.docpipe_page_ranges where document_uuid = p_document),
         'docpipe_staged', (select count(*) from public.docpipe_staged s where not exists (
                 select 1 from public.stage_runs r where r.token = s.token) and not exists (
@@ -2314,7 +2449,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129221100'; $function$;
+AS $function$ select '20261129231200'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 
@@ -2336,6 +2471,7 @@ begin
         ('docpipe_runs', 'select, update'),
         ('stage_runs', 'select, update'),
         ('docpipe_page_ranges', 'select, insert, update, delete'),
+        ('docpipe_attempts', 'select, insert, update'),
         ('docpipe_staged', 'select, insert, update, delete'),
         ('docpipe_history', 'select, insert'),
         ('docpipe_pages', 'select, insert, delete'),

@@ -35,7 +35,7 @@ ROLE = "docpipe_worker"
 FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
 OF_HOSTS = {
     "register", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
-    "expire", "forget_history", "traces", "statistics", "keys", "members", "member", "relations_of",
+    "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
     "set_apart", "adopt", "refuse_queue", "grant_worker",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""

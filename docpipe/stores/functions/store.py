@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState, document_status
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
@@ -41,7 +41,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129221100"
+SCHEMA_VERSION = "20261129231200"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -251,6 +251,10 @@ class FunctionStore(FunctionGraph, FunctionErasures):
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
 
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        found = self._rpc("attempts", p_document=storable(document_uuid), p_limit=limit)
+        return [rows.attempt_of(row) for row in found]
+
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
@@ -263,7 +267,7 @@ class FunctionStore(FunctionGraph, FunctionErasures):
     def check(self) -> list[str]:
         """Asks for one row of every table and calls a function, as the user in use."""
         lacking = []
-        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history")
+        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history")
         tables = ("source_documents", "neo4j_documents", *ledger)
         for table in (*tables, *(f"docpipe_{part}" for part in Part if part not in (Part.TEXT, Part.EXTRAS))):
             try:

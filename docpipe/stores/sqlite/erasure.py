@@ -21,8 +21,9 @@ _OF_A_DOCUMENT = {
     "neo4j_documents": '"sourceDocumentUuid"',
     **dict.fromkeys(
         (
-            "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history", "docpipe_pages",
-            "docpipe_chunks", "docpipe_mentions", "docpipe_entities", "docpipe_relations", "docpipe_edges",
+            "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history",
+            "docpipe_pages", "docpipe_chunks", "docpipe_mentions", "docpipe_entities", "docpipe_relations",
+            "docpipe_edges",
             "docpipe_facts", "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures",
         ),
         "document_uuid",
@@ -66,8 +67,14 @@ class SqliteErasures(SqliteFile):
                 " where h.at < ? and not exists (select 1 from docpipe_runs r"
                 " where r.document_uuid = h.document_uuid and r.state = 'active') order by h.id limit ?)",
                 (ledger.now(-seconds), limit),
-            )
-            return forgotten.rowcount
+            ).rowcount
+            tried = db.execute(
+                "delete from docpipe_attempts where token in (select a.token from docpipe_attempts a"
+                " where a.ended_at < ? and not exists (select 1 from docpipe_runs r"
+                " where r.document_uuid = a.document_uuid and r.state = 'active') order by a.token limit ?)",
+                (ledger.now(-seconds), limit - forgotten),
+            ).rowcount
+            return forgotten + tried
 
     def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
         wanted = None if document_uuid is None else storable(document_uuid)

@@ -108,6 +108,29 @@ create table if not exists docpipe_page_ranges (
     foreign key (document_uuid, run, stage) references stage_runs (document_uuid, run, stage) on delete cascade
 );
 
+create table if not exists docpipe_attempts (
+    token integer primary key,
+    document_uuid text not null,
+    run integer not null,
+    stage text not null,
+    first_page integer,
+    last_page integer,
+    attempt integer not null,
+    task_id text,
+    worker text,
+    started_at text not null,
+    ended_at text,
+    ended text
+        check (ended in ('complete', 'split', 'retried', 'failed', 'lost', 'cancelled', 'stopped')),
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+create index if not exists docpipe_attempts_document_idx on docpipe_attempts (document_uuid, token);
+create index if not exists docpipe_attempts_ended_idx on docpipe_attempts (ended_at);
+
 -- Fencing tokens: one counter that only ever grows.
 create table if not exists docpipe_token (last integer not null);
 insert into docpipe_token (last) select 0 where not exists (select 1 from docpipe_token);

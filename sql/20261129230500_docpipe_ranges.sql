@@ -105,6 +105,7 @@ create or replace function public.docpipe_give_up_range(
 language plpgsql set search_path = public, extensions as $$
 begin
     delete from public.docpipe_staged where token = g.token;
+    perform public.docpipe_fail_attempt(g.token, g.lease_expires_at, e);
     update public.docpipe_page_ranges
        set state = case when g.last_page > g.first_page then 'queued' else 'failed' end,
            attempt = case when g.last_page > g.first_page then 0 else attempt end,
@@ -148,6 +149,7 @@ begin
     insert into public.docpipe_page_ranges (document_uuid, run, stage, first_page, last_page)
     select p_document, p_run, p_stage, (e->>0)::integer, (e->>1)::integer
       from pg_catalog.jsonb_array_elements(p_ranges::jsonb) e;
+    perform public.docpipe_end_attempt(p_token, 'split', null);
     -- no task's any more: an errback of the one that split it means nothing now
     update public.stage_runs set attempt = 0, task_id = null
      where document_uuid = p_document and run = p_run and stage = p_stage;
@@ -195,6 +197,7 @@ begin
                 'last_page', g.last_page);
         end if;
         delete from public.docpipe_staged where token = g.token;
+        perform public.docpipe_lose_attempt(g.token, g.lease_expires_at);
         update public.docpipe_page_ranges
            set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
                claim_id = p_claim_id, task_id = p_task_id, worker = p_worker, started_at = now(),
@@ -202,6 +205,8 @@ begin
                lease_expires_at = now() + make_interval(secs => p_lease_seconds)
          where document_uuid = p_document and run = p_run and first_page = p_first_page
         returning * into g;
+        perform public.docpipe_begin_attempt(
+            p_document, p_run, g.stage, g.first_page, g.last_page, g.attempt, g.token, p_task_id, p_worker);
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
         update public.stage_runs set worker = p_worker
          where document_uuid = p_document and run = p_run and stage = g.stage;
@@ -274,6 +279,7 @@ begin
            output = v_parts || p_output::jsonb,
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and first_page = g.first_page;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
     return public.docpipe_close_range(p_document, p_run, g.stage, p_at_once);
 end $$;
 
@@ -302,6 +308,7 @@ begin
     if not found then
         return false;
     end if;
+    perform public.docpipe_end_attempt(p_token, 'retried', e);
     perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
     return true;
 end $$;

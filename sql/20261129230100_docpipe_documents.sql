@@ -82,6 +82,7 @@ begin
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
+        perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
     insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)

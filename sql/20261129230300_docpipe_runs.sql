@@ -32,6 +32,7 @@ begin
      where document_uuid = p_document and run = p_run and state in ('queued', 'running', 'retrying');
     update public.docpipe_runs set state = 'cancelled', finished_at = now()
      where document_uuid = p_document and run = p_run;
+    perform public.docpipe_stop_attempts(p_document, 'cancelled');
     perform public.docpipe_set_status(p_document, p_run, 'cancelled', 'cancelled', null);
 end $$;
 
@@ -117,6 +118,7 @@ begin
     v_run := d.docpipe_run + 1;
     update public.docpipe_runs set state = 'superseded', finished_at = now()
      where document_uuid = p_document and state = 'active';
+    perform public.docpipe_stop_attempts(p_document, 'stopped');
     insert into public.docpipe_runs (
         document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
     values (p_document, v_run, old.source_uri, old.source_copied, old.priority,

@@ -77,6 +77,7 @@ begin
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
         if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then

@@ -66,13 +66,14 @@ begin
     return v_expired;
 end $$;
 
--- Removes the lines of the history that are older than `p_seconds`, of documents that are not at work.
+-- Removes the lines of the history and the attempts that are older than `p_seconds`, of documents not at work.
 -- Returns how many, at most `p_limit`.
 create or replace function public.docpipe_forget_history(p_seconds double precision, p_limit integer)
 returns integer
 language plpgsql set search_path = public, extensions as $$
 declare
     v_forgotten integer;
+    v_attempts integer;
 begin
     delete from public.docpipe_history where id in (
         select h.id from public.docpipe_history h
@@ -81,7 +82,14 @@ begin
                             where r.document_uuid = h.document_uuid and r.state = 'active')
          order by h.id limit p_limit);
     get diagnostics v_forgotten = row_count;
-    return v_forgotten;
+    delete from public.docpipe_attempts where token in (
+        select a.token from public.docpipe_attempts a
+         where a.ended_at < now() - make_interval(secs => p_seconds)
+           and not exists (select 1 from public.docpipe_runs r
+                            where r.document_uuid = a.document_uuid and r.state = 'active')
+         order by a.token limit p_limit - v_forgotten);
+    get diagnostics v_attempts = row_count;
+    return v_forgotten + v_attempts;
 end $$;
 
 -- What is left of deleted documents outside the database, the longest untried first; of `p_document` alone if given.
@@ -122,6 +130,7 @@ language sql stable set search_path = public, extensions as $$
         'neo4j_documents', (select count(*) from public.neo4j_documents where "sourceDocumentUuid" = p_document),
         'docpipe_runs', (select count(*) from public.docpipe_runs where document_uuid = p_document),
         'stage_runs', (select count(*) from public.stage_runs where document_uuid = p_document),
+        'docpipe_attempts', (select count(*) from public.docpipe_attempts where document_uuid = p_document),
         'docpipe_page_ranges', (select count(*) from public.docpipe_page_ranges where document_uuid = p_document),
         'docpipe_staged', (select count(*) from public.docpipe_staged s where not exists (
                 select 1 from public.stage_runs r where r.token = s.token) and not exists (

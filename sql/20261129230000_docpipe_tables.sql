@@ -152,6 +152,30 @@ create index if not exists docpipe_page_ranges_stage_idx on public.docpipe_page_
 create index if not exists docpipe_page_ranges_open_idx on public.docpipe_page_ranges (queued_at)
     where state in ('queued', 'running', 'retrying');
 
+-- Every attempt that there was at a stage or a range: kept through retries, joins and reprocessing.
+create table if not exists public.docpipe_attempts (
+    token bigint primary key,                                  -- its fencing token: attempts are in this order
+    document_uuid text not null,
+    run integer not null,
+    stage text not null,
+    first_page integer,                                        -- of a range; null: the whole stage
+    last_page integer,
+    attempt integer not null,
+    task_id text,
+    worker text,
+    started_at timestamptz not null default now(),
+    ended_at timestamptz,                                      -- null: it has not ended, or nobody has noticed
+    ended text
+        check (ended in ('complete', 'split', 'retried', 'failed', 'lost', 'cancelled', 'stopped')),
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
+);
+create index if not exists docpipe_attempts_document_idx on public.docpipe_attempts (document_uuid, token);
+create index if not exists docpipe_attempts_ended_idx on public.docpipe_attempts (ended_at);
+
 -- Fencing tokens, of stages and of ranges.
 create sequence if not exists public.docpipe_token_seq;
 

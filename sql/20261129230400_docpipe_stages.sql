@@ -108,6 +108,7 @@ begin
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
     end if;
     delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_lose_attempt(s.token, s.lease_expires_at);
     update public.stage_runs
        set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
            claim_id = p_claim_id, task_id = p_task_id, worker = p_worker,
@@ -115,6 +116,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    perform public.docpipe_begin_attempt(
+        p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
     update public.source_documents set celery_task_id = nullif(p_task_id, '')
      where document_uuid = p_document and docpipe_run = p_run;
     if not (v_joins and exists (select 1 from public.source_documents d
@@ -173,6 +176,9 @@ begin
        and exists (select 1 from public.docpipe_runs r
                     where r.document_uuid = p_document and r.run = p_run and r.state = 'active');
     v_mine := found;
+    if v_mine then
+        perform public.docpipe_end_attempt(p_token, 'retried', e);
+    end if;
     delete from public.docpipe_staged where token = p_token;
     return v_mine;
 end $$;
@@ -215,6 +221,8 @@ begin
     update public.docpipe_runs set state = 'failed', finished_at = now()
      where document_uuid = s.document_uuid and run = s.run;
     delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_fail_attempt(s.token, s.lease_expires_at, e);
+    perform public.docpipe_stop_attempts(s.document_uuid, 'stopped');
     perform public.docpipe_set_status(
         s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
 end $$;

@@ -22,6 +22,7 @@ begin
         ('docpipe_runs', 'select, update'),
         ('stage_runs', 'select, update'),
         ('docpipe_page_ranges', 'select, insert, update, delete'),
+        ('docpipe_attempts', 'select, insert, update'),
         ('docpipe_staged', 'select, insert, update, delete'),
         ('docpipe_history', 'select, insert'),
         ('docpipe_pages', 'select, insert, delete'),
@@ -81,7 +82,7 @@ declare
     v_newer boolean := pg_catalog.current_setting('server_version_num')::integer >= 170000;  -- has MAINTAIN
     v_service boolean := exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role');
     v_tables text[] := array[
-        'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges',
+        'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges', 'docpipe_attempts',
         'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_chunks', 'docpipe_mentions',
         'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_entity_names',
         'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
