@@ -15,7 +15,7 @@ from docpipe.models import Document, is_id
 from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.sources.allowed import Trusted
-from docpipe.stores.private_files import make_private_file
+from docpipe.models.private_files import make_private_file
 
 
 @click.command("text", epilog="Example: docpipe text scan.pdf --markdown > scan.md")
