@@ -17,6 +17,7 @@ from docpipe.errors import DocpipeError
 COMMANDS = {
     "run": ("run:run", "Take documents through all stages in this process, without services."),
     "submit": ("documents:submit", "Submit paths and locators to the workers."),
+    "batch": ("batch:batch", "Show how far the documents of a batch are, and which failed."),
     "status": ("documents:status", "Show where one document stands, or list the newest ones."),
     "show": ("show:show", "Write one HTML file that shows a document."),
     "facts": ("facts:facts", "Show what kind of document it is, and its parties, dates and amounts."),

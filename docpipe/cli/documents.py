@@ -15,6 +15,7 @@ from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus, RangeRun
 from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline, store_pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.sources.allowed import Trusted
 
 
@@ -23,30 +24,50 @@ from docpipe.sources.allowed import Trusted
 @click.option("--project", "project_id", help="Group the documents under this id.")
 @click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="0 goes first.")
 @click.option("--reprocess", is_flag=True, help="Start a new run of documents that are known.")
+@click.option("--batch", help="Submit them under this name, for `docpipe batch`.")
 @click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait until each is final.")
 def submit(
-    sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
+    sources: tuple[str, ...],
+    project_id: str | None,
+    priority: int,
+    reprocess: bool,
+    batch: str | None,
+    timeout: float | None,
 ) -> None:
     """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
 
     What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
     """
-    failed = 0
-    for source in sources:
-        try:
-            submission = default_pipeline().submit(
-                Trusted(source), project_id=project_id, priority=priority, reprocess=reprocess
-            )
-            echo(submission.document_uuid)
-            if submission.task_id is None:
-                later = "the broker cannot be reached; it is sent later."
-                echo(f"docpipe: {masked(source)}: {later}", err=True)
-            if timeout is not None:
-                submission.wait(timeout)
-        except DocpipeError as error:
+    submitted = default_pipeline().submit_many(
+        map(Trusted, sources), project_id=project_id, priority=priority, reprocess=reprocess, batch=batch
+    )
+    waiting, failed = [], 0
+    for source, each in zip(sources, submitted, strict=True):
+        if isinstance(each, DocpipeError):
             failed += 1
-            echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
+            _say_failure(source, each)
+            continue
+        waiting.append((source, each))
+        echo(each.document_uuid)
+        if each.task_id is None:
+            later = "the broker cannot be reached; it is sent later."
+            echo(f"docpipe: {masked(source)}: {later}", err=True)
+    if timeout is not None:
+        failed += sum(not _ended_well(source, each, timeout) for source, each in waiting)
     sys.exit(1 if failed else 0)
+
+
+def _say_failure(source: str, error: DocpipeError) -> None:
+    echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
+
+
+def _ended_well(source: str, submission: Submission, timeout: float) -> bool:
+    try:
+        submission.wait(timeout)
+    except DocpipeError as error:
+        _say_failure(source, error)
+        return False
+    return True
 
 
 @click.command()

@@ -15,7 +15,7 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 
 HOMES = {
     "tables": [],
-    "documents": ["set_status", "document_status", "register", "status", "select"],
+    "documents": ["set_status", "document_status", "register", "register_many", "batch", "status", "select"],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
     "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
     "ranges": [
