@@ -18,6 +18,7 @@ from docpipe.models.facts import Fact as Fact
 from docpipe.models.facts import Facts as Facts
 from docpipe.models.facts import FactType as FactType
 from docpipe.models.facts import Kind as Kind
+from docpipe.models.status import AttemptEnd
 
 Box = tuple[float, float, float, float]
 
@@ -327,6 +328,28 @@ class RangeRun:
     state: str
     attempt: int
     worker: str | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a stage, or at a range of its pages: who made it, when, and how it ended."""
+
+    token: int
+    """Its fencing token; attempts of a document are in this order."""
+    run: int
+    stage: str
+    attempt: int
+    """1, 2, …; counted anew when the run is resumed."""
+    task_id: str | None
+    worker: str | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    """Of one that was lost: when its lease lapsed."""
+    ended: AttemptEnd | None = None
+    """None: it is at work, or nobody has noticed yet that it is not."""
+    pages: PageRange | None = None
+    """The range; None: the whole stage."""
     error: Failure | None = None
 
 

@@ -30,7 +30,7 @@ from docpipe.execution.progress import NoProgress, Progress
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
 from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
-from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
+from docpipe.models import Attempt, Document, DocumentStatus, RangeRun, Ref, is_id
 from docpipe.models.status import CANCELLED, is_error
 from docpipe.pipeline.batch import Batch
 from docpipe.pipeline.erasure import Erased, Eraser, Place
@@ -38,6 +38,7 @@ from docpipe.pipeline.project import Project
 from docpipe.pipeline.retention import Keeper
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
 from docpipe.pipeline.submitting import Submitter, Terms
+from docpipe.pipeline.text_search import Passage, search_text
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
@@ -371,6 +372,10 @@ class Pipeline:
         """
         return self.store.ranges.runs(Ref(document_uuid, self.status(document_uuid).run))
 
+    def attempts(self, document_uuid: str) -> list[Attempt]:
+        """Who tried what with the document, and how it ended: the newest thousand attempts, oldest first."""
+        return self.store.attempts(_id(document_uuid))
+
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where a document stands. Raises `DocumentNotFoundError`."""
         return self.store.status(_id(document_uuid))
@@ -384,6 +389,20 @@ class Pipeline:
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
         return read_document(self.store, _id(document_uuid))
+
+    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
+        """The pages of completed documents that hold all words of the query, the best first.
+
+        Args:
+            query: words, which also find their other English forms; `"several words"` in that order;
+                `-word`, which the page must not hold.
+            project_id: only in this project (`""`: in the documents without one); None: in all.
+            limit: the most pages, at most 200.
+
+        Raises:
+            ConfigurationError: the query asks for no word, or the limit is out of bounds.
+        """
+        return search_text(self.store, query, project_id, limit)
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""

@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from docpipe.models import Failure, Ref
-from docpipe.models.status import CANCELLED, PENDING, RunState, StageState, celery_status
+from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.sqlite import attempts, page_index
 from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
 JSON_COLUMNS = {
@@ -272,21 +273,26 @@ def answered(
     return Claim(_REFUSED[answer])
 
 
-def taken(db: sqlite3.Connection, claimant: rules.Claimant, attempt: int) -> rows.Row:
-    """The columns that a claim changes in a stage and in a range."""
-    return {
+def taken(db: sqlite3.Connection, claimant: rules.Claimant, raw: rows.Row) -> rows.Row:
+    """The columns that a claim changes in a stage and in a range; the attempt has begun."""
+    at = now()
+    attempts.lose(db, raw, at)
+    changes = {
         "state": "running",
-        "attempt": attempt + 1,
+        "attempt": raw["attempt"] + 1,
         "token": next_token(db),
         "claim_id": claimant.claim_id,
         "task_id": claimant.task_id,
         "worker": claimant.worker,
         "lease_expires_at": now(claimant.lease_seconds),
     }
+    attempts.begin(db, raw | changes, at)
+    return changes
 
 
-def retrying(failure: Failure, delay_seconds: float) -> rows.Row:
-    """The columns that a retry changes in a stage and in a range."""
+def retrying(db: sqlite3.Connection, token: int, failure: Failure, delay_seconds: float) -> rows.Row:
+    """The columns that a retry changes in a stage and in a range; the attempt has ended."""
+    attempts.end(db, token, rules.ended(failure.code, again=True), now(), failure)
     waits = {"state": "retrying", "lease_expires_at": None, "queued_at": now(delay_seconds)}
     return waits | failure_columns(failure)
 
@@ -351,6 +357,7 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
         "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
         (ref.run, ref.document_uuid, ref.run),
     )
+    page_index.index_pages(db, ref)
     set_status(db, ref, final, final)
 
 
@@ -369,6 +376,7 @@ def end_cancelled(db: sqlite3.Connection, ref: Ref) -> None:
             (now(), ref.document_uuid, ref.run),
         )
     end_run(db, ref, "cancelled")
+    attempts.stop(db, ref.document_uuid, AttemptEnd.CANCELLED, now())
     set_status(db, ref, CANCELLED, CANCELLED)
 
 
@@ -386,6 +394,8 @@ def fail(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure) -> N
     columns = failure_columns(failure)
     update_stage(db, ref, row["stage"], state="failed", finished_at=now(), lease_expires_at=None, **columns)
     end_run(db, ref, "failed")
+    attempts.fail(db, row, failure, now())
+    attempts.stop(db, ref.document_uuid, AttemptEnd.STOPPED, now())
     set_status(db, ref, row["words"]["error"], row["words"]["error"], failure.message)
 
 
@@ -412,6 +422,8 @@ _CONDITIONS = {
     "batch": "exists (select 1 from docpipe_runs r where r.document_uuid = d.document_uuid and r.batch = ?)",
     "since": "d.updated_at >= ?",
     "until": "d.updated_at < ?",
+    "name": "instr(lower(d.original_file_name), lower(?)) > 0",
+    "before": "d.id < (select b.id from source_documents b where b.document_uuid = ?)",
 }
 
 

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import DocumentNotFoundError
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import PENDING, document_status
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models.status import PENDING, AttemptEnd, document_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import attempts, ledger, recovery
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.erasure import SqliteErasures
+from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
@@ -42,7 +44,7 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
@@ -85,7 +87,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             refused = ledger.answered(db, ref, seen, answer, joins=joins)
             if refused:
                 return refused
-            changes = ledger.taken(db, claimant, seen.raw["attempt"])
+            changes = ledger.taken(db, claimant, seen.raw)
             if not joins or seen.raw["started_at"] is None:
                 changes["started_at"] = ledger.now()
             ledger.update_stage(db, ref, stage, **changes)
@@ -126,6 +128,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             warnings=fields["warnings"],
             **ledger.failure_columns(None),
         )
+        attempts.end(db, row["token"], AttemptEnd.COMPLETE, ledger.now())
         sqlite_ranges.put_away(db, ref, row["stage"])
         ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
         ledger.move_on(db, ref)
@@ -135,7 +138,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             seen = ledger.see(db, ref, stage)
             if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
                 return False
-            ledger.update_stage(db, ref, stage, **ledger.retrying(failure, delay_seconds))
+            ledger.update_stage(db, ref, stage, **ledger.retrying(db, token, failure, delay_seconds))
             return True
 
     def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
@@ -306,6 +309,14 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             name,
         )
         return {row["status"]: row["number"] for row in found}
+
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        found = self._rows(
+            "select * from docpipe_attempts where document_uuid = ? order by token desc limit ?",
+            storable(document_uuid),
+            limit,
+        )
+        return [rows.attempt_of(row) for row in reversed(found)]
 
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = rows.selection_row(selection)

@@ -132,3 +132,11 @@ def test_a_text_that_is_no_agreement_shows_nothing() -> None:
     assert (
         read_wording("Talks between Acme Inc. and Umbrella Inc. were governed by the laws of Norway.") == []
     )
+
+
+@pytest.mark.parametrize("unit", ["A", "OF ", "OF, ", "A-", "of ", "A B, "])
+def test_a_long_line_that_is_nearly_a_title_is_given_up_at_once(unit: str) -> None:
+    text = f"{unit * 300}! AGREEMENT\n{unit * 300}!,\nAND LOAN AGREEMENT\n"
+    found = read_title(text)
+    assert found is not None
+    assert text[slice(*found)].endswith("AND LOAN AGREEMENT")
