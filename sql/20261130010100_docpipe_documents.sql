@@ -99,8 +99,8 @@ begin
         'document_uuid', row.document_uuid, 'run', v_run, 'created', true, 'status', 'pending', 'task_id', null);
 end $$;
 
--- Registers several documents, each as docpipe_register does, and queues those whose first message is due, as
--- docpipe_queue does, with the `task_id` that each brings. Answers in their order; `queued`: publish it now.
+-- Registers several documents, each as docpipe_register does, and queues those whose first message is due.
+-- That is done as by docpipe_queue, with the `task_id` that each brings. Answers in their order; `queued`: publish it now.
 -- Rows are locked in the order of the bytes: two calls with the same documents wait for each other.
 create or replace function public.docpipe_register_many(p_documents text) returns jsonb
 language plpgsql set search_path = public, extensions as $$
