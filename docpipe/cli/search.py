@@ -14,7 +14,7 @@ from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.text_search import Passage
 
 
-@click.command()
+@click.command(epilog="Example: docpipe search '\"governing law\" Oregon -draft'")
 @click.argument("query")
 @click.option("--project", "project_id", help="The project; without it, all documents.")
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="The most pages.")

@@ -16,7 +16,7 @@ from docpipe.pipeline.settings import read_settings
 _TOKEN = "DOCPIPE_WEB_TOKEN"  # noqa: S105 - the name of a variable
 
 
-@click.command()
+@click.command(epilog="Example: docpipe web --port 8090")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 listens to everyone.")
 def web(port: int, address: str) -> None:

@@ -442,6 +442,8 @@ class Pipeline:
             link_document(self.store, ref)
         except DocpipeError as error:
             log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+        if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
+            signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
 
     def delete(self, document_uuid: str) -> bool:
         """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes

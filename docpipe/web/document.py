@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from docpipe.errors import ConfigurationError, DocpipeError
-from docpipe.models import Box, Document, DocumentStatus, Evidence, FactType, Page, Ref
+from docpipe.models import Attempt, Box, Document, Evidence, FactType, Page, Ref
 from docpipe.stages.text.places import boxes_of
 from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
 from docpipe.web.render import page
@@ -71,7 +71,7 @@ def show(request: Request) -> Response:
         "label": label,
         "q": asked.get("q", ""),
         "stages": view.pipeline.stages,
-        "story": story(status),
+        "story": story(view.pipeline.attempts(uuid)),
         **_found(document, label),
     }
     return page(request, "document.html", title=document.name, **values)
@@ -164,16 +164,11 @@ def _pieces(text: str, shown: Page, marks: Sequence[Mark]) -> Iterator[tuple[str
     yield text[place : shown.end], None
 
 
-def story(status: DocumentStatus) -> list[dict[str, Any]]:
-    """The stages of the newest run, with the time that each worked."""
+def story(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """The attempts at the document, with the time that each took."""
     return [
-        {
-            "stage": each,
-            "seconds": (each.finished_at - each.started_at).total_seconds()
-            if each.started_at and each.finished_at
-            else None,
-        }
-        for each in status.stages
+        {"attempt": each, "seconds": each.ended_at and (each.ended_at - each.started_at).total_seconds()}
+        for each in attempts
     ]
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from docpipe.delivery.monitoring.snapshot import look
 from docpipe.errors import DocpipeError
 from docpipe.stores.statistics import DocumentCount
-from docpipe.web.render import fragment, page
+from docpipe.web.render import fragment, page, url_of
 from docpipe.web.site import View, view_of
 
 _EVERY_SECONDS = 2.0
@@ -27,11 +27,11 @@ def show(request: Request) -> Response:
 
 async def live(request: Request) -> Response:
     """The same numbers, again and again, as server-sent events."""
-    view = view_of(request)
+    view, url = view_of(request), url_of(request)
 
     async def events() -> AsyncIterator[str]:
         while not await request.is_disconnected():
-            text = await run_in_threadpool(lambda: fragment("_overview.html", **_values(view)))
+            text = await run_in_threadpool(lambda: fragment("_overview.html", url=url, **_values(view)))
             lines = "".join(f"data: {line}\n" for line in text.splitlines())
             yield f"event: overview\n{lines}\n"
             await asyncio.sleep(_EVERY_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -35,20 +35,26 @@ def fragment(template: str, **values: Any) -> str:
     return text
 
 
-def page(request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page. Templates get `url`, and `form`, a field that proves where the form comes from."""
-    site, visitor = request.app.state.site, request.state.visitor
+def url_of(request: Request) -> Callable[..., str]:
+    """Makes addresses of pages, under whatever path the host has mounted them."""
+    base: str = request.scope.get("root_path", "")
 
     def url(path: str, **query: Any) -> str:
         asked = {name: value for name, value in query.items() if value not in (None, "")}
-        base: str = request.scope.get("root_path", "")
         return base + path + (f"?{urlencode(asked)}" if asked else "")
+
+    return url
+
+
+def page(request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+    """A whole page. Templates get `url`, and `form`, a field that proves where the form comes from."""
+    site, visitor = request.app.state.site, request.state.visitor
 
     def form() -> Mapping[str, str]:
         return {"name": FORM, "value": site.access.new_form(visitor)}
 
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    known = {"url": url, "form": form, "visitor": visitor, "path": path}
+    known = {"url": url_of(request), "form": form, "visitor": visitor, "path": path}
     return HTMLResponse(fragment(template, **(known | values)), code)
 
 

@@ -258,6 +258,21 @@ def test_a_failed_document_says_why_and_can_be_sent_again(pipeline: Pipeline, he
     assert "Traceback" in page
     told = sent(here, "/documents/change", {"action": "retry", "document": uuid}, at=f"/documents/{uuid}")
     assert "resumed" in told.text
+    again = here.get(f"/documents/{uuid}").text
+    assert again.count('<th scope="row">ocr') == 2  # the story of both attempts
+
+
+@pytest.mark.parametrize(
+    ("status", "listed"),
+    [("failed", {"broken.pdf"}), ("completed", {"good.txt"}), ("cancelled", set()), ("waiting", set())],
+)
+def test_documents_are_chosen_by_how_they_stand(
+    pipeline: Pipeline, here: TestClient, status: str, listed: set[str]
+) -> None:
+    pipeline.submit(b"%PDF-1.7 broken", name="broken.pdf")
+    pipeline.submit(TEXT, name="good.txt")
+    page = here.get(f"/documents?status={status}").text
+    assert {name for name in ("broken.pdf", "good.txt") if name in page} == listed
 
 
 def test_a_list_is_read_to_its_end_page_by_page(pipeline: Pipeline, here: TestClient) -> None:
