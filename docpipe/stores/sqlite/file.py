@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.models.private_files import make_private_file, make_private_folder
 from docpipe.models.status import document_status
 from docpipe.stores import rows
-from docpipe.stores.private_files import make_private_file, make_private_folder
 from docpipe.stores.sqlite import ledger, page_index
 
 _BUSY_SECONDS = 60.0
