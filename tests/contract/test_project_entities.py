@@ -191,6 +191,23 @@ def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
             f"{uuid_}/entity:1",
             {"start": 0, "end": 32, "page": 1, "score": 0.5, "verb": "pays", "count": 2},
         ),
+        GraphEdge(
+            f"{uuid_}/fact:0",
+            "IS",
+            uuid_,
+            f"{uuid_}/entity:1",
+            {"text": "INVOICE 5", "score": 1.0, "value": "invoice", "start": 0, "end": 12, "page": 1},
+        ),
+        GraphEdge(
+            f"{uuid_}/fact:1",
+            "SIGNED_BY",
+            uuid_,
+            f"{uuid_}/entity:0",
+            {
+                **{"text": "Ann", "score": 0.9, "role": "Director", "value": "a value"},
+                **{"start": 0, "end": 3, "page": 1},
+            },
+        ),
     )
 
 
