@@ -25,6 +25,7 @@ COMMANDS = {
     "text": ("text:text", "Print a document's text, plain or as Markdown."),
     "facts": ("facts:facts", "Show what kind of document it is, and its parties, dates and amounts."),
     "entities": ("entities:entities", "The people, organisations and places of a project's documents."),
+    "search": ("search:search", "Search the text of completed documents."),
     "export": ("export:export_command", "Write the graph of a document or a project for other tools."),
     "cancel": ("recovery:cancel", "Stop documents: waiting ones now, running ones at their next page."),
     "resume": ("recovery:resume", "Let failed or cancelled documents go on where they stopped."),
@@ -37,8 +38,10 @@ COMMANDS = {
     "monitor": ("monitor:monitor", "Show queues, stages, documents, what runs, is stuck and failed."),
     "health": ("health:health_command", "Check that documents get through."),
     "metrics": ("monitor:metrics", "Serve the monitor's numbers to Prometheus."),
+    "web": ("web:web", "Serve web pages to look at documents and to steer."),
     "worker": ("worker:worker", "Start a worker."),
     "doctor": ("doctor:doctor", "Check settings, Redis, store and consumers."),
+    "deploy": ("deploy:deploy", "Write files for systemd, Prometheus or Grafana."),
     "db": ("database:db", "The SQL that docpipe needs in your database."),
     "queue": ("queue:queue", "An older queue in a database table."),
 }

@@ -20,9 +20,9 @@ from docpipe.pipeline.settings import read_settings
 
 
 def database_part(name: str) -> ModuleType:
-    """A module of `docpipe.takeover`. Raises `MissingExtraError` when psycopg is not installed."""
+    """A module of `docpipe.cli.takeover`. Raises `MissingExtraError` when psycopg is not installed."""
     try:
-        return import_module(f"docpipe.takeover.{name}")
+        return import_module(f"docpipe.cli.takeover.{name}")
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "psycopg", "postgres") from error
 

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_KEY"),
     )
     supabase_token: SecretStr | None = None
+    web_token: SecretStr | None = None
     supabase_db_url: SecretStr | None = Field(None, validation_alias=AliasChoices("SUPABASE_DB_URL"))
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL")

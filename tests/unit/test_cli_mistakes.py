@@ -86,7 +86,7 @@ def test_a_wrong_setting(docpipe: Docpipe, note: Path, name: str, monkeypatch: p
     assert is_a_message(docpipe(*CALLS[name]), 1, "DOCPIPE_OCR_DPI", "greater than or equal to 72")
 
 
-@pytest.mark.parametrize("name", set(CALLS) - {"run", "text", "facts"})
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"run", "text", "facts"}))
 def test_a_store_that_does_not_exist(
     docpipe: Docpipe, note: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
