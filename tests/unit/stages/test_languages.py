@@ -19,7 +19,7 @@ SENTENCES = [
 """200 sentences in ten languages, each with its code."""
 
 ENGLISH = "The tenant shall pay the rent to Jane Miller on the first day of each month, without deduction."
-FRENCH = "Le locataire s'engage à payer le loyer à Madame Claire Moreau le premier jour de chaque mois."
+FRENCH = "Le locataire s'engage à payer le loyer à son agente Claire Moreau le premier jour de chaque mois."
 GERMAN = (
     "Der Mieter zahlt die Miete an Frau Sabine Lindner jeweils am ersten Werktag eines Monats ohne Abzug."
 )
