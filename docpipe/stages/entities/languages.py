@@ -29,7 +29,6 @@ says too little."""
 _WORTH_A_WARNING = 200
 """Letters in a language without a model that are warned of; in a short text a tenth of all."""
 
-NOT_READ = "language_without_model"
 _NOT_READ = (
     "No model of names is set for {language} ({code}): what is written in it was searched by patterns and the"
     " gazetteer only. Set DOCPIPE_NER_MODELS={code}=MODEL; the how-to on entity engines says which there are."
@@ -94,7 +93,7 @@ def not_read(text: str, parts: Iterable[Part]) -> tuple[Warn, ...]:
         counted[part.language] += _letters(text[part.start : part.end])
     enough = min(_WORTH_A_WARNING, _letters(text) / 10)
     return tuple(
-        Warn(NOT_READ, _NOT_READ.format(language=name_of(code), code=code))
+        Warn("language_without_model", _NOT_READ.format(language=name_of(code), code=code))
         for code, count in sorted(counted.items())
         if count >= enough
     )
