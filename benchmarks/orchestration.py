@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def measured(contender: Contender, documents: int, singly: int) -> Result:
         each = contender.counts(worker).since(before, documents)
         for number in range(singly):
             submit(1_000_000 + number)
-            wait_until(lambda done=number: contender.settled(6 + documents + done), "one is done")
+            wait_until(partial(contender.settled, 6 + documents + number), "one is done")
         paths = contender.paths(singly)
     sending = sent.since(before, documents)
     return Result(

@@ -1,9 +1,8 @@
-"""`docpipe submit` and `docpipe status`: the same as the Python API, for shells."""
+"""`docpipe status`: where a document stands."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -11,46 +10,12 @@ import click
 from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
-from docpipe.errors import DocpipeError
 from docpipe.models import Attempt, DocumentStatus, RangeRun
-from docpipe.models.masking import masked
 from docpipe.models.status import AttemptEnd
-from docpipe.pipeline.default import default_pipeline, store_pipeline
-from docpipe.sources.allowed import Trusted
+from docpipe.pipeline.default import store_pipeline
 
 
-@click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
-@click.option("--project", "project_id", help="Group the documents under this id.")
-@click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="0 goes first.")
-@click.option("--reprocess", is_flag=True, help="Start a new run of documents that are known.")
-@click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait until each is final.")
-def submit(
-    sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
-) -> None:
-    """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
-
-    What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
-    """
-    failed = 0
-    for source in sources:
-        try:
-            submission = default_pipeline().submit(
-                Trusted(source), project_id=project_id, priority=priority, reprocess=reprocess
-            )
-            echo(submission.document_uuid)
-            if submission.task_id is None:
-                later = "the broker cannot be reached; it is sent later."
-                echo(f"docpipe: {masked(source)}: {later}", err=True)
-            if timeout is not None:
-                submission.wait(timeout)
-        except DocpipeError as error:
-            failed += 1
-            echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
-    sys.exit(1 if failed else 0)
-
-
-@click.command()
+@click.command(epilog="Example: docpipe status 6f1c0c9e-… --json")
 @click.argument("document_uuid", required=False, metavar="[UUID]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per document and line.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Newest documents.")
@@ -63,7 +28,7 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
             for summary in summaries:
                 echo(json.dumps(summary, ensure_ascii=False, default=str))
             return
-        _print_table(summaries)
+        print_table(summaries)
         return
     found, attempts = pipeline.status(document_uuid), pipeline.attempts(document_uuid)
     if as_json:
@@ -75,7 +40,8 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
         _print_problems(found)
 
 
-def _print_table(summaries: list[dict[str, Any]]) -> None:
+def print_table(summaries: list[dict[str, Any]]) -> None:
+    """Documents as a table: uuid, name, status, project, error."""
     uuid = Column("document", no_wrap=True, min_width=36)  # whole: it is there to be copied
     table = Table(uuid, "name", "status", "project", "error", box=None)
     for summary in summaries:

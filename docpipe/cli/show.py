@@ -18,7 +18,7 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.private_files import make_private_file
 
 
-@click.command()
+@click.command(epilog="Example: docpipe show 6f1c0c9e-… --out contract.html")
 @click.argument("document_uuid", metavar="UUID")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; standard output if not given.")
 @click.option("--no-images", is_flag=True, help="Text only: the document's bytes are not fetched.")

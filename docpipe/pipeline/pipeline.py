@@ -39,6 +39,7 @@ from docpipe.pipeline.erasure import Erased, Eraser, Place
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.retention import Keeper
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
+from docpipe.pipeline.text_search import Passage, search_text
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
@@ -414,6 +415,20 @@ class Pipeline:
         """
         return read_document(self.store, _id(document_uuid))
 
+    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
+        """The pages of completed documents that hold all words of the query, the best first.
+
+        Args:
+            query: words, which also find their other English forms; `"several words"` in that order;
+                `-word`, which the page must not hold.
+            project_id: only in this project (`""`: in the documents without one); None: in all.
+            limit: the most pages, at most 200.
+
+        Raises:
+            ConfigurationError: the query asks for no word, or the limit is out of bounds.
+        """
+        return search_text(self.store, query, project_id, limit)
+
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
         return self.store.cancel(_id(document_uuid))
@@ -452,6 +467,8 @@ class Pipeline:
             link_document(self.store, ref)
         except DocpipeError as error:
             log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+        if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
+            signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
 
     def delete(self, document_uuid: str) -> bool:
         """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes

@@ -24,7 +24,6 @@ from docpipe.errors import (
 from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
-_REMEDY = "Workers on other machines need DOCPIPE_UPLOADS (s3:// or supabase://) or a shared folder."
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -102,7 +101,7 @@ def _regular_file(path: Path) -> int:
         with _folder(path.parent) as folder:
             descriptor = os.open(path.name or ".", _FILE, dir_fd=folder)
     except FileNotFoundError:
-        raise SourceNotFoundError(f"There is no file {path}. {_REMEDY}") from None
+        raise SourceNotFoundError(f"There is no file {path}. Check its name and folder.") from None
     except PermissionError:
         raise SourceForbiddenError(f"{path} may not be read. Give this user read access.") from None
     except OSError as error:
@@ -111,5 +110,5 @@ def _regular_file(path: Path) -> int:
         raise SourceRejectedError(f"{path} cannot be opened: {error.strerror}.") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SourceRejectedError(f"{path} is not a regular file. Submit the files themselves.")
+        raise SourceRejectedError(f"{path} is not a regular file. Name the files themselves.")
     return descriptor

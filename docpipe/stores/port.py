@@ -19,8 +19,10 @@ from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
+from docpipe.stores.text_search import PageHit, Term
 from docpipe.stores.values import (
     ALL,
+    Action,
     Claim,
     Heartbeat,
     NewDocument,
@@ -137,6 +139,20 @@ class Store(GraphStore, ErasureStore, Protocol):
 
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The documents that match, newest first."""
+        ...
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        """Pages of completed documents that hold the terms, the best first; of all projects if None."""
+        ...
+
+    def record_action(self, action: Action) -> bool:
+        """Write down what somebody is about to do; false if its id was written down before."""
+        ...
+
+    def actions(self, project_id: str | None = None, *, limit: int = 50) -> list[Action]:
+        """What was done last, newest first; of all projects if None."""
         ...
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:

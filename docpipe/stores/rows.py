@@ -37,7 +37,9 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import AttemptEnd
+from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
+    Action,
     Claim,
     Copy,
     Erasure,
@@ -451,6 +453,36 @@ def member_of(row: Mapping[str, Any]) -> EntityMember:
         label=row["label"],
         spellings=row["spellings"],
         mention_count=row["mention_count"],
+    )
+
+
+def page_hit_of(row: Mapping[str, Any]) -> PageHit:
+    return PageHit(
+        ref=Ref(row["document_uuid"], row["run"]),
+        name=row["name"],
+        project_id=row["project_id"],
+        page=page_of(row),
+        text=row["text"],
+        marked=marked_ranges(row["marked"]),
+        score=row["score"],
+    )
+
+
+def action_row(action: Action) -> Row:
+    row = asdict(action)
+    del row["at"]
+    return row
+
+
+def action_of(row: Mapping[str, Any]) -> Action:
+    return Action(
+        id=row["id"],
+        who=row["who"],
+        action=row["action"],
+        target=row["target"],
+        project_id=row["project_id"],
+        why=row["why"],
+        at=_time(row["at"]),
     )
 
 

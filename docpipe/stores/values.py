@@ -138,6 +138,26 @@ class Selection:
     """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
     since: datetime | None = None
     until: datetime | None = None
+    name: str | None = None
+    """Part of the document's name, in any case."""
+    before: str | None = None
+    """Only documents older than this one: the last of a list, for those that follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person did by a surface of docpipe's, and why."""
+
+    id: str
+    """Whoever asks chooses it; nothing is done twice for one."""
+    who: str
+    action: str
+    target: str | None
+    """What it was done to: a document's id, or the ids of entities. None once the document is deleted."""
+    project_id: str | None
+    why: str = ""
+    at: datetime | None = None
+    """When it was written down."""
 
 
 ALL = Selection()

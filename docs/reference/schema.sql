@@ -229,6 +229,20 @@ alter table public.docpipe_pages enable row level security;
 create policy docpipe_service_role on public.docpipe_pages as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_pages to service_role;
 
+create table public.docpipe_page_search (
+    document_uuid text not null,
+    run integer not null,
+    number integer not null,
+    text text not null,
+    words tsvector not null,
+    constraint docpipe_page_search_pkey PRIMARY KEY (document_uuid, run, number),
+    constraint docpipe_page_search_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+CREATE INDEX docpipe_page_search_words_idx ON public.docpipe_page_search USING gin (words);
+alter table public.docpipe_page_search enable row level security;
+create policy docpipe_service_role on public.docpipe_page_search as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_page_search to service_role;
+
 create table public.docpipe_chunks (
     document_uuid text not null,
     run integer not null,
@@ -422,6 +436,21 @@ alter table public.docpipe_erasures enable row level security;
 create policy docpipe_service_role on public.docpipe_erasures as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_erasures to service_role;
 
+create table public.docpipe_actions (
+    id text not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    who text not null,
+    action text not null,
+    target text,
+    project_id text,
+    why text default ''::text not null,
+    constraint docpipe_actions_pkey PRIMARY KEY (id)
+);
+CREATE INDEX docpipe_actions_at_idx ON public.docpipe_actions USING btree (at);
+alter table public.docpipe_actions enable row level security;
+create policy docpipe_service_role on public.docpipe_actions as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_actions to service_role;
+
 create table public.docpipe_undo (
     id bigint generated always as identity not null,
     at timestamp with time zone not null,
@@ -611,6 +640,10 @@ AS $function$
                      where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                        and pg_catalog.starts_with(e.engine, w->>'engine')))
            and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
+           and (not w ? 'name' or pg_catalog.strpos(
+                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
+           and (not w ? 'before' or d.id < (
+                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
            and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
          order by d.id desc
          limit p_limit) found;
@@ -1660,6 +1693,7 @@ begin
      where document_uuid = p_document and run = p_run;
     update public.source_documents set docpipe_result_run = p_run
      where document_uuid = p_document and docpipe_run = p_run;
+    perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
     return true;
 end $function$;
@@ -2126,6 +2160,101 @@ end $function$;
 revoke all on function public.docpipe_set_apart(text,text,boolean) from public;
 grant execute on function public.docpipe_set_apart(text,text,boolean) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_searchable(p_text text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.regexp_replace(
+        pg_catalog.left(p_text, 100000), '([[:alpha:]])-\n([[:alpha:]]+)', '\1\2  ', 'g');
+$function$;
+revoke all on function public.docpipe_searchable(text) from public;
+grant execute on function public.docpipe_searchable(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_words(p_text text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.regexp_replace(
+        p_text, '[\u0001-\u0008\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb'
+                '\u00bf\u00d7\u00f7\u2000-\u206f\u20a0-\u20cf\u2190-\u245f\u2500-\u2bff\u3000-\u3004\u3008-\u3020]',
+        ' ', 'g');
+$function$;
+revoke all on function public.docpipe_words(text) from public;
+grant execute on function public.docpipe_words(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_index_pages(p_document text, p_run integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_text text;
+    v_part record;
+    v_window text;
+begin
+    delete from public.docpipe_page_search where document_uuid = p_document;
+    select coalesce(r.text, '') into v_text from public.docpipe_runs r
+     where r.document_uuid = p_document and r.run = p_run;
+    for v_part in                                              -- parts: a page is not sought in the whole of a long text
+        select p.start_offset / 100000 as part, min(p.start_offset) as first, max(p.end_offset) as last
+          from public.docpipe_pages p
+         where p.document_uuid = p_document and p.run = p_run group by 1
+    loop
+        v_window := pg_catalog.substr(v_text, v_part.first + 1, v_part.last - v_part.first);
+        insert into public.docpipe_page_search (document_uuid, run, number, text, words)
+        select p.document_uuid, p.run, p.number, t.text,
+               pg_catalog.to_tsvector('pg_catalog.english', w.text)
+               || pg_catalog.to_tsvector('pg_catalog.simple', w.text)
+          from public.docpipe_pages p
+         cross join lateral (select public.docpipe_searchable(pg_catalog.substr(
+                    v_window, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text) t
+         cross join lateral (select public.docpipe_words(t.text) as text) w
+         where p.document_uuid = p_document and p.run = p_run and p.start_offset / 100000 = v_part.part;
+    end loop;
+end $function$;
+revoke all on function public.docpipe_index_pages(text,integer) from public;
+grant execute on function public.docpipe_index_pages(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_project text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)
+                       || pg_catalog.websearch_to_tsquery('pg_catalog.simple', p_query);
+    v_marks text := pg_catalog.format('HighlightAll=true, StartSel="%s", StopSel="%s"', chr(2), chr(3));
+    v_found jsonb;
+begin
+    with matching as materialized (
+        select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
+               s.text, s.words
+          from public.docpipe_page_search s
+          join public.source_documents d on d.document_uuid = s.document_uuid
+         where s.words @@ v_query and (p_project is null or coalesce(d.project_id::text, '') = p_project)
+         limit 2000
+    ), best as (
+        select m.document_uuid, m.run, m.number, m.name, m.project_id, m.text,
+               pg_catalog.ts_rank_cd(m.words, v_query) as score
+          from matching m order by score desc, m.document_uuid, m.number limit p_limit
+    )
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object(
+               'marked', pg_catalog.ts_headline(
+                   'pg_catalog.english', public.docpipe_words(b.text), v_query, v_marks))
+               order by b.score desc, b.document_uuid, b.number)
+      into v_found
+      from best b
+      join public.docpipe_pages p on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.number;
+    return coalesce(v_found, '[]');
+end $function$;
+revoke all on function public.docpipe_search(text,text,integer) from public;
+grant execute on function public.docpipe_search(text,text,integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_delete(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2157,6 +2286,7 @@ begin
                      select token from public.docpipe_page_ranges where document_uuid = p_document);
     delete from public.docpipe_runs where document_uuid = p_document;
     delete from public.docpipe_history where document_uuid = p_document;
+    update public.docpipe_actions set target = null where pg_catalog.strpos(target, p_document) > 0;
     delete from public.docpipe_former_status where document_uuid = p_document;
     update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
     delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
@@ -2280,6 +2410,7 @@ AS $function$
                 select 1 from public.docpipe_page_ranges r where r.token = s.token)),
         'docpipe_history', (select count(*) from public.docpipe_history where document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
+        'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
@@ -2290,6 +2421,7 @@ AS $function$
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
         'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),
+        'docpipe_actions', (select count(*) from public.docpipe_actions where pg_catalog.strpos(target, p_document) > 0),
         'docpipe_erasures', (select count(*) from public.docpipe_erasures where document_uuid = p_document),
         'docpipe_entity_blocks', (select count(*) from public.docpipe_entity_blocks b where not exists (
                 select 1 from public.docpipe_entity_names n where n.project_id = b.project_id and n.key = b.key)),
@@ -2304,6 +2436,36 @@ AS $function$
 $function$;
 revoke all on function public.docpipe_traces(text) from public;
 grant execute on function public.docpipe_traces(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_record_action(p_action text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    a jsonb := p_action::jsonb;
+begin
+    insert into public.docpipe_actions (id, who, action, target, project_id, why)
+    values (a->>'id', a->>'who', a->>'action', a->>'target', a->>'project_id', a->>'why')
+    on conflict (id) do nothing;
+    return found;
+end $function$;
+revoke all on function public.docpipe_record_action(text) from public;
+grant execute on function public.docpipe_record_action(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_list_actions(p_project text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a)), '[]') from (
+        select * from public.docpipe_actions
+         where p_project is null or project_id = p_project
+         order by at desc, id limit p_limit) a;
+$function$;
+revoke all on function public.docpipe_list_actions(text,integer) from public;
+grant execute on function public.docpipe_list_actions(text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
  RETURNS jsonb
@@ -2449,7 +2611,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129231200'; $function$;
+AS $function$ select '20261130001400'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 
@@ -2475,6 +2637,7 @@ begin
         ('docpipe_staged', 'select, insert, update, delete'),
         ('docpipe_history', 'select, insert'),
         ('docpipe_pages', 'select, insert, delete'),
+        ('docpipe_page_search', 'select, insert, delete'),
         ('docpipe_chunks', 'select, insert, delete'),
         ('docpipe_mentions', 'select, insert, delete'),
         ('docpipe_entities', 'select, insert, delete'),

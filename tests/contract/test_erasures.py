@@ -80,6 +80,7 @@ def test_every_place_is_empty_after_a_deletion_and_was_not_before(store: Store) 
         "stage_runs",
         "docpipe_history",
         "docpipe_attempts",
+        "docpipe_page_search",
     } | results
     assert {name for name, count in before.items() if count} - {"store file", "log"} == full
     store.delete(ref.document_uuid)

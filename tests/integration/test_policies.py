@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from docpipe.cli.takeover import migrate, takeover
+from docpipe.cli.takeover.policies import Members, policies
 from docpipe.errors import ConfigurationError
-from docpipe.takeover import migrate, takeover
-from docpipe.takeover.policies import Members, policies
 
 OLD_DEFAULTS = "".join(
     f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role;"

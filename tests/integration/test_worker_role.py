@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from docpipe.cli.takeover import migrate, takeover
 from docpipe.errors import PermissionDeniedError
 from docpipe.models import EntityLink, EntityName, Failure, PageRange, Ref, StageOutput
 from docpipe.models.status import StageState
@@ -26,7 +27,6 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Handover, Heartbeat, Outcome
-from docpipe.takeover import migrate, takeover
 from tests.contract.test_store import OUTPUTS, new
 from tests.engines import OPTIONS
 from tests.stack import Stack
@@ -36,7 +36,7 @@ FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "oc
 OF_HOSTS = {
     "register", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
     "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
-    "set_apart", "adopt", "refuse_queue", "grant_worker",
+    "set_apart", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""
 HOST_TABLES = """

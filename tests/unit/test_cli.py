@@ -158,6 +158,51 @@ def test_several_processes_share_the_work(python: Python, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (1, "")
 
 
+# --- folders, text, list, wait ------------------------------------------------------------------
+
+
+def test_a_folder_stands_for_the_documents_in_it(docpipe: Docpipe, tmp_path: Path) -> None:
+    for name in ("in/b.txt", "in/a.txt", "in/.hidden.txt", "in/program.exe", "in/below/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"Ann met Bob in {name}.")
+    assert [each["source"] for each in docpipe("run", "--json", "in").objects] == ["in/a.txt", "in/b.txt"]
+    every = ["in/a.txt", "in/b.txt", "in/below/c.txt"]
+    assert [each["source"] for each in docpipe("run", "--json", "-r", "in", "in/a.txt").objects] == every
+    assert [each["source"] for each in docpipe("run", "--json", "in/[ab].txt").objects] == every[:2]
+
+
+def test_the_text_of_a_file_and_of_a_document(docpipe: Docpipe, note: Path) -> None:
+    assert docpipe("text", "--store", "mine.db", note) == Done(0, "Ann met Bob.\n", "")
+    (listed,) = docpipe("list", "--store", "mine.db", "--json").objects
+    told = docpipe("text", "--store", "mine.db", "--markdown", listed["document_uuid"])
+    assert (told.code, told.out) == (0, "Ann met Bob.\n")
+
+
+def test_documents_are_listed_by_status_and_project(
+    docpipe: Docpipe, new_eager: NewPipeline, note: Path
+) -> None:
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    for project in ("p1", "p2"):
+        docpipe("submit", "--project", project, note)
+    assert len(docpipe("list", "--status", "failed", "--json").objects) == 1
+    assert [each["project_id"] for each in docpipe("list", "--project", "p2", "--json").objects] == ["p2"]
+    assert docpipe("list", "--status", "cancelled", "--json").objects == []
+
+
+def test_wait_says_how_each_ended_and_exits_so(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    locked, good = (pipeline.submit(note, project_id=each).document_uuid for each in ("p1", "p2"))
+    done = docpipe("wait", locked, good)
+    assert done.code == 1
+    assert done.out.splitlines()[0].startswith(f"{locked} error_ocr: It is locked.")
+    assert done.out.splitlines()[1] == f"{good} completed"
+    assert docpipe("wait", "--json", good) == Done(
+        0, f'{{"document_uuid": "{good}", "status": "completed", "error": null}}\n', ""
+    )
+
+
 # --- submit and status --------------------------------------------------------------------------
 
 
@@ -166,7 +211,7 @@ def test_submit_prints_one_uuid_per_line(docpipe: Docpipe, new_eager: NewPipelin
     set_default_pipeline(pipeline)
     done = docpipe("submit", "--project", "p1", "--wait", "5", note)
     (document,) = pipeline.store.documents()
-    assert done == Done(0, f"{document.document_uuid}\n", "")
+    assert done == Done(0, f"{document.document_uuid}\n", f"docpipe: {note}: completed\n")
     assert (document.project_id, document.status) == ("p1", "completed")
 
 

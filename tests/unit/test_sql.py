@@ -6,9 +6,9 @@ import inspect
 import re
 from pathlib import Path
 
+from docpipe.cli.takeover.migrate import migrations
 from docpipe.stores import ledger_rules
 from docpipe.stores.functions.store import SCHEMA_VERSION
-from docpipe.takeover.migrate import migrations
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
 _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(", re.M)
@@ -33,7 +33,9 @@ HOMES = {
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
+    "search": ["searchable", "words", "index_pages", "search"],
     "erasure": ["delete", "expire", "forget_history", "erasures", "erased", "traces"],
+    "actions": ["record_action", "list_actions"],
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],

@@ -30,6 +30,12 @@ def locate(pages: Sequence[Page], start: int, end: int) -> tuple[int, Box | None
     return page.number, _around(pieces) if pieces else None
 
 
+def boxes_of(page: Page, start: int, end: int) -> tuple[Box, ...]:
+    """The boxes of `text[start:end]` on its page, one for each line it covers, cut as in `locate`."""
+    pieces = (_piece(line, start, end) for line in _touched(page.lines, start, end))
+    return tuple(piece for piece in pieces if piece is not None)
+
+
 def _touched(lines: Sequence[Line], start: int, end: int) -> Iterator[Line]:
     first = bisect_right(lines, start, key=lambda line: line.end)
     last = bisect_left(lines, end, key=lambda line: line.start)

@@ -25,8 +25,10 @@ from docpipe.stores.functions.ranges import FunctionRanges
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.text_search import PageHit, Term, websearch
 from docpipe.stores.values import (
     ALL,
+    Action,
     Claim,
     Heartbeat,
     NewDocument,
@@ -41,7 +43,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129231200"
+SCHEMA_VERSION = "20261130001400"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -258,6 +260,18 @@ class FunctionStore(FunctionGraph, FunctionErasures):
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        found = self._rpc("search", p_query=websearch(query), p_project=project_id, p_limit=limit)
+        return [rows.page_hit_of(row) for row in found]
+
+    def record_action(self, action: Action) -> bool:
+        return bool(self._rpc("record_action", p_action=json.dumps(rows.action_row(action))))
+
+    def actions(self, project_id: str | None = None, *, limit: int = 50) -> list[Action]:
+        return [rows.action_of(row) for row in self._rpc("list_actions", p_project=project_id, p_limit=limit)]
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
         """Asked once, without repeats: whoever watches asks again anyway, and must not wait for long."""

@@ -18,7 +18,7 @@ from docpipe.errors import SchemaError, StoreUnavailableError
 from docpipe.models.status import document_status
 from docpipe.stores import rows
 from docpipe.stores.private_files import make_private_file, make_private_folder
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite import ledger, page_index
 
 _BUSY_SECONDS = 60.0
 _SWITCH_SECONDS = 0.01
@@ -138,10 +138,24 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma secure_delete = on")  # what is deleted is overwritten, not merely unlinked
     is_new = connection.execute("select count(*) from sqlite_schema").fetchone()[0] == 0
+    is_indexed = is_new or _has_index(connection)
     connection.executescript(_schema())
     _add_columns(connection)
+    if not is_indexed:
+        _index(connection)
     if is_new:
         connection.execute(f"pragma user_version = {OVERWRITES}")
+
+
+def _has_index(connection: sqlite3.Connection) -> bool:
+    known = connection.execute("select 1 from sqlite_schema where name = 'docpipe_page_search'").fetchone()
+    return known is not None
+
+
+def _index(connection: sqlite3.Connection) -> None:
+    connection.execute("begin immediate")
+    page_index.index_earlier(connection)
+    connection.execute("commit")
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.sqlite import attempts
+from docpipe.stores.sqlite import attempts, page_index
 from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
 JSON_COLUMNS = {
@@ -347,6 +347,7 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
         "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
         (ref.run, ref.document_uuid, ref.run),
     )
+    page_index.index_pages(db, ref)
     set_status(db, ref, final, final)
 
 
@@ -410,6 +411,8 @@ _CONDITIONS = {
     " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
     "since": "d.updated_at >= ?",
     "until": "d.updated_at < ?",
+    "name": "instr(lower(d.original_file_name), lower(?)) > 0",
+    "before": "d.id < (select b.id from source_documents b where b.document_uuid = ?)",
 }
 
 

@@ -162,6 +162,27 @@ create table if not exists docpipe_pages (
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
 
+-- What searches look at: the pages of the run whose results are read. The words are an index, and hold no text.
+create table if not exists docpipe_page_search (
+    id integer primary key,
+    document_uuid text not null,
+    run integer not null,
+    number integer not null,
+    text text not null,
+    unique (document_uuid, run, number),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+create virtual table if not exists docpipe_page_words using fts5 (
+    text, content = 'docpipe_page_search', content_rowid = 'id',
+    tokenize = "porter unicode61 remove_diacritics 0"
+);
+create trigger if not exists docpipe_page_search_put after insert on docpipe_page_search begin
+    insert into docpipe_page_words (rowid, text) values (new.id, new.text);
+end;
+create trigger if not exists docpipe_page_search_gone after delete on docpipe_page_search begin
+    insert into docpipe_page_words (docpipe_page_words, rowid, text) values ('delete', old.id, old.text);
+end;
+
 create table if not exists docpipe_chunks (
     document_uuid text not null,
     run integer not null,
@@ -299,6 +320,17 @@ create table if not exists docpipe_entity_linked (
     document_uuid text primary key references source_documents (document_uuid) on delete cascade,
     run integer not null
 );
+
+create table if not exists docpipe_actions (
+    id text primary key,
+    at text not null,
+    who text not null,
+    action text not null,
+    target text,
+    project_id text,
+    why text not null
+);
+create index if not exists docpipe_actions_at_idx on docpipe_actions (at);
 
 create table if not exists docpipe_erasures (
     document_uuid text primary key,

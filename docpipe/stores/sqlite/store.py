@@ -21,7 +21,9 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite import attempts, ledger, recovery
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.erasure import SqliteErasures
+from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
@@ -42,7 +44,7 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:

@@ -131,6 +131,23 @@ def test_an_amount_has_currency_and_number(text: str, value: str | None) -> None
 @pytest.mark.parametrize(
     ("label", "text", "value"),
     [
+        ("DATE", "twelfth day of June, two thousand and twenty-four", "2024-06-12"),
+        ("DATE", "zwölften Juni zweitausendvierundzwanzig", "2024-06-12"),
+        ("DATE", "dodici giugno duemilaventiquattro", "2024-06-12"),
+        ("DATE", "second quarter", None),
+        ("MONEY", "one hundred and fifty thousand euros", "EUR 150000"),
+        ("MONEY", "cent cinquante mille euros", "EUR 150000"),
+        ("MONEY", "a million dollars", "USD 1000000"),
+        ("MONEY", "a few million dollars", None),
+    ],
+)
+def test_numbers_may_be_words(label: str, text: str, value: str | None) -> None:
+    assert value_of(label, text) == value
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "value"),
+    [
         ("PERCENT", "12,50 %", "12.5%"),
         ("PERCENT", "-3 percent", "-3%"),
         ("PERCENT", "a third", None),
