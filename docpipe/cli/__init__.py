@@ -18,6 +18,7 @@ from docpipe.errors import DocpipeError
 COMMANDS = {
     "run": ("run:run", "Take documents through all stages in this process, without services."),
     "submit": ("submit:submit", "Submit paths and locators to the workers."),
+    "batch": ("batch:batch", "Show how far the documents of a batch are, and which failed."),
     "wait": ("listing:wait", "Wait until documents are final, and say how each ended."),
     "list": ("listing:list_documents", "List documents by status and project."),
     "status": ("documents:status", "Show where one document stands, or list the newest ones."),

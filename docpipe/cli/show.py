@@ -13,9 +13,9 @@ from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
 from docpipe.execution.runner import Runtime
 from docpipe.models import Ref
+from docpipe.models.private_files import make_private_file
 from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.private_files import make_private_file
 
 
 @click.command(epilog="Example: docpipe show 6f1c0c9e-… --out contract.html")

@@ -14,6 +14,7 @@ from docpipe.errors import DocpipeError
 from docpipe.models.masking import masked
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.sources.allowed import Trusted
 
 
@@ -22,6 +23,7 @@ from docpipe.sources.allowed import Trusted
 @click.option("--project", "project_id", help="Group the documents under this id.")
 @click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="0 goes first.")
 @click.option("--reprocess", is_flag=True, help="Start a new run of documents that are known.")
+@click.option("--batch", help="Submit them under this name, for `docpipe batch`.")
 @click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait, and say how each ended.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per source and line.")
 def submit(sources: tuple[str, ...], timeout: float | None, as_json: bool, **options: Any) -> None:
@@ -31,7 +33,8 @@ def submit(sources: tuple[str, ...], timeout: float | None, as_json: bool, **opt
     With --wait, standard error says how each ended; exit code 1 unless all completed.
     """
     pipeline = default_pipeline()
-    submitted = [_submitted(pipeline, source, options, quiet=as_json) for source in sources]
+    found = pipeline.submit_many(map(Trusted, sources), **options)
+    submitted = [_said(source, each, quiet=as_json) for source, each in zip(sources, found, strict=True)]
     if timeout is not None:
         _wait(pipeline, submitted, timeout, quiet=as_json)
     if as_json:
@@ -40,20 +43,20 @@ def submit(sources: tuple[str, ...], timeout: float | None, as_json: bool, **opt
     sys.exit(1 if any(each["error"] for each in submitted) else 0)
 
 
-def _submitted(pipeline: Pipeline, source: str, options: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def _said(source: str, each: Submission | DocpipeError, *, quiet: bool) -> dict[str, Any]:
     """One source as `--json` shows it; unless `quiet`, its uuid or its error is printed at once."""
     found: dict[str, Any] = {"source": masked(source), "document_uuid": None, "status": None, "error": None}
-    try:
-        submission = pipeline.submit(Trusted(source), **options)
-        found |= {"document_uuid": submission.document_uuid, "status": submission.status().status}
-    except DocpipeError as error:
-        found["error"] = {"code": error.code, "message": str(error), "stage": error.stage}
+    if isinstance(each, DocpipeError):
+        found["error"] = {"code": each.code, "message": str(each), "stage": each.stage}
         if not quiet:
-            echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
+            echo(f"docpipe: {masked(source)}: {each} ({each.code})", err=True)
         return found
-    if not quiet:
-        echo(submission.document_uuid)
-    if submission.task_id is None:
+    found["document_uuid"] = each.document_uuid
+    if quiet:
+        found["status"] = each.status().status
+    else:
+        echo(each.document_uuid)
+    if each.task_id is None:
         echo(f"docpipe: {masked(source)}: the broker cannot be reached; it is sent later.", err=True)
     return found
 

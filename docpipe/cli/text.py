@@ -12,10 +12,10 @@ from docpipe.cli.terminal import echo_lines
 from docpipe.cli.views.document_markdown import to_markdown
 from docpipe.errors import DocumentNotFoundError, SourceNotFoundError
 from docpipe.models import Document, is_id
+from docpipe.models.private_files import make_private_file
 from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.sources.allowed import Trusted
-from docpipe.stores.private_files import make_private_file
 
 
 @click.command("text", epilog="Example: docpipe text scan.pdf --markdown > scan.md")

@@ -87,9 +87,26 @@ def submit(
     )
 
 
-def submit_many(sources: Iterable[SourceLike], **options: Any) -> Iterator[Submission | DocpipeError]:
+def submit_many(
+    sources: Iterable[SourceLike],
+    *,
+    name: str | None = None,
+    project_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    priority: int | None = None,
+    reprocess: bool = False,
+    batch: str | None = None,
+) -> Iterator[Submission | DocpipeError]:
     """Submit several documents; see `Pipeline.submit_many`."""
-    return default_pipeline().submit_many(sources, **options)
+    return default_pipeline().submit_many(
+        sources,
+        name=name,
+        project_id=project_id,
+        metadata=metadata,
+        priority=priority,
+        reprocess=reprocess,
+        batch=batch,
+    )
 
 
 def get(document_uuid: str) -> Document:

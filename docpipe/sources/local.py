@@ -21,6 +21,7 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.models.private_files import make_private_folder
 from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
@@ -41,7 +42,7 @@ class LocalFiles:
         """Written aside and renamed, so that half a file is never visible."""
         path = _path(uri)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             with _folder(path.parent) as folder:
                 _put(folder, path.name, data)
         except OSError as error:

@@ -57,6 +57,12 @@ class Store(GraphStore, ErasureStore, Protocol):
         """
         ...
 
+    def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        """`register` for each, in order, and `queue` with its task id for those that are `pending`; all or
+        none, in one call.
+        """
+        ...
+
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         """Say that the stage's message is about to be published; false if the stage has already started."""
         ...
@@ -131,6 +137,10 @@ class Store(GraphStore, ErasureStore, Protocol):
 
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where the document stands, with its ledger and history. Raises `DocumentNotFoundError`."""
+        ...
+
+    def batch(self, name: str) -> dict[str, int]:
+        """How many documents that were submitted under this name have which status."""
         ...
 
     def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:

@@ -13,10 +13,13 @@ from inspect import isawaitable
 
 from starlette.requests import Request
 
+from docpipe.errors import ConfigurationError
+
 SESSION = "docpipe_session"
 FORM = "form"
 """The field of a form that proves where it comes from."""
 _FORM_SECONDS = 12 * 3600.0
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -30,6 +33,12 @@ class Visitor:
     """The only project they see and change; None: everything, and steering too."""
     may_change: bool = True
     """Whether they may do more than look."""
+
+    def __post_init__(self) -> None:
+        if self.project_id == "":
+            raise ConfigurationError(
+                f"The visitor {self.name} has an empty project_id. None means: all projects."
+            )
 
 
 Authorize = Callable[[Request], "Visitor | Awaitable[Visitor | None] | None"]
@@ -92,7 +101,9 @@ class Access:
 
 
 def _is_local(request: Request) -> bool:
-    """From this machine, and by a name of it: a page elsewhere whose name leads here is not."""
+    """From this machine, by a name of its own (a foreign page's may lead here too), and through no proxy."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
     try:
         address = ipaddress.ip_address(request.client.host if request.client else "")
     except ValueError:

@@ -82,8 +82,7 @@ def _change(request: Request, form: FormData) -> Response:
         raise HTTPException(400, "Choose what to do.")
     uuids = list(dict.fromkeys(str(each) for each in form.getlist("document")))
     told = [(uuid, _one(view, f"{number}.{n}", name, uuid, form)) for n, uuid in enumerate(uuids)]
-    back = request.headers.get("referer") if len(uuids) > 1 else None
-    return page(request, "done.html", title="Done", action=name, told=told, back=back)
+    return page(request, "done.html", title="Done", action=name, told=told)
 
 
 def _one(view: View, number: str, name: str, uuid: str, form: FormData) -> str:
@@ -137,7 +136,7 @@ def _submit(request: Request, form: FormData) -> Response:
         name = each.filename or "document"
         action = Action(f"{number}.{n}", view.visitor.name, "submit", None, project, name[:500])
         told.append((name, _taken(site_of(request).pipeline, view, action, each)))
-    return page(request, "done.html", title="Submitted", action="submit", told=told, back=None)
+    return page(request, "done.html", title="Submitted", action="submit", told=told)
 
 
 def _taken(pipeline: Pipeline, view: View, action: Action, file: UploadFile) -> str:

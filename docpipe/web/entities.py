@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from docpipe.graph.reader import Graphs
+from docpipe.graph.values import ProjectEntity
 from docpipe.stores.values import Action
 from docpipe.web.render import page
 from docpipe.web.site import act, genuine, view_of
@@ -18,6 +20,7 @@ from docpipe.web.site import act, genuine, view_of
 _AT_ONCE = 50
 _MEMBERS = 200
 _DECISIONS = ("merge", "split")
+_OTHERS = 20
 
 
 def show(request: Request) -> Response:
@@ -35,6 +38,7 @@ def one(request: Request) -> Response:
     entity_id = view.entity(f"{request.path_params['uuid']}/entity:{request.path_params['index']}")
     graphs, asked = view.pipeline.graphs, request.query_params
     explained = graphs.explain(entity_id)
+    find = asked.get("find", max(explained.entity.name.split(), key=len, default=""))
     near = graphs.neighbours(entity_id, limit=_AT_ONCE, after=asked.get("after") or None)
     places = [each.partition("/entity:")[::2] for each in explained.entity.members[:_MEMBERS]]
     names = {uuid: view.status(uuid).name for uuid, _ in places}
@@ -49,8 +53,16 @@ def one(request: Request) -> Response:
         "places": places,
         "names": names,
         "done": done,
+        "find": find,
+        "others": _others(graphs, explained.entity, find),
     }
     return page(request, "entity.html", title=explained.entity.name, entity=explained.entity, **values)
+
+
+def _others(graphs: Graphs, entity: ProjectEntity, text: str) -> list[ProjectEntity]:
+    """Entities of the project that are spelt with the text: what this one might be merged with."""
+    found = graphs.search(text, project_id=entity.project_id, limit=_OTHERS + 1).items if text else ()
+    return [each for each in found if each.id not in entity.members][:_OTHERS]
 
 
 async def decide(request: Request) -> Response:
@@ -70,7 +82,7 @@ def _decide(request: Request, form: FormData) -> Response:
     graphs = view.pipeline.graphs
     told = act(view, action, lambda: (graphs.merge if name == "merge" else graphs.split)(*ids).name)
     said = "is one entity now" if name == "merge" else "is two entities now"
-    values: dict[str, Any] = {"action": name, "told": [(ids[0], f"{told} {said}")], "back": None}
+    values: dict[str, Any] = {"action": name, "told": [(ids[0], f"{told} {said}")]}
     return page(request, "done.html", title="Decided", **values)
 
 

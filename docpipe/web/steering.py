@@ -52,7 +52,7 @@ def _reap(request: Request, form: FormData) -> Response:
         return ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items())) or "nothing was lost"
 
     told = act(view_of(request), action, look)
-    values: dict[str, Any] = {"action": "reap", "told": [("reaper", told)], "back": None}
+    values: dict[str, Any] = {"action": "reap", "told": [("reaper", told)]}
     return page(request, "done.html", title="Done", **values)
 
 

@@ -75,6 +75,7 @@ create table public.docpipe_runs (
     created_at timestamp with time zone default now() not null,
     finished_at timestamp with time zone,
     source_copied boolean,
+    batch text,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -82,6 +83,7 @@ create table public.docpipe_runs (
     constraint docpipe_runs_state_check CHECK ((state = ANY (ARRAY['active'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])))
 );
 CREATE INDEX docpipe_runs_active_idx ON public.docpipe_runs USING btree (document_uuid, run) WHERE (state = 'active'::text);
+CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 alter table public.docpipe_runs enable row level security;
@@ -566,8 +568,8 @@ begin
         perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
-    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch');
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -581,6 +583,48 @@ begin
 end $function$;
 revoke all on function public.docpipe_register(text) from public;
 grant execute on function public.docpipe_register(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_register_many(p_documents text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    d jsonb;
+    v_place bigint;
+    v_found jsonb;
+    v_answers jsonb[] := '{}';
+begin
+    for d, v_place in
+        select e.value, e.ordinality
+          from pg_catalog.jsonb_array_elements(p_documents::jsonb) with ordinality e
+         order by e.value->>'project_id', e.value->>'digest', e.ordinality
+    loop
+        v_found := public.docpipe_register(d::text);
+        v_answers[v_place] := v_found || pg_catalog.jsonb_build_object(
+            'queued', v_found->>'status' = 'pending' and public.docpipe_queue(
+                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id'));
+    end loop;
+    return pg_catalog.to_jsonb(v_answers);
+end $function$;
+revoke all on function public.docpipe_register_many(text) from public;
+grant execute on function public.docpipe_register_many(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_batch(p_batch text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
+        select public.docpipe_document_status(
+                   d.celery_status::text, d.initial_processing_status::text) as status, count(*) as documents
+          from public.source_documents d
+         where d.document_uuid in (select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
+         group by 1) f;
+$function$;
+revoke all on function public.docpipe_batch(text) from public;
+grant execute on function public.docpipe_batch(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_status(p_document text)
  RETURNS jsonb
@@ -639,6 +683,9 @@ AS $function$
                     select 1 from public.stage_runs e
                      where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                        and pg_catalog.starts_with(e.engine, w->>'engine')))
+           and (not w ? 'batch' or exists (
+                    select 1 from public.docpipe_runs r
+                     where r.document_uuid = d.document_uuid and r.batch = w->>'batch'))
            and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
            and (not w ? 'name' or pg_catalog.strpos(
                     pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
@@ -2611,7 +2658,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261130001400'; $function$;
+AS $function$ select '20261130011400'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 

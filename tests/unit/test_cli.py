@@ -226,6 +226,25 @@ def test_submit_names_what_failed_and_goes_on(docpipe: Docpipe, new_eager: NewPi
     assert done.out == f"{pipeline.store.documents()[0].document_uuid}\n"
 
 
+def test_batch_shows_how_far_it_is_and_what_failed(
+    docpipe: Docpipe, new_eager: NewPipeline, note: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Eve left.")
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    assert docpipe("submit", "--batch", "june", note, other).code == 0
+    done = docpipe("batch", "june", "--wait", "5")
+    assert done.code == 1
+    counts, locked = done.out.splitlines()
+    assert counts == "2 documents: 1 completed, 1 error_ocr"
+    assert locked.endswith("note.txt: It is locked. Remove the password and submit it again. (encrypted)")
+    told = json.loads(docpipe("batch", "june", "--json").out)
+    assert told["statuses"] == {"completed": 1, "error_ocr": 1}
+    assert [each["code"] for each in told["failures"]] == ["encrypted"]
+    assert "no batch 'may'" in docpipe("batch", "may").err
+
+
 def test_submit_without_a_broker_says_that_the_document_waits(
     docpipe: Docpipe, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,18 @@ def test_this_machine_is_let_in(pipeline: Pipeline, host: str) -> None:
     assert client(web_app(pipeline), host).get("/documents").status_code == 200
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_what_a_proxy_of_this_machine_hands_on_is_not_from_this_machine(
+    pipeline: Pipeline, header: str
+) -> None:
+    assert client(web_app(pipeline)).get("/documents", headers={header: "127.0.0.1"}).status_code == 403
+
+
+def test_a_visitor_of_no_project_by_mistake_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="empty project_id"):
+        Visitor("ann", "")
+
+
 @pytest.mark.parametrize("path", PATHS[:-1])
 def test_nobody_is_answered_whom_the_host_does_not_know(pipeline: Pipeline, path: str) -> None:
     assert visits(pipeline, None).get(path).status_code == 403
@@ -307,6 +319,7 @@ def test_an_entity_is_merged_split_and_who_did_it_is_shown(pipeline: Pipeline, h
     ids = [f"{uuid}/entity:{each.index}" for each in pipeline.get(uuid).entities[:2]]
     at = f"/entities/{ids[0].replace('/entity:', '/')}"
     data = {"one": ids[0], "other": ids[1], "why": "a nickname"}
+    assert f'value="{ids[1]}"' in here.get(f"{at}?find=bob").text
     assert "is one entity now" in sent(here, "/entities/decide", data | {"action": "merge"}, at=at).text
     assert len(pipeline.graphs.entity(ids[0]).members) == 2
     assert "a nickname" in here.get(at).text

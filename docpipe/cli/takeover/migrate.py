@@ -122,7 +122,9 @@ select 'grant of ' || lower(privilege_type) || ' on ' || table_name || ' to ' ||
 union all
 select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
   from pg_class c
-  cross join (values ('truncate'), ('trigger'), ('references'), ('insert'), ('update'), ('delete')) x (kind)
+  cross join unnest(array['select', 'truncate', 'trigger', 'references', 'insert', 'update', 'delete']
+                    || case when current_setting('server_version_num')::integer >= 170000
+                            then array['maintain'] else '{}' end) x (kind)
   join pg_roles r on r.rolname in ('anon', 'authenticated')
  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
    and not has_table_privilege(r.rolname, c.oid, x.kind)
@@ -133,6 +135,12 @@ select 'no grant of ' || x.kind || ' on ' || c.relname || ' to ' || r.rolname
   join pg_roles r on r.rolname in ('anon', 'authenticated')
  where c.relnamespace = 'public'::regnamespace and c.relkind = 'S'
    and case when c.relkind = 'S' then not has_sequence_privilege(r.rolname, c.oid, x.kind) end
+union all
+select 'no grant of execute on ' || p.oid::regprocedure::text || ' to ' || r.rolname
+  from pg_proc p
+  join pg_roles r on r.rolname in ('anon', 'authenticated')
+ where p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\\_%'
+   and not has_function_privilege(r.rolname, p.oid, 'execute')
 union all
 select 'grant of execute on ' || p.oid::regprocedure::text || ' to service_role'
   from pg_proc p where p.pronamespace = 'public'::regnamespace

@@ -41,13 +41,13 @@ _IBAN_PARTS = re.compile(r"(\d{1,3})!")
 
 _DAY_NUMBER = r"(?:3[01]|[12]\d|0?[1-9])"
 _MONTH_NUMBER = r"(?:1[0-2]|0?[1-9])"
-_DAY = rf"{_DAY_NUMBER}(?:st|nd|rd|th|ST|ND|RD|TH)?"
-_ANY_DAY = rf"{_DAY_NUMBER}(?:st|nd|rd|th|ST|ND|RD|TH|er|re|[º°ª])?\.?"
+_DAY = rf"{_DAY_NUMBER}(?: ?(?:st|nd|rd|th|ST|ND|RD|TH)\b)?"
+_ANY_DAY = rf"{_DAY_NUMBER}(?: ?(?:st|nd|rd|th|ST|ND|RD|TH)\b|er|re|[º°ª])?\.?"
 _YEAR = r"(?:1[0-9]|20|21)\d\d"
 _BEFORE_DATE = r"(?<![\w./-])(?<!\d,)"
 _AFTER_DATE = r"(?!\w|/\d|-\d\d?-)"
 _OF = rf"(?:{_BREAK}(?:of|de|ta['’]))?"
-_OF_YEAR = rf"(?:,?{_IN_CELL}|{_BREAK}(?:de|del|of){_BREAK})"
+_OF_YEAR = rf"(?: ?,?{_IN_CELL}|{_BREAK}(?:de|del|of){_BREAK})"
 _MONTH_FIRST = ("hu", "lt")
 """Languages that write year, month, day with the month's name."""
 
@@ -114,7 +114,7 @@ def _dates() -> re.Pattern[str]:
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{any_month}{_OF_YEAR}{_YEAR}"
         rf"|{_DAY_NUMBER}([-/.]){any_month}\2(?:{_YEAR}|\d\d)"
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{alone}"
-        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:,?{_IN_CELL}{_YEAR})"
+        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?: ?,?{_IN_CELL}{_YEAR})"
         rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
         rf"|{alone},?{_BREAK}(?:(?:of|de|del){_BREAK})?{_YEAR}"
         rf"|{_DAY_NUMBER}-(?:1[0-2]|0[1-9])-{_YEAR}"

@@ -43,7 +43,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261130001400"
+SCHEMA_VERSION = "20261130011400"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -94,6 +94,23 @@ class FunctionStore(FunctionGraph, FunctionErasures):
         row = self._rpc("register", p_document=json.dumps(rows.document_row(document)))
         ref = Ref(row["document_uuid"], row["run"])
         return Registered(ref, row["created"], row["status"], row["task_id"])
+
+    def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        asked = [
+            rows.document_row(document) | {"task_id": task_id}
+            for document, task_id in zip(documents, task_ids, strict=True)
+        ]
+        answers = self._rpc("register_many", p_documents=json.dumps(asked))
+        return [
+            Registered(
+                Ref(row["document_uuid"], row["run"]),
+                row["created"],
+                row["status"],
+                task_id if row["queued"] else row["task_id"],
+                row["queued"],
+            )
+            for row, task_id in zip(answers, task_ids, strict=True)
+        ]
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         return bool(self._rpc("queue", **keys(ref), p_stage=stage, p_task_id=task_id))
@@ -252,6 +269,9 @@ class FunctionStore(FunctionGraph, FunctionErasures):
         if row is None or row["run"] is None:
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
+
+    def batch(self, name: str) -> dict[str, int]:
+        return dict(self._rpc("batch", p_batch=name))
 
     def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
         found = self._rpc("attempts", p_document=storable(document_uuid), p_limit=limit)

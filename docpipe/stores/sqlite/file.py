@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.models.private_files import make_private_file, make_private_folder
 from docpipe.models.status import document_status
 from docpipe.stores import rows
-from docpipe.stores.private_files import make_private_file, make_private_folder
 from docpipe.stores.sqlite import ledger, page_index
 
 _BUSY_SECONDS = 60.0
@@ -32,12 +32,16 @@ def _schema() -> str:
 
 
 _ADDED = {
-    "docpipe_runs": {"source_copied": "integer"},
+    "docpipe_runs": {"source_copied": "integer", "batch": "text"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_mentions": {"value": "text"},
     "docpipe_relations": {"verb": "text", "count": "integer"},
 }
 """Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
+
+
+_LATER = "create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null"
+"""The index of a column that a store made by an earlier docpipe gets first."""
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
@@ -141,6 +145,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     is_indexed = is_new or _has_index(connection)
     connection.executescript(_schema())
     _add_columns(connection)
+    connection.execute(_LATER)
     if not is_indexed:
         _index(connection)
     if is_new:

@@ -107,7 +107,7 @@ def insert_document(db: sqlite3.Connection, document: NewDocument) -> None:
 def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
     keys = {"document_uuid": ref.document_uuid, "run": ref.run}
     where = {"source_uri": document.uri, "source_copied": document.copied}
-    run = {**where, "priority": document.priority, "created_at": now()}
+    run = {**where, "priority": document.priority, "batch": document.batch, "created_at": now()}
     insert(db, "docpipe_runs", keys | run)
     insert_plan(db, ref, document.stages)
     db.execute(
@@ -115,6 +115,16 @@ def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
         " document_metadata = ? where document_uuid = ?",
         (ref.run, document.uri, json.dumps(dict(document.metadata)), ref.document_uuid),
     )
+
+
+def queue(db: sqlite3.Connection, ref: Ref, stage: str, task_id: str) -> bool:
+    seen = see(db, ref, stage)
+    if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
+        return False
+    update_stage(db, ref, stage, queued_at=now(), task_id=task_id)
+    set_task(db, ref, task_id)
+    set_status(db, ref, seen.raw["words"]["queued"])
+    return True
 
 
 def set_status(
@@ -409,6 +419,7 @@ _CONDITIONS = {
     "project_id": "d.project_id = ?",
     "engine": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
     " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
+    "batch": "exists (select 1 from docpipe_runs r where r.document_uuid = d.document_uuid and r.batch = ?)",
     "since": "d.updated_at >= ?",
     "until": "d.updated_at < ?",
     "name": "instr(lower(d.original_file_name), lower(?)) > 0",

@@ -46,6 +46,7 @@ create table if not exists docpipe_runs (
     metadata text not null default '{}',
     created_at text not null,
     finished_at text,
+    batch text,
     primary key (document_uuid, run)
 );
 

@@ -56,32 +56,15 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
 
     def register(self, document: NewDocument) -> Registered:
         with self._transaction() as db:
-            known = db.execute(
-                "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
-                (document.project_id or "", document.digest),
-            ).fetchone()
-            if known and not document.reprocess:
-                ref = Ref(known["document_uuid"], known["docpipe_run"])
-                return Registered(ref, False, _status_of(known), known["celery_task_id"])
-            if known:
-                ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
-                recovery.supersede(db, ref.document_uuid)
-            else:
-                ref = Ref(document.document_uuid, 1)
-                ledger.insert_document(db, document)
-            ledger.insert_run(db, ref, document)
-            ledger.set_status(db, ref, PENDING)
-            return Registered(ref, True, PENDING, None)
+            return _registered(db, document)
+
+    def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        with self._transaction() as db:
+            return [_queued(db, *each) for each in zip(documents, task_ids, strict=True)]
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         with self._transaction() as db:
-            seen = ledger.see(db, ref, stage)
-            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
-                return False
-            ledger.update_stage(db, ref, stage, queued_at=ledger.now(), task_id=task_id)
-            ledger.set_task(db, ref, task_id)
-            ledger.set_status(db, ref, seen.raw["words"]["queued"])
-            return True
+            return ledger.queue(db, ref, stage, task_id)
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         with self._transaction() as db:
@@ -318,6 +301,15 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
         warnings = [warning for stage in stages for warning in stage["warnings"]]
         return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
 
+    def batch(self, name: str) -> dict[str, int]:
+        found = self._rows(
+            "select document_status(celery_status, initial_processing_status) as status, count(*) as number"
+            " from source_documents where document_uuid in"
+            " (select document_uuid from docpipe_runs where batch = ?) group by 1",
+            name,
+        )
+        return {row["status"]: row["number"] for row in found}
+
     def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
         found = self._rows(
             "select * from docpipe_attempts where document_uuid = ? order by token desc limit ?",
@@ -342,6 +334,33 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
 
 def _status_of(row: Mapping[str, Any]) -> str:
     return document_status(row["celery_status"], row["initial_processing_status"])
+
+
+def _registered(db: sqlite3.Connection, document: NewDocument) -> Registered:
+    known = db.execute(
+        "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
+        (document.project_id or "", document.digest),
+    ).fetchone()
+    if known and not document.reprocess:
+        ref = Ref(known["document_uuid"], known["docpipe_run"])
+        return Registered(ref, False, _status_of(known), known["celery_task_id"])
+    if known:
+        ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
+        recovery.supersede(db, ref.document_uuid)
+    else:
+        ref = Ref(document.document_uuid, 1)
+        ledger.insert_document(db, document)
+    ledger.insert_run(db, ref, document)
+    ledger.set_status(db, ref, PENDING)
+    return Registered(ref, True, PENDING, None)
+
+
+def _queued(db: sqlite3.Connection, document: NewDocument, task_id: str) -> Registered:
+    """Registered, and queued where its first message is due."""
+    found = _registered(db, document)
+    if found.status != PENDING or not ledger.queue(db, found.ref, document.stages[0].name, task_id):
+        return found
+    return replace(found, task_id=task_id, queued=True)
 
 
 def _not_found(document_uuid: str) -> DocumentNotFoundError:

@@ -22,7 +22,7 @@ from docpipe.cli.takeover.connection import connected, naming
 from docpipe.cli.takeover.schema import PIPELINE_TABLES, QUEUE_TABLE, columns, quoted, stable
 from docpipe.cli.takeover.tables.probe import Seen, probe
 from docpipe.errors import ConfigurationError
-from docpipe.stores.private_files import make_private_file
+from docpipe.models.private_files import make_private_file
 
 KNOWN = (
     "update_source_document_status_on_queue_change",

@@ -85,8 +85,8 @@ begin
         perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
-    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch');
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -98,6 +98,41 @@ begin
     return pg_catalog.jsonb_build_object(
         'document_uuid', row.document_uuid, 'run', v_run, 'created', true, 'status', 'pending', 'task_id', null);
 end $$;
+
+-- Registers several documents, each as docpipe_register does, and queues those whose first message is due.
+-- That is done as by docpipe_queue, with the `task_id` that each brings. Answers in their order; `queued`: publish it now.
+-- Rows are locked in the order of the bytes: two calls with the same documents wait for each other.
+create or replace function public.docpipe_register_many(p_documents text) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    d jsonb;
+    v_place bigint;
+    v_found jsonb;
+    v_answers jsonb[] := '{}';
+begin
+    for d, v_place in
+        select e.value, e.ordinality
+          from pg_catalog.jsonb_array_elements(p_documents::jsonb) with ordinality e
+         order by e.value->>'project_id', e.value->>'digest', e.ordinality
+    loop
+        v_found := public.docpipe_register(d::text);
+        v_answers[v_place] := v_found || pg_catalog.jsonb_build_object(
+            'queued', v_found->>'status' = 'pending' and public.docpipe_queue(
+                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id'));
+    end loop;
+    return pg_catalog.to_jsonb(v_answers);
+end $$;
+
+-- How many documents of a batch have which status.
+create or replace function public.docpipe_batch(p_batch text) returns jsonb
+language sql stable set search_path = public, extensions as $$
+    select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
+        select public.docpipe_document_status(
+                   d.celery_status::text, d.initial_processing_status::text) as status, count(*) as documents
+          from public.source_documents d
+         where d.document_uuid in (select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
+         group by 1) f;
+$$;
 
 -- Everything there is to know about where a document stands, in one round trip; null: no such document.
 create or replace function public.docpipe_status(p_document text) returns jsonb
@@ -128,7 +163,7 @@ $$;
 
 -- The newest documents that match, newest first.
 -- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
--- project_id, engine (its beginning), since, until, name (a part of it), before (a document: only older ones).
+-- project_id, engine (its beginning), batch, since, until, name (a part of it), before (a document: only older ones).
 create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
 language sql stable set search_path = public, extensions as $$
     with wanted as (select p_selection::jsonb as w)
@@ -150,6 +185,9 @@ language sql stable set search_path = public, extensions as $$
                     select 1 from public.stage_runs e
                      where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                        and pg_catalog.starts_with(e.engine, w->>'engine')))
+           and (not w ? 'batch' or exists (
+                    select 1 from public.docpipe_runs r
+                     where r.document_uuid = d.document_uuid and r.batch = w->>'batch'))
            and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
            and (not w ? 'name' or pg_catalog.strpos(
                     pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)

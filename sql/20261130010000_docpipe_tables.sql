@@ -83,6 +83,9 @@ create index if not exists docpipe_runs_finished_idx on public.docpipe_runs (fin
 -- Whether docpipe made the copy at source_uri, and so removes it; null: an earlier docpipe, which did not say.
 alter table public.docpipe_runs add column if not exists source_copied boolean;
 create index if not exists docpipe_runs_source_idx on public.docpipe_runs using hash (source_uri);
+-- The name under which it was submitted together with others.
+alter table public.docpipe_runs add column if not exists batch text;
+create index if not exists docpipe_runs_batch_idx on public.docpipe_runs (batch) where batch is not null;
 
 -- The ledger: one row per (document, run, stage).
 create table if not exists public.stage_runs (
