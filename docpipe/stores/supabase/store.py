@@ -86,9 +86,21 @@ class SupabaseStore(FunctionStore):
         asked = self.client.from_(query.table).select(query.columns, count=count)
         matched = asked.match(dict(query.match)) if query.match else asked
         ordered = matched.order(query.order) if query.order else matched
-        answer = _translated(ordered.range(start, start + limit - 1).execute)
+        answer = _translated(lambda: _unless_past_the_end(ordered.range(start, start + limit - 1).execute))
+        if answer is None:
+            return [], False
         found = cast("list[rows.Row]", answer.data)
         return found, bool(found) and start + len(found) < (answer.count or 0)
+
+
+def _unless_past_the_end(call: Callable[[], T]) -> T | None:
+    """Where rows are counted, PostgREST refuses to begin behind the last one."""
+    try:
+        return call()
+    except APIError as error:
+        if error.code == "PGRST103":
+            return None
+        raise
 
 
 def _translated(call: Callable[[], T]) -> T:
