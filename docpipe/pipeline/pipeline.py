@@ -202,7 +202,8 @@ class Pipeline:
             source: a path, `s3://…`, `https://…` (if allowed), bytes, a binary file object, or an upload of a
                 web framework (an object with `file` and `filename`).
             name: the document's name; needed for bytes.
-            project_id: text or a UUID; groups documents; also the border within which equal bytes are one document.
+            project_id: text or a UUID; groups documents; also the border within which equal bytes are one
+                document.
             metadata: any JSON object; kept with the document. Dates, UUIDs, paths and decimals become text.
             priority: 0 (first) to 9 (last).
 
