@@ -11,9 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 Box = tuple[float, float, float, float]
+
+
+class PageBox(NamedTuple):
+    """A box on one page."""
+
+    page: int
+    box: Box
+
 
 PAGE_FAILED = "page_failed"
 """Code of the warning that a page could not be read."""
@@ -133,10 +141,13 @@ class Line:
     box: Box | None = None
     confidence: float = 1.0
     role: Role = Role.BODY
+    words: tuple[float, ...] = ()
+    """Where each word of the line begins and ends, in points: across the page, or down it where the box is
+    higher than wide. Empty where it has one word only, or where that is not known."""
 
-    def __reduce__(self) -> tuple[type[Line], tuple[int, int, Box | None, float]]:
+    def __reduce__(self) -> tuple[type[Line], tuple[Any, ...]]:
         """Pickled as its values: three times as fast as a dataclass by itself, and documents have many."""
-        return Line, (self.start, self.end, self.box, self.confidence)
+        return Line, (self.start, self.end, self.box, self.confidence, self.role, self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,8 @@ class Chunk:
     page_from: int
     page_to: int
     text: str = ""
+    boxes: tuple[PageBox, ...] = ()
+    """One for each line it covers, or part of one; empty where the format has no geometry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +200,8 @@ class Mention:
     """Index of the chunk the mention lies in."""
     value: str | None = None
     """The normal form of a date (`2024-03-14`), amount (`USD 18500`) or number, where it is plain."""
+    boxes: tuple[Box, ...] = ()
+    """One for each line it covers, on its page; `box` is what encloses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +235,8 @@ class Evidence:
     start: int
     end: int
     page: int
+    boxes: tuple[PageBox, ...] = ()
+    """One for each line it covers, or part of one; empty where the format has no geometry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from docpipe.models import (
     Merge,
     Method,
     Page,
+    PageBox,
     PageRange,
     RangeRun,
     Ref,
@@ -55,12 +56,20 @@ def _box(value: Any) -> Box | None:
 
 
 def _line_row(line: Line) -> list[Any]:
-    marked = [] if line.role is Role.BODY else [line.role.value]
-    return [line.start, line.end, line.box, line.confidence, *marked]
+    row: list[Any] = [line.start, line.end, line.box, line.confidence]
+    if line.words:
+        return [*row, line.role.value, line.words]
+    return row if line.role is Role.BODY else [*row, line.role.value]
 
 
-def _line(start: int, end: int, box: Any, confidence: float, role: str = Role.BODY) -> Line:
-    return Line(start, end, _box(box), confidence, Role(role))
+def _line(
+    start: int, end: int, box: Any, confidence: float, role: str = Role.BODY, words: Iterable[float] = ()
+) -> Line:
+    return Line(start, end, _box(box), confidence, Role(role), tuple(words))
+
+
+def _page_boxes(value: Any) -> tuple[PageBox, ...]:
+    return tuple(PageBox(page, (box[0], box[1], box[2], box[3])) for page, box in value or ())
 
 
 def page_row(page: Page) -> Row:
@@ -101,12 +110,19 @@ def chunk_row(chunk: Chunk) -> Row:
         "page_from": chunk.page_from,
         "page_to": chunk.page_to,
         "text": chunk.text,
+        "boxes": chunk.boxes,
     }
 
 
 def chunk_of(row: Mapping[str, Any]) -> Chunk:
     return Chunk(
-        row["index"], row["start_offset"], row["end_offset"], row["page_from"], row["page_to"], row["text"]
+        row["index"],
+        row["start_offset"],
+        row["end_offset"],
+        row["page_from"],
+        row["page_to"],
+        row["text"],
+        _page_boxes(row["boxes"]),
     )
 
 
@@ -130,6 +146,7 @@ def mention_of(row: Mapping[str, Any]) -> Mention:
         source=row["source"],
         chunk=row["chunk"],
         value=row["value"],
+        boxes=tuple((box[0], box[1], box[2], box[3]) for box in row["boxes"] or ()),
     )
 
 
@@ -144,7 +161,7 @@ def entity_of(row: Mapping[str, Any]) -> Entity:
 
 
 def relation_of(row: Mapping[str, Any]) -> Relation:
-    evidence = Evidence(row["start_offset"], row["end_offset"], row["page"])
+    evidence = Evidence(row["start_offset"], row["end_offset"], row["page"], _page_boxes(row["boxes"]))
     said = row["verb"] or "", row["count"] or 1
     return Relation(row["type"], row["source"], row["target"], evidence, row["score"], *said)
 
@@ -161,6 +178,7 @@ def relation_row(index: int, relation: Relation) -> Row:
         "score": relation.score,
         "verb": relation.verb,
         "count": relation.count,
+        "boxes": relation.evidence.boxes,
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from docpipe.models import Box, Line, Page
+from docpipe.formats.word_places import extent
+from docpipe.models import Box, Line, Page, PageBox
 
 
 def page_at(pages: Sequence[Page], offset: int) -> int:
@@ -13,21 +14,41 @@ def page_at(pages: Sequence[Page], offset: int) -> int:
     return max(0, bisect_right(pages, offset, key=lambda page: page.start) - 1)
 
 
-def locate(pages: Sequence[Page], start: int, end: int) -> tuple[int, Box | None]:
-    """The page number of `text[start:end]` and its box on that page.
+def locate(text: str, pages: Sequence[Page], start: int, end: int) -> tuple[int, tuple[Box, ...]]:
+    """The page number of `text[start:end]` and its boxes on that page, one for each line it covers.
 
-    Of a line the span covers in part, the part is taken in proportion to the characters, as if all
-    were equally wide; a line taller than wide (vertical or rotated text) is taken whole. A span
-    over several lines gets the box around its pieces; one over several pages, the piece on its
-    first page. The box is None where the page has no geometry. Logarithmic in pages and lines.
+    Of a line the span covers in part, the box reaches from the first of its words to the last; see
+    `docpipe.formats.word_places`. Of a span over several pages, the piece on its first page. There are no
+    boxes where the page has no geometry. Logarithmic in pages and lines.
     """
     if not pages:
-        return 1, None
+        return 1, ()
     page = pages[page_at(pages, start)]
-    if not page.lines:
-        return page.number, None
-    pieces = [piece for line in _touched(page.lines, start, end) if (piece := _piece(line, start, end))]
-    return page.number, _around(pieces) if pieces else None
+    return page.number, tuple(_boxes(text, page, start, end))
+
+
+def boxes_of(text: str, pages: Sequence[Page], start: int, end: int) -> tuple[PageBox, ...]:
+    """As `locate`, on all pages that the span covers."""
+    found = []
+    for page in pages[page_at(pages, start) :]:
+        if page.start >= end:
+            break
+        found += [PageBox(page.number, box) for box in _boxes(text, page, start, end)]
+    return tuple(found)
+
+
+def around(boxes: Sequence[Box]) -> Box | None:
+    """The box that encloses all of them."""
+    if not boxes:
+        return None
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _boxes(text: str, page: Page, start: int, end: int) -> Iterator[Box]:
+    for line in _touched(page.lines, start, end):
+        if line.box is not None and text[max(start, line.start) : min(end, line.end)].strip():
+            yield _piece(text, line, line.box, start, end)
 
 
 def _touched(lines: Sequence[Line], start: int, end: int) -> Iterator[Line]:
@@ -36,18 +57,13 @@ def _touched(lines: Sequence[Line], start: int, end: int) -> Iterator[Line]:
     yield from lines[first:last]
 
 
-def _piece(line: Line, start: int, end: int) -> Box | None:
-    if line.box is None:
-        return None
-    x0, y0, x1, y1 = line.box
-    if y1 - y0 > x1 - x0:
-        return line.box
-    step = (x1 - x0) / (line.end - line.start)
-    left = x0 + step * (max(start, line.start) - line.start)
-    right = x1 - step * (line.end - min(end, line.end))
-    return left, y0, right, y1
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-    return min(lefts), min(tops), max(rights), max(bottoms)
+def _piece(text: str, line: Line, box: Box, start: int, end: int) -> Box:
+    if start <= line.start and line.end <= end:
+        return box
+    return extent(
+        text[line.start : line.end],
+        box,
+        line.words,
+        max(start, line.start) - line.start,
+        min(end, line.end) - line.start,
+    )
