@@ -5,6 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 PROCESSES ?= logical
 SEED ?= 1
+EXTRA ?= worker
 DOCUMENTS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all soak bench lint types docs schema stack stack-down lock clean
+.PHONY: help setup demo test test-all soak bench lint types docs schema sbom licences stack stack-down lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,13 @@ docs: $(VENV)/.ready  ## Build the documentation into site/, warnings are errors
 
 schema: setup  ## Write docs/reference/schema.sql anew, after a change of the SQL
 	$(BIN)/python -m tests.sql
+
+sbom: $(VENV)/.ready  ## Write sbom.json: what docpipe-celery[worker] brings, with versions and hashes (EXTRA=worker)
+	$(BIN)/python -m tests.supply lock $(EXTRA) | $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml \
+	  --mc-type library --output-reproducible --output-format JSON --output-file sbom.json -
+
+licences: $(VENV)/.ready  ## Write the table of docs/reference/licences.md anew, after a change of the dependencies
+	$(BIN)/python -m tests.supply licences
 
 stack: setup  ## Start Redis, Postgres and a Supabase API, and print their URLs and keys
 	@$(BIN)/python -m tests.stack up

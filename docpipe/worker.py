@@ -6,7 +6,8 @@ import logging
 
 from celery.signals import after_setup_logger, after_setup_task_logger, worker_ready
 
-from docpipe.execution.logs import Visible, configure_logging, get_logger, new_formatter
+from docpipe.execution.log_lines import new_formatter
+from docpipe.execution.logs import Visible, configure_logging, get_logger
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.settings import read_settings
 

@@ -1,4 +1,4 @@
-"""Read a scanned contract in this process: text, chunks, entities, relations, and where each stands.
+"""Read a scanned contract in this process: facts, text, chunks, entities, relations, and where each stands.
 
     python examples/quickstart.py [FILE]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from textwrap import fill
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -19,6 +20,15 @@ from docpipe import Document, Entity, Mention, Pipeline, open_store
 
 SCAN = Path(__file__).parent / "documents" / "contract_scan.pdf"
 SHOWN = {"ORG": "Parties and other organisations", "DATE": "Dates", "MONEY": "Amounts"}
+
+FACTS = {
+    "parties": ["PARTY_TO"],
+    "dates": ["DATED"],
+    "number": ["NUMBERED"],
+    "amounts": ["AMOUNT_OF"],
+    "signed by": ["SIGNED_BY"],
+    "law": ["GOVERNED_BY"],
+}
 
 console = Console(highlight=False, markup=False, width=110)
 
@@ -30,10 +40,22 @@ def main(file: str | Path = SCAN) -> None:
         pipeline = Pipeline(store=open_store(f"sqlite://{folder}/docpipe.db"))
         document = pipeline.process(file)
         pipeline.store.close()
+    show_facts(document)
     show_text(document)
     show_relations(document)
     for label, title in SHOWN.items():
         show_entities(document, label, title)
+
+
+def show_facts(document: Document) -> None:
+    """What the document says of itself: parties, dates, number, amounts, signatories."""
+    if document.facts is None:
+        return
+    console.print(f"{document.facts.kind}: {document.facts.title}")
+    for title, types in FACTS.items():
+        said = [f"{fact.text} {fact.role}".strip() for fact in document.facts.items if fact.type in types]
+        if said:
+            console.print(fill("; ".join(said), 80, initial_indent=f"{title:9} ", subsequent_indent=" " * 10))
 
 
 def show_text(document: Document) -> None:

@@ -84,7 +84,7 @@ def kinds_of(item: pytest.Item) -> Iterator[str]:
     """The marks that the test has earned by its place and its fixtures."""
     fixtures = set(getattr(item, "fixturenames", ()))
     stores = getattr(item, "callspec", None)
-    if fixtures & SERVERS or (stores and "supabase" in map(str, stores.params.values())):
+    if fixtures & SERVERS or (stores and {"supabase", "postgres"} & set(map(str, stores.params.values()))):
         yield "servers"
     if fixtures & BROWSERS:
         yield "browser"

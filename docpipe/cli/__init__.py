@@ -6,43 +6,72 @@ Exit codes: 0 everything completed, 1 something failed, 2 wrong usage.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
-from docpipe.cli.database import db
-from docpipe.cli.doctor import doctor
-from docpipe.cli.documents import status, submit
-from docpipe.cli.entities import entities
-from docpipe.cli.export import export_command
-from docpipe.cli.health import health_command
-from docpipe.cli.intake import s3, watch
-from docpipe.cli.monitor import metrics, monitor
-from docpipe.cli.queue import queue
-from docpipe.cli.recovery import cancel, delete, quarantine, reap, resume, retry
-from docpipe.cli.run import run
-from docpipe.cli.show import show
-from docpipe.cli.terminal import echo
-from docpipe.cli.worker import worker
+from docpipe import __version__
+from docpipe.cli.usage import SafeGroup, show_crash
 from docpipe.errors import DocpipeError
 
+COMMANDS = {
+    "run": ("run:run", "Take documents through all stages in this process, without services."),
+    "submit": ("documents:submit", "Submit paths and locators to the workers."),
+    "status": ("documents:status", "Show where one document stands, or list the newest ones."),
+    "show": ("show:show", "Write one HTML file that shows a document."),
+    "facts": ("facts:facts", "Show what kind of document it is, and its parties, dates and amounts."),
+    "entities": ("entities:entities", "The people, organisations and places of a project's documents."),
+    "export": ("export:export_command", "Write the graph of a document or a project for other tools."),
+    "cancel": ("recovery:cancel", "Stop documents: waiting ones now, running ones at their next page."),
+    "resume": ("recovery:resume", "Let failed or cancelled documents go on where they stopped."),
+    "retry": ("recovery:retry", "Retry all documents that match."),
+    "quarantine": ("recovery:quarantine", "Documents that were started too often and never ended."),
+    "reap": ("recovery:reap", "Resume documents that lost their worker or message."),
+    "delete": ("recovery:delete", "Remove documents with all that was made of them."),
+    "watch": ("intake:watch", "Submit the files of a folder: those that are there and those that come."),
+    "s3": ("intake:s3", "Submit objects of S3."),
+    "monitor": ("monitor:monitor", "Show queues, stages, documents, what runs, is stuck and failed."),
+    "health": ("health:health_command", "Check that documents get through."),
+    "metrics": ("monitor:metrics", "Serve the monitor's numbers to Prometheus."),
+    "worker": ("worker:worker", "Start a worker."),
+    "doctor": ("doctor:doctor", "Check settings, Redis, store and consumers."),
+    "db": ("database:db", "The SQL that docpipe needs in your database."),
+    "queue": ("queue:queue", "An older queue in a database table."),
+}
+"""Name to (module of this package and its command, what the list of commands says of it)."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="docpipe-celery", prog_name="docpipe")
+
+class _Commands(SafeGroup):
+    """Imports a command when it is called: `docpipe --version` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"docpipe.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="docpipe")
 def cli() -> None:
     """Documents in, text, entities and a graph out."""
 
 
-for command in (
-    *(run, submit, status, cancel, resume, retry, quarantine, reap, delete, entities, export_command, show),
-    *(watch, s3, monitor, health_command, metrics, worker, doctor, db, queue),
-):
-    cli.add_command(command)
-
-
 def main() -> None:
     """Run the command; every docpipe error ends as one message and exit code 1, never as a traceback."""
+    sys.excepthook = show_crash
     try:
         cli()
     except DocpipeError as error:
+        from docpipe.cli.terminal import echo  # noqa: PLC0415 - rich is not needed while all goes well
+
         echo(f"docpipe: {error}", err=True)
         sys.exit(1)

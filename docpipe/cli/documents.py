@@ -14,7 +14,7 @@ from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.errors import DocpipeError
 from docpipe.models import DocumentStatus, RangeRun
 from docpipe.models.masking import masked
-from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.default import default_pipeline, store_pipeline
 from docpipe.sources.allowed import Trusted
 
 
@@ -55,7 +55,7 @@ def submit(
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Newest documents.")
 def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
     """Show where one document stands, or list the newest ones."""
-    pipeline = default_pipeline()
+    pipeline = store_pipeline()
     if document_uuid is None:
         summaries = [asdict(summary) for summary in pipeline.store.documents(limit=limit)]
         if as_json:

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.graph.values import Entities, Explanation, ProjectEntity
-from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.default import store_pipeline
 
 _PAGE = 500
 
@@ -32,7 +32,7 @@ def entities() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per entity and line.")
 def list_entities(project_id: str | None, text: str, label: str | None, limit: int, as_json: bool) -> None:
     """List a project's entities by label and name."""
-    graphs = default_pipeline().graphs
+    graphs = store_pipeline().graphs
     found = _pages(lambda after: graphs.search(text, project_id=project_id, limit=_PAGE, after=after))
     chosen = (each for each in found if label in (None, each.label))
     listed = [each for each, _ in zip(chosen, range(limit), strict=False)]
@@ -66,7 +66,7 @@ def _print_table(listed: list[ProjectEntity]) -> None:
 @click.argument("other", metavar="ENTITY")
 def merge(one: str, other: str) -> None:
     """Say that two entities are one; takes an earlier split of the two back."""
-    _print_entity(default_pipeline().graphs.merge(one, other))
+    _print_entity(store_pipeline().graphs.merge(one, other))
 
 
 @entities.command()
@@ -74,7 +74,7 @@ def merge(one: str, other: str) -> None:
 @click.argument("other", metavar="ENTITY")
 def split(one: str, other: str) -> None:
     """Say that two entities are two; takes an earlier merge of the two back."""
-    _print_entity(default_pipeline().graphs.split(one, other))
+    _print_entity(store_pipeline().graphs.split(one, other))
 
 
 @entities.command()
@@ -82,7 +82,7 @@ def split(one: str, other: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def explain(entity: str, as_json: bool) -> None:
     """Show what an entity is made of, and which rule or decision joins each pair of names."""
-    found = default_pipeline().graphs.explain(entity)
+    found = store_pipeline().graphs.explain(entity)
     if as_json:
         echo(json.dumps(asdict(found), ensure_ascii=False))
     else:
@@ -107,4 +107,4 @@ def _print_explanation(found: Explanation) -> None:
 @click.option("--project", "project_id", help="Only of this project.")
 def link(project_id: str | None) -> None:
     """Join documents to their project's entities that are not yet: older ones, or where a worker died."""
-    echo(f"{default_pipeline().link_entities(project_id)} documents linked")
+    echo(f"{store_pipeline().link_entities(project_id)} documents linked")

@@ -15,7 +15,7 @@ from docpipe.cli.terminal import echo
 from docpipe.errors import DocumentNotFoundError, MissingExtraError
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph
-from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.default import store_pipeline
 
 
 @click.command("export")
@@ -44,7 +44,7 @@ def export_command(
         raise click.UsageError("Name either a UUID or --project.")
     if url is None and out is None and format_ == "csv":
         raise click.UsageError("csv writes two files: name a folder with --out.")
-    graphs = default_pipeline().graphs
+    graphs = store_pipeline().graphs
     graph = graphs.whole(document_uuid) if document_uuid else graphs.project_graph(project_id or "")
     if not graph.nodes:
         raise DocumentNotFoundError(f"Nothing to export: project {project_id!r} has no completed document.")

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.cli.views.document_json import failed_json, to_json
+from docpipe.cli.views.fact_lines import fact_lines
 from docpipe.errors import DocpipeError
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.pipeline.pipeline import Pipeline
@@ -75,7 +76,7 @@ def run(
 def _results(files: Sequence[str], request: Request, jobs: int) -> Iterator[dict[str, Any]]:
     if jobs == 1:
         pipeline = embedded_pipeline(request.settings)
-        yield from (_process(pipeline, file, request) for file in files)
+        yield from (processed(pipeline, file, request) for file in files)
         return
     # spawn: engines with threads of their own must not cross a fork
     with ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (request,)) as pool:
@@ -93,10 +94,11 @@ def _start_process(request: Request) -> None:
 
 
 def _process_here(file: str) -> dict[str, Any]:
-    return _process(_here["pipeline"], file, _here["request"])
+    return processed(_here["pipeline"], file, _here["request"])
 
 
-def _process(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
+def processed(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
+    """What `--json` prints of one file, also where it fails."""
     shown = click.format_filename(file)  # a name that is not UTF-8 cannot be printed
     try:
         document = pipeline.process(Trusted(file), project_id=request.project_id, reprocess=request.reprocess)
@@ -134,6 +136,8 @@ def _print_summary(result: dict[str, Any]) -> None:
     for warning in result["warnings"]:
         page = f"page {warning['page']}: " if warning["page"] else ""
         console.print(f"  [yellow]warning[/] {page}{shown(warning['message'])} ({warning['code']})")
+    for line in fact_lines(result):
+        console.print(shown(line))
     table = Table("label", "entity", "mentions", "first on", "at x0, y0, x1, y1 (points)", box=None)
     for row in _entity_rows(result):
         table.add_row(*row)

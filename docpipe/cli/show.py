@@ -13,7 +13,7 @@ from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
 from docpipe.execution.runner import Runtime
 from docpipe.models import Ref
-from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.private_files import make_private_file
 
@@ -24,7 +24,7 @@ from docpipe.stores.private_files import make_private_file
 @click.option("--no-images", is_flag=True, help="Text only: the document's bytes are not fetched.")
 def show(document_uuid: str, out: Path | None, no_images: bool) -> None:
     """Write one HTML file that shows a document: pages, mentions, entities, relations, timeline."""
-    pipeline = default_pipeline()
+    pipeline = store_pipeline()
     document, status = pipeline.get(document_uuid), pipeline.status(document_uuid)
     images = {} if no_images else _images(pipeline, Ref(document_uuid, document.run))
     text = to_html(document, status, images)

@@ -46,6 +46,12 @@ def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:
     return cast("OcrEngine", _load("OCR", OCR_ENGINES, name, options))
 
 
+def check_ocr(name: str) -> None:
+    """Raises `ConfigurationError` for a name that no OCR engine has; imports nothing."""
+    if name not in OCR_ENGINES:
+        _place("OCR", OCR_ENGINES, name)
+
+
 def load_ner(name: str = "spacy", **options: Any) -> NerEngine:
     """Make the NER engine called `name`; otherwise as `load_ocr`."""
     return cast("NerEngine", _load("NER", NER_ENGINES, name, options))
@@ -68,13 +74,18 @@ def _built_in(entry: _Entry) -> Callable[..., object]:
     return _attribute(module, entry.attribute)
 
 
-def _third_party(kind: str, table: dict[str, _Entry], name: str) -> Callable[..., object]:
+def _place(kind: str, table: dict[str, _Entry], name: str) -> tuple[str, str]:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         known = ", ".join(sorted(table))
         raise ConfigurationError(
             f"There is no {kind} engine {name!r}. Choose one of {known}, or package.module:attribute."
         )
+    return module_name, attribute
+
+
+def _third_party(kind: str, table: dict[str, _Entry], name: str) -> Callable[..., object]:
+    module_name, attribute = _place(kind, table, name)
     importlib.import_module("docpipe.engines.no_telemetry")
     try:
         module = importlib.import_module(module_name)

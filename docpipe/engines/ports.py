@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -58,6 +58,13 @@ class FindsLines(Protocol):
     def find_lines(self, pixels: NDArray[np.uint8]) -> list[Quad]:
         """The lines in an upright picture, as `OcrEngine.read` takes it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class WhenNeeded:
+    """An OCR engine that is loaded for the first page that needs one; in most documents no page does."""
+
+    load: Callable[[], OcrEngine]
 
 
 class Span(NamedTuple):

@@ -52,5 +52,5 @@ def _read(
     options = tools.options
     how = OcrOptions(dpi=options.ocr_dpi, min_confidence=options.ocr_min_confidence)
     if pages is None:
-        return read_document(reader, engine=tools.ocr, options=how, on_page=report)
-    return read_pages(reader, pages, engine=tools.ocr, options=how, on_page=report)
+        return read_document(reader, engine=tools.ocr_when_needed, options=how, on_page=report)
+    return read_pages(reader, pages, engine=tools.ocr_when_needed, options=how, on_page=report)

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from structlog.contextvars import bound_contextvars
-
 from docpipe.errors import (
     BugError,
     CancelledError,
@@ -29,7 +27,7 @@ from docpipe.execution.heartbeats import Heartbeats
 from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.job import Job
 from docpipe.execution.ledger_row import End, Ending, LedgerRow, NothingToDoError, RangeRow, StageRow
-from docpipe.execution.logs import get_logger
+from docpipe.execution.logs import bound, get_logger
 from docpipe.execution.options import PageRequest
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.policy import Policy
@@ -112,7 +110,7 @@ def run_stage(
         DocpipeError: the attempt failed for good, and the ledger has it already.
         SystemExit, KeyboardInterrupt: the process was asked to exit; the ledger says `retrying`.
     """
-    with bound_contextvars(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
+    with bound(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
         row = StageRow(runtime.store, runtime.policy, ref, spec.name)
         handover = _run(runtime, spec, row, task_id, may_split=may_split)
         if handover is None:
@@ -127,9 +125,7 @@ def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id
     document is raised.
     """
     ref, first = range_ref.ref, range_ref.first_page
-    with bound_contextvars(
-        document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first
-    ):
+    with bound(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first):
         return _run(runtime, spec, RangeRow(runtime.store, runtime.policy, ref, first), task_id)
 
 
@@ -147,7 +143,7 @@ def _run(
     if claim.outcome is not Outcome.CLAIMED or claim.token is None:
         log.info("stage_not_claimed", outcome=claim.outcome.value)
         raise NothingToDoError(claim.outcome, claim.lease_seconds)
-    with bound_contextvars(attempt=claim.attempt):
+    with bound(attempt=claim.attempt):
         return _attempt(turn)
 
 

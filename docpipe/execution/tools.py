@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from docpipe.engines import load_ner, load_ocr
-from docpipe.engines.ports import NerEngine, OcrEngine
+from docpipe.engines import check_ocr, load_ner, load_ocr
+from docpipe.engines.ports import NerEngine, OcrEngine, WhenNeeded
 from docpipe.execution.gazetteer_file import read_gazetteer
 from docpipe.execution.options import Options
 from docpipe.stages.entities.gazetteer import Gazetteer
@@ -28,6 +28,14 @@ class Tools:
     @property
     def ocr(self) -> OcrEngine:
         return self._once("ocr", self._load_ocr)
+
+    @property
+    def ocr_when_needed(self) -> WhenNeeded:
+        """Raises `ConfigurationError` at once for an engine that does not exist."""
+        check_ocr(self.options.ocr_engine)
+        if self.options.ocr_second_engine is not None:
+            check_ocr(self.options.ocr_second_engine)
+        return WhenNeeded(lambda: self.ocr)
 
     @property
     def ner(self) -> NerEngine:

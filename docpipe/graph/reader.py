@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from docpipe.errors import ConfigurationError, EntityNotFoundError
@@ -33,9 +34,10 @@ _NODES: tuple[tuple[Part, Callable[[str, Any], GraphNode]], ...] = (
     (Part.MENTIONS, build.mention_node),
     (Part.ENTITIES, build.entity_node),
 )
-_EDGES: tuple[tuple[Part, Callable[[str, int, Any], GraphEdge]], ...] = (
-    (Part.EDGES, build.structural_edge),
-    (Part.RELATIONS, build.relation_edge),
+_EDGES: tuple[tuple[Part, Callable[[str, int, Any], Iterable[GraphEdge]]], ...] = (
+    (Part.EDGES, lambda *edge: [build.structural_edge(*edge)]),
+    (Part.RELATIONS, lambda *relation: [build.relation_edge(*relation)]),
+    (Part.FACTS, build.fact_edges),
 )
 _ALL = 1_000_000_000
 _AT_ONCE = 500
@@ -58,7 +60,7 @@ class Graphs:
 
     def document_graph(self, document_uuid: str, *, limit: int = 1000, after: str | None = None) -> Graph:
         """The graph of a document's newest completed run (or, while none has, of what there is): its own
-        node first, then pages, chunks, mentions, entities, structural edges and relations.
+        node first, then pages, chunks, mentions, entities, structural edges, relations and facts.
 
         Args:
             limit: the most nodes and edges of this page.
@@ -79,7 +81,9 @@ class Graphs:
             if part in _NODE_OF:
                 nodes += [_NODE_OF[part](document_uuid, each) for each in found]
             else:
-                edges += [_EDGE_OF[part](document_uuid, start + i, each) for i, each in enumerate(found)]
+                edges += chain.from_iterable(
+                    _EDGE_OF[part](document_uuid, start + i, each) for i, each in enumerate(found)
+                )
             position, start = (position, start + room) if len(found) == room else (position + 1, 0)
         return Graph(tuple(nodes), tuple(edges))
 
@@ -94,7 +98,7 @@ class Graphs:
         return Ref(document_uuid, run), position, start
 
     def _document_node(self, ref: Ref) -> GraphNode:
-        return build.document_node(self._store.load(ref, ()))
+        return build.document_node(self._store.load(ref, (Part.FACTS,)))
 
     def whole(self, document_uuid: str) -> Graph:
         """The same graph in one piece. Raises `DocumentNotFoundError`."""

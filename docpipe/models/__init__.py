@@ -11,17 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-Box = tuple[float, float, float, float]
-
-
-class PageBox(NamedTuple):
-    """A box on one page."""
-
-    page: int
-    box: Box
-
+from docpipe.models.facts import Evidence as Evidence
+from docpipe.models.facts import Fact as Fact
+from docpipe.models.facts import Facts as Facts
+from docpipe.models.facts import FactType as FactType
+from docpipe.models.facts import Kind as Kind
+from docpipe.models.geometry import Box as Box
+from docpipe.models.geometry import PageBox as PageBox
 
 PAGE_FAILED = "page_failed"
 """Code of the warning that a page could not be read."""
@@ -209,7 +207,7 @@ class Merge:
     """Why two spellings are one entity."""
 
     rule: str
-    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `defined` or `known as`."""
+    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `called`, `defined` or `known as`."""
     score: float
     """0..1: how rarely the rule errs."""
     mentions: tuple[int, int]
@@ -226,17 +224,6 @@ class Entity:
     mentions: tuple[int, ...]
     merges: tuple[Merge, ...] = ()
     """Why its spellings are one: one entry fewer than there are spellings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The span of text that shows a relation, and the page it starts on."""
-
-    start: int
-    end: int
-    page: int
-    boxes: tuple[PageBox, ...] = ()
-    """One for each line it covers, or part of one; empty where the format has no geometry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +274,7 @@ class StageOutput:
     entities: tuple[Entity, ...] | None = None
     relations: tuple[Relation, ...] | None = None
     edges: tuple[Edge, ...] | None = None
+    facts: Facts | None = None
     extra: Mapping[str, Any] | None = None
     """A host's own stage: any JSON object, found again in `Document.extras[stage]`."""
     warnings: tuple[Warn, ...] = ()
@@ -314,6 +302,8 @@ class Document:
     entities: tuple[Entity, ...] = ()
     relations: tuple[Relation, ...] = ()
     edges: tuple[Edge, ...] = ()
+    facts: Facts | None = None
+    """None until the graph stage has run, and of a run by a docpipe that did not look for them."""
     extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: tuple[Warn, ...] = ()
     error: Failure | None = None
@@ -360,10 +350,10 @@ class DocumentStatus:
     name: str
     project_id: str | None
     task_id: str | None
-    """Celery's id of the first task of the run; None when it runs in process."""
+    """Celery's id of the task of the stage that runs or waits; None when it runs in process."""
     stages: tuple[StageRun, ...]
     history: tuple[tuple[datetime, str, str | None], ...]
-    """When, `celery_status`, and `processingStatus` where it changed too; oldest first."""
+    """When, `status`, and `processingStatus` where it changed too; oldest first."""
     error: Failure | None = None
     warnings: tuple[Warn, ...] = ()
 

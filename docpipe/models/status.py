@@ -1,7 +1,8 @@
 """The words for state, spelled once.
 
-`source_documents.celery_status` and `neo4j_documents."processingStatus"` hold the words of this
-module; the ledger (`stage_runs.state`) holds `StageState`. SQL, docs and tests use the same words.
+`source_documents.celery_status` and `initial_processing_status`, and `neo4j_documents."processingStatus"`,
+hold the words of this module; the ledger (`stage_runs.state`) holds `StageState`. SQL, docs and tests use the
+same words.
 """
 
 from __future__ import annotations
@@ -110,6 +111,26 @@ def custom_words(name: str) -> StageWords:
     return words
 
 
+DONE = WORDS[Stage.GRAPH].complete
+"""What `celery_status` says of a document that is done, whatever its last stage;
+`initial_processing_status` says whether with warnings.
+"""
+_GOOD_ENDS = frozenset({COMPLETED, COMPLETED_WITH_WARNINGS})
+
+
+def celery_status(status: str) -> str:
+    """What stands in `celery_status` for a document's status; `initial_processing_status` has the status."""
+    return DONE if status in _GOOD_ENDS else status
+
+
+def document_status(celery: str, initial: str | None) -> str:
+    """A document's status, out of `celery_status` and `initial_processing_status`.
+
+    Documents that came from another system may have only the first in docpipe's words.
+    """
+    return initial if celery == DONE and initial in _GOOD_ENDS else celery
+
+
 def is_error(status: str) -> bool:
     """Whether a document's status says that a stage failed for good."""
     return status.startswith("error_")
@@ -117,4 +138,4 @@ def is_error(status: str) -> bool:
 
 def is_final(status: str) -> bool:
     """Whether a document stays in this status until someone reprocesses or resumes it."""
-    return status in {COMPLETED, COMPLETED_WITH_WARNINGS, CANCELLED} or is_error(status)
+    return status in {*_GOOD_ENDS, CANCELLED} or is_error(status)

@@ -37,6 +37,20 @@ def default_pipeline() -> Pipeline:
         return _pipelines["default"]
 
 
+def store_pipeline() -> Pipeline:
+    """The default pipeline, or, where none was built yet, one of the same store and sources without Celery:
+    for programs that only look. Raises as `default_pipeline`.
+    """
+    with _lock:
+        if "default" in _pipelines:
+            return _pipelines["default"]
+        if "store" not in _pipelines:
+            from docpipe.pipeline.factory import store_pipeline as new  # noqa: PLC0415 - as above
+
+            _pipelines["store"] = new()
+        return _pipelines["store"]
+
+
 def _embedded_pipeline() -> Pipeline:
     """The pipeline of `process`: the host's own if there is one, else one without services."""
     with _lock:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import redis
-
 from docpipe.errors import DocpipeError, TransientError
 from docpipe.execution.logs import get_logger
-from docpipe.execution.progress import Progress, RedisProgress
+from docpipe.execution.progress import LastingProgress, Progress
 from docpipe.models.masking import masked
 from docpipe.sources import Sources
 from docpipe.stores.port import Store
@@ -78,8 +76,8 @@ class Eraser:
         found = self.store.traces(document_uuid)
         places = [Place(name, found[name]) for name in found]
         places += [self._copy(uri) for uri in copies]
-        if isinstance(self.progress, RedisProgress):
-            places.append(_progress(self.progress, document_uuid))
+        if isinstance(self.progress, LastingProgress):
+            places.append(Place("progress in Redis", self.progress.left(document_uuid)))
         return places
 
     def _copy(self, uri: str) -> Place:
@@ -111,11 +109,3 @@ class _Round:
                 self._away.add(place)
             return False
         return True
-
-
-def _progress(progress: RedisProgress, document_uuid: str) -> Place:
-    try:
-        return Place("progress in Redis", len(progress.read(document_uuid)))
-    except redis.RedisError as error:
-        log.warning("progress_not_looked_at", document=document_uuid, error=str(error))
-        return Place("progress in Redis", None)

@@ -1,27 +1,23 @@
-"""The wiring: one object that joins a Celery app, a store, sources and stages."""
+"""The wiring: one object that joins a Celery app, a store, sources and stages.
+
+What needs Celery or Redis is imported where it is used: an embedded run and a look into the store do without
+both, which spares them half a second.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery import Celery
-from celery.signals import worker_init
-
-from docpipe.delivery import tasks
-from docpipe.delivery.broker import Broker
-from docpipe.delivery.dispatch import Dispatch
-from docpipe.delivery.monitoring.deployment import Deployment
-from docpipe.delivery.monitoring.doctor import Finding, examine
-from docpipe.delivery.monitoring.health import Health, Thresholds, examine_health
-from docpipe.delivery.recovery import Recovery
 from docpipe.errors import (
     ConfigurationError,
     DocpipeError,
@@ -47,6 +43,16 @@ from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
 from docpipe.stores.values import Handover, NewDocument, Outcome, Registered
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from docpipe.delivery.broker import Broker
+    from docpipe.delivery.dispatch import Dispatch
+    from docpipe.delivery.monitoring.deployment import Deployment
+    from docpipe.delivery.monitoring.doctor import Finding
+    from docpipe.delivery.monitoring.health import Health, Thresholds
+    from docpipe.delivery.recovery import Recovery
 
 log = get_logger(__name__)
 
@@ -96,11 +102,18 @@ class Pipeline:
             reader=ReaderProcess(options),
             policy=self.policy,
             progress=progress or NoProgress(),
-            translations=tasks.TRANSLATIONS,
-            passes=tasks.PASSES,
             completed=self._link_when_done,
         )
+        if app is not None or "celery" in sys.modules:  # a host's task may call `process`
+            self._meet_celery(app)
+
+    def _meet_celery(self, app: Celery | None) -> None:
+        from docpipe.delivery import tasks  # noqa: PLC0415
+
+        self.runtime = replace(self.runtime, translations=tasks.TRANSLATIONS, passes=tasks.PASSES)
         if app is not None:
+            from celery.signals import worker_init  # noqa: PLC0415
+
             tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
             worker_init.connect(self._refuse_unsafe_start)
 
@@ -108,6 +121,8 @@ class Pipeline:
 
     def examine(self, *, consumers: bool = True) -> list[Finding]:
         """What `docpipe doctor` shows: each thing that was looked at, and what to set where it is wrong."""
+        from docpipe.delivery.monitoring.doctor import examine  # noqa: PLC0415
+
         return examine(self.deployment, consumers=consumers)
 
     def _answer_canary(self, queue: str, number: int) -> None:
@@ -122,11 +137,15 @@ class Pipeline:
         Raises:
             ConfigurationError: the pipeline has no Celery app, or a setting is wrong.
         """
+        from docpipe.delivery.monitoring.health import Thresholds, examine_health  # noqa: PLC0415
+
         return examine_health(self.deployment, limits or Thresholds())
 
     @property
     def deployment(self) -> Deployment:
         """What doctor, health and monitor look at. Raises `ConfigurationError` without a Celery app."""
+        from docpipe.delivery.monitoring.deployment import Deployment  # noqa: PLC0415
+
         options = self.runtime.tools.options
         return Deployment(
             self._app(),
@@ -217,14 +236,20 @@ class Pipeline:
     @cached_property
     def broker(self) -> Broker:
         """What waits in this pipeline's broker."""
+        from docpipe.delivery.broker import Broker  # noqa: PLC0415
+
         return Broker(self._app())
 
     @cached_property
     def _dispatch(self) -> Dispatch:
+        from docpipe.delivery.dispatch import Dispatch  # noqa: PLC0415
+
         return Dispatch(self._app(), self.store, self.stages)
 
     @cached_property
     def _recovery(self) -> Recovery:
+        from docpipe.delivery.recovery import Recovery  # noqa: PLC0415
+
         return Recovery(self.store, self.broker, self._dispatch, self.policy)
 
     def _app(self) -> Celery:

@@ -66,12 +66,14 @@ class Settings(BaseSettings):
     )
 
     store: str | None = None
-    """`sqlite:///path` or `supabase`; unset: `supabase` if its address is set, else a file of the user's."""
+    """`sqlite:///path`, `supabase` or `postgres`; unset: `supabase` if its address is set, else a file of the
+    user's own."""
     supabase_url: str | None = Field(None, validation_alias=AliasChoices("SUPABASE_URL"))
     supabase_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_KEY"),
     )
+    supabase_token: SecretStr | None = None
     supabase_db_url: SecretStr | None = Field(None, validation_alias=AliasChoices("SUPABASE_DB_URL"))
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL")
@@ -237,14 +239,23 @@ class Settings(BaseSettings):
         )
 
     def open_store(self) -> Store:
-        key = self.supabase_key.get_secret_value() if self.supabase_key else None
-        return open_store(self.store_name, supabase_url=self.supabase_url, supabase_key=key)
+        return open_store(
+            self.store_name,
+            supabase_url=self.supabase_url,
+            supabase_key=_revealed(self.supabase_key),
+            supabase_token=_revealed(self.supabase_token),
+            supabase_db_url=_revealed(self.supabase_db_url),
+        )
 
     def sources(self) -> Sources:
         uploads = self.uploads or str(data_folder() / "uploads")
         supabase = None
         if self.supabase_url and self.supabase_key:
-            supabase = (self.supabase_url, self.supabase_key.get_secret_value())
+            supabase = (
+                self.supabase_url,
+                self.supabase_key.get_secret_value(),
+                _revealed(self.supabase_token),
+            )
         return Sources(
             uploads=uploads,
             keep_copies=self.uploads is not None,
@@ -258,6 +269,10 @@ class Settings(BaseSettings):
         """All settings as text, secrets hidden, for the worker's first log line."""
         shown = self.model_dump(mode="json") | {"store": self.store_name}
         return {name: _masked(value) for name, value in shown.items()}
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _seconds(days: float | None) -> float | None:

@@ -48,6 +48,8 @@ _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 """What browsers and download programs call a file while it grows."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+SupabaseAccess = tuple[str, str] | tuple[str, str, str | None]
+"""Address, key and, where a role's own is sent with it, a token."""
 _SCHEMES = frozenset({"file", "s3", "supabase", "https"})
 
 SourceLike = str | Path | bytes | BinaryIO | Trusted
@@ -96,7 +98,7 @@ class Sources:
             `https://host`. None: all files, `s3://`, and what lies in the uploads. Bytes always may be.
         allow_https: whether `https://` of any public host is read.
         max_bytes: the largest document.
-        supabase: address and secret key, for `supabase://`.
+        supabase: address, key and, if a role's own, the token that goes with it, for `supabase://`.
         places: further technologies, or others for the same schemes: `{"gs": …}`.
 
     Raises:
@@ -111,7 +113,7 @@ class Sources:
         allow: Iterable[str | Path] | None = None,
         allow_https: bool = False,
         max_bytes: int = 200_000_000,
-        supabase: tuple[str, str] | None = None,
+        supabase: SupabaseAccess | None = None,
         places: Mapping[str, Place] | None = None,
     ) -> None:
         own = None if uploads is None else place_of(uploads, "DOCPIPE_UPLOADS")
@@ -132,7 +134,7 @@ class Sources:
 
     @classmethod
     def only_bytes(
-        cls, uploads: str | Path, *, max_bytes: int = 200_000_000, supabase: tuple[str, str] | None = None
+        cls, uploads: str | Path, *, max_bytes: int = 200_000_000, supabase: SupabaseAccess | None = None
     ) -> Self:
         """Sources that take in bytes and file objects and refuse every path and locator: for hosts that pass
         on what somebody sent, so that a text sent instead of a file reaches nothing.

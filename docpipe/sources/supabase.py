@@ -31,9 +31,9 @@ class SupabaseStorage:
     Speaks the storage service's own HTTP, because its client library holds whole objects in memory.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, token: str | None = None) -> None:
         self._objects = f"{url.rstrip('/')}/storage/v1/object"
-        self._headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        self._headers = {"apikey": key, "Authorization": f"Bearer {token or key}"}
 
     def open(self, uri: str) -> Iterator[bytes]:
         address = self._address(uri)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docpipe.models import (
-    Box,
     Chunk,
     DocumentStatus,
     Edge,
@@ -17,22 +16,23 @@ from docpipe.models import (
     EntityLink,
     EntityMember,
     Evidence,
+    Fact,
+    Facts,
+    FactType,
     Failure,
-    Line,
     Mention,
     Merge,
     Method,
     Page,
-    PageBox,
     PageRange,
     RangeRun,
     Ref,
     Relation,
-    Role,
     StageOutput,
     StageRun,
     Warn,
 )
+from docpipe.stores.row_places import box_of, boxes_of, line_of, line_row, page_boxes_of
 from docpipe.stores.values import (
     Claim,
     Copy,
@@ -51,27 +51,6 @@ from docpipe.stores.values import (
 Row = dict[str, Any]
 
 
-def _box(value: Any) -> Box | None:
-    return None if value is None else (value[0], value[1], value[2], value[3])
-
-
-def _line_row(line: Line) -> list[Any]:
-    row: list[Any] = [line.start, line.end, line.box, line.confidence]
-    if line.words:
-        return [*row, line.role.value, line.words]
-    return row if line.role is Role.BODY else [*row, line.role.value]
-
-
-def _line(
-    start: int, end: int, box: Any, confidence: float, role: str = Role.BODY, words: Iterable[float] = ()
-) -> Line:
-    return Line(start, end, _box(box), confidence, Role(role), tuple(words))
-
-
-def _page_boxes(value: Any) -> tuple[PageBox, ...]:
-    return tuple(PageBox(page, (box[0], box[1], box[2], box[3])) for page, box in value or ())
-
-
 def page_row(page: Page) -> Row:
     return {
         "number": page.number,
@@ -83,7 +62,7 @@ def page_row(page: Page) -> Row:
         "reason": page.reason,
         "confidence": page.confidence,
         "part": page.part,
-        "lines": [_line_row(line) for line in page.lines],
+        "lines": [line_row(line) for line in page.lines],
     }
 
 
@@ -95,7 +74,7 @@ def page_of(row: Mapping[str, Any]) -> Page:
         width=row["width"],
         height=row["height"],
         method=Method(row["method"]),
-        lines=tuple(_line(*line) for line in row["lines"]),
+        lines=tuple(line_of(line) for line in row["lines"]),
         reason=row["reason"],
         confidence=row["confidence"],
         part=row["part"],
@@ -122,7 +101,7 @@ def chunk_of(row: Mapping[str, Any]) -> Chunk:
         row["page_from"],
         row["page_to"],
         row["text"],
-        _page_boxes(row["boxes"]),
+        page_boxes_of(row["boxes"]),
     )
 
 
@@ -141,12 +120,12 @@ def mention_of(row: Mapping[str, Any]) -> Mention:
         start=row["start_offset"],
         end=row["end_offset"],
         page=row["page"],
-        box=_box(row["box"]),
+        box=box_of(row["box"]),
         score=row["score"],
         source=row["source"],
         chunk=row["chunk"],
         value=row["value"],
-        boxes=tuple((box[0], box[1], box[2], box[3]) for box in row["boxes"] or ()),
+        boxes=boxes_of(row["boxes"]),
     )
 
 
@@ -160,10 +139,13 @@ def entity_of(row: Mapping[str, Any]) -> Entity:
     return Entity(row["index"], row["name"], row["label"], tuple(row["mentions"]), tuple(merges))
 
 
+def _evidence_of(row: Mapping[str, Any]) -> Evidence:
+    return Evidence(row["start_offset"], row["end_offset"], row["page"], page_boxes_of(row["boxes"]))
+
+
 def relation_of(row: Mapping[str, Any]) -> Relation:
-    evidence = Evidence(row["start_offset"], row["end_offset"], row["page"], _page_boxes(row["boxes"]))
     said = row["verb"] or "", row["count"] or 1
-    return Relation(row["type"], row["source"], row["target"], evidence, row["score"], *said)
+    return Relation(row["type"], row["source"], row["target"], _evidence_of(row), row["score"], *said)
 
 
 def relation_row(index: int, relation: Relation) -> Row:
@@ -188,6 +170,31 @@ def edge_row(index: int, edge: Edge) -> Row:
 
 def edge_of(row: Mapping[str, Any]) -> Edge:
     return Edge(row["type"], row["source"], row["target"])
+
+
+def fact_row(index: int, fact: Fact) -> Row:
+    row = asdict(fact) | {"index": index, "type": fact.type.value}
+    place = row.pop("evidence")
+    spans = {"start_offset": place["start"], "end_offset": place["end"], "page": place["page"]}
+    return row | spans | {"boxes": place["boxes"]}
+
+
+def fact_of(row: Mapping[str, Any]) -> Fact:
+    return Fact(
+        type=FactType(row["type"]),
+        text=row["text"],
+        evidence=_evidence_of(row),
+        score=row["score"],
+        role=row["role"],
+        value=row["value"],
+        entity=row["entity"],
+        holder=row["holder"],
+    )
+
+
+def facts_of(found: Iterable[Mapping[str, Any]]) -> Facts | None:
+    """Of the rows of a run, in order; None where the first does not say what the document is."""
+    return Facts.of(list(map(fact_of, found)))
 
 
 def warn_of(row: Mapping[str, Any]) -> Warn:
@@ -223,6 +230,8 @@ def result_rows(output: StageOutput) -> dict[str, list[Row]]:
         rows["relations"] = _each(relation_row, output.relations)
     if output.edges is not None:
         rows["edges"] = _each(edge_row, output.edges)
+    if output.facts is not None:
+        rows["facts"] = _each(fact_row, output.facts.listed())
     return rows
 
 
@@ -398,6 +407,7 @@ VALUE_OF: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "entities": entity_of,
     "relations": relation_of,
     "edges": edge_of,
+    "facts": fact_of,
 }
 """By the part of a document (`port.Part`)."""
 

@@ -31,6 +31,7 @@ class Part(StrEnum):
     ENTITIES = "entities"
     RELATIONS = "relations"
     EDGES = "edges"
+    FACTS = "facts"
     EXTRAS = "extras"
 
 

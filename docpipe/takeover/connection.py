@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from docpipe.errors import ConfigurationError, DocpipeError, PermissionDeniedError, StoreUnavailableError
+from docpipe.stores.postgres.address import address
 
 LOCK = 0x646F6370  # "docp": one migration at a time
 
@@ -27,7 +27,7 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         PermissionDeniedError: this user may not do it.
         ConfigurationError: it does not fit the database.
     """
-    _require_readable(dsn)
+    address(dsn)
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
             yield connection
@@ -39,17 +39,6 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         raise StoreUnavailableError(message) from error
     except psycopg.Error as error:
         raise translated(error, what) from error
-
-
-def _require_readable(dsn: str) -> None:
-    try:
-        conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise ConfigurationError(
-            "SUPABASE_DB_URL is not the address of a Postgres database."
-            " Write postgresql://postgres:PASSWORD@HOST:5432/postgres, with / ? # @ of the password"
-            " percent-encoded."
-        ) from None  # libpq repeats the part that it cannot read
 
 
 @contextmanager

@@ -21,6 +21,7 @@ _OF_DOCUMENTS = (
     "docpipe_entities",
     "docpipe_relations",
     "docpipe_edges",
+    "docpipe_facts",
 )
 _ROLE = "authenticated"
 _POLICY = "docpipe_members"

@@ -39,7 +39,9 @@ CREATE INDEX idx_source_documents_celery_status ON public.source_documents USING
 CREATE INDEX idx_source_documents_celery_task_id ON public.source_documents USING btree (celery_task_id);
 CREATE UNIQUE INDEX source_documents_content_idx ON public.source_documents USING btree (COALESCE(project_id, ''::text), content_digest) WHERE (content_digest IS NOT NULL);
 CREATE UNIQUE INDEX source_documents_document_uuid_idx ON public.source_documents USING btree (document_uuid);
-comment on column public.source_documents.celery_status is 'pending; ocr_queued, ocr_processing, ocr_complete; text_queued, text_processing, text_complete; entity_queued, entity_processing, entity_complete; graph_queued, graph_processing, graph_complete; completed, completed_with_warnings, cancelled; error_ocr, error_text_processing, error_entity_extraction, error_graph_building';
+comment on column public.source_documents.celery_status is 'pending; ocr_queued, ocr_processing, ocr_complete; text_queued, text_processing, text_complete; entity_queued, entity_processing, entity_complete; graph_queued, graph_processing, graph_complete; cancelled; error_ocr, error_text_processing, error_entity_extraction, error_graph_building';
+comment on column public.source_documents.celery_task_id is 'the Celery task of the stage that runs or waits';
+comment on column public.source_documents.initial_processing_status is 'the same word; once the document is done, completed or completed_with_warnings';
 alter table public.source_documents enable row level security;
 create policy docpipe_service_role on public.source_documents as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.source_documents to service_role;
@@ -209,6 +211,7 @@ create table public.docpipe_chunks (
     page_from integer not null,
     page_to integer not null,
     text text not null,
+    boxes jsonb,
     constraint docpipe_chunks_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_chunks_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -230,6 +233,7 @@ create table public.docpipe_mentions (
     score double precision not null,
     source text not null,
     chunk integer not null,
+    boxes jsonb,
     value text,
     constraint docpipe_mentions_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_mentions_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
@@ -268,6 +272,7 @@ create table public.docpipe_relations (
     end_offset integer not null,
     page integer not null,
     score double precision not null,
+    boxes jsonb,
     verb text,
     count integer,
     constraint docpipe_relations_pkey PRIMARY KEY (document_uuid, run, index),
@@ -292,6 +297,28 @@ comment on table public.docpipe_edges is 'Structural edges. PART_OF: page, chunk
 alter table public.docpipe_edges enable row level security;
 create policy docpipe_service_role on public.docpipe_edges as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_edges to service_role;
+
+create table public.docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    type text not null,
+    role text not null,
+    text text not null,
+    value text,
+    entity integer,
+    holder integer,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    score double precision not null,
+    boxes jsonb,
+    constraint docpipe_facts_pkey PRIMARY KEY (document_uuid, run, index),
+    constraint docpipe_facts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+alter table public.docpipe_facts enable row level security;
+create policy docpipe_service_role on public.docpipe_facts as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_facts to service_role;
 
 create table public.docpipe_entity_names (
     document_uuid text not null,
@@ -413,7 +440,8 @@ CREATE OR REPLACE FUNCTION public.docpipe_set_status(p_document text, p_run inte
 AS $function$
 begin
     update public.source_documents
-       set celery_status = p_status,
+       set celery_status = case when p_status in ('completed', 'completed_with_warnings')
+                                then 'graph_complete' else p_status end,
            initial_processing_status = p_status,
            error_message = p_error,
            updated_at = now()
@@ -433,6 +461,19 @@ begin
 end $function$;
 revoke all on function public.docpipe_set_status(text,integer,text,text,text) from public;
 grant execute on function public.docpipe_set_status(text,integer,text,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_document_status(p_celery_status text, p_initial_status text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select case when p_celery_status = 'graph_complete'
+                 and p_initial_status in ('completed', 'completed_with_warnings')
+           then p_initial_status else p_celery_status end;
+$function$;
+revoke all on function public.docpipe_document_status(text,text) from public;
+grant execute on function public.docpipe_document_status(text,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_register(p_document text)
  RETURNS jsonb
@@ -464,7 +505,9 @@ begin
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
             return pg_catalog.jsonb_build_object(
                 'document_uuid', row.document_uuid, 'run', row.docpipe_run, 'created', false,
-                'status', row.celery_status, 'task_id', row.celery_task_id);
+                'status', public.docpipe_document_status(
+                    row.celery_status::text, row.initial_processing_status::text),
+                'task_id', row.celery_task_id);
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
@@ -496,7 +539,7 @@ AS $function$
         'document_uuid', d.document_uuid,
         'run', d.docpipe_run,
         'result_run', d.docpipe_result_run,
-        'status', d.celery_status,
+        'status', public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text),
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
         'project_id', d.project_id::text,
@@ -526,14 +569,16 @@ CREATE OR REPLACE FUNCTION public.docpipe_select(p_selection text, p_limit integ
 AS $function$
     with wanted as (select p_selection::jsonb as w)
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
-        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
+        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
+               public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text) as status,
                d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
           from wanted, public.source_documents d
           left join lateral (select * from public.stage_runs o
                               where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
                                 and o.state <> 'complete'
                               order by o.position limit 1) s on true
-         where (not w ? 'status' or w->'status' ? d.celery_status::text)
+         where (not w ? 'status' or w->'status' ? public.docpipe_document_status(
+                    d.celery_status::text, d.initial_processing_status::text))
            and (not w ? 'error_code' or s.error_code = w->>'error_code')
            and (not w ? 'stage' or s.stage = w->>'stage')
            and (not w ? 'project_id' or d.project_id::text = w->>'project_id')
@@ -860,6 +905,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    update public.source_documents set celery_task_id = nullif(p_task_id, '')
+     where document_uuid = p_document and docpipe_run = p_run;
     if not (v_joins and exists (select 1 from public.source_documents d
                                  where d.document_uuid = p_document and d.docpipe_run = p_run
                                    and d.celery_status = s.words->>'processing')) then
@@ -1205,6 +1252,8 @@ begin
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
         update public.stage_runs set worker = p_worker
          where document_uuid = p_document and run = p_run and stage = g.stage;
+        update public.source_documents set celery_task_id = nullif(p_task_id, '')
+         where document_uuid = p_document and docpipe_run = p_run;
         if exists (select 1 from public.source_documents d
                     where d.document_uuid = p_document and d.docpipe_run = p_run
                       and d.celery_status is distinct from s.words->>'processing') then
@@ -1393,7 +1442,7 @@ AS $function$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges'] loop
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -1447,7 +1496,7 @@ begin
     end if;
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges') then
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -1478,9 +1527,8 @@ begin
     select * into v_next from public.stage_runs
      where document_uuid = p_document and run = p_run and state <> 'complete' order by position limit 1;
     if found then
-        update public.stage_runs set queued_at = now()
+        update public.stage_runs set queued_at = now()          -- its message follows at once
          where document_uuid = p_document and run = p_run and stage = v_next.stage;
-        perform public.docpipe_set_status(p_document, p_run, v_next.words->>'queued', null, null);
         return true;
     end if;
     v_final := case when exists (select 1 from public.stage_runs
@@ -1614,9 +1662,10 @@ begin
     -- it loses the stage to the next claim, not to a suspicion.
     update public.stage_runs set queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
-    if s.position = 0 and s.state = 'queued' and s.queued_at is null then
-        update public.source_documents set celery_task_id = p_task_id
-         where document_uuid = p_document and docpipe_run = p_run;
+    update public.source_documents set celery_task_id = p_task_id
+     where document_uuid = p_document and docpipe_run = p_run;
+    if found and not exists (select 1 from public.source_documents d
+                              where d.document_uuid = p_document and d.celery_status = s.words->>'queued') then
         perform public.docpipe_set_status(p_document, p_run, s.words->>'queued', null, null);
     end if;
     return pg_catalog.jsonb_build_object('outcome', 'resume', 'stage', s.stage, 'priority', r.priority);
@@ -2105,6 +2154,7 @@ AS $function$
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
         'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),
         'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
+        'docpipe_facts', (select count(*) from public.docpipe_facts where document_uuid = p_document),
         'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
@@ -2170,8 +2220,13 @@ AS $function$
     select pg_catalog.jsonb_build_object(
         'documents', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select celery_status as status, project_id::text as project_id, count(*) as documents
-                  from public.source_documents group by 1, 2 order by 1, 2) f), '[]'),
+                select public.docpipe_document_status(c.celery_status, c.initial_processing_status) as status,
+                       c.project_id, sum(c.documents)::bigint as documents
+                  from (select celery_status::text as celery_status, project_id::text as project_id,
+                               initial_processing_status::text as initial_processing_status,
+                               count(*) as documents
+                          from public.source_documents group by 1, 2, 3) c
+                 group by 1, 2 order by 1, 2) f), '[]'),
         'stages', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'position' order by f.position, f.stage) from (
                 select stage, coalesce(t.position, e.position) as position,
@@ -2263,9 +2318,80 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129150300'; $function$;
+AS $function$ select '20261129231100'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_grant_worker(p_role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_table text;
+    v_rights text;
+    v_function regprocedure;
+begin
+    execute format('grant usage on schema public to %I', p_role);
+    execute format('grant usage on sequence public.docpipe_token_seq to %I', p_role);
+    for v_table, v_rights in values
+        ('source_documents', 'select, update'),
+        ('neo4j_documents', 'select, insert, update'),
+        ('docpipe_runs', 'select, update'),
+        ('stage_runs', 'select, update'),
+        ('docpipe_page_ranges', 'select, insert, update, delete'),
+        ('docpipe_staged', 'select, insert, update, delete'),
+        ('docpipe_history', 'select, insert'),
+        ('docpipe_pages', 'select, insert, delete'),
+        ('docpipe_chunks', 'select, insert, delete'),
+        ('docpipe_mentions', 'select, insert, delete'),
+        ('docpipe_entities', 'select, insert, delete'),
+        ('docpipe_relations', 'select, insert, delete'),
+        ('docpipe_edges', 'select, insert, delete'),
+        ('docpipe_facts', 'select, insert, delete'),
+        ('docpipe_entity_names', 'select, insert, update, delete'),
+        ('docpipe_entity_blocks', 'select, insert, delete'),
+        ('docpipe_entity_links', 'select, insert, update, delete'),
+        ('docpipe_entity_decisions', 'select, insert, delete'),
+        ('docpipe_entity_linked', 'select, insert, update'),
+        ('docpipe_erasures', 'select, update, delete')
+    loop
+        execute format('revoke all on public.%I from %I', v_table, p_role);
+        execute format('grant %s on public.%I to %I', v_rights, v_table, p_role);
+        execute format('drop policy if exists docpipe_worker on public.%I', v_table);
+        execute format('create policy docpipe_worker on public.%I to %I using (true) with check (true)',
+                       v_table, p_role);
+    end loop;
+    for v_function in
+        select p.oid from pg_catalog.pg_proc p
+         where p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+    loop
+        execute format('revoke all on function %s from %I', v_function, p_role);
+    end loop;
+    for v_function in
+        with recursive calls as (                              -- what a worker calls, and what that calls in turn
+            select p.oid, p.prosrc from pg_catalog.pg_proc p
+             where p.pronamespace = 'public'::regnamespace and p.proname in (
+                   'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
+                   'docpipe_claim', 'docpipe_heartbeat', 'docpipe_stage_part', 'docpipe_finish_stage',
+                   'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
+                   'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
+                   'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
+                   'docpipe_stalled', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
+                   'docpipe_ties', 'docpipe_erasures', 'docpipe_erased')
+            union
+            select p.oid, p.prosrc from calls c join pg_catalog.pg_proc p
+                on p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+               and c.prosrc ~ ('\m' || p.proname || '\(')
+        )
+        select oid from calls
+    loop
+        execute format('grant execute on function %s to %I', v_function, p_role);
+    end loop;
+end $function$;
+revoke all on function public.docpipe_grant_worker(text) from public;
+grant execute on function public.docpipe_grant_worker(text) to service_role;
 
 grant usage on schema public to service_role;
 grant usage on sequence public.docpipe_history_id_seq to service_role;

@@ -50,7 +50,7 @@ def test_the_quickstart_ends_with_parties_dates_and_amounts_and_where_each_stand
 
 def test_the_custom_stage_runs_in_its_place_and_its_result_is_kept() -> None:
     shown = dict(line.split(": ", 1) for line in run("examples/custom_stage.py").splitlines())
-    own = "text_complete -> classify_queued -> classify_processing -> classify_complete -> entity_queued"
+    own = "text_complete -> classify_processing -> classify_complete -> entity_processing"
     assert own in shown["statuses"]
     assert shown["statuses"].endswith("-> completed")
     assert shown["extras"].startswith("{'classify': {'kind': 'quotation'")

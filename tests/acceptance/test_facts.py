@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.conftest import FACTS, EmbeddedRun
 
 DOCUMENT = "source document_uuid status error warnings text pages chunks mentions entities relations"
+FACTS_KEYS = "kind subject title facts"
 PAGE = "number start end width height method reason confidence part"
 RELATION = "type source target evidence score verb count"
 MENTION = "text label value start end page bbox score"
@@ -93,7 +94,7 @@ def test_the_document_completed_without_warnings(name: str, result: Result) -> N
 
 @each_document
 def test_the_json_has_exactly_the_keys_that_are_documented(result: Result) -> None:
-    assert set(result) == set(DOCUMENT.split())
+    assert set(result) == set(f"{DOCUMENT} {FACTS_KEYS}".split())
     assert _keys(result["pages"]) == {frozenset(PAGE.split())}
     assert _keys(result["chunks"]) == {
         frozenset({"index", "start", "end", "page_from", "page_to", "reading_text"})
@@ -106,3 +107,97 @@ def test_the_json_has_exactly_the_keys_that_are_documented(result: Result) -> No
 
 def _keys(values: list[Result]) -> set[frozenset[str]]:
     return {frozenset(value) for value in values}
+
+
+STATED: dict[str, tuple[str, str, str, set[tuple[str, str, str]]]] = {
+    "invoice.png": (
+        "invoice",
+        "INV-2024-0862",
+        "",
+        {
+            ("ISSUED_BY", "", "Calder & Finch Engineering Ltd."),
+            ("ISSUED_TO", "", "Northwind Harbour Logistics LLC"),
+            ("NUMBERED", "", "INV-2024-0862"),
+            ("DATED", "issued", "2024-06-14"),
+            ("DATED", "due", "2024-07-14"),
+            ("AMOUNT_OF", "subtotal", "EUR 17750"),
+            ("AMOUNT_OF", "tax", "EUR 3550"),
+            ("AMOUNT_OF", "total", "EUR 21300"),
+            ("PAID_TO", "", "GB41HMBK60000112345678"),
+        },
+    ),
+    "mail.eml": (
+        "e-mail",
+        "",
+        "Signed services agreement, contract no. NHL-2024-0317",
+        {
+            ("SENT_BY", "", "Maria Delgado"),
+            ("SENT_TO", "", "Helen Marsh"),
+            ("DATED", "sent", "2024-03-14"),
+        },
+    ),
+    "letter.docx": (
+        "letter",
+        "",
+        "Quotation QT-2024-118",
+        {
+            ("SENT_BY", "", "Meridian Instruments Inc."),
+            ("SENT_BY", "", "Catherine Reed"),
+            ("SENT_TO", "", "Laura Bennett"),
+            ("SENT_TO", "", "Harwick Port Authority"),
+            ("DATED", "sent", "2024-04-22"),
+        },
+    ),
+    **dict.fromkeys(
+        ("contract.pdf", "contract_scan.pdf"),
+        (
+            "agreement",
+            "Services Agreement",
+            "SERVICES AGREEMENT",
+            {
+                ("PARTY_TO", "Client", "Northwind Harbour Logistics LLC"),
+                ("PARTY_TO", "Contractor", "Calder & Finch Engineering Ltd."),
+                ("NUMBERED", "", "NHL-2024-0317"),
+                ("DATED", "effective", "2024-03-15"),
+                ("DATED", "expiry", "2026-09-30"),
+                ("DATED", "signing", "2024-03-11"),
+                ("DATED", "signing", "2024-03-13"),
+                ("GOVERNED_BY", "", "Oregon"),
+                ("AMOUNT_OF", "monthly fee", "USD 18500"),
+                ("AMOUNT_OF", "fixed price", "EUR 42750"),
+                ("AMOUNT_OF", "deposit", "USD 55500"),
+                ("AMOUNT_OF", "total liability", "USD 1250000"),
+                ("SIGNED_BY", "Chief Executive Officer", "Robert Ellison"),
+                ("SIGNED_BY", "Managing Director", "Helen Marsh"),
+            },
+        ),
+    ),
+}
+"""Kind, subject, title, and every fact with its value or text."""
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_facts_are_those_that_the_document_states_and_no_others(name: str, result: Result) -> None:
+    subject = "" if result["subject"] is None else folded(result["entities"][result["subject"]]["name"])
+    said = {(fact["type"], fact["role"], fact["value"] or fact["text"]) for fact in result["facts"]}
+    assert (result["kind"], subject, result["title"], said) == STATED[name]
+
+
+@pytest.mark.parametrize("name", ["contract.pdf", "contract_scan.pdf"])
+def test_a_signature_is_held_by_the_party_signed_for(result: Result) -> None:
+    named = [folded(entity["name"]) for entity in result["entities"]]
+    held = {fact["text"]: named[fact["holder"]] for fact in result["facts"] if fact["type"] == "SIGNED_BY"}
+    assert held == {
+        "Robert Ellison": "Northwind Harbour Logistics LLC",
+        "Helen Marsh": "Calder & Finch Engineering Ltd.",
+    }
+
+
+@each_document
+def test_the_evidence_of_a_fact_holds_its_words_on_its_page(result: Result) -> None:
+    pages = {page["number"]: page for page in result["pages"]}
+    for fact in result["facts"]:
+        evidence = fact["evidence"]
+        assert pages[evidence["page"]]["start"] <= evidence["start"] < pages[evidence["page"]]["end"]
+        shown = folded(result["text"][evidence["start"] : evidence["end"]])
+        assert any(word in shown for word in fact["text"].split())

@@ -15,11 +15,15 @@ import psycopg
 import pytest
 
 from docpipe import Pipeline
-from docpipe.models.status import PENDING, QUEUES, WORDS, is_final
+from docpipe.models.status import PENDING, QUEUES, WORDS, Stage, is_final
 from tests.acceptance.conftest import DOCUMENTS, EmbeddedRun, Services, without_identity
 from tests.workers import REPOSITORY, Workers, clean_environment, wait_until
 
-STATUSES = [PENDING, *chain.from_iterable((w.queued, w.processing, w.complete) for w in WORDS.values())]
+STATUSES = [
+    PENDING,
+    WORDS[Stage.OCR].queued,
+    *chain.from_iterable((w.processing, w.complete) for w in WORDS.values()),
+]
 GRAPH_STATUSES = list(
     chain.from_iterable((w.graph_started, w.graph_completed) for w in WORDS.values() if w.graph_started)
 )
@@ -51,7 +55,7 @@ class Story:
             changes = self.seen.setdefault(uuid, [])
             if changes[-1:] != [tuple(state)]:
                 changes.append(tuple(state))
-        return len(self.seen) == len(NAMES) and all(is_final(seen[-1][0]) for seen in self.seen.values())
+        return len(self.seen) == len(NAMES) and all(is_final(seen[-1][1]) for seen in self.seen.values())
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +103,36 @@ def test_the_host_submits_every_document(story: Story) -> None:
 def test_statuses_move_only_forward_as_a_watcher_sees_them(story: Story, name: str) -> None:
     order = [*STATUSES, "completed"]
     graph_order = [None, *GRAPH_STATUSES, "completed"]
-    places = [(order.index(status), graph_order.index(graph)) for status, _, graph, _ in story.of(name)]
+    places = [(order.index(status), graph_order.index(graph)) for _, status, graph, _ in story.of(name)]
     assert places == sorted(places)
     assert places[-1] == (len(order) - 1, len(graph_order) - 1)
 
 
 @each_document
-def test_initial_processing_status_follows_celery_status(story: Story, name: str) -> None:
-    assert [initial for _, initial, _, _ in story.of(name)] == [status for status, *_ in story.of(name)]
+def test_both_columns_say_the_same_until_the_document_is_done(story: Story, name: str) -> None:
+    *way, end = [(celery, initial) for celery, initial, *_ in story.of(name)]
+    assert [celery for celery, _ in way] == [initial for _, initial in way]
+    assert end == ("graph_complete", "completed")
+
+
+@each_document
+@pytest.mark.parametrize(
+    ("column", "good"),
+    [
+        ("celery_status", {"graph_complete"}),
+        ("initial_processing_status", {"completed", "completed_with_warnings"}),
+    ],
+)
+def test_a_host_that_waits_for_either_column_comes_to_its_end(
+    story: Story, services: Services, name: str, column: str, good: set[str]
+) -> None:
+    found = services.query(
+        f"select {column} from source_documents where document_uuid = %s",
+        story.submitted[name]["uuid"],
+    )
+    assert {status for (status,) in found} <= good
+    states = [state[0 if column == "celery_status" else 1] for state in story.of(name)]
+    assert [state in good for state in states].index(True) == len(states) - 1, "it ended before the end"
 
 
 @each_document
@@ -122,9 +148,12 @@ def test_each_status_of_each_stage_was_set_once_and_in_order(
 
 
 @each_document
-def test_the_task_id_is_the_one_that_submit_returned(story: Story, name: str) -> None:
+def test_the_task_id_follows_the_stage_that_runs(story: Story, name: str) -> None:
     ids = [task_id for task_id, _ in groupby(task_id for *_, task_id in story.of(name)) if task_id]
-    assert ids == [story.submitted[name]["task_id"]]
+    first = story.submitted[name]["task_id"]
+    order = [first, *(f"{first}.{stage}" for stage in list(Stage)[1:])]
+    assert (ids[0], ids[-1]) == (first, order[-1])
+    assert [order.index(task_id) for task_id in ids] == sorted(map(order.index, ids))
 
 
 def test_each_stage_ran_once_in_a_process_of_its_own(story: Story, services: Services) -> None:

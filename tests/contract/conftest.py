@@ -11,14 +11,17 @@ from docpipe.stores import open_store
 from docpipe.stores.port import Store
 
 
-@pytest.fixture(params=["sqlite", "supabase"])
+@pytest.fixture(params=["sqlite", "supabase", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         opened = open_store(f"sqlite://{tmp_path / 'docpipe.db'}")
     else:
         env = request.getfixturevalue("supabase_env")
         opened = open_store(
-            "supabase", supabase_url=env["SUPABASE_URL"], supabase_key=env["SUPABASE_SECRET_KEY"]
+            request.param,
+            supabase_url=env["SUPABASE_URL"],
+            supabase_key=env["SUPABASE_SECRET_KEY"],
+            supabase_db_url=env["SUPABASE_DB_URL"],
         )
     yield opened
     opened.close()

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from docpipe.execution.plan import CHUNK, OCR
 from docpipe.models import Failure, PageRange, Ref, StageOutput, Warn
+from docpipe.models.status import celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.values import Claim, NewDocument, PlannedStage, Stalled
@@ -216,7 +217,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 {
                     "docpipe_run": len(model.runs),
                     "docpipe_result_run": model.result_run,
-                    "celery_status": model.status,
+                    "celery_status": celery_status(model.status),
                     "initial_processing_status": model.status,
                     "celery_task_id": model.task_id,
                     "error_message": model.error,

@@ -220,8 +220,8 @@ class Model:
             self.end_cancelled(run)
         return Claim(REFUSED[answer])
 
-    def processing(self, run: ModelRun, stage: ModelStage, *, once: bool) -> None:
-        words = stage.plan.words
+    def processing(self, run: ModelRun, stage: ModelStage, claimant: Claimant, *, once: bool) -> None:
+        words, self.task_id = stage.plan.words, claimant.task_id
         if not once or self.status != words.processing:
             self.set_status(run, words.processing, words.graph_started)
 
@@ -263,7 +263,7 @@ class Model:
         answer = rules.claim(run.seen, run.seen_stage(stage), ready, claimant, self.now)
         if answer is Answer.TAKE:
             self.take(stage, claimant)
-            self.processing(run, stage, once=joins)
+            self.processing(run, stage, claimant, once=joins)
         return self.refuse(run, stage, answer, joins=joins)
 
     def heartbeat(self, run: ModelRun, name: str, token: int, lease_seconds: float) -> Heartbeat:
@@ -291,7 +291,6 @@ class Model:
         following = run.first_incomplete
         if following is not None:
             following.queued_at = self.now
-            self.set_status(run, following.plan.words.queued)
             return
         run.state, self.result_run = RunState.COMPLETED, run.number
         final = rules.final_status(warned=any(stage.warned for stage in run.stages))
@@ -359,8 +358,8 @@ class Model:
         if decision is Revive.POISON:
             self.fail_run(run, stage, rules.poison(f"Stage {name}", stage.attempt, stage.error_message))
             return Revival("poison")
-        if stage.position == 0 and stage.state is StageState.QUEUED and stage.queued_at is None:
-            self.task_id = task_id
+        self.task_id = task_id
+        if self.status != stage.plan.words.queued:
             self.set_status(run, stage.plan.words.queued)
         stage.queued_at = self.now
         return Revival("resume", name, self.priority)
@@ -423,7 +422,7 @@ class Model:
             pages.queued_at = pages.queued_at or self.now
             self.take(pages, claimant)
             self._mirror(run, pages.stage)
-            self.processing(run, stage, once=True)
+            self.processing(run, stage, claimant, once=True)
         return self.refuse(run, pages, answer)
 
     def heartbeat_range(self, run: ModelRun, token: int, lease_seconds: float) -> Heartbeat:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from docpipe.stores.port import Store
+from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.sqlite.store import SqliteStore
-from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Claim
 
 HOUR = 3600.0
@@ -148,24 +148,6 @@ def _earlier(time: str | None, by_hours: int) -> str | None:
     return None if time is None else (datetime.fromisoformat(time) - timedelta(hours=by_hours)).isoformat()
 
 
-class DirectStore(SupabaseStore):
-    """The store's moves as calls of the SQL functions on one connection, without the API between."""
-
-    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
-        super().__init__("http://127.0.0.1", "")
-        self._connected = connection
-
-    def _rpc(self, function: str, **arguments: Any) -> Any:
-        given = [
-            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments
-        ]
-        query = sql.SQL("select to_jsonb(public.{}({})) as answer").format(
-            sql.Identifier(f"docpipe_{function}"), sql.SQL(", ").join(given)
-        )
-        found = self._connected.execute(query, arguments).fetchone()
-        return found and found["answer"]
-
-
 _AT_ONCE = (
     "select jsonb_build_object("
     + ", ".join(
@@ -186,7 +168,7 @@ class PostgresSide(Side):
         self._db = psycopg.connect(
             dsn, autocommit=True, row_factory=dict_row, options="-c synchronous_commit=off"
         )
-        self.store = DirectStore(self._db)
+        self.store = PostgresStore(make_conninfo(dsn, options="-c synchronous_commit=off"))
 
     def read(self, document_uuid: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         found = self._db.execute(cast("Any", _AT_ONCE), {"document": document_uuid}).fetchone()
@@ -205,3 +187,4 @@ class PostgresSide(Side):
 
     def close(self) -> None:
         self._db.close()
+        self.store.close()

@@ -19,9 +19,10 @@ from docpipe.graph.linking import link_document
 from docpipe.graph.reader import Graphs
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
 from docpipe.models import Entity, Evidence, Mention, Ref, Relation, StageOutput
+from docpipe.stores.functions.calls import Query
+from docpipe.stores.functions.store import FunctionStore
 from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
-from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import ALL_PARTS
 from tests.contract.test_store import OUTPUTS, new, run_all, run_stage
 
@@ -72,9 +73,8 @@ def rows_of(store: Store, tables: tuple[str, ...] = TABLES) -> dict[str, list[tu
 def _table(store: Store, table: str) -> list[dict[str, Any]]:
     if isinstance(store, SqliteStore):
         return store._rows(f"select * from {table}")
-    assert isinstance(store, SupabaseStore)
-    found: Any = store.client.table(table).select("*").execute().data
-    return list(found)
+    assert isinstance(store, FunctionStore)
+    return list(store._select(Query(table, order="project_id")))
 
 
 def clusters(store: Store, project: str | None = "p") -> set[tuple[str, ...]]:

@@ -393,7 +393,7 @@ def test_the_joining_of_ranges_is_stalled_like_a_stage(store: Store, ref: Ref) -
         finish(store, ref, pages)
     assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "ocr", StageState.QUEUED)]
     assert store.revive(ref, grace_seconds=0.0, max_attempts=5, task_id="x") == Revival("resume", "ocr", 4)
-    assert store.status(ref.document_uuid).status == "ocr_processing"
+    assert store.status(ref.document_uuid).status == "ocr_queued"
 
 
 def test_a_cancelled_document_whose_range_was_lost_ends_as_cancelled(store: Store, ref: Ref) -> None:

@@ -19,12 +19,17 @@ from docpipe.models import (
     Edge,
     Entity,
     Evidence,
+    Fact,
+    Facts,
+    FactType,
     Failure,
+    Kind,
     Line,
     Mention,
     Merge,
     Method,
     Page,
+    PageBox,
     Ref,
     Relation,
     Role,
@@ -57,29 +62,41 @@ PAGES = (
         612.0,
         792.0,
         Method.TEXT,
-        (Line(0, 12, (72.0, 70.5, 200.0, 84.0), role=Role.HEADER),),
+        (Line(0, 12, (72.0, 70.5, 200.0, 84.0), role=Role.HEADER, words=(72.0, 100.0, 103.5, 200.0)),),
         "text layer",
     ),
     Page(2, 14, 32, 595.0, 842.0, Method.OCR, (Line(14, 32, None, 0.5),), "no text", 0.5, "scan.pdf"),
 )
-CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12]), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))
+BOX = (72.0, 70.5, 100.0, 84.0)
+PLACES = (PageBox(1, BOX), PageBox(2, (1.5, 2.0, 3.0, 4.25)))
+CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12], PLACES), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))
 MENTIONS = (
-    Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 70.5, 100.0, 84.0), 0.75, "spacy:x", 0, "a value"),
+    Mention(0, "Ann", "PERSON", 0, 3, 1, BOX, 0.75, "spacy:x", 0, "a value", (BOX, BOX)),
     Mention(1, "5 €", "MONEY", 28, 31, 2, None, 1.0, "pattern", 1),
 )
 ENTITIES = (
     Entity(0, "Ann", "PERSON", (0,), (Merge("part", 0.8, (0, 0)),)),
     Entity(1, "5 €", "MONEY", (1,)),
 )
-RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1), 0.5, "pays", 2),)
+RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1, PLACES), 0.5, "pays", 2),)
 EDGES = (Edge("PART_OF", "page:1", "document"), Edge("REFERS_TO", "mention:0", "entity:0"))
+FACTS = Facts(
+    Kind.INVOICE,
+    1,
+    "INVOICE 5",
+    Evidence(0, 12, 1, PLACES[:1]),
+    (
+        Fact(FactType.SIGNED_BY, "Ann", Evidence(0, 3, 1), 0.9, "Director", "a value", 0, 1),
+        Fact(FactType.NUMBERED, "5", Evidence(28, 31, 2), 0.75),
+    ),
+)
 FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
 
 OUTPUTS = {
     "ocr": StageOutput(text=TEXT, pages=PAGES, file_type="application/pdf", metadata={"title": "A — B"}),
     "chunk": StageOutput(chunks=CHUNKS),
     "entities": StageOutput(mentions=MENTIONS),
-    "graph": StageOutput(entities=ENTITIES, relations=RELATIONS, edges=EDGES),
+    "graph": StageOutput(entities=ENTITIES, relations=RELATIONS, edges=EDGES, facts=FACTS),
 }
 
 
@@ -259,13 +276,46 @@ def test_a_heartbeat_learns_that_the_lease_is_lost(store: Store, ref: Ref) -> No
 # --- finish ------------------------------------------------------------------------------------------
 
 
+def test_after_a_stage_complete_is_what_the_row_says_until_the_next_one_starts(
+    store: Store, ref: Ref
+) -> None:
+    said = []
+    for stage in BUILT_IN:
+        token = token_of(claim(store, ref, stage.name))
+        said.append(store.status(ref.document_uuid).status)
+        assert store.finish(ref, stage.name, token, OUTPUTS[stage.name])
+        said.append(store.status(ref.document_uuid).status)
+    steps = [word for stage in BUILT_IN for word in (stage.words.processing, stage.words.complete)]
+    assert said == [*steps[:-1], "completed"]
+
+
+def test_the_task_of_a_document_is_that_of_the_stage_that_runs(store: Store, ref: Ref) -> None:
+    store.queue(ref, "ocr", "task")
+    tasks = [store.status(ref.document_uuid).task_id]
+    for name, output in OUTPUTS.items():
+        answer = claim(store, ref, name, task_id=f"task.{name}")
+        tasks.append(store.status(ref.document_uuid).task_id)
+        store.finish(ref, name, token_of(answer), output)
+    assert tasks == ["task", "task.ocr", "task.chunk", "task.entities", "task.graph"]
+
+
+def test_a_stage_whose_message_is_published_again_waits_for_it(store: Store, ref: Ref) -> None:
+    run_stage(store, ref, "ocr")
+    claim(store, ref, "chunk", lease_seconds=0.0)
+    store.revive(ref, grace_seconds=0.0, max_attempts=5, task_id="again")
+    store.revive(ref, grace_seconds=0.0, max_attempts=5, task_id="and again")
+    status = store.status(ref.document_uuid)
+    assert (status.status, status.task_id) == ("text_queued", "and again")
+    assert words(store, ref)[-2:] == ["text_processing", "text_queued"]
+
+
 def test_statuses_move_forward_through_every_word(store: Store, ref: Ref) -> None:
     store.queue(ref, "ocr", "task")
     run_all(store, ref)
     status = store.status(ref.document_uuid)
-    expected = ["pending"]
+    expected = ["pending", "ocr_queued"]
     for stage in BUILT_IN:
-        expected += [stage.words.queued, stage.words.processing, stage.words.complete]
+        expected += [stage.words.processing, stage.words.complete]
     assert words(store, ref) == [*expected, "completed"]
     assert [graph for _, _, graph in status.history if graph] == [
         "text_processing_started",
@@ -285,7 +335,7 @@ def test_everything_that_was_found_is_read_back_exactly(store: Store, ref: Ref) 
     document = store.load(ref, ALL_PARTS)
     assert (document.text, document.pages, document.chunks) == (TEXT, PAGES, CHUNKS)
     assert (document.mentions, document.entities) == (MENTIONS, ENTITIES)
-    assert (document.relations, document.edges) == (RELATIONS, EDGES)
+    assert (document.relations, document.edges, document.facts) == (RELATIONS, EDGES, FACTS)
     assert document.metadata == {"case": "A-1", "nested": {"n": [1, None]}, "title": "A — B"}
     assert (document.file_type, document.status, document.warnings) == ("application/pdf", "completed", ())
 
@@ -366,7 +416,7 @@ def test_a_stage_of_the_hosts_own_keeps_its_words_and_what_it_returned(store: St
     run_stage(store, ref, "classify", StageOutput(extra={"kind": "contract", "n": [1]}))
     run_stage(store, ref, "chunk")
     assert store.load(ref, {Part.EXTRAS}).extras == {"classify": {"kind": "contract", "n": [1]}}
-    assert words(store, ref)[3:6] == ["classify_queued", "classify_processing", "classify_complete"]
+    assert words(store, ref)[3:5] == ["classify_processing", "classify_complete"]
 
 
 # --- retry and fail ----------------------------------------------------------------------------------
@@ -504,13 +554,13 @@ def test_a_document_that_was_never_published_is_stalled_after_the_grace(store: S
     assert (status.status, status.task_id) == ("ocr_queued", "revived")
 
 
-def test_a_lapsed_lease_is_revived_without_a_step_back(store: Store, ref: Ref) -> None:
+def test_a_lapsed_lease_is_revived_and_waits_for_its_message(store: Store, ref: Ref) -> None:
     run_stage(store, ref, "ocr")
     claim(store, ref, "chunk", lease_seconds=0.0)
     assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "chunk", StageState.RUNNING)]
     assert revive(store, ref) == Revival("resume", "chunk", 0)
     status = store.status(ref.document_uuid)
-    assert (status.status, status.stages[1].state) == ("text_processing", "running")
+    assert (status.status, status.stages[1].state) == ("text_queued", "running")
     assert claim(store, ref, "chunk").attempt == 2
 
 
@@ -545,7 +595,7 @@ def test_what_has_begun_is_taken_up_before_what_still_waits(store: Store, ref: R
 def test_a_later_stage_that_cannot_be_published_steps_not_back(store: Store, ref: Ref) -> None:
     run_stage(store, ref, "ocr")
     assert store.publish_failed(ref, "chunk", "no broker")
-    assert store.status(ref.document_uuid).status == "text_queued"
+    assert store.status(ref.document_uuid).status == "ocr_complete"
 
 
 def test_a_stage_that_never_ends_is_quarantined(store: Store, ref: Ref) -> None:

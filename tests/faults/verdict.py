@@ -16,7 +16,7 @@ TABLES = {
     Stage.OCR: ("docpipe_pages",),
     Stage.CHUNK: ("docpipe_chunks",),
     Stage.ENTITIES: ("docpipe_mentions",),
-    Stage.GRAPH: ("docpipe_entities", "docpipe_relations", "docpipe_edges"),
+    Stage.GRAPH: ("docpipe_entities", "docpipe_relations", "docpipe_edges", "docpipe_facts"),
 }
 _ONCE = {
     "source_documents": "document_uuid",

@@ -12,7 +12,7 @@ import psycopg
 from docpipe.models.status import is_final
 
 _LOOK_SECONDS = 0.2
-_QUERY = "select document_uuid, celery_status from source_documents"
+_QUERY = "select document_uuid, initial_processing_status from source_documents"
 
 
 class Watcher:

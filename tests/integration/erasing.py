@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from docpipe.execution.progress import RedisProgress
+from docpipe.execution.redis_progress import RedisProgress
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
 from docpipe.stores.sqlite.store import SqliteStore

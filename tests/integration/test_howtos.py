@@ -44,9 +44,12 @@ ROLL_BACK = ("Only the work in flight", "One step of the take-over", "Everything
 DOCUMENT = "6ab4b8f7-0000-4000-8000-000000000000"
 
 
+_STATUS = "docpipe_document_status(celery_status::text, initial_processing_status::text)"
+
+
 def statuses(dsn: str) -> dict[str, int]:
     """How many documents have each status."""
-    return dict(table(dsn, "select celery_status::text, count(*)::int from source_documents group by 1"))
+    return dict(table(dsn, f"select {_STATUS}, count(*)::int from source_documents group by 1"))
 
 
 # --- leaving the queue -----------------------------------------------------------------------------

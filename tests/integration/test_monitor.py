@@ -138,7 +138,7 @@ def test_500_documents_and_three_stopped_workers_are_counted_as_redis_and_postgr
     assert {
         queue: depth["waiting"] for queue, depth in found["queues"].items() if queue != "ocr"
     } == dict.fromkeys(("text", "entity", "graph"), 0)
-    by_status = "select celery_status, project_id, count(*) from source_documents group by 1, 2"
+    by_status = "select initial_processing_status, project_id, count(*) from source_documents group by 1, 2"
     dsn = supabase_env["SUPABASE_DB_URL"]
     assert {
         (each["status"], each["project_id"]): each["documents"] for each in found["statistics"]["documents"]

@@ -31,7 +31,7 @@ grant select on public."Team ""A"" members" to authenticated;
 MEMBERS = Members('Team "A" members', "User", "Project")
 READABLE = {
     "source_documents", "docpipe_pages", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
-    "docpipe_relations", "docpipe_edges", "docpipe_entity_names",
+    "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_entity_names",
 }  # fmt: skip
 ROWS = {
     "docpipe_pages": "(document_uuid, run, number, start_offset, end_offset, method) values (%s, 1, 1, 0, 1, 'text')",
@@ -43,6 +43,8 @@ ROWS = {
     "docpipe_relations": "(document_uuid, run, index, type, source, target, start_offset, end_offset, page, score)"
     " values (%s, 1, 0, 'X', 0, 0, 0, 1, 1, 1)",
     "docpipe_edges": "(document_uuid, run, index, type, source, target) values (%s, 1, 0, 'X', 'a', 'b')",
+    "docpipe_facts": "(document_uuid, run, index, type, role, text, start_offset, end_offset, page, score)"
+    " values (%s, 1, 0, 'KIND', '', '', 0, 1, 1, 1)",
 }
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -157,6 +158,11 @@ def test_a_database_of_an_earlier_docpipe_gets_the_present_schema_and_keeps_its_
     after = rows(earlier)
     for record in ("docpipe_migrations", "docpipe_undo"):  # where `apply` writes down what it did
         assert set(before.pop(record)) < set(after.pop(record))
+    done = re.compile(r'(?<="celery_status": )"completed(_with_warnings)?"')
+    before["source_documents"] = sorted(
+        done.sub('"graph_complete"', row) for row in before["source_documents"]
+    )
+    after["source_documents"].sort()
     assert after == before | {name: [] for name in after.keys() - before.keys()}
     assert takeover.apply(earlier) == []
 

@@ -82,7 +82,12 @@ class World:
     def status(self, label: str) -> str:
         uid = self.legacy.documents[label]
         return str(
-            value(self.dsn, "select celery_status from source_documents where document_uuid = %s", uid)
+            value(
+                self.dsn,
+                "select docpipe_document_status(celery_status::text, initial_processing_status::text)"
+                " from source_documents where document_uuid = %s",
+                uid,
+            )
         )
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:

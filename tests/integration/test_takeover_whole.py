@@ -54,7 +54,8 @@ def everything(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def statuses(dsn: str) -> dict[str, str]:
     """Each document's status."""
-    return dict(table(dsn, "select document_uuid, celery_status from source_documents"))
+    word = "docpipe_document_status(celery_status::text, initial_processing_status::text)"
+    return dict(table(dsn, f"select document_uuid, {word} from source_documents"))
 
 
 def whole(dsn: str) -> list[object]:

@@ -28,7 +28,7 @@ def test_every_line_of_a_worker_is_json_and_a_stage_s_lines_name_their_document(
     submission = pipeline.submit(b"Ann met Bob.", name="note.txt")
     with Workers(tmp_path, environment) as workers:
         worker = workers.start("ocr")
-        wait_until(lambda: submission.status().status == "text_queued", "the stage is complete")
+        wait_until(lambda: submission.status().status == "ocr_complete", "the stage is complete")
         wait_until(lambda: "stage_complete" in worker.log.read_text(), "it is said")
         told = lines(worker)  # before Celery writes, without its log, that it shuts down
     said = [line for line in told if line["event"] == "stage_complete"]

@@ -31,7 +31,7 @@ from tests.stack import Stack
 _CALM_SECONDS = 300.0
 _READERS = 4
 _TIMES = """
-select d.document_uuid, d.celery_status, extract(epoch from max(h.at) - min(h.at)),
+select d.document_uuid, d.initial_processing_status, extract(epoch from max(h.at) - min(h.at)),
        count(*) filter (where h.status = 'completed')
   from source_documents d join docpipe_history h using (document_uuid) group by 1, 2
 """

@@ -15,7 +15,7 @@ from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 
 KEYS = [
     "source", "document_uuid", "status", "error", "warnings", "text", "pages", "chunks", "mentions",
-    "entities", "relations",
+    "entities", "relations", "kind", "subject", "title", "facts",
 ]  # fmt: skip
 
 

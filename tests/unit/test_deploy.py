@@ -31,7 +31,7 @@ def settings(unit: Path) -> dict[str, str]:
 
 def has_only_known_options(arguments: list[str]) -> bool:
     """Whether the docpipe command that the first argument names knows the options of the others."""
-    command = cli.commands[arguments[0]]
+    command = cli.get_command(click.Context(cli), arguments[0])
     assert isinstance(command, click.Command)
     known = {option for parameter in command.params for option in parameter.opts} | CELERY_OPTIONS
     return {argument for argument in arguments if argument.startswith("-")} <= known

@@ -173,8 +173,9 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
 
 def _check_command(command: click.Command, arguments: list[str]) -> None:
     if isinstance(command, click.Group):
-        assert arguments[0] in command.commands
-        return _check_command(command.commands[arguments[0]], arguments[1:])
+        called = command.get_command(click.Context(command), arguments[0])
+        assert called is not None, f"{command.name} has no command {arguments[0]}"
+        return _check_command(called, arguments[1:])
     known = {name for parameter in command.params for name in parameter.opts}
     for argument in arguments:
         if argument.startswith("-"):
@@ -309,7 +310,10 @@ def test_the_celery_page_lists_the_attributes_of_the_tasks(tmp_path: Path) -> No
 
 
 def commands(group: click.Group, path: str = "docpipe") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
         else:

@@ -111,6 +111,10 @@ EXPORTED = {
             "count": 1,
         }
     ],
+    "kind": None,
+    "subject": None,
+    "title": "",
+    "facts": [],
 }
 
 
@@ -129,7 +133,7 @@ def test_a_failed_document_has_the_same_keys_with_nothing_in_them() -> None:
     error = errors.EncryptedDocumentError("note.pdf is protected by a password.", stage="ocr")
     exported = failed_json(error, "in/note.pdf", "6ab4b8f7", "error_ocr")
     assert exported.keys() == EXPORTED.keys()
-    assert {key: value for key, value in exported.items() if value not in ([], "")} == {
+    assert {key: value for key, value in exported.items() if value not in ([], "", None)} == {
         "source": "in/note.pdf",
         "document_uuid": "6ab4b8f7",
         "status": "error_ocr",

@@ -64,6 +64,48 @@ print([name for name in heavy.split() if name in sys.modules])
     assert python("-c", program).stdout == "ocr_queued\n[]\n"
 
 
+COMMAND = """
+import atexit, json, os, sys
+atexit.register(lambda: print(json.dumps(sorted(sys.modules))))
+from docpipe.cli import main
+sys.argv = ["docpipe", *{arguments!r}]
+main()
+"""
+SERVICES = "celery kombu redis supabase postgrest httpx psycopg structlog"
+LIBRARIES = "pymupdf numpy PIL lxml spacy onnxruntime openvino rapidocr cv2 babel phonenumbers"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--version"], f"pydantic rich {SERVICES} {LIBRARIES}"),
+        (["--help"], f"pydantic rich {SERVICES} {LIBRARIES}"),
+        (["status"], f"{SERVICES} {LIBRARIES}"),
+        (
+            ["run", "contract.pdf"],
+            f"{SERVICES} onnxruntime openvino rapidocr cv2 omegaconf requests typer jinja2",
+        ),
+        (["run", "notice_latin1.txt"], f"{SERVICES} onnxruntime openvino rapidocr cv2 pymupdf PIL"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_loads_only_what_it_needs(
+    python: Python, examples: Path, tmp_path: Path, arguments: list[str], unneeded: str
+) -> None:
+    files = [str(examples / each) if "." in each else each for each in arguments]
+    store = f"sqlite://{tmp_path / 'docpipe.db'}"
+    done = python("-c", COMMAND.format(arguments=files), DOCPIPE_ISOLATE="false", DOCPIPE_STORE=store)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert [name for name in unneeded.split() if name in loaded] == [], done.stderr
+
+
+def test_spacy_without_its_command_line_is_whole_all_the_same(python: Python) -> None:
+    program = "import docpipe.engines.ner.spacy, spacy, sys; print('spacy.cli' in sys.modules);"
+    program += "print(spacy.info(silent=True)['spacy_version'] == spacy.__version__);"
+    program += "from spacy.cli import info, convert; print(info.__module__)"
+    assert python("-c", program).stdout == "False\nTrue\nspacy.cli.info\n"
+
+
 @pytest.mark.parametrize("name", docpipe.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(docpipe, name) is not None

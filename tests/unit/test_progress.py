@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from docpipe.execution.progress import NoProgress, RedisProgress
+from docpipe.execution.progress import NoProgress
+from docpipe.execution.redis_progress import RedisProgress
 from tests.unit.conftest import NewPipeline
 
 if TYPE_CHECKING:

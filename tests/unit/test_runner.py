@@ -195,7 +195,7 @@ def test_a_process_that_is_told_to_exit_gives_its_stage_back(bench: Bench, told:
     assert bench.ledger.error.code == "worker_lost"
     assert (bench.status, bench.ledger.state) == ("ocr_processing", "retrying")
     bench.attempt(lambda job: StageOutput(text="x", pages=()))
-    assert bench.status == "text_queued"
+    assert bench.status == "ocr_complete"
 
 
 def test_a_stage_that_was_started_too_often_is_poison(bench: Bench) -> None:

@@ -94,6 +94,21 @@ def test_the_address_of_supabase_chooses_its_store(monkeypatch: pytest.MonkeyPat
     assert isinstance(read_settings().open_store(), SupabaseStore)
 
 
+def test_the_database_s_own_address_opens_the_postgres_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.stores.postgres.store import PostgresStore
+
+    monkeypatch.setenv("DOCPIPE_STORE", "postgres")
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
+    with pytest.raises(ConfigurationError, match="SUPABASE_DB_URL"):
+        read_settings().open_store()
+    monkeypatch.setenv("SUPABASE_DB_URL", "postgresql://ann:geheim@host:6543/postgres")
+    store = read_settings().open_store()
+    assert isinstance(store, PostgresStore)
+    assert store.fingerprint == "supabase:project.supabase.co"  # as for those who use its API
+    monkeypatch.delenv("SUPABASE_URL")
+    assert read_settings().open_store().fingerprint == "postgres:host:6543/postgres"
+
+
 def test_a_named_store_goes_before_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
     monkeypatch.setenv("DOCPIPE_STORE", f"sqlite://{tmp_path}/mine.db")

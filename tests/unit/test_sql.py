@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from docpipe.stores import ledger_rules
-from docpipe.stores.supabase.store import SCHEMA_VERSION
+from docpipe.stores.functions.store import SCHEMA_VERSION
 from docpipe.takeover.migrate import migrations
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
@@ -15,7 +15,7 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 
 HOMES = {
     "tables": [],
-    "documents": ["set_status", "register", "status", "select"],
+    "documents": ["set_status", "document_status", "register", "status", "select"],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
     "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
     "ranges": [
@@ -34,7 +34,7 @@ HOMES = {
     "statistics": ["statistics"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],
-    "access": [],
+    "access": ["grant_worker"],
 }  # fmt: skip
 """File, without stamp and prefix, to the functions that stand in it, without prefix; in their order."""
 
@@ -97,7 +97,7 @@ def test_the_last_two_files_are_the_version_and_the_access_to_everything_before(
 def test_the_version_is_the_stamp_of_its_file() -> None:
     said = re.findall(r"select '(\d{14})'", FILES["version"].statements)
     assert said == [FILES["version"].version], f"set it in {FILES['version'].file_name}"
-    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in the Supabase store"
+    assert said == [SCHEMA_VERSION], "set SCHEMA_VERSION in docpipe/stores/functions/store.py"
 
 
 def test_nothing_but_migrations_stands_in_their_folder() -> None:

@@ -35,7 +35,7 @@ def test_the_comment_on_celery_status_lists_exactly_the_words_in_use() -> None:
     words = [word for w in WORDS.values() for word in (w.queued, w.processing, w.complete)]
     errors = [w.error for w in WORDS.values()]
     assert _commented("source_documents.celery_status") == [
-        status.PENDING, *words, status.COMPLETED, status.COMPLETED_WITH_WARNINGS, status.CANCELLED, *errors
+        status.PENDING, *words, status.CANCELLED, *errors
     ]  # fmt: skip
 
 
@@ -78,6 +78,16 @@ def test_final_words_are_final(word: str) -> None:
 def test_words_on_the_way_are_not_final(stage: Stage) -> None:
     words = WORDS[stage]
     assert not any(map(status.is_final, (status.PENDING, words.queued, words.processing, words.complete)))
+
+
+@pytest.mark.parametrize("word", sorted(FINAL | ERRORS | {"pending", "graph_complete", "notify_complete"}))
+def test_a_status_is_read_out_of_the_two_columns_as_it_was_written(word: str) -> None:
+    assert status.document_status(status.celery_status(word), word) == word
+
+
+def test_a_document_of_another_system_has_its_status_in_celery_status_alone() -> None:
+    assert status.document_status("completed", "fully_processed") == "completed"
+    assert status.document_status("graph_complete", None) == "graph_complete"
 
 
 def test_a_stage_of_ones_own_gets_words_of_the_same_form() -> None:

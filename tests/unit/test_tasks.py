@@ -157,9 +157,9 @@ def test_the_status_moves_forward_only(new_eager: NewPipeline, note: Path) -> No
     assert _words(new_eager().submit(note)) == [
         "pending",
         *("ocr_queued", "ocr_processing", "ocr_complete"),
-        *("text_queued", "text_processing", "text_complete"),
-        *("entity_queued", "entity_processing", "entity_complete"),
-        *("graph_queued", "graph_processing", "graph_complete"),
+        *("text_processing", "text_complete"),
+        *("entity_processing", "entity_complete"),
+        *("graph_processing", "graph_complete"),
         "completed",
     ]
 

@@ -9,12 +9,15 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import docpipe
 from docpipe.cli import cli
-from docpipe.execution.logs import Visible, get_logger, new_formatter
+from docpipe.cli.usage import show_crash
+from docpipe.execution.log_lines import new_formatter
+from docpipe.execution.logs import Visible, get_logger
 from docpipe.models.visible import visible, visible_lines
 
 HOSTILE = "a\x1b[31m\x9b2J\nb\r\u202egpj\u2066\u2028.txt"
@@ -74,6 +77,53 @@ def test_a_hostile_name_that_does_not_exist_is_shown(tmp_path: Path, options: li
     told = CliRunner().invoke(cli, ["run", "--store", str(tmp_path / "db"), str(missing), *options])
     assert told.exit_code == 1
     assert _is_tame(told.output), ascii(told.output)
+
+
+def _commands(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, *names, name)
+        yield (*names, name)
+
+
+def _wrong_usages() -> Iterator[list[str]]:
+    """Of every command: a wrong name or option, and each option with a value it refuses. None runs."""
+    yield [HOSTILE]
+    for path in _commands(cli):
+        if path == ("worker",):  # whose options are Celery's
+            continue
+        yield [*path, f"--{HOSTILE}"]
+        command: click.Command = cli
+        for name in path:
+            assert isinstance(command, click.Group)
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            command = found
+        if all(each.nargs == 1 for each in command.params if isinstance(each, click.Argument)):
+            yield [*path, *[HOSTILE] * (len(command.params) + 1)]
+        refusing = (click.types.IntParamType, click.types.FloatParamType, click.Choice, click.DateTime)
+        for option in command.params:
+            if isinstance(option, click.Option) and isinstance(option.type, refusing):
+                yield [*path, option.opts[0], HOSTILE]
+
+
+@pytest.mark.parametrize("arguments", [*_wrong_usages()], ids=ascii)
+def test_wrong_usage_is_shown(arguments: list[str]) -> None:
+    told = CliRunner().invoke(cli, arguments, color=True)
+    assert told.exit_code == 2, ascii(told.output)
+    assert _is_tame(told.output), ascii(told.output)
+
+
+def test_a_crash_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError as error:
+        show_crash(type(error), error, error.__traceback__)
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback (most recent call last):\n")
+    assert _is_tame(told), ascii(told)
 
 
 def _printing(path: Path) -> Iterator[str]:

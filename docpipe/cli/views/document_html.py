@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from docpipe.cli.views.document_json import facts_json
 from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
 from docpipe.models.visible import visible
 
@@ -70,6 +71,7 @@ def _data(document: Document, status: DocumentStatus, images: Mapping[int, str])
             for each in document.entities
         ],
         "relations": [_relation(index, each) for index, each in enumerate(document.relations)],
+        **facts_json(document.facts),
         "stages": [_stage(stage) for stage in status.stages],
         "history": [(f"{at:%Y-%m-%d %H:%M:%S}", word) for at, word, _ in status.history],
     }
@@ -83,7 +85,6 @@ def _page(page: Page, image: str | None) -> dict[str, Any]:
         "width": page.width,
         "height": page.height,
         "image": image,
-        "lines": [(line.start, line.end, _rounded(line.box)) for line in page.lines],
     }
 
 
@@ -95,7 +96,7 @@ def _mention(mention: Mention) -> dict[str, Any]:
         "start": mention.start,
         "end": mention.end,
         "page": mention.page,
-        "box": _rounded(mention.box),
+        "boxes": [_rounded(box) for box in mention.boxes],
         "score": mention.score,
         "source": mention.source,
     }
@@ -110,6 +111,7 @@ def _relation(index: int, relation: Relation) -> dict[str, Any]:
         "start": relation.evidence.start,
         "end": relation.evidence.end,
         "page": relation.evidence.page,
+        "boxes": [(page, _rounded(box)) for page, box in relation.evidence.boxes],
         "score": relation.score,
     }
 
@@ -123,5 +125,5 @@ def _stage(stage: StageRun) -> dict[str, Any]:
     }
 
 
-def _rounded(box: Box | None) -> list[float] | None:
-    return None if box is None else [round(side, 1) for side in box]
+def _rounded(box: Box) -> list[float]:
+    return [round(side, 1) for side in box]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from docpipe.errors import DocpipeError
-from docpipe.models import Document, Mention, Page, Relation
+from docpipe.models import Box, Document, Evidence, Fact, Facts, Mention, Page, PageBox, Relation
 from docpipe.stages.text.reading_text import reading_text
 
 
@@ -27,6 +28,7 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
                 "end": chunk.end,
                 "page_from": chunk.page_from,
                 "page_to": chunk.page_to,
+                "boxes": _page_boxes(chunk.boxes),
                 "reading_text": reading_text(document.text[chunk.start : chunk.end]).text,
             }
             for chunk in document.chunks
@@ -42,6 +44,17 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
             for entity in document.entities
         ],
         "relations": [_relation(relation) for relation in document.relations],
+        **facts_json(document.facts),
+    }
+
+
+def facts_json(facts: Facts | None) -> dict[str, Any]:
+    """What the document is and says of itself; `kind` is null where nobody looked for it."""
+    return {
+        "kind": facts.kind.value if facts else None,
+        "subject": facts.subject if facts else None,
+        "title": facts.title if facts else "",
+        "facts": [_fact(fact) for fact in facts.items] if facts else [],
     }
 
 
@@ -52,7 +65,7 @@ def failed_json(error: DocpipeError, source: str, document_uuid: str | None, sta
         key: [] for key in ("warnings", "pages", "chunks", "mentions", "entities", "relations")
     }
     head = {"source": source, "document_uuid": document_uuid, "status": status, "error": failure}
-    return head | empty | {"text": ""}
+    return head | empty | {"text": ""} | facts_json(None)
 
 
 def _failure(document: Document) -> dict[str, Any]:
@@ -86,8 +99,22 @@ def _mention(mention: Mention) -> dict[str, Any]:
         "start": mention.start,
         "end": mention.end,
         "page": mention.page,
-        "bbox": None if mention.box is None else [round(side, 2) for side in mention.box],
+        "bbox": None if mention.box is None else _rounded(mention.box),
+        "boxes": [_rounded(box) for box in mention.boxes],
         "score": round(mention.score, 4),
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "type": fact.type.value,
+        "role": fact.role,
+        "text": fact.text,
+        "value": fact.value,
+        "entity": fact.entity,
+        "holder": fact.holder,
+        "evidence": _evidence(fact.evidence),
+        "score": round(fact.score, 4),
     }
 
 
@@ -96,8 +123,21 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "type": relation.type,
         "source": relation.source,
         "target": relation.target,
-        "evidence": asdict(relation.evidence),
+        "evidence": _evidence(relation.evidence),
         "score": relation.score,
         "verb": relation.verb,
         "count": relation.count,
     }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    boxes = _page_boxes(evidence.boxes)
+    return {"start": evidence.start, "end": evidence.end, "page": evidence.page, "boxes": boxes}
+
+
+def _page_boxes(boxes: Sequence[PageBox]) -> list[dict[str, Any]]:
+    return [{"page": page, "bbox": _rounded(box)} for page, box in boxes]
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(side, 2) for side in box]

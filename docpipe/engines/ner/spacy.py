@@ -16,6 +16,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
+from docpipe.engines.ner import spacy_import  # noqa: F401 - before spaCy
+
+# isort: split
 import spacy
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer, Tok2Vec
@@ -202,7 +205,7 @@ def _of_an_older_spacy() -> Iterator[None]:
 def _load(folder: Path) -> Language:
     try:
         with _of_an_older_spacy():
-            nlp = spacy.load(folder, exclude=_NOT_FOR_NAMES)
+            nlp = spacy.load(folder, exclude=[*_NOT_FOR_NAMES, *_not_needed(folder)])
     except (OSError, ValueError, ImportError) as error:
         raise ConfigurationError(f"The spaCy model in {folder} cannot be loaded: {error}") from error
     if not {"ner", "entity_ruler", "span_ruler"} & set(nlp.pipe_names):
@@ -211,6 +214,14 @@ def _load(folder: Path) -> Language:
         if isinstance(pipe, Tok2Vec) and not pipe.listening_components:
             nlp.remove_pipe(name)
     return nlp
+
+
+def _not_needed(folder: Path) -> list[str]:
+    """The words that vectors were trained on are not looked up by the statistical parts, which know hashes;
+    they are 150 MB and half of the time that loading takes. Rules may look words up.
+    """
+    parts = set(get_model_meta(folder).get("pipeline", ())) - set(_NOT_FOR_NAMES)
+    return ["strings"] if parts <= {"tok2vec", "ner"} else []
 
 
 def _read(nlp: Language, texts: Sequence[str]) -> Iterable[Doc]:

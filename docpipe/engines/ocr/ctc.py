@@ -93,7 +93,10 @@ def _words(found: Sequence[str], begins: NDArray[np.intp], ends: NDArray[np.intp
     for letter, first, last in zip(found, begins.tolist(), ends.tolist(), strict=True):
         if letter.strip():
             if not is_open:
-                words += [max(0.0, first + _SEEN_FIRST - half), 0.0]
+                begin = max(0.0, first + _SEEN_FIRST - half)
+                if words and begin < words[-1]:
+                    begin = words[-1] = (begin + words[-1]) / 2
+                words += [begin, 0.0]
             words[-1] = last + _SEEN_LAST + half
         is_open = bool(letter.strip()) and not letter.endswith(" ")
     return tuple(words)

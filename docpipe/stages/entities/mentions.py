@@ -15,16 +15,21 @@ from docpipe.models import Chunk, Mention, Page, StageOutput
 from docpipe.stages.entities.dates import dates_within
 from docpipe.stages.entities.gazetteer import Gazetteer
 from docpipe.stages.entities.names import NAMES, settled, tidied
+from docpipe.stages.entities.no_names import no_terms
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
 from docpipe.stages.text.places import around, locate
 from docpipe.stages.text.reading_text import Normal, normalised, reading_text
+from docpipe.stages.text.wording.terms import read_lengths
+from docpipe.stages.text.wording.terms_of_art import defined_parties, party_terms
+from docpipe.stages.text.wording.wording import read_wording
 
 PATTERN = "pattern"
 """`Mention.source` of what the exact recognisers found."""
 
 _TIMES = "times"
+_WORDING = "wording"
 
 GAZETTEER = "gazetteer"
 """`Mention.source` of names from the project's own list."""
@@ -79,7 +84,8 @@ def find_mentions(
     over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
 
     1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
-    2. a name of the gazetteer over all that is left,
+    2. a name of the gazetteer, and what the wording of an agreement shows to be its title, a party, its law
+       or its term (`read_wording`), over all that is left,
     3. a pattern for a value (DATE, MONEY) over the engine's values,
     4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
        that is `LeavesTimes` (`find_times`) give way to all of them.
@@ -100,8 +106,11 @@ def find_mentions(
     spans = _engine_spans(normal, engine, options.max_window)
     named = _named(text, spans, layout_breaks(text, pages), exact)
     known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
+    worded, terms = _worded(text) if options.patterns else ([], [])
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
-    found = _merged({PATTERN: exact, GAZETTEER: known, engine.name: named, _TIMES: times})
+    found = _merged(
+        {PATTERN: exact, GAZETTEER: known, _WORDING: worded, engine.name: named, _TIMES: [*times, *terms]}
+    )
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -116,7 +125,16 @@ def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[
     """The engine's spans as they are kept: parted, cut back and made one over the whole document."""
     pieces = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in pieces for piece in dates_within(text, span)]
-    return settled(text, tidied(text, _cut_back(text, whole, exact)))
+    return settled(text, no_terms(text, tidied(text, _cut_back(text, whole, exact))))
+
+
+def _worded(text: str) -> tuple[list[Span], list[Span]]:
+    """What an agreement's wording shows, and where it calls its parties by their terms or says how long."""
+    spans = [Span(said.start, said.end, said.label) for said in read_wording(text)]
+    if not spans:
+        return [], []
+    called = [Span(*place) for place in party_terms(text, defined_parties(text))]
+    return spans, [*called, *(Span(start, end, "DATE") for start, end in read_lengths(text))]
 
 
 def _reads_layout(engine: NerEngine) -> bool:
@@ -257,14 +275,15 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
             order = 4
         elif exact and span.label in EXACT:
             order = 0
-        elif source == GAZETTEER:
+        elif source in (GAZETTEER, _WORDING):
             order = 1
         else:
             order = 3 if not exact and span.label in _ENGINE_VALUES else 2
         return order, span.start - span.end, 0 if exact else 1
 
     kept = without_overlaps(list(sources), rank)
-    return [_Found(span, PATTERN if sources[span] == _TIMES else sources[span]) for span in kept]
+    own = (_TIMES, _WORDING)
+    return [_Found(span, PATTERN if sources[span] in own else sources[span]) for span in kept]
 
 
 def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:

@@ -32,18 +32,20 @@ _WORD_ENDS = re.compile(r"(?![\w&]|-\w)")
 
 _ROLE_WORDS = """
     a account accounting accounts administration affiliate affiliates agency agreement amendment
-    amendments amount an and annex appendix article bank banks bill board bond bonds borrower buyer by
-    chief city class client commission committee common companies company contract contractor
-    corporation council county court customer date declarations department derivatives description
-    director directors distribution employee employer except executive exhibit financial for form fund
-    funds government guarantor holder holders in index information insured insurer invoice issuer item
-    landlord lender lenders licensee licensor management market markets media no note notes number of
-    office officer on or participant participants parties party payment plan plans portfolio portfolios
-    preferred price principal prospectus purchaser q1 q2 q3 q4 quantity reference registrant report
-    rollover rt s schedule section sections securities seller series share shareholder shareholders
-    shares state statement statements stock stockholder stockholders stocks subsidiaries subsidiary
-    subtotal supplement supplier tax tenant the to total trust trustee trustees trusts underwriter unit
-    vat vendor
+    amendments amount an and annex appendix article attn bank banks bill board bond bonds borrower buyer
+    by chief city class client commission committee common companies company contract contractor
+    corporation council counterparty county court customer date declarations department derivatives
+    description director directors discloser disclosing distribution employee employer esq except
+    executive exhibit facsimile financial for form fund funds government guarantor holder holders in
+    index information insured insurer invoice issuer item landlord lender lenders licensee licensor
+    management market markets media name no note notes now number of office officer on or participant
+    participants parties party payment plan plans portfolio portfolios preferred price principal print
+    prospectus purchaser q1 q2 q3 q4 quantity receiving recipient recital recitals reference registrant
+    report representative representatives rollover rt s schedule section sections securities seller
+    series severability share shareholder shareholders shares state statement statements stock
+    stockholder stockholders stocks subsidiaries subsidiary subtotal supplement supplier tax tenant the
+    therefore title to total trust trustee trustees trusts underwriter unit vat vendor whereas whereof
+    witness witnesseth
 """
 _ROLES = frozenset(_ROLE_WORDS.split())
 """Words of contracts, filings and forms; nothing that consists of them is a name."""

@@ -16,6 +16,7 @@ import phonenumbers
 
 from docpipe.stages.entities import cldr
 from docpipe.stages.entities.cldr import folded
+from docpipe.stages.text.wording.terms import length_of_time
 
 _One = TypeVar("_One")
 
@@ -53,8 +54,8 @@ _PERCENT = re.compile(rf"([-−]?\d[\d.,'’{GAPS}]{{0,26}}?)\s?(?:%|per ?cent\b
 def value_of(label: str, text: str) -> str | None:
     """The value of a mention of this label in its normal form; None where the words leave it open.
 
-    DATE by `iso_date`, MONEY by `amount`, PERCENT by `percentage`; PHONE, IBAN, VAT_NUMBER, EMAIL and the
-    numbers of cases, contracts and invoices without what only makes them easier to read.
+    DATE by `iso_date` or `length_of_time`, MONEY by `amount`, PERCENT by `percentage`; PHONE, IBAN, EMAIL,
+    VAT_NUMBER and the numbers of cases, contracts and invoices without what only makes them easier to read.
     """
     form = _FORMS.get(label)
     return form(" ".join(text.split())) if form else None
@@ -151,8 +152,12 @@ def letters_and_digits(text: str) -> str:
     return compact[:12] if re.match(r"CHE\d{9}", compact) else compact
 
 
+def _date_or_length(text: str) -> str | None:
+    return iso_date(text) or length_of_time(text)
+
+
 _FORMS: dict[str, Callable[[str], str | None]] = {
-    "DATE": iso_date,
+    "DATE": _date_or_length,
     "MONEY": amount,
     "PERCENT": percentage,
     "PHONE": telephone,

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from docpipe.models import Mention
+from docpipe.stages.text.wording.terms_of_art import defined_parties, party_terms
 
 _BRACKET = re.compile(r"\s*+\(\s*+(?:the\s++|or\s++|hereinafter\s++(?:called\s++|the\s++)?)?[\"“”'‘’«]?\s*+")
 _CLOSED = re.compile(r"\s*+[\"“”'‘’»]?+\s*+[),;:]")
@@ -40,6 +41,17 @@ def find_aliases(text: str, mentions: Sequence[Mention]) -> Iterator[Alias]:
             between, after = text[one.end : other.start], text[other.end : other.end + 4]
             if rule := _rule(one.text, between, other.text, after):
                 yield Alias(one.index, other.index, *rule)
+
+
+def find_terms(text: str, mentions: Sequence[Mention]) -> Iterator[Alias]:
+    """The parties of an agreement and what it calls them, the first mention of either: the rule `called`."""
+    starts = {mention.start: mention for mention in reversed(mentions)}
+    for party in defined_parties(text):
+        named = starts.get(party.start)
+        terms = (starts.get(start) for start, _, _ in party_terms(text, [party]))
+        called = next((each for each in terms if each and each.label == party.label), None)
+        if named and called and named.label == called.label and called.text != named.text:
+            yield Alias(named.index, called.index, "called", 0.97)
 
 
 def abbreviates(short: str, full: str) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from docpipe.errors import InconsistentGraphError
-from docpipe.models import Chunk, Edge, Entity, Mention, Page, Relation, StageOutput
+from docpipe.models import Chunk, Edge, Entity, Evidence, Facts, Mention, Page, Relation, StageOutput
+from docpipe.stages.graph.facts.facts import find_facts, joined
 from docpipe.stages.graph.relations import RelationOptions, find_relations
 from docpipe.stages.graph.resolution import resolve
+from docpipe.stages.text.places import boxes_of
 
 PART_OF = "PART_OF"
 """From a page or a chunk to the document."""
@@ -45,21 +47,39 @@ def build_graph(
 ) -> StageOutput:
     """Gather the mentions into entities, relate these, and tie everything to the document.
 
-    Gives `entities`, `relations` (typed, with evidence) and `edges` (PART_OF, NEXT, MENTIONS,
-    REFERS_TO), checked by `check_graph`. Time and memory are linear in the document, except for sorting.
+    Gives `entities`, `facts` (what the document is and says of itself), `relations` (typed, with
+    evidence) and `edges` (PART_OF, NEXT, MENTIONS, REFERS_TO), checked by `check_graph`. Time and
+    memory are linear in the document, except for sorting.
 
     Raises:
         InconsistentGraphError: the pages, chunks and mentions do not fit each other; names the nodes.
     """
     entities = resolve(mentions, text)
-    relations = find_relations(text, pages, mentions, entities, options.relations)
+    facts = find_facts(text, pages, mentions, entities)
+    said = find_relations(text, pages, mentions, entities, options.relations)
+    relations = tuple(
+        replace(each, evidence=_placed(each.evidence, text, pages))
+        for each in joined(said, facts, mentions, entities)
+    )
+    facts = _with_places(facts, text, pages)
     edges = tuple(structural_edges(pages, chunks, mentions, entities))
-    faults = check_graph(text, pages, chunks, mentions, entities, relations, edges)
+    faults = check_graph(text, pages, chunks, mentions, entities, relations, edges, facts.subject)
     if faults:
         raise InconsistentGraphError(
             f"The graph is inconsistent in {len(faults)} places: {'; '.join(faults[:5])}."
         )
-    return StageOutput(entities=entities, relations=relations, edges=edges)
+    return StageOutput(entities=entities, relations=relations, edges=edges, facts=facts)
+
+
+def _with_places(facts: Facts, text: str, pages: Sequence[Page]) -> Facts:
+    items = tuple(replace(fact, evidence=_placed(fact.evidence, text, pages)) for fact in facts.items)
+    title = None if facts.evidence is None else _placed(facts.evidence, text, pages)
+    return replace(facts, evidence=title, items=items)
+
+
+def _placed(evidence: Evidence, text: str, pages: Sequence[Page]) -> Evidence:
+    """With its boxes, which only evidence that is kept needs."""
+    return replace(evidence, boxes=boxes_of(text, pages, evidence.start, evidence.end))
 
 
 def structural_edges(
@@ -87,17 +107,19 @@ def check_graph(
     entities: Sequence[Entity],
     relations: Sequence[Relation],
     edges: Sequence[Edge],
+    subject: int | None = None,
 ) -> list[str]:
     """What is inconsistent in a document's graph, one sentence each; empty when all is well.
 
     Every page and chunk is PART_OF the document, the NEXT chain is unbroken, every mention reads as
     the text does, starts in its one chunk and refers to one entity, both ends of every edge exist,
-    and the evidence of a relation spans a mention of either entity.
+    and the evidence of a relation spans a mention of either entity; the entity that the document itself is
+    (`subject`) need not be named there.
     """
     return [
         *_wrong_places(text, chunks, mentions),
         *_wrong_edges(pages, chunks, mentions, entities, edges),
-        *_wrong_relations(mentions, entities, relations),
+        *_wrong_relations(mentions, entities, relations, subject),
     ]
 
 
@@ -148,7 +170,10 @@ def _nodes(
 
 
 def _wrong_relations(
-    mentions: Sequence[Mention], entities: Sequence[Entity], relations: Sequence[Relation]
+    mentions: Sequence[Mention],
+    entities: Sequence[Entity],
+    relations: Sequence[Relation],
+    subject: int | None,
 ) -> Iterator[str]:
     places: dict[int, list[tuple[int, int]]] = defaultdict(list)
     span_of = {mention.index: (mention.start, mention.end) for mention in mentions}
@@ -156,7 +181,7 @@ def _wrong_relations(
         places[entity.index] = sorted(span_of[index] for index in entity.mentions if index in span_of)
     for relation in relations:
         for end in (relation.source, relation.target):
-            if not _holds(relation.evidence.start, relation.evidence.end, places[end]):
+            if end != subject and not _holds(relation.evidence.start, relation.evidence.end, places[end]):
                 yield f"the evidence of {relation.type} does not mention entity:{end}"
 
 

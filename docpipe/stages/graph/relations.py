@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from docpipe.models import Entity, Evidence, Mention, Page, Relation
 from docpipe.stages.graph.relation_rules import PAPERS, Context, Rule, may_relate, relate
-from docpipe.stages.text.places import boxes_of, page_at
+from docpipe.stages.text.places import page_at
 
 CO_OCCURS = "CO_OCCURS"
 """Two entities in one sentence, which says nothing else; only on request."""
@@ -96,13 +96,7 @@ def find_relations(
         known = best.get(key)
         chosen = min((known, found), key=_worse) if known else found
         best[key] = replace(chosen, count=known.count + 1 if known else 1)
-    ordered_by_place = sorted(best.values(), key=lambda r: (r.evidence.start, r.evidence.end, r.type))
-    return tuple(replace(each, evidence=_placed(each.evidence, text, pages)) for each in ordered_by_place)
-
-
-def _placed(evidence: Evidence, text: str, pages: Sequence[Page]) -> Evidence:
-    """With its boxes: only those that are kept need them."""
-    return replace(evidence, boxes=boxes_of(text, pages, evidence.start, evidence.end))
+    return tuple(sorted(best.values(), key=lambda r: (r.evidence.start, r.evidence.end, r.type)))
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:

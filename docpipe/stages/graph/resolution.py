@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from docpipe.models import Entity, Mention, Merge
-from docpipe.stages.graph.aliases import find_aliases
+from docpipe.stages.graph.aliases import Alias, find_aliases, find_terms
 from docpipe.stages.graph.spellings import (
     FORM,
     LITERAL,
@@ -59,21 +59,25 @@ def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
     """The things that `mentions` name: every mention belongs to exactly one entity.
 
     Two mentions are one entity when their labels agree and, in this order: they differ in form only
-    (`form`); `text`, into which the mentions point, calls them one (`defined`, `known as`); they differ
+    (`form`); `text`, into which the mentions point, calls them one (`called`: a party by its term; `defined`,
+    `known as`); they differ
     by what bad print confuses (`ocr`) or a few characters (`spelling`); a short name can stand for one
     fuller name only, by its letters (`acronym`), given names (`initials`) or words (`part`). Values
     (dates, amounts, addresses, numbers) are one only when their normal form (`Mention.value`) is the same,
     and those without one when they read the same.
 
     Entities come in the order of their first mention; an entity is named by its fullest, then most
-    frequent spelling, and keeps why its spellings are one in `merges`, with the first mention of each.
-    Neither depends on the order of the mentions given. The time is that of sorting, times a constant.
+    frequent spelling that is no term, and keeps why its spellings are one in `merges`, with the first
+    mention of each. Neither depends on the order of the mentions given. The time is that of sorting, times a
+    constant.
     """
     ordered = sorted(mentions, key=lambda mention: (mention.start, mention.index))
     name_of = {mention.index: _name(mention) for mention in ordered}
     names, merges = _by_key(name_of)
     sets = _Sets(sorted(set(names.values()), key=_order))
-    for link in _joined(text, ordered, name_of, names, sets):
+    terms = list(find_terms(text, [mention for mention in ordered if mention.label not in LITERAL]))
+    called = {name_of[alias.other] for alias in terms}
+    for link in _joined(text, ordered, name_of, names, sets, terms):
         merges.append(link)
     groups: dict[Name, list[Mention]] = defaultdict(list)
     for mention in ordered:
@@ -85,7 +89,7 @@ def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
         merge = Merge(link.decision.rule, link.decision.score, (pair[0], pair[1]))
         evidence[sets.root(names[link.one])].append(merge)
     return tuple(
-        _entity(index, group, sorted(evidence[root], key=lambda merge: (merge.mentions, merge.rule)))
+        _entity(index, group, sorted(evidence[root], key=lambda merge: (merge.mentions, merge.rule)), called)
         for index, (root, group) in enumerate(groups.items())
     )
 
@@ -114,15 +118,22 @@ def _by_key(name_of: dict[int, Name]) -> tuple[dict[Name, Name], list[_Link]]:
 
 
 def _joined(
-    text: str, mentions: Sequence[Mention], name_of: dict[int, Name], names: dict[Name, Name], sets: _Sets
+    text: str,
+    mentions: Sequence[Mention],
+    name_of: dict[int, Name],
+    names: dict[Name, Name],
+    sets: _Sets,
+    terms: Sequence[Alias],
 ) -> Iterator[_Link]:
     """Join the names in `sets`; gives the links that did it, a spanning tree of every set."""
     comparable = [name for name in dict.fromkeys(names.values()) if name.label not in LITERAL]
     comparable.sort(key=_order)
     said = [
         _Link(name_of[alias.one], name_of[alias.other], Decision(alias.rule, alias.score))
-        for alias in find_aliases(text, [m for m in mentions if m.label not in LITERAL])
+        for alias in [*terms, *find_aliases(text, [m for m in mentions if m.label not in LITERAL])]
     ]
+    called = {names[name_of[alias.other]] for alias in terms}  # a term is no short form of other names
+    comparable = [name for name in comparable if name not in called]
     for link in [*said, *_neighbours(comparable)]:
         if sets.join(names[link.one], names[link.other]):
             yield link
@@ -178,12 +189,14 @@ def _only_hosts(hosts: _Hosts, sets: _Sets) -> list[_Link]:
     ]
 
 
-def _entity(index: int, mentions: Sequence[Mention], merges: Sequence[Merge]) -> Entity:
+def _entity(
+    index: int, mentions: Sequence[Mention], merges: Sequence[Merge], called: Collection[Name]
+) -> Entity:
     names = Counter(map(_name, mentions))
 
     def fullness(name: Name) -> tuple[int, int, bool, int, str]:
         return -len(name.words), -names[name], name.surface.isupper(), len(name.surface), name.surface
 
-    chief = min(names, key=fullness)
+    chief = min([name for name in names if name not in called] or names, key=fullness)
     indices = tuple(mention.index for mention in mentions)
     return Entity(index, chief.surface, chief.label, indices, tuple(merges))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from docpipe.engines.ports import FindsLines, OcrEngine, RecognisedLine
+from docpipe.engines.ports import FindsLines, OcrEngine, RecognisedLine, WhenNeeded
 from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
 from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
@@ -122,7 +122,7 @@ class _Assembly:
 def read_document(
     reader: Reader,
     *,
-    engine: OcrEngine,
+    engine: OcrEngine | WhenNeeded,
     options: OcrOptions | None = None,
     on_page: Callable[[int], None] | None = None,
 ) -> StageOutput:
@@ -148,7 +148,7 @@ def read_pages(
     reader: PagedReader,
     pages: PageRange,
     *,
-    engine: OcrEngine,
+    engine: OcrEngine | WhenNeeded,
     options: OcrOptions | None = None,
     on_page: Callable[[int], None] | None = None,
 ) -> StageOutput:
@@ -165,7 +165,7 @@ def read_pages(
 def _read_all(
     document: _Assembly,
     pages: Iterable[RawPage],
-    engine: OcrEngine,
+    engine: OcrEngine | WhenNeeded,
     options: OcrOptions | None,
     on_page: Callable[[int], None] | None,
 ) -> None:
@@ -198,7 +198,7 @@ def _why_empty(reader: Reader, document: _Assembly) -> PermanentError:
 # --- one page ---------------------------------------------------------------------------------
 
 
-def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions) -> _Read:
+def _read_page(raw: RawPage, number: int, engine: OcrEngine | WhenNeeded, options: OcrOptions) -> _Read:
     method, reason = choose_method(raw, options)
     if method is Method.TEXT or raw.image is None:
         return _Read(method, reason, _layer_in_order(raw, raw.lines))
@@ -207,6 +207,8 @@ def _read_page(raw: RawPage, number: int, engine: OcrEngine, options: OcrOptions
         if _is_blank(image.pixels):
             doubts = _layer_doubts(raw, number, options)
             return _kept(raw, number, Method.TEXT, f"{reason}; the page is blank", doubts)
+        if isinstance(engine, WhenNeeded):
+            engine = engine.load()
         seen = _recognise(image, engine)
         if (dpi := _closer(seen, options.dpi)) > options.dpi:
             larger = raw.image(dpi)

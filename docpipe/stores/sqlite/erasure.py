@@ -23,7 +23,7 @@ _OF_A_DOCUMENT = {
         (
             "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history", "docpipe_pages",
             "docpipe_chunks", "docpipe_mentions", "docpipe_entities", "docpipe_relations", "docpipe_edges",
-            "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures",
+            "docpipe_facts", "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures",
         ),
         "document_uuid",
     ),

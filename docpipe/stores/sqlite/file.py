@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.models.status import document_status
 from docpipe.stores import rows
 from docpipe.stores.private_files import make_private_file, make_private_folder
 from docpipe.stores.sqlite import ledger
@@ -33,8 +34,10 @@ def _schema() -> str:
 _ADDED = {
     "docpipe_runs": {"source_copied": "integer"},
     "docpipe_entities": {"merges": "text"},
-    "docpipe_mentions": {"value": "text"},
-    "docpipe_relations": {"verb": "text", "count": "integer"},
+    "docpipe_chunks": {"boxes": "text"},
+    "docpipe_mentions": {"value": "text", "boxes": "text"},
+    "docpipe_relations": {"verb": "text", "count": "integer", "boxes": "text"},
+    "docpipe_facts": {"boxes": "text"},
 }
 """Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
 
@@ -131,6 +134,7 @@ class SqliteFile:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
+    connection.create_function("document_status", 2, document_status, deterministic=True)
     _keep_a_log(connection)
     connection.execute("pragma synchronous = normal")
     connection.execute("pragma foreign_keys = on")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from docpipe.models import Failure, Ref
-from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
+from docpipe.models.status import CANCELLED, PENDING, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
@@ -23,6 +23,7 @@ JSON_COLUMNS = {
     "lines",
     "makes",
     "box",
+    "boxes",
     "mentions",
     "merges",
     "words",
@@ -123,7 +124,7 @@ def set_status(
     changed = db.execute(
         "update source_documents set celery_status = ?, initial_processing_status = ?, error_message = ?,"
         " updated_at = ? where document_uuid = ? and docpipe_run = ?",
-        (status, status, error, now(), ref.document_uuid, ref.run),
+        (celery_status(status), status, error, now(), ref.document_uuid, ref.run),
     )
     if changed.rowcount == 0:
         return
@@ -139,6 +140,14 @@ def set_status(
     db.execute(
         "insert into docpipe_history (document_uuid, run, status, graph_status, at) values (?, ?, ?, ?, ?)",
         (ref.document_uuid, ref.run, status, graph_status, now()),
+    )
+
+
+def set_task(db: sqlite3.Connection, ref: Ref, task_id: str | None) -> None:
+    """The Celery task of the stage that runs or waits."""
+    db.execute(
+        "update source_documents set celery_task_id = ? where document_uuid = ? and docpipe_run = ?",
+        (task_id or None, ref.document_uuid, ref.run),
     )
 
 
@@ -186,13 +195,21 @@ def next_token(db: sqlite3.Connection) -> int:
     return token
 
 
-def set_processing(db: sqlite3.Connection, ref: Ref, stage: rows.Row, *, once: bool) -> None:
+def set_processing(
+    db: sqlite3.Connection, ref: Ref, stage: rows.Row, claimant: rules.Claimant, *, once: bool
+) -> None:
     """`*_processing` for an attempt of the stage; with `once` only where that is not the status already."""
-    word, keys = stage["words"]["processing"], (ref.document_uuid, ref.run)
-    known = "select celery_status from source_documents where document_uuid = ? and docpipe_run = ?"
-    found = db.execute(known, keys).fetchone()
-    if not once or found is None or found[0] != word:
+    set_task(db, ref, claimant.task_id)
+    word = stage["words"]["processing"]
+    if not once or not is_said(db, ref, word):
         set_status(db, ref, word, stage["words"]["graph_started"])
+
+
+def is_said(db: sqlite3.Connection, ref: Ref, word: str) -> bool:
+    """Whether the word is the document's status already."""
+    known = "select celery_status from source_documents where document_uuid = ? and docpipe_run = ?"
+    found = db.execute(known, (ref.document_uuid, ref.run)).fetchone()
+    return found is not None and found[0] == word
 
 
 def see(db: sqlite3.Connection, ref: Ref, stage: str | None) -> Seen:
@@ -310,11 +327,10 @@ def insert_plan(db: sqlite3.Connection, ref: Ref, stages: Sequence[PlannedStage]
 
 
 def move_on(db: sqlite3.Connection, ref: Ref) -> None:
-    """The next stage is queued; after the last one the run is over."""
+    """The next stage's message follows at once; after the last one the run is over."""
     following = first_incomplete(db, ref)
     if following:
         update_stage(db, ref, following["stage"], queued_at=now())
-        set_status(db, ref, following["words"]["queued"])
         return
     warned = db.execute(
         "select 1 from stage_runs where document_uuid = ? and run = ? and warnings <> '[]'",
@@ -367,8 +383,9 @@ def fail(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure) -> N
 # --- choosing ----------------------------------------------------------------------------------------
 
 _SELECT = """
-select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
-       d.project_id, d.error_message, s.stage, s.error_code, d.updated_at
+select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
+       document_status(d.celery_status, d.initial_processing_status) as status, d.project_id,
+       d.error_message, s.stage, s.error_code, d.updated_at
   from source_documents d
   left join stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
    and s.position = (select min(o.position) from stage_runs o where o.document_uuid = d.document_uuid
@@ -376,7 +393,8 @@ select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.ce
  where true
 """
 _CONDITIONS = {
-    "status": "d.celery_status in (select value from json_each(?))",
+    "status": "document_status(d.celery_status, d.initial_processing_status)"
+    " in (select value from json_each(?))",
     "error_code": "s.error_code = ?",
     "stage": "s.stage = ?",
     "project_id": "d.project_id = ?",

@@ -73,7 +73,7 @@ class SqliteRanges:
             times = {"started_at": ledger.now(), "finished_at": None}
             _update(db, ref, first_page, changes | times | {"queued_at": raw["queued_at"] or ledger.now()})
             _mirror(db, ref, raw["stage"])
-            _say_processing(db, ref, raw["stage"], claimant.worker)
+            _say_processing(db, ref, raw["stage"], claimant)
             return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], last_page=raw["last_page"])
 
     def heartbeat(self, ref: Ref, token: int, lease_seconds: float) -> Heartbeat:
@@ -227,11 +227,11 @@ def _see(db: sqlite3.Connection, ref: Ref, column: str, value: int) -> tuple[led
     return ledger.Seen(stage.run, ledger.row_of(raw), raw), stage.row
 
 
-def _say_processing(db: sqlite3.Connection, ref: Ref, stage: str, worker: str) -> None:
-    ledger.update_stage(db, ref, stage, worker=worker)
+def _say_processing(db: sqlite3.Connection, ref: Ref, stage: str, claimant: Claimant) -> None:
+    ledger.update_stage(db, ref, stage, worker=claimant.worker)
     row = ledger.stage_row(db, ref, stage)
     assert row is not None
-    ledger.set_processing(db, ref, row, once=True)
+    ledger.set_processing(db, ref, row, claimant, once=True)
 
 
 def _mirror(db: sqlite3.Connection, ref: Ref, stage: str) -> None:

@@ -70,19 +70,12 @@ def revive(
         ledger.fail(db, ref, raw, rules.poison(subject, raw["attempt"], raw["error_message"]))
         return Revival("poison")
     ledger.update_stage(db, ref, raw["stage"], queued_at=ledger.now())
-    if raw["position"] == 0 and raw["state"] == "queued" and raw["queued_at"] is None:
-        set_task(db, ref, task_id)
+    ledger.set_task(db, ref, task_id)
+    if not ledger.is_said(db, ref, raw["words"]["queued"]):
         ledger.set_status(db, ref, raw["words"]["queued"])
     run = ledger.run_row(db, ref)
     assert run is not None
     return Revival("resume", raw["stage"], run["priority"])
-
-
-def set_task(db: sqlite3.Connection, ref: Ref, task_id: str | None) -> None:
-    db.execute(
-        "update source_documents set celery_task_id = ? where document_uuid = ? and docpipe_run = ?",
-        (task_id, ref.document_uuid, ref.run),
-    )
 
 
 def newest_run(db: sqlite3.Connection, document_uuid: str) -> tuple[Ref, rows.Row | None]:
@@ -113,7 +106,7 @@ def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Res
     row = ledger.first_incomplete(db, ref)
     assert row is not None
     ledger.update_stage(db, ref, row["stage"], queued_at=ledger.now(), task_id=task_id)
-    set_task(db, ref, task_id)
+    ledger.set_task(db, ref, task_id)
     ledger.set_status(db, ref, row["words"]["queued"])
     return Resumption(ref, row["stage"], priority)
 
@@ -153,7 +146,7 @@ def reprocess(
     db.execute(
         "update source_documents set docpipe_run = ? where document_uuid = ?", (ref.run, document_uuid)
     )
-    set_task(db, ref, None)
+    ledger.set_task(db, ref, None)
     ledger.set_status(db, ref, PENDING)
     return Resumption(ref, stages[len(kept)].name, old["priority"])
 

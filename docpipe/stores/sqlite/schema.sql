@@ -148,6 +148,7 @@ create table if not exists docpipe_chunks (
     page_from integer not null,
     page_to integer not null,
     text text not null,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -166,6 +167,7 @@ create table if not exists docpipe_mentions (
     source text not null,
     chunk integer not null,
     value text,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -195,6 +197,7 @@ create table if not exists docpipe_relations (
     score real not null,
     verb text,
     count integer,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -206,6 +209,25 @@ create table if not exists docpipe_edges (
     type text not null,
     source text not null,
     target text not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
+create table if not exists docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    type text not null,
+    role text not null,
+    text text not null,
+    value text,
+    entity integer,
+    holder integer,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    score real not null,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );

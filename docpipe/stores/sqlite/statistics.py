@@ -10,7 +10,7 @@ from docpipe.stores import rows
 from docpipe.stores.sqlite.ledger import now
 
 _DOCUMENTS = """
-select celery_status as status, project_id, count(*) as documents
+select document_status(celery_status, initial_processing_status) as status, project_id, count(*) as documents
   from source_documents group by 1, 2 order by 1, 2
 """
 

@@ -6,13 +6,14 @@ Each move is one `BEGIN IMMEDIATE` transaction; several processes may share the 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import PENDING
+from docpipe.models.status import PENDING, document_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
@@ -59,7 +60,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             ).fetchone()
             if known and not document.reprocess:
                 ref = Ref(known["document_uuid"], known["docpipe_run"])
-                return Registered(ref, False, known["celery_status"], known["celery_task_id"])
+                return Registered(ref, False, _status_of(known), known["celery_task_id"])
             if known:
                 ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
                 recovery.supersede(db, ref.document_uuid)
@@ -76,7 +77,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
                 return False
             ledger.update_stage(db, ref, stage, queued_at=ledger.now(), task_id=task_id)
-            recovery.set_task(db, ref, task_id)
+            ledger.set_task(db, ref, task_id)
             ledger.set_status(db, ref, seen.raw["words"]["queued"])
             return True
 
@@ -105,7 +106,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             if not joins or seen.raw["started_at"] is None:
                 changes["started_at"] = ledger.now()
             ledger.update_stage(db, ref, stage, **changes)
-            ledger.set_processing(db, ref, seen.raw, once=joins)
+            ledger.set_processing(db, ref, seen.raw, claimant, once=joins)
             return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
@@ -258,7 +259,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
         return Document(
             document_uuid=ref.document_uuid,
             run=ref.run,
-            status=row["celery_status"],
+            status=_status_of(row),
             name=row["original_file_name"],
             project_id=row["project_id"],
             metadata=row["document_metadata"] | row["metadata"],
@@ -270,6 +271,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
             relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
             edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
         )
@@ -293,7 +295,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
         document_uuid = storable(document_uuid)
         found = self._rows(
             "select d.document_uuid, d.docpipe_run as run, d.docpipe_result_run as result_run,"
-            " d.celery_status as status,"
+            " document_status(d.celery_status, d.initial_processing_status) as status,"
             ' n."processingStatus" as graph_status, d.original_file_name as name, d.project_id,'
             " d.celery_task_id as task_id from source_documents d"
             ' left join neo4j_documents n on n."sourceDocumentUuid" = d.document_uuid'
@@ -325,6 +327,10 @@ class SqliteStore(SqliteGraph, SqliteErasures):
     def check(self) -> list[str]:
         self._connection()  # opening it makes what is missing
         return []
+
+
+def _status_of(row: Mapping[str, Any]) -> str:
+    return document_status(row["celery_status"], row["initial_processing_status"])
 
 
 def _not_found(document_uuid: str) -> DocumentNotFoundError:

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from docpipe.errors import ConfigurationError, PermanentError
 from docpipe.models import Failure, Ref
-from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS
+from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS, document_status
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import TakenIn
 from docpipe.stores.ledger_rules import Claimant
@@ -157,7 +157,8 @@ def _import_one(connection: psycopg.Connection, pipeline: Pipeline, row: Open, w
         return _mark(connection, row, "no_document", "the row names no document that is there", "failed")
     if document["docpipe_run"] is not None:
         return _mark(connection, row, "known", "docpipe has the document already", "cancelled")
-    if document["celery_status"] in {COMPLETED, COMPLETED_WITH_WARNINGS}:
+    status = document_status(document["celery_status"], document["initial_processing_status"])
+    if status in {COMPLETED, COMPLETED_WITH_WARNINGS}:
         return _mark(connection, row, "complete", "the document was complete", "completed")
     try:
         taken, error = _taken_in(pipeline, document, where), None
@@ -284,7 +285,8 @@ def hand_back(connection: psycopg.Connection) -> list[str]:
     again = _spelt(connection, "pending") or "i.former_status"
     return [
         f"""update {_ON} q set status = (case
-        when d.celery_status like 'completed%' then {done}
+        when public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text)
+             like 'completed%' then {done}
         when d.celery_status like 'error\\_%' or d.document_uuid is null then {failed}
         else {again} end)::{found["status"].type}
   from public.docpipe_queue_imports i left join public.source_documents d using (document_uuid)

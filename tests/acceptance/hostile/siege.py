@@ -26,7 +26,7 @@ _WARM_UP = 4
 _WARM_UP_SECONDS = 300.0
 
 _ENDS = """
-select d.project_id, d.celery_status, coalesce(e.error_code, ''), coalesce(e.error_message, ''),
+select d.project_id, d.initial_processing_status, coalesce(e.error_code, ''), coalesce(e.error_message, ''),
        coalesce(d.raw_extracted_text, ''), coalesce(e.seconds, 0)
   from source_documents d
   left join (select document_uuid, max(error_code) as error_code, max(error_message) as error_message,
@@ -102,7 +102,7 @@ def _submitted(pipeline: Pipeline, cases: Sequence[Case]) -> dict[str, End]:
 
 
 def _all_final(services: Services) -> bool:
-    rows = services.query("select distinct celery_status from source_documents")
+    rows = services.query("select distinct initial_processing_status from source_documents")
     return all(is_final(status) for (status,) in rows)
 
 

@@ -6,7 +6,19 @@ from dataclasses import replace
 import pytest
 
 from docpipe.errors import InconsistentGraphError
-from docpipe.models import Chunk, Edge, Entity, Evidence, Mention, Method, Page, Relation, StageOutput
+from docpipe.models import (
+    Chunk,
+    Edge,
+    Entity,
+    Evidence,
+    Facts,
+    Kind,
+    Mention,
+    Method,
+    Page,
+    Relation,
+    StageOutput,
+)
 from docpipe.stages.graph.build import build_graph, check_graph
 
 TEXT = "Ann, head of Acme.\n\nAnn left."
@@ -17,7 +29,9 @@ MENTIONS = (
     Mention(1, "Acme", "ORG", 13, 17, 1, None, 1.0, "test", 0),
     Mention(2, "Ann", "PERSON", 20, 23, 2, None, 1.0, "test", 1),
 )
+NONE = Facts(Kind.OTHER)
 GRAPH = StageOutput(
+    facts=NONE,
     entities=(Entity(0, "Ann", "PERSON", (0, 2)), Entity(1, "Acme", "ORG", (1,))),
     relations=(Relation("WORK_FOR", 0, 1, Evidence(0, 17, 1), 0.8),),
     edges=(
@@ -48,11 +62,11 @@ def test_the_graph_ties_entities_mentions_chunks_and_pages_to_the_document() -> 
 
 def test_a_document_without_mentions_has_its_structure_only() -> None:
     output = build_graph(TEXT, PAGES, CHUNKS, ())
-    assert output == StageOutput(entities=(), relations=(), edges=(GRAPH.edges or ())[:5])
+    assert output == StageOutput(entities=(), relations=(), edges=(GRAPH.edges or ())[:5], facts=NONE)
 
 
 def test_an_empty_document_has_an_empty_graph() -> None:
-    assert build_graph("", (), (), ()) == StageOutput(entities=(), relations=(), edges=())
+    assert build_graph("", (), (), ()) == StageOutput(entities=(), relations=(), edges=(), facts=NONE)
 
 
 def test_a_sound_graph_has_no_faults() -> None:

@@ -73,7 +73,6 @@ CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "PLN", "KWD", "INR", "BRL")
         ("March or April 2024", None),
         ("quarter ended March 31, 2024", None),
         ("mid-1970s", None),
-        ("two weeks", None),
     ],
 )
 def test_a_date_has_its_iso_value_where_it_is_plain(text: str, iso: str | None) -> None:
@@ -223,3 +222,19 @@ def test_no_name_of_a_month_is_read_as_another() -> None:
         read = {iso_date(f"7 {name} 2024"), iso_date(f"7. {name} 2024")} - {None}
         assert read <= expected
         assert len(expected) > 1 or read == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("two (2) years", "P2Y"),
+        ("2 years", "P2Y"),
+        ("twenty-four months", "P24M"),
+        ("eighteen (18)\nmonths", "P18M"),
+        ("two weeks", "P2W"),
+        ("ninety days’", "P90D"),
+        ("a few years", None),
+    ],
+)
+def test_a_length_of_time_has_its_iso_value(text: str, value: str | None) -> None:
+    assert value_of("DATE", text) == value

@@ -115,6 +115,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    update public.source_documents set celery_task_id = nullif(p_task_id, '')
+     where document_uuid = p_document and docpipe_run = p_run;
     if not (v_joins and exists (select 1 from public.source_documents d
                                  where d.document_uuid = p_document and d.docpipe_run = p_run
                                    and d.celery_status = s.words->>'processing')) then

@@ -1,4 +1,4 @@
-"""Graphs and the entities of projects in Supabase: calls of `sql/*_docpipe_entities.sql`."""
+"""Graphs and the entities of projects in Postgres: calls of `sql/*_docpipe_entities.sql`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
 from docpipe.stores import rows
+from docpipe.stores.functions.calls import Query, keys, rows_of
 from docpipe.stores.values import Found, Ties
 
 T = TypeVar("T")
@@ -19,29 +20,23 @@ _AT_ONCE = 1000
 """Names, links or keys in one request, so that no proxy's body limit is met."""
 
 
-class SupabaseGraph(ABC):
-    """The part of `SupabaseStore` that `GraphStore` describes."""
+class FunctionGraph(ABC):
+    """The part of `FunctionStore` that `GraphStore` describes."""
 
     @abstractmethod
     def _rpc(self, function: str, **arguments: Any) -> Any: ...
 
     @abstractmethod
-    def _slice(self, table: str, ref: Ref, order: str, start: int, limit: int) -> list[rows.Row]: ...
+    def _select(self, query: Query, *, start: int = 0, limit: int | None = None) -> Iterator[rows.Row]: ...
 
     def slice(self, ref: Ref, part: str, *, start: int, limit: int) -> Sequence[Any]:
-        """The server's cap may be lower than `limit`: it is asked until it has no more."""
-        found: list[rows.Row] = []
-        order = "number" if part == "pages" else "index"
-        while len(found) < limit:
-            more = self._slice(f"docpipe_{part}", ref, order, start + len(found), limit - len(found))
-            found += more
-            if not more:
-                break
-        return [rows.VALUE_OF[part](row) for row in found]
+        return [
+            rows.VALUE_OF[part](row) for row in self._select(rows_of(part, ref), start=start, limit=limit)
+        ]
 
     def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
         return all(
-            self._rpc("put_names", **_keys(ref), p_names=json.dumps([asdict(name) for name in some]))
+            self._rpc("put_names", **keys(ref), p_names=json.dumps([asdict(name) for name in some]))
             for some in _batches(names)
         )
 
@@ -57,7 +52,7 @@ class SupabaseGraph(ABC):
             self._rpc("put_links", p_project=project_id, p_links=json.dumps([asdict(link) for link in some]))
 
     def linked(self, ref: Ref) -> bool:
-        return bool(self._rpc("linked", **_keys(ref)))
+        return bool(self._rpc("linked", **keys(ref)))
 
     def unlinked(
         self, project_id: str | None = None, *, seconds: float | None = None, limit: int = 100
@@ -100,10 +95,6 @@ class SupabaseGraph(ABC):
 
     def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
         self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart)
-
-
-def _keys(ref: Ref) -> dict[str, Any]:
-    return {"p_document": ref.document_uuid, "p_run": ref.run}
 
 
 def _batches(items: Sequence[T]) -> Iterator[list[T]]:

@@ -94,9 +94,10 @@ begin
     -- it loses the stage to the next claim, not to a suspicion.
     update public.stage_runs set queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
-    if s.position = 0 and s.state = 'queued' and s.queued_at is null then
-        update public.source_documents set celery_task_id = p_task_id
-         where document_uuid = p_document and docpipe_run = p_run;
+    update public.source_documents set celery_task_id = p_task_id
+     where document_uuid = p_document and docpipe_run = p_run;
+    if found and not exists (select 1 from public.source_documents d
+                              where d.document_uuid = p_document and d.celery_status = s.words->>'queued') then
         perform public.docpipe_set_status(p_document, p_run, s.words->>'queued', null, null);
     end if;
     return pg_catalog.jsonb_build_object('outcome', 'resume', 'stage', s.stage, 'priority', r.priority);

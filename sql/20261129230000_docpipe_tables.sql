@@ -187,7 +187,7 @@ create table if not exists public.docpipe_pages (
     reason text not null default '',
     confidence double precision,
     part text not null default '',
-    lines jsonb not null default '[]',                         -- [start, end, box or null, confidence]
+    lines jsonb not null default '[]',                         -- [start, end, box or null, confidence, role, words]
     primary key (document_uuid, run, number),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -204,6 +204,8 @@ create table if not exists public.docpipe_chunks (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+-- [[page, [x0, y0, x1, y1]], …], one for each line it covers.
+alter table public.docpipe_chunks add column if not exists boxes jsonb;
 
 create table if not exists public.docpipe_mentions (
     document_uuid text not null,
@@ -221,6 +223,8 @@ create table if not exists public.docpipe_mentions (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+-- [[x0, y0, x1, y1], …], one for each line it covers.
+alter table public.docpipe_mentions add column if not exists boxes jsonb;
 create index if not exists docpipe_mentions_text_idx on public.docpipe_mentions (label, text);
 -- What a date or an amount says: ISO 8601, or an ISO 4217 code and a number.
 alter table public.docpipe_mentions add column if not exists value text;
@@ -253,6 +257,8 @@ create table if not exists public.docpipe_relations (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+-- of the evidence, as of chunks.
+alter table public.docpipe_relations add column if not exists boxes jsonb;
 alter table public.docpipe_relations
     add column if not exists verb text,                        -- the words of RELATED_TO
     add column if not exists count integer;                    -- how many places say so
@@ -267,6 +273,28 @@ create table if not exists public.docpipe_edges (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+
+-- What a document says of itself. The first row, of type KIND, is the document: `value` is its kind, `text` its title,
+-- `entity` the entity that it is.
+create table if not exists public.docpipe_facts (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    type text not null,                                        -- KIND, PARTY_TO, DATED, GOVERNED_BY, …
+    role text not null,                                        -- which of several: Borrower, effective, monthly fee
+    text text not null,
+    value text,                                                -- the normal form
+    entity integer,                                            -- indexes into docpipe_entities
+    holder integer,
+    start_offset integer not null,                             -- the evidence
+    end_offset integer not null,
+    page integer not null,
+    score double precision not null,
+    primary key (document_uuid, run, index),
+    foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
+);
+-- of the evidence, as of chunks.
+alter table public.docpipe_facts add column if not exists boxes jsonb;
 
 -- Entities of a project: the names by which entities of its documents are joined. docpipe_entities.sql tells how.
 create table if not exists public.docpipe_entity_names (
@@ -361,8 +389,12 @@ create table if not exists public.docpipe_queue_imports (
 comment on column public.source_documents.celery_status is
     'pending; ocr_queued, ocr_processing, ocr_complete; text_queued, text_processing, text_complete; '
     'entity_queued, entity_processing, entity_complete; graph_queued, graph_processing, graph_complete; '
-    'completed, completed_with_warnings, cancelled; '
+    'cancelled; '
     'error_ocr, error_text_processing, error_entity_extraction, error_graph_building';
+comment on column public.source_documents.initial_processing_status is
+    'the same word; once the document is done, completed or completed_with_warnings';
+comment on column public.source_documents.celery_task_id is
+    'the Celery task of the stage that runs or waits';
 comment on column public.neo4j_documents."processingStatus" is
     'text_processing_started, text_processing_completed; entity_processing_started, '
     'entity_processing_completed; graph_processing_started, graph_processing_completed; '

@@ -133,6 +133,7 @@ language sql stable set search_path = public, extensions as $$
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
         'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),
         'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
+        'docpipe_facts', (select count(*) from public.docpipe_facts where document_uuid = p_document),
         'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),

@@ -7,13 +7,15 @@
 -- None of the functions has rights of its own.
 
 -- Writes a document's status to both tables and the history; nothing else writes it.
+-- The status of a document that is done is in initial_processing_status; celery_status says `graph_complete`.
 create or replace function public.docpipe_set_status(
     p_document text, p_run integer, p_status text, p_graph_status text, p_error text
 ) returns void
 language plpgsql set search_path = public, extensions as $$
 begin
     update public.source_documents
-       set celery_status = p_status,
+       set celery_status = case when p_status in ('completed', 'completed_with_warnings')
+                                then 'graph_complete' else p_status end,
            initial_processing_status = p_status,
            error_message = p_error,
            updated_at = now()
@@ -31,6 +33,19 @@ begin
     insert into public.docpipe_history (document_uuid, run, status, graph_status)
     values (p_document, p_run, p_status, p_graph_status);
 end $$;
+
+-- A document's one status, out of the two columns that docpipe_set_status writes.
+create or replace function public.docpipe_document_status(p_celery_status text, p_initial_status text) returns text
+language sql immutable set search_path = public, extensions as $$
+    select case when p_celery_status = 'graph_complete'
+                 and p_initial_status in ('completed', 'completed_with_warnings')
+           then p_initial_status else p_celery_status end;
+$$;
+
+-- Documents that an earlier docpipe has done: it wrote their status to both columns.
+update public.source_documents set celery_status = 'graph_complete'
+ where docpipe_run is not null and celery_status::text in ('completed', 'completed_with_warnings')
+   and initial_processing_status::text = celery_status::text;
 
 -- Registers a document with its first run, or finds the one with the same bytes in the same project.
 -- A found document begins a new run only where `reprocess` asks for it.
@@ -61,7 +76,9 @@ begin
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
             return pg_catalog.jsonb_build_object(
                 'document_uuid', row.document_uuid, 'run', row.docpipe_run, 'created', false,
-                'status', row.celery_status, 'task_id', row.celery_task_id);
+                'status', public.docpipe_document_status(
+                    row.celery_status::text, row.initial_processing_status::text),
+                'task_id', row.celery_task_id);
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
@@ -88,7 +105,7 @@ language sql stable set search_path = public, extensions as $$
         'document_uuid', d.document_uuid,
         'run', d.docpipe_run,
         'result_run', d.docpipe_result_run,
-        'status', d.celery_status,
+        'status', public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text),
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
         'project_id', d.project_id::text,
@@ -115,14 +132,16 @@ create or replace function public.docpipe_select(p_selection text, p_limit integ
 language sql stable set search_path = public, extensions as $$
     with wanted as (select p_selection::jsonb as w)
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
-        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name, d.celery_status as status,
+        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
+               public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text) as status,
                d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
           from wanted, public.source_documents d
           left join lateral (select * from public.stage_runs o
                               where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
                                 and o.state <> 'complete'
                               order by o.position limit 1) s on true
-         where (not w ? 'status' or w->'status' ? d.celery_status::text)
+         where (not w ? 'status' or w->'status' ? public.docpipe_document_status(
+                    d.celery_status::text, d.initial_processing_status::text))
            and (not w ? 'error_code' or s.error_code = w->>'error_code')
            and (not w ? 'stage' or s.stage = w->>'stage')
            and (not w ? 'project_id' or d.project_id::text = w->>'project_id')

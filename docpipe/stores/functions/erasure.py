@@ -1,4 +1,4 @@
-"""How documents leave Supabase: calls of `sql/*_docpipe_erasure.sql`."""
+"""How documents leave Postgres: calls of `sql/*_docpipe_erasure.sql`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from docpipe.stores.ids import storable
 from docpipe.stores.values import Erasure
 
 
-class SupabaseErasures(ABC):
-    """The part of `SupabaseStore` that `ErasureStore` describes."""
+class FunctionErasures(ABC):
+    """The part of `FunctionStore` that `ErasureStore` describes."""
 
     @abstractmethod
     def _rpc(self, function: str, **arguments: Any) -> Any: ...

@@ -46,8 +46,13 @@ language sql stable set search_path = public, extensions as $$
     select pg_catalog.jsonb_build_object(
         'documents', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select celery_status as status, project_id::text as project_id, count(*) as documents
-                  from public.source_documents group by 1, 2 order by 1, 2) f), '[]'),
+                select public.docpipe_document_status(c.celery_status, c.initial_processing_status) as status,
+                       c.project_id, sum(c.documents)::bigint as documents
+                  from (select celery_status::text as celery_status, project_id::text as project_id,
+                               initial_processing_status::text as initial_processing_status,
+                               count(*) as documents
+                          from public.source_documents group by 1, 2, 3) c
+                 group by 1, 2 order by 1, 2) f), '[]'),
         'stages', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'position' order by f.position, f.stage) from (
                 select stage, coalesce(t.position, e.position) as position,

@@ -1,14 +1,15 @@
-"""The ledger of ranges in Postgres: each move is one call of a SQL function, as in `supabase`."""
+"""The ledger of ranges in Postgres: each move is one call of a SQL function, as in `store`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores import rows
+from docpipe.stores.functions.calls import Query, asked_by, failure_json, keys, match
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
@@ -20,39 +21,13 @@ _OUTPUTS_AT_ONCE = 10
 """Rows of one answer: each may hold some hundred kilobytes."""
 
 
-def keys(ref: Ref) -> dict[str, Any]:
-    """The run, as the functions take it."""
-    return {"p_document": ref.document_uuid, "p_run": ref.run}
-
-
-def match(ref: Ref) -> dict[str, Any]:
-    """The run, as the tables hold it."""
-    return {"document_uuid": ref.document_uuid, "run": ref.run}
-
-
-def asked_by(claimant: Claimant) -> dict[str, Any]:
-    """Who claims, as the functions take it."""
-    return {f"p_{name}": value for name, value in asdict(claimant).items()}
-
-
-def failure_json(failure: Failure) -> str:
-    return json.dumps(
-        {
-            "code": failure.code,
-            "error_class": failure.error_class,
-            "message": failure.message,
-            "traceback": failure.traceback,
-        }
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class SupabaseRanges:
-    """`docpipe.stores.range_port.Ranges` over the calls of a `SupabaseStore`."""
+class FunctionRanges:
+    """`docpipe.stores.range_port.Ranges` over the calls of a `FunctionStore`."""
 
     rpc: Callable[..., Any]
-    select: Callable[..., Iterator[Mapping[str, Any]]]
-    staged: Callable[[int, StageOutput], str]
+    select: Callable[[Query], Iterator[rows.Row]]
+    with_output: Callable[[str, Mapping[str, Any], int, StageOutput], Any]
 
     def split(
         self, ref: Ref, stage: str, token: int, ranges: Sequence[PageRange], at_once: int
@@ -73,10 +48,8 @@ class SupabaseRanges:
         )
 
     def finish(self, ref: Ref, token: int, output: StageOutput, at_once: int) -> Handover | None:
-        last = self.staged(token, output)
-        return _handover(
-            self.rpc("finish_range", **keys(ref), p_token=token, p_output=last, p_at_once=at_once)
-        )
+        arguments = {**keys(ref), "p_token": token, "p_at_once": at_once}
+        return _handover(self.with_output("finish_range", arguments, token, output))
 
     def retry(self, ref: Ref, token: int, failure: Failure, delay_seconds: float) -> bool:
         error = failure_json(failure)
@@ -112,11 +85,14 @@ class SupabaseRanges:
         return None if answer is None else rows.resumption_of(document_uuid, answer)
 
     def runs(self, ref: Ref) -> list[RangeRun]:
-        return [rows.range_run_of(row) for row in self.select(_TABLE, _RUN_COLUMNS, match(ref), "first_page")]
+        return [
+            rows.range_run_of(row)
+            for row in self.select(Query(_TABLE, _RUN_COLUMNS, match(ref), "first_page"))
+        ]
 
     def outputs(self, ref: Ref) -> Iterator[ReadRange]:
         columns = f"{_RUN_COLUMNS},output"
-        found = self.select(_TABLE, columns, match(ref), "first_page", _OUTPUTS_AT_ONCE)
+        found = self.select(Query(_TABLE, columns, match(ref), "first_page", _OUTPUTS_AT_ONCE))
         return map(rows.read_range_of, found)
 
 

@@ -25,7 +25,7 @@ language plpgsql set search_path = public, extensions as $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges'] loop
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -79,7 +79,7 @@ begin
     end if;
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges') then
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -110,9 +110,8 @@ begin
     select * into v_next from public.stage_runs
      where document_uuid = p_document and run = p_run and state <> 'complete' order by position limit 1;
     if found then
-        update public.stage_runs set queued_at = now()
+        update public.stage_runs set queued_at = now()          -- its message follows at once
          where document_uuid = p_document and run = p_run and stage = v_next.stage;
-        perform public.docpipe_set_status(p_document, p_run, v_next.words->>'queued', null, null);
         return true;
     end if;
     v_final := case when exists (select 1 from public.stage_runs

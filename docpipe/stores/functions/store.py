@@ -1,0 +1,301 @@
+"""The store as calls of the SQL functions in `sql/`, whichever way they travel: `supabase` and `postgres`.
+
+Every move is one call of a function; reads are paged. Single calls are repeated when the store does not
+answer, which is safe: each move may be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+
+from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
+from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models.status import StageState, document_status
+from docpipe.stores import rows
+from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
+from docpipe.stores.functions.erasure import FunctionErasures
+from docpipe.stores.functions.payloads import payloads
+from docpipe.stores.functions.project_entities import FunctionGraph
+from docpipe.stores.functions.ranges import FunctionRanges
+from docpipe.stores.ids import storable
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.values import (
+    ALL,
+    Claim,
+    Heartbeat,
+    NewDocument,
+    Part,
+    PlannedStage,
+    Registered,
+    Resumption,
+    Revival,
+    Selection,
+    SourceRecord,
+    Stalled,
+    Summary,
+)
+
+SCHEMA_VERSION = "20261129231100"
+"""What `docpipe_schema_version()` in `sql/` says."""
+_ATTEMPTS = 4
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class FunctionStore(FunctionGraph, FunctionErasures):
+    """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
+
+    fingerprint: str
+
+    @abstractmethod
+    def _call(self, call: Call) -> Any:
+        """Call a function, once."""
+
+    @abstractmethod
+    def _fetch(self, query: Query, start: int, limit: int) -> tuple[list[rows.Row], bool]:
+        """At most `limit` rows after the first `start`, or fewer where a server caps its answers; and whether
+        there are more.
+        """
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def _rpc(self, function: str, **arguments: Any) -> Any:
+        return repeated(self._call, Call(function, arguments))
+
+    def _call_in_order(self, calls: Sequence[Call]) -> Any:
+        """Call the functions, each a transaction of its own; the answer of the last."""
+        *first, last = calls
+        for call in first:
+            repeated(self._call, call)
+        return repeated(self._call, last)
+
+    def _select(self, query: Query, *, start: int = 0, limit: int | None = None) -> Iterator[rows.Row]:
+        more = True
+        while more and limit != 0:
+            at_once = min(query.at_once, limit or query.at_once)
+            found, more = repeated(self._fetch, query, start, at_once)
+            yield from found
+            start += len(found)
+            limit = None if limit is None else limit - len(found)
+
+    # --- moves ----------------------------------------------------------------------------------
+
+    def register(self, document: NewDocument) -> Registered:
+        row = self._rpc("register", p_document=json.dumps(rows.document_row(document)))
+        ref = Ref(row["document_uuid"], row["run"])
+        return Registered(ref, row["created"], row["status"], row["task_id"])
+
+    def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
+        return bool(self._rpc("queue", **keys(ref), p_stage=stage, p_task_id=task_id))
+
+    def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
+        return bool(self._rpc("publish_failed", **keys(ref), p_stage=stage, p_message=message))
+
+    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
+        return rows.claim_of(self._rpc("claim", **keys(ref), p_stage=stage, **asked_by(claimant)))
+
+    def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
+        return Heartbeat(
+            self._rpc("heartbeat", **keys(ref), p_stage=stage, p_token=token, p_lease_seconds=lease_seconds)
+        )
+
+    def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
+        arguments = {**keys(ref), "p_stage": stage, "p_token": token}
+        return bool(self._with_output("finish_stage", arguments, token, output))
+
+    def _with_output(
+        self, function: str, arguments: Mapping[str, Any], token: int, output: StageOutput
+    ) -> Any:
+        """Call a function that ends an attempt; of a large output, all but the last part goes ahead of it."""
+        *parts, last = payloads(output)
+        calls = [
+            Call("stage_part", {"p_token": token, "p_part": number, "p_output": part})
+            for number, part in enumerate(parts)
+        ]
+        return self._call_in_order([*calls, Call(function, {**arguments, "p_output": last})])
+
+    @property
+    def ranges(self) -> FunctionRanges:
+        return FunctionRanges(self._rpc, self._select, self._with_output)
+
+    def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
+        error = failure_json(failure)
+        return bool(
+            self._rpc(
+                "retry",
+                **keys(ref),
+                p_stage=stage,
+                p_token=token,
+                p_error=error,
+                p_delay_seconds=delay_seconds,
+            )
+        )
+
+    def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
+        return bool(
+            self._rpc("fail", **keys(ref), p_stage=stage, p_token=token, p_error=failure_json(failure))
+        )
+
+    def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
+        return bool(self._rpc("fail_task", **keys(ref), p_task_id=task_id, p_error=failure_json(failure)))
+
+    def cancel(self, document_uuid: str) -> bool:
+        document_uuid = storable(document_uuid)
+        return bool(self._rpc("cancel", p_document=document_uuid))
+
+    # --- taking up again ------------------------------------------------------------------------
+
+    def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
+        found = self._rpc("stalled", p_grace_seconds=grace_seconds, p_limit=limit)
+        return [
+            Stalled(
+                Ref(row["document_uuid"], row["run"]),
+                row["stage"],
+                StageState(row["state"]),
+                row["first_page"],
+            )
+            for row in found
+        ]
+
+    def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
+        answer = self._rpc(
+            "revive",
+            **keys(ref),
+            p_grace_seconds=grace_seconds,
+            p_max_attempts=max_attempts,
+            p_task_id=task_id,
+        )
+        return Revival(answer["outcome"], answer.get("stage"), answer.get("priority", 0))
+
+    def resume(self, document_uuid: str, task_id: str, *, ranges_at_once: int = 1) -> Resumption | None:
+        document_uuid = storable(document_uuid)
+        answer = self._rpc(
+            "resume_run", p_document=document_uuid, p_task_id=task_id, p_at_once=ranges_at_once
+        )
+        return None if answer is None else rows.resumption_of(document_uuid, answer)
+
+    def reprocess(
+        self, document_uuid: str, from_stage: str, stages: Sequence[PlannedStage]
+    ) -> Resumption | None:
+        document_uuid = storable(document_uuid)
+        plan = json.dumps(rows.plan_rows(stages))
+        answer = self._rpc("reprocess", p_document=document_uuid, p_from_stage=from_stage, p_stages=plan)
+        if answer is None:
+            return None
+        return Resumption(Ref(document_uuid, answer["run"]), from_stage, answer["priority"])
+
+    # --- reads ----------------------------------------------------------------------------------
+
+    def _one(self, query: Query) -> rows.Row:
+        found = list(self._select(query, limit=1))
+        if not found:
+            raise DocumentNotFoundError(f"The store knows no document {query.match['document_uuid']}.")
+        return found[0]
+
+    def source(self, ref: Ref) -> SourceRecord:
+        columns = "original_file_name,content_digest,file_size_bytes"
+        document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
+        run = self._one(Query("docpipe_runs", "source_uri", match(ref)))
+        return SourceRecord(
+            run["source_uri"],
+            document["original_file_name"],
+            document["content_digest"],
+            document["file_size_bytes"],
+        )
+
+    def load(self, ref: Ref, parts: Collection[Part]) -> Document:
+        columns = (
+            "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata"
+        )
+        document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
+        text = ",text" if Part.TEXT in parts else ""
+        run = self._one(Query("docpipe_runs", f"file_type,metadata{text}", match(ref)))
+
+        stages = list(self._select(Query("stage_runs", "stage,output,warnings", match(ref), "position")))
+
+        def table(part: Part) -> Iterator[rows.Row]:
+            return self._select(rows_of(part, ref)) if part in parts else iter(())
+
+        return Document(
+            document_uuid=ref.document_uuid,
+            run=ref.run,
+            status=document_status(document["celery_status"], document["initial_processing_status"]),
+            name=document["original_file_name"],
+            project_id=document["project_id"],
+            metadata=document["document_metadata"] | run["metadata"],
+            file_type=run["file_type"],
+            text=run.get("text") or "",
+            pages=tuple(map(rows.page_of, table(Part.PAGES))),
+            chunks=tuple(map(rows.chunk_of, table(Part.CHUNKS))),
+            mentions=tuple(map(rows.mention_of, table(Part.MENTIONS))),
+            entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
+            relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
+            edges=tuple(map(rows.edge_of, table(Part.EDGES))),
+            facts=rows.facts_of(table(Part.FACTS)),
+            extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
+            warnings=rows.warnings_of(stages),
+        )
+
+    def status(self, document_uuid: str) -> DocumentStatus:
+        document_uuid = storable(document_uuid)
+        row = self._rpc("status", p_document=document_uuid)
+        if row is None or row["run"] is None:
+            raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
+        return rows.status_of(row)
+
+    def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
+        wanted = json.dumps(rows.selection_row(selection))
+        return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
+
+    def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
+        """Asked once, without repeats: whoever watches asks again anyway, and must not wait for long."""
+        arguments = {"p_window_seconds": window_seconds, "p_limit": limit}
+        return statistics_of(self._call(Call("statistics", arguments)))
+
+    def check(self) -> list[str]:
+        """Asks for one row of every table and calls a function, as the user in use."""
+        lacking = []
+        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history")
+        tables = ("source_documents", "neo4j_documents", *ledger)
+        for table in (*tables, *(f"docpipe_{part}" for part in Part if part not in (Part.TEXT, Part.EXTRAS))):
+            try:
+                list(self._select(Query(table), limit=1))
+            except (SchemaError, PermissionDeniedError) as error:
+                lacking.append(f"{table}: {error}")
+        try:
+            self._rpc("status", p_document="")
+        except (SchemaError, PermissionDeniedError) as error:
+            lacking.append(f"docpipe_status(): {error}")
+        return lacking or self._older_schema()
+
+    def _older_schema(self) -> list[str]:
+        """A newer schema than this docpipe's is fine: migrations only add."""
+        try:
+            found = str(self._rpc("schema_version"))
+        except (SchemaError, PermissionDeniedError) as error:
+            return [f"docpipe_schema_version(): {error}"]
+        if found >= SCHEMA_VERSION:
+            return []
+        return [
+            f"the schema is of version {found}, older than {SCHEMA_VERSION}, which this docpipe needs."
+            " Run: docpipe db apply."
+        ]
+
+
+def repeated(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call, and repeat a few times what may work the next time."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_exponential(multiplier=0.2, max=5.0) + wait_random(0, 0.2),
+        reraise=True,
+    )
+    return retrying(call, *args, **kwargs)

@@ -1,0 +1,134 @@
+"""What the wording of agreements shows: parties, dates, law, term, title, signatures."""
+
+from __future__ import annotations
+
+import pytest
+
+from docpipe.stages.text.wording.agreement_parties import agreement_parties
+from docpipe.stages.text.wording.laws import read_law
+from docpipe.stages.text.wording.signatures import read_signatures
+from docpipe.stages.text.wording.terms import read_term
+from docpipe.stages.text.wording.titles import read_title
+from docpipe.stages.text.wording.wording import read_wording
+
+PREAMBLES = {
+    """This Agreement is made as of May 4, 2005 between Acme Widgets, Inc., a Delaware corporation
+    with offices at 12 Main Street, Troy, NY 10019 (the "Company"), and Ann B. Lee ("Executive").""": [
+        ("Acme Widgets, Inc.", "ORG", "Company"),
+        ("Ann B. Lee", "PERSON", "Executive"),
+    ],
+    "THIS LEASE by and among TELENOR ASA, a company under the laws of Norway (“Telenor”), "
+    "OPEN JOINT STOCK COMPANY “VIMPEL”, a company (“Vimpel” and, together with Telenor, the “Parties”) and "
+    "Smith & Sons LLP (the “Agent”).": [
+        ("TELENOR ASA", "ORG", "Telenor"),
+        ("OPEN JOINT STOCK COMPANY “VIMPEL”", "ORG", "Vimpel"),
+        ("Smith & Sons LLP", "ORG", "Agent"),
+    ],
+    "This Agreement is entered into between Net Talk.com, Inc. (the “Company”) and ________ (“Employee”).": [
+        ("Net Talk.com, Inc.", "ORG", "Company"),
+    ],
+    "PARTIES:\nEric Dean Sprunk (“EMPLOYEE”)\nand\nNIKE, Inc., divisions, subsidiaries\nand affiliates. "
+    "(“NIKE”):\n"
+    "RECITALS:\nA. This agreement": [
+        ("Eric Dean Sprunk", "PERSON", "EMPLOYEE"),
+        ("NIKE, Inc.", "ORG", "NIKE"),
+    ],
+    "This Agreement is made between Rubicon Corp. (hereinafter called the Borrower) and Jane Roe.": [
+        ("Rubicon Corp.", "ORG", "Borrower"),
+        ("Jane Roe", "PERSON", ""),
+    ],
+}
+
+
+@pytest.mark.parametrize("text", PREAMBLES)
+def test_the_opening_words_name_the_parties_and_what_they_are_called(text: str) -> None:
+    found = [(text[each.start : each.end], each.label, each.role) for each in agreement_parties(text)]
+    assert found == PREAMBLES[text]
+
+
+def test_a_relationship_between_companies_is_no_agreement_between_them() -> None:
+    text = "This Agreement covers discussions between Acme Inc. and Umbrella Inc. of a merger."
+    assert agreement_parties(text) == []
+
+
+SIGNED = """\
+Very truly yours,
+ACME WIDGETS, INC.\tUMBRELLA CORP.
+By: /s/ Ann Lee\tBy: /s/ Bob Stone
+Name: Ann Lee\tName: Bob Stone
+Title: President\tTitle: Secretary
+"""
+
+
+def test_signatures_beside_each_other_are_each_for_the_company_above() -> None:
+    found = [
+        (each.party and SIGNED[slice(*each.party)], each.signer and SIGNED[slice(*each.signer)], each.title)
+        for each in read_signatures(SIGNED)
+    ]
+    assert found == [
+        ("ACME WIDGETS, INC.", "Ann Lee", "President"),
+        ("UMBRELLA CORP.", "Bob Stone", "Secretary"),
+    ]
+
+
+def test_a_letter_without_opening_words_has_the_parties_that_sign_it() -> None:
+    text = f"Ladies and Gentlemen:\nYou agree to this agreement.\n{SIGNED}"
+    assert [text[each.start : each.end] for each in agreement_parties(text)] == [
+        "ACME WIDGETS, INC.",
+        "UMBRELLA CORP.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            "This Agreement shall be governed by the laws of the State of New York, without regard to",
+            "New York",
+        ),
+        ("construed in accordance with the internal laws of the Commonwealth of Virginia. Any", "Virginia"),
+        ("This agreement shall be governed by Kansas law, without regard to", "Kansas"),
+        ("governed by the laws of the United States of America, State of California.", "California"),
+        ("The laws of England and Wales shall govern this Agreement.", "England and Wales"),
+        ("Acme is a company organized under the laws of Norway.", None),
+        ("governed by the laws of any state", None),
+    ],
+)
+def test_the_law_is_the_place_whose_law_governs(text: str, place: str | None) -> None:
+    said = read_law(text)
+    assert (said and text[said.start : said.end]) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("This Agreement shall expire two (2) years from the date hereof.", "two (2) years"),
+        ("The term of this agreement shall be three years, beginning on the date", "three years"),
+        ("The Employee shall not, for a period of one year, solicit any customer.", None),
+        ("This Agreement may be terminated by thirty (30) days notice.", None),
+    ],
+)
+def test_the_term_is_how_long_the_agreement_lasts(text: str, term: str | None) -> None:
+    said = read_term(text)
+    assert (said and text[said.start : said.end]) == term
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("EX-10 2 a.htm\nCOVENANT NOT TO COMPETE\nAND NON-DISCLOSURE AGREEMENT\nPARTIES:", None),
+        ("Dear Sir:\nIn this letter agreement you", "letter agreement"),
+        ("Form. This Mutual Confidentiality Agreement (“Agreement”) is", "Mutual Confidentiality Agreement"),
+        ("Minutes of the meeting.", ""),
+    ],
+)
+def test_the_title_is_the_heading_else_what_the_agreement_calls_itself(text: str, title: str | None) -> None:
+    found = read_title(text)
+    expected = "COVENANT NOT TO COMPETE\nAND NON-DISCLOSURE AGREEMENT" if title is None else title
+    assert (text[slice(*found)] if found else "") == expected
+
+
+def test_a_text_that_is_no_agreement_shows_nothing() -> None:
+    assert (
+        read_wording("Talks between Acme Inc. and Umbrella Inc. were governed by the laws of Norway.") == []
+    )
