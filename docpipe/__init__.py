@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         neighbours,
         process,
         search,
+        search_text,
         set_default_pipeline,
         submit,
         submit_many,
@@ -75,6 +76,7 @@ _HOMES = {
         "neighbours",
         "process",
         "search",
+        "search_text",
         "set_default_pipeline",
         "submit",
         "submit_many",
@@ -115,11 +117,12 @@ __all__ = [
     "delete",
     "get",
     "health",
-    # read graphs
+    # read graphs and text
     "document_graph",
     "entity",
     "neighbours",
     "search",
+    "search_text",
     # wire
     "CHUNK",
     "ENTITIES",

@@ -276,7 +276,7 @@ class PoisonDocumentError(PermanentError):
     """The stage was started too often without ending."""
 
     code = "poison"
-    remedy = "The document stops workers: look at its error history before you resume it."
+    remedy = "The document stops workers: `docpipe status UUID` shows what became of each attempt."
 
 
 class WaitTimeoutError(DocpipeError, builtins.TimeoutError):

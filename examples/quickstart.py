@@ -22,12 +22,11 @@ SCAN = Path(__file__).parent / "documents" / "contract_scan.pdf"
 SHOWN = {"ORG": "Parties and other organisations", "DATE": "Dates", "MONEY": "Amounts"}
 
 FACTS = {
-    "parties": ["PARTY_TO"],
-    "dates": ["DATED"],
-    "number": ["NUMBERED"],
-    "amounts": ["AMOUNT_OF"],
-    "signed by": ["SIGNED_BY"],
-    "law": ["GOVERNED_BY"],
+    "parties": "PARTY_TO",
+    "dates": "DATED",
+    "amounts": "AMOUNT_OF",
+    "signed by": "SIGNED_BY",
+    "law": "GOVERNED_BY",
 }
 
 console = Console(highlight=False, markup=False, width=110)
@@ -51,11 +50,12 @@ def show_facts(document: Document) -> None:
     """What the document says of itself: parties, dates, number, amounts, signatories."""
     if document.facts is None:
         return
-    console.print(f"{document.facts.kind}: {document.facts.title}")
-    for title, types in FACTS.items():
-        said = [f"{fact.text} {fact.role}".strip() for fact in document.facts.items if fact.type in types]
-        if said:
-            console.print(fill("; ".join(said), 80, initial_indent=f"{title:9} ", subsequent_indent=" " * 10))
+    numbers = [fact.text for fact in document.facts.items if fact.type == "NUMBERED"]
+    console.print(f"{document.facts.kind}: {', '.join([document.facts.title, *numbers])}")
+    for title, type_ in FACTS.items():
+        facts = [fact for fact in document.facts.items if fact.type == type_ and fact.role != "signing"]
+        said = "; ".join(f"{fact.text} ({fact.role})" if fact.role else fact.text for fact in facts)
+        console.print(fill(said, 80, initial_indent=f"{title:10}", subsequent_indent=" " * 10))
 
 
 def show_text(document: Document) -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 everything completed, 1 something failed, 2 wrong usage.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -16,11 +17,16 @@ from docpipe.errors import DocpipeError
 
 COMMANDS = {
     "run": ("run:run", "Take documents through all stages in this process, without services."),
-    "submit": ("documents:submit", "Submit paths and locators to the workers."),
+    "submit": ("submit:submit", "Submit paths and locators to the workers."),
+    "batch": ("batch:batch", "Show how far the documents of a batch are, and which failed."),
+    "wait": ("listing:wait", "Wait until documents are final, and say how each ended."),
+    "list": ("listing:list_documents", "List documents by status and project."),
     "status": ("documents:status", "Show where one document stands, or list the newest ones."),
     "show": ("show:show", "Write one HTML file that shows a document."),
+    "text": ("text:text", "Print a document's text, plain or as Markdown."),
     "facts": ("facts:facts", "Show what kind of document it is, and its parties, dates and amounts."),
     "entities": ("entities:entities", "The people, organisations and places of a project's documents."),
+    "search": ("search:search", "Search the text of completed documents."),
     "export": ("export:export_command", "Write the graph of a document or a project for other tools."),
     "cancel": ("recovery:cancel", "Stop documents: waiting ones now, running ones at their next page."),
     "resume": ("recovery:resume", "Let failed or cancelled documents go on where they stopped."),
@@ -33,12 +39,24 @@ COMMANDS = {
     "monitor": ("monitor:monitor", "Show queues, stages, documents, what runs, is stuck and failed."),
     "health": ("health:health_command", "Check that documents get through."),
     "metrics": ("monitor:metrics", "Serve the monitor's numbers to Prometheus."),
+    "web": ("web:web", "Serve web pages to look at documents and to steer."),
     "worker": ("worker:worker", "Start a worker."),
     "doctor": ("doctor:doctor", "Check settings, Redis, store and consumers."),
+    "deploy": ("deploy:deploy", "Write files for systemd, Prometheus or Grafana."),
     "db": ("database:db", "The SQL that docpipe needs in your database."),
     "queue": ("queue:queue", "An older queue in a database table."),
 }
 """Name to (module of this package and its command, what the list of commands says of it)."""
+
+
+_WITHOUT_STORE = frozenset({"db"})
+"""It connects to SUPABASE_DB_URL, and to nothing else."""
+
+
+def _with_store(command: click.Command, name: str) -> click.Command:
+    from docpipe.cli.options import with_store  # noqa: PLC0415 - see `_Commands`
+
+    return with_store(command, name)
 
 
 class _Commands(SafeGroup):
@@ -52,7 +70,7 @@ class _Commands(SafeGroup):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"docpipe.cli.{module}"), name)
-        return command
+        return command if cmd_name in _WITHOUT_STORE else _with_store(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -63,6 +81,12 @@ class _Commands(SafeGroup):
 @click.version_option(__version__, "-V", "--version", prog_name="docpipe")
 def cli() -> None:
     """Documents in, text, entities and a graph out."""
+    if any(name.startswith("DOCPIPE_") for name in os.environ):
+        from docpipe.cli.terminal import echo  # noqa: PLC0415 - see `_Commands`
+        from docpipe.pipeline.settings import misspelt  # noqa: PLC0415
+
+        for told in misspelt(os.environ):
+            echo(f"docpipe: warning: {told}", err=True)
 
 
 def main() -> None:

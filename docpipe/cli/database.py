@@ -20,9 +20,9 @@ from docpipe.pipeline.settings import read_settings
 
 
 def database_part(name: str) -> ModuleType:
-    """A module of `docpipe.takeover`. Raises `MissingExtraError` when psycopg is not installed."""
+    """A module of `docpipe.cli.takeover`. Raises `MissingExtraError` when psycopg is not installed."""
     try:
-        return import_module(f"docpipe.takeover.{name}")
+        return import_module(f"docpipe.cli.takeover.{name}")
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "psycopg", "postgres") from error
 
@@ -51,7 +51,7 @@ def show_findings(found: Iterable[Any], *, as_json: bool) -> bool:
     return good
 
 
-@click.group()
+@click.group(epilog="Example: docpipe db check")
 def db() -> None:
     """Create and check docpipe's schema, take an existing database over, and give it back."""
 
@@ -85,7 +85,7 @@ def _read_wishes(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]
     return database_part("takeover").Wishes(dict(map(_pair, defaults)), dict(map(_pair, words)), loosen)
 
 
-@db.command("apply")
+@db.command("apply", epilog="Example: docpipe db apply")
 @_with_wishes
 def apply_(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Do what `plan` shows, in one transaction, and try it with a document; reports only what it did."""
@@ -96,7 +96,7 @@ def apply_(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> N
         echo("nothing to do: the database is up to date")
 
 
-@db.command()
+@db.command(epilog="Example: docpipe db plan > plan.sql")
 @_with_wishes
 def plan(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Print the SQL that `apply` would run; exit code 1 if something stands in the way."""
@@ -107,7 +107,7 @@ def plan(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> Non
     sys.exit(1 if planned.obstacles else 0)
 
 
-@db.command()
+@db.command(epilog="Example: docpipe db check")
 @_with_wishes
 def check(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Name whatever the database lacks and what stands in the way; exit code 1 if there is anything."""
@@ -137,7 +137,7 @@ def check(loosen: bool, defaults: tuple[str, ...], words: tuple[str, ...]) -> No
     echo("the database has everything docpipe needs")
 
 
-@db.command()
+@db.command(epilog="Example: docpipe db rollback --dry-run")
 @click.option("--drop-results", is_flag=True, help="Drop docpipe's tables although they hold results.")
 @click.option("--dry-run", is_flag=True, help="Only print the SQL.")
 def rollback(drop_results: bool, dry_run: bool) -> None:
@@ -151,7 +151,7 @@ def rollback(drop_results: bool, dry_run: bool) -> None:
         echo("nothing to do: docpipe has changed nothing here")
 
 
-@db.command()
+@db.command(epilog="Example: docpipe db triggers --json")
 @click.option("--disable", is_flag=True, help="Switch off those that move the old workflow.")
 @click.option(
     "--save", type=click.Path(dir_okay=False, path_type=Path), help="Where --disable writes how to undo it."
@@ -193,7 +193,7 @@ def _show_trigger(each: Any, *, as_json: bool) -> None:
     echo(f"{state} {each.table}.{each.name} ({each.function}): {', '.join(each.kinds)}{through}")
 
 
-@db.command()
+@db.command(epilog="Example: docpipe db verify --live")
 @click.option("--live", is_flag=True, help="Also send a small document all the way, and take it away again.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
 def verify(live: bool, as_json: bool) -> None:
@@ -202,7 +202,7 @@ def verify(live: bool, as_json: bool) -> None:
     sys.exit(0 if show_findings(found, as_json=as_json) else 1)
 
 
-@db.command("policies")
+@db.command("policies", epilog="Example: docpipe db policies --members project_members")
 @click.option("--members", required=True, metavar="TABLE", help="Your table of who is in which project.")
 @click.option("--user-column", default="user_id", show_default=True, help="Its column of auth.uid().")
 @click.option("--project-column", default="project_id", show_default=True, help="Its column of the project.")
@@ -212,7 +212,7 @@ def policies_(members: str, user_column: str, project_column: str) -> None:
     echo_lines(part.policies(dsn(), part.Members(members, user_column, project_column)))
 
 
-@db.command()
+@db.command(epilog="Example: docpipe db export supabase/migrations")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def export(folder: Path) -> None:
     """Copy the migrations into FOLDER, for example supabase/migrations."""

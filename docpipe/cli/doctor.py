@@ -12,7 +12,7 @@ from docpipe.cli.terminal import echo
 from docpipe.pipeline.default import default_pipeline
 
 
-@click.command()
+@click.command(epilog="Example: docpipe doctor --json")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
 @click.option("--accept", is_flag=True, help="Say that this store and these stages are the right ones now.")
 def doctor(as_json: bool, accept: bool) -> None:

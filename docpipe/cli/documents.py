@@ -1,9 +1,8 @@
-"""`docpipe submit` and `docpipe status`: the same as the Python API, for shells."""
+"""`docpipe status`: where a document stands."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -11,45 +10,12 @@ import click
 from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
-from docpipe.errors import DocpipeError
-from docpipe.models import DocumentStatus, RangeRun
-from docpipe.models.masking import masked
-from docpipe.pipeline.default import default_pipeline, store_pipeline
-from docpipe.sources.allowed import Trusted
+from docpipe.models import Attempt, DocumentStatus, RangeRun
+from docpipe.models.status import AttemptEnd
+from docpipe.pipeline.default import store_pipeline
 
 
-@click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
-@click.option("--project", "project_id", help="Group the documents under this id.")
-@click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="0 goes first.")
-@click.option("--reprocess", is_flag=True, help="Start a new run of documents that are known.")
-@click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait until each is final.")
-def submit(
-    sources: tuple[str, ...], project_id: str | None, priority: int, reprocess: bool, timeout: float | None
-) -> None:
-    """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
-
-    What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
-    """
-    failed = 0
-    for source in sources:
-        try:
-            submission = default_pipeline().submit(
-                Trusted(source), project_id=project_id, priority=priority, reprocess=reprocess
-            )
-            echo(submission.document_uuid)
-            if submission.task_id is None:
-                later = "the broker cannot be reached; it is sent later."
-                echo(f"docpipe: {masked(source)}: {later}", err=True)
-            if timeout is not None:
-                submission.wait(timeout)
-        except DocpipeError as error:
-            failed += 1
-            echo(f"docpipe: {masked(source)}: {error} ({error.code})", err=True)
-    sys.exit(1 if failed else 0)
-
-
-@click.command()
+@click.command(epilog="Example: docpipe status 6f1c0c9e-… --json")
 @click.argument("document_uuid", required=False, metavar="[UUID]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per document and line.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Newest documents.")
@@ -62,16 +28,20 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
             for summary in summaries:
                 echo(json.dumps(summary, ensure_ascii=False, default=str))
             return
-        _print_table(summaries)
+        print_table(summaries)
         return
-    found = pipeline.status(document_uuid)
+    found, attempts = pipeline.status(document_uuid), pipeline.attempts(document_uuid)
     if as_json:
-        echo(json.dumps(asdict(found), ensure_ascii=False, default=str))
+        told = asdict(found) | {"attempts": [asdict(each) for each in attempts]}
+        echo(json.dumps(told, ensure_ascii=False, default=str))
     else:
         _print_timeline(found, pipeline.ranges(document_uuid))
+        _print_attempts(attempts)
+        _print_problems(found)
 
 
-def _print_table(summaries: list[dict[str, Any]]) -> None:
+def print_table(summaries: list[dict[str, Any]]) -> None:
+    """Documents as a table: uuid, name, status, project, error."""
     uuid = Column("document", no_wrap=True, min_width=36)  # whole: it is there to be copied
     table = Table(uuid, "name", "status", "project", "error", box=None)
     for summary in summaries:
@@ -97,6 +67,31 @@ def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
     console.print(table)
     if ranges:
         console.print(_progress_of(ranges))
+
+
+def _print_attempts(attempts: list[Attempt]) -> None:
+    """What was tried and what followed; nothing where every attempt went well."""
+    if all(each.ended in {None, AttemptEnd.COMPLETE, AttemptEnd.SPLIT} for each in attempts):
+        return
+    table = Table("tried", "by", "task", "began", "seconds", "ended", "why", box=None)
+    for each in attempts:
+        what = f"{each.stage} {each.pages.first}-{each.pages.last}" if each.pages else each.stage
+        seconds = f"{(each.ended_at - each.started_at).total_seconds():.1f}" if each.ended_at else ""
+        why = f"{each.error.code}: {each.error.message}" if each.error else ""
+        table.add_row(
+            f"run {each.run} {what} #{each.attempt}",
+            shown(each.worker or ""),
+            each.task_id or "",
+            f"{each.started_at:%Y-%m-%d %H:%M:%S}",
+            seconds,
+            each.ended or "",
+            shown(why),
+        )
+    new_console(soft_wrap=True).print(table)
+
+
+def _print_problems(found: DocumentStatus) -> None:
+    console = new_console(soft_wrap=True)
     for warn in found.warnings:
         page = f"page {warn.page}: " if warn.page else ""
         console.print(f"[yellow]{warn.code}[/] {page}{shown(warn.message)}")

@@ -16,7 +16,7 @@ from docpipe.pipeline.default import store_pipeline
 _PAGE = 500
 
 
-@click.group()
+@click.group(epilog="Example: docpipe entities list --project acme --search harbour")
 def entities() -> None:
     """The people, organisations and places of a project's documents.
 
@@ -24,7 +24,7 @@ def entities() -> None:
     """
 
 
-@entities.command("list")
+@entities.command("list", epilog="Example: docpipe entities list --project acme --label ORG")
 @click.option("--project", "project_id", help="The project; without it, the documents that have none.")
 @click.option("--search", "text", default="", help="Only those that are spelt with this text.")
 @click.option("--label", help="Only those with this label.")
@@ -61,7 +61,7 @@ def _print_table(listed: list[ProjectEntity]) -> None:
     console.print(table)
 
 
-@entities.command()
+@entities.command(epilog="Example: docpipe entities merge 6f1c0c9e-…/entity:3 81b2…/entity:0")
 @click.argument("one", metavar="ENTITY")
 @click.argument("other", metavar="ENTITY")
 def merge(one: str, other: str) -> None:
@@ -69,7 +69,7 @@ def merge(one: str, other: str) -> None:
     _print_entity(store_pipeline().graphs.merge(one, other))
 
 
-@entities.command()
+@entities.command(epilog="Example: docpipe entities split 6f1c0c9e-…/entity:3 81b2…/entity:0")
 @click.argument("one", metavar="ENTITY")
 @click.argument("other", metavar="ENTITY")
 def split(one: str, other: str) -> None:
@@ -77,7 +77,7 @@ def split(one: str, other: str) -> None:
     _print_entity(store_pipeline().graphs.split(one, other))
 
 
-@entities.command()
+@entities.command(epilog="Example: docpipe entities explain 6f1c0c9e-…/entity:3")
 @click.argument("entity", metavar="ENTITY")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def explain(entity: str, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def _print_explanation(found: Explanation) -> None:
         echo(f"  {reason.rule} {reason.score:.2f}{holds}: {reason.name_a} | {reason.name_b}")
 
 
-@entities.command()
+@entities.command(epilog="Example: docpipe entities link --project acme")
 @click.option("--project", "project_id", help="Only of this project.")
 def link(project_id: str | None) -> None:
     """Join documents to their project's entities that are not yet: older ones, or where a worker died."""

@@ -18,7 +18,7 @@ from docpipe.graph.values import Graph
 from docpipe.pipeline.default import store_pipeline
 
 
-@click.command("export")
+@click.command("export", epilog="Example: docpipe export --project acme --format graphml --out acme.graphml")
 @click.argument("document_uuid", required=False, metavar="[UUID]")
 @click.option("--project", "project_id", help="All completed documents of this project, and its entities.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="json", show_default=True)

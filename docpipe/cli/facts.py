@@ -20,16 +20,15 @@ from docpipe.pipeline.settings import read_settings
 _KEYS = ("source", "document_uuid", "kind", "subject", "title", "facts")
 
 
-@click.command()
+@click.command(epilog="Example: docpipe facts contract.pdf --json")
 @click.argument("document", metavar="FILE|UUID")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--store", metavar="PATH", help="SQLite file that keeps state and results of a file.")
-def facts(document: str, as_json: bool, store: str | None) -> None:
+def facts(document: str, as_json: bool) -> None:
     """Show what kind of document it is, and its parties, dates, number, amounts, signatories.
 
     A FILE is taken through all stages in this process, as by `docpipe run`; a UUID is looked up in the store.
     """
-    found = _of_file(document, store) if Path(document).exists() else _of_uuid(document)
+    found = _of_file(document) if Path(document).exists() else _of_uuid(document)
     if as_json:
         named = {"subject_name": _subject_name(found)}
         echo(json.dumps({key: found[key] for key in _KEYS} | named, ensure_ascii=False))
@@ -39,9 +38,8 @@ def facts(document: str, as_json: bool, store: str | None) -> None:
         echo(line)
 
 
-def _of_file(file: str, store: str | None) -> dict[str, Any]:
-    changes = {"store": f"sqlite://{store}"} if store else {}
-    settings = read_settings().model_copy(update=changes)
+def _of_file(file: str) -> dict[str, Any]:
+    settings = read_settings()
     found = processed(embedded_pipeline(settings), file, Request(settings, None, False))
     if error := found["error"]:
         raise DocpipeError(f"{found['source']}: {error['message']}")

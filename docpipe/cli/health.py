@@ -16,7 +16,7 @@ _DEFAULT = Thresholds()
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
 
 
-@click.command("health")
+@click.command("health", epilog="Example: docpipe health --max-age 600")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--max-depth", type=click.IntRange(0), default=_DEFAULT.depth, show_default=True)
 @click.option("--max-age", type=click.FloatRange(0), default=_DEFAULT.age_seconds, show_default=True)

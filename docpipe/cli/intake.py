@@ -70,7 +70,7 @@ def _journal(pipeline: Pipeline, place: str, project_id: str | None) -> Path:
     return data_folder() / "intake" / f"{name}.db"
 
 
-@click.command()
+@click.command(epilog="Example: docpipe watch incoming/ --recursive --project acme")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-r", "--recursive", is_flag=True, help="Folders below it, too.")
 @click.option("--in-place", is_flag=True, help="Leave files where they are, and remember them.")
@@ -130,12 +130,12 @@ def _until_empty(watcher: Watcher, stop: Event) -> None:
         stop.wait(wait)
 
 
-@click.group()
+@click.group(epilog="Example: docpipe s3 sync s3://bucket/contracts/")
 def s3() -> None:
     """Submit objects from S3."""
 
 
-@s3.command("sync")
+@s3.command("sync", epilog="Example: docpipe s3 sync s3://bucket/contracts/ --pattern '*.pdf'")
 @click.argument("uri", metavar="s3://BUCKET/PREFIX")
 @_choosing
 def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **options: Any) -> None:
@@ -157,7 +157,7 @@ def sync(uri: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **option
     sys.exit(1 if failed else 0)
 
 
-@s3.command("listen")
+@s3.command("listen", epilog="Example: docpipe s3 listen document-events")
 @click.argument("queue", metavar="QUEUE")
 @_choosing
 def listen(queue: str, patterns: tuple[str, ...], ignored: tuple[str, ...], **options: Any) -> None:

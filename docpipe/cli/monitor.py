@@ -20,7 +20,7 @@ from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.pipeline.default import default_pipeline
 
 
-@click.command()
+@click.command(epilog="Example: docpipe monitor --once --json")
 @click.option("--once", is_flag=True, help="Look once and exit; exit code 1 if anything could not be read.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per look and line.")
 @click.option("--every", type=click.FloatRange(0.1), default=2.0, show_default=True, metavar="SECONDS")
@@ -61,7 +61,7 @@ def _metrics() -> ModuleType:
         raise MissingExtraError.for_module(error.name or "prometheus_client", "metrics") from error
 
 
-@click.command()
+@click.command(epilog="Example: docpipe metrics --port 9108")
 @click.option("--port", type=click.IntRange(0, 65535), default=9108, show_default=True)
 @click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 listens to everyone.")
 def metrics(port: int, address: str) -> None:

@@ -14,12 +14,12 @@ from docpipe.cli.terminal import echo
 from docpipe.pipeline.default import default_pipeline
 
 
-@click.group()
+@click.group(epilog="Example: docpipe queue import --dry-run")
 def queue() -> None:
     """Leave an existing document_processing_queue."""
 
 
-@queue.command("import")
+@queue.command("import", epilog="Example: docpipe queue import --dry-run")
 @click.option("--dry-run", is_flag=True, help="Only list the rows that would be handed over.")
 @click.option("--stranded", is_flag=True, help="Also open documents that no row of the queue names.")
 @click.option("--batch", type=click.IntRange(1), default=100, show_default=True, help="Rows read at a time.")
@@ -62,7 +62,7 @@ def _list_open(part: ModuleType, stranded: bool) -> None:
     echo(f"docpipe: {len(rows)} {what} would be handed over; nothing was changed", err=True)
 
 
-@queue.command()
+@queue.command(epilog="Example: docpipe queue seal")
 def seal() -> None:
     """Stop new rows from being added to the old queue."""
     done = database_part("queue.importing").seal(dsn())
@@ -72,7 +72,7 @@ def seal() -> None:
         echo("nothing to do: the queue is sealed")
 
 
-@queue.command()
+@queue.command(epilog="Example: docpipe queue unseal")
 def unseal() -> None:
     """Undo `seal`."""
     done = database_part("queue.importing").unseal(dsn())

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import click
 
+from docpipe.cli.options import as_json, wants_json
 from docpipe.cli.terminal import echo
 from docpipe.errors import DocpipeError, PoisonDocumentError, TransientError
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
-from docpipe.pipeline.default import default_pipeline
+from docpipe.pipeline.default import default_pipeline, store_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.values import Selection, Summary
 
@@ -33,25 +35,41 @@ def _each(uuids: Sequence[str], act: Callable[[str], str]) -> None:
     """Do it for each document; one that fails stops nothing. Exit code 1 if any failed."""
     failed = 0
     for uuid in uuids:
+        told, failure = None, None
         try:
-            echo(f"{uuid} {act(uuid)}")
+            told = act(uuid)
         except DocpipeError as error:
             failed += 1
-            echo(f"docpipe: {uuid}: {error} ({error.code})", err=True)
+            failure = {"code": error.code, "message": str(error)}
+        if wants_json():
+            echo(json.dumps({"document_uuid": uuid, "outcome": told, "error": failure}, ensure_ascii=False))
+        elif failure:
+            echo(f"docpipe: {uuid}: {failure['message']} ({failure['code']})", err=True)
+        else:
+            echo(f"{uuid} {told}")
     sys.exit(1 if failed else 0)
 
 
-@click.command()
+@click.command(epilog="Example: docpipe cancel 6f1c0c9e-…")
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+@as_json
 def cancel(uuids: tuple[str, ...]) -> None:
     """Stop documents: waiting ones now, running ones at their next page."""
-    pipeline = default_pipeline()
-    _each(uuids, lambda uuid: "stopping" if pipeline.cancel(uuid) else "is final already")
+    pipeline = store_pipeline()
+
+    def stop(uuid: str) -> str:
+        if pipeline.cancel(uuid):
+            return "stopping"
+        pipeline.status(uuid)  # raises if there is no such document
+        return "is final already"
+
+    _each(uuids, stop)
 
 
-@click.command()
+@click.command(epilog="Example: docpipe delete --verify 6f1c0c9e-…")
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
 @click.option("--verify", is_flag=True, help="List every place and whether it is empty; exit code 1 if not.")
+@as_json
 def delete(uuids: tuple[str, ...], verify: bool) -> None:
     """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes.
 
@@ -73,20 +91,31 @@ def delete(uuids: tuple[str, ...], verify: bool) -> None:
 def _is_erased(pipeline: Pipeline, uuid: str) -> bool:
     places = pipeline.delete_and_verify(uuid)
     for place in places:
+        if wants_json():
+            echo(json.dumps({"document_uuid": uuid, "place": place.name, "found": place.found}))
+            continue
         told = "empty" if place.is_empty else "could not be looked at" if place.found is None else "NOT empty"
         echo(f"{uuid} {place.name}: {told}{f' ({place.found})' if place.found else ''}")
     return all(place.is_empty for place in places)
 
 
-@click.command()
+@click.command(epilog="Example: docpipe resume 6f1c0c9e-…")
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+@as_json
 def resume(uuids: tuple[str, ...]) -> None:
     """Let failed or cancelled documents go on from their first incomplete stage."""
     pipeline = default_pipeline()
-    _each(uuids, lambda uuid: "resumed" if pipeline.resume(uuid) else "has nothing to resume")
+
+    def go_on(uuid: str) -> str:
+        if pipeline.resume(uuid):
+            return "resumed"
+        pipeline.status(uuid)  # raises if there is no such document
+        return "has nothing to resume"
+
+    _each(uuids, go_on)
 
 
-@click.command()
+@click.command(epilog="Example: docpipe retry --failed --stage ocr --since 2026-01-31 --dry-run")
 @click.option("--failed", is_flag=True, help="Documents whose status is an error.")
 @click.option("--cancelled", is_flag=True, help="Documents that were cancelled.")
 @click.option("--pending", is_flag=True, help="Documents that could not be published.")
@@ -101,6 +130,7 @@ def resume(uuids: tuple[str, ...]) -> None:
 @click.option("--from-stage", metavar="STAGE", help="Begin a new run from this stage instead of resuming.")
 @click.option("--limit", type=click.IntRange(1), default=_EVERY, help="At most this many, newest first.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be retried.")
+@as_json
 def retry(dry_run: bool, **options: Any) -> None:
     """Retry the documents that match: resume them, or process them again from a stage.
 
@@ -188,12 +218,16 @@ class _Wanted:
 
 def _list(found: Sequence[Summary]) -> None:
     for each in found:
+        if wants_json():
+            echo(json.dumps(asdict(each), ensure_ascii=False, default=str))
+            continue
         why = f" {each.error_code}: {each.error_message}" if each.error_code else ""
         echo(f"{each.document_uuid} {each.status} {each.name}{why}")
 
 
-@click.command()
+@click.command(epilog="Example: docpipe reap --every 30")
 @click.option("--every", type=float, metavar="SECONDS", help="Go on, with this pause; else look once.")
+@as_json
 def reap(every: float | None) -> None:
     """Resume documents that lost their worker or message. Celery beat does the same (docpipe.reap)."""
     pipeline = default_pipeline()
@@ -201,7 +235,9 @@ def reap(every: float | None) -> None:
         try:
             outcomes = pipeline.reap()
             told = ", ".join(f"{count} {_REAPED.get(each, each)}" for each, count in sorted(outcomes.items()))
-            if told or not every:
+            if wants_json():
+                echo(json.dumps({_REAPED.get(each, each): count for each, count in sorted(outcomes.items())}))
+            elif told or not every:
                 echo(told or "nothing to resume", err=bool(every))
         except TransientError as error:
             if not every:
@@ -212,7 +248,7 @@ def reap(every: float | None) -> None:
         time.sleep(every)
 
 
-@click.group()
+@click.group(epilog="Example: docpipe quarantine release --all")
 def quarantine() -> None:
     """Documents that were started too often and never ended."""
 
@@ -221,15 +257,17 @@ def _poisoned(limit: int = _EVERY) -> list[Summary]:
     return default_pipeline().store.documents(Selection(error_code=PoisonDocumentError.code), limit=limit)
 
 
-@quarantine.command("list")
+@quarantine.command("list", epilog="Example: docpipe quarantine list --json")
+@as_json
 def list_() -> None:
     """List them with their last error."""
     _list(_poisoned())
 
 
-@quarantine.command()
+@quarantine.command(epilog="Example: docpipe quarantine release 6f1c0c9e-…")
 @click.argument("uuids", nargs=-1, metavar="[UUID…]")
 @click.option("--all", "everything", is_flag=True, help="Release all of them.")
+@as_json
 def release(uuids: tuple[str, ...], everything: bool) -> None:
     """Let them go on, with their attempts counted from zero."""
     if bool(uuids) == everything:

@@ -15,6 +15,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from docpipe.cli.chosen import chosen_files
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.cli.views.fact_lines import fact_lines
@@ -38,18 +39,18 @@ class Request:
     reprocess: bool
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.command(epilog="Example: docpipe run --recursive --project acme --json contracts/ > found.jsonl")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER…")
+@click.option("-r", "--recursive", is_flag=True, help="Folders below a FOLDER, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per document and line.")
-@click.option("--store", metavar="PATH", help="SQLite file that keeps state and results.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--project", "project_id", help="Group the documents under this id.")
 @click.option("--reprocess", is_flag=True, help="Run again what completed before.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log.")
 def run(
     files: tuple[str, ...],
+    recursive: bool,
     as_json: bool,
-    store: str | None,
     jobs: int,
     project_id: str | None,
     reprocess: bool,
@@ -60,9 +61,8 @@ def run(
         from docpipe.execution.logs import configure_logging  # noqa: PLC0415 - only on request
 
         configure_logging(logging.INFO)
-    changes = {"store": f"sqlite://{store}"} if store else {}
-    settings = read_settings().model_copy(update=changes)
-    request = Request(settings, project_id, reprocess)
+    files = tuple(chosen_files(files, recursive=recursive))
+    request = Request(read_settings(), project_id, reprocess)
     failed = 0
     for result in _shown_progress(files, _results(files, request, jobs)):
         failed += result["error"] is not None

@@ -13,12 +13,12 @@ from docpipe.cli.views.document_html import to_html
 from docpipe.errors import DocpipeError, MissingExtraError
 from docpipe.execution.runner import Runtime
 from docpipe.models import Ref
+from docpipe.models.private_files import make_private_file
 from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.private_files import make_private_file
 
 
-@click.command()
+@click.command(epilog="Example: docpipe show 6f1c0c9e-… --out contract.html")
 @click.argument("document_uuid", metavar="UUID")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; standard output if not given.")
 @click.option("--no-images", is_flag=True, help="Text only: the document's bytes are not fetched.")

@@ -12,7 +12,10 @@ from docpipe.execution.plan import BUILT_IN
 _ALL = ",".join(stage.queue for stage in BUILT_IN)
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    epilog="Example: docpipe worker -Q ocr -c 4",
+)
 @click.option("-Q", "--queues", default=_ALL, show_default=True, help="Queues to consume.")
 @click.option("-c", "--concurrency", type=click.IntRange(1), help="Processes; the number of cores if unset.")
 @click.option("-l", "--loglevel", default="INFO", show_default=True)

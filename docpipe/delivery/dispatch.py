@@ -39,6 +39,24 @@ class Dispatch:
             return self.store.status(ref.document_uuid).task_id  # somebody else's message was quicker
         return self.go_on(ref, first, task_id, priority)
 
+    def begin_all(self, queued: Sequence[tuple[Ref, str]], priority: int) -> list[str | None]:
+        """Publish the chains of runs whose first stage is queued already, under these task ids; None for what
+        the broker does not take. Once it has refused one, the others are not tried.
+        """
+        published: list[str | None] = []
+        first, away = self.stages[0].name, None
+        for ref, task_id in queued:
+            if away is None:
+                chain = document_chain(self.app, self.stages, ref, task_id=task_id, priority=priority)
+                away = self._apply(chain, ref)
+            if away is not None:
+                self.store.publish_failed(ref, first, str(away))
+                published.append(None)
+                continue
+            log.info("document_published", document=ref.document_uuid, run=ref.run, stage=first, task=task_id)
+            published.append(task_id)
+        return published
+
     def go_on(self, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
         """Publish the chain from `stage` on; the ledger says already that it is queued."""
         rest = self.stages[[spec.name for spec in self.stages].index(stage) :]

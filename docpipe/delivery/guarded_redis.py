@@ -43,6 +43,13 @@ class Channel(redis.Channel):
         client.set_response_callback("RPOP", _checked)
         return client
 
+    def _handle_message(self, client: Any, response: Any) -> Any:
+        """What came by a subscription: remote control and events."""
+        payload = super()._handle_message(client, response)  # type: ignore[misc]  # the stubs lack it
+        if isinstance(payload["data"], bytes | str) and _checked(payload["data"]) is None:
+            payload["data"] = None
+        return payload
+
 
 class Transport(redis.Transport):
     """A transport that gives only well-formed messages to the consumers of queues."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from docpipe.formats import open_document
-from docpipe.formats.base import Limits, PageImage
+from docpipe.formats.base import Limits, PageImage, RawPage
+from docpipe.formats.guard import GuardedReader
+from docpipe.models import PageRange
 
 DPI = 110
 _QUALITY = 60
@@ -21,10 +24,15 @@ _LARGEST = 16383
 """Pixels of a side, WebP's limit."""
 
 
-def page_pictures(path: Path, name: str, limits: Limits, report: Callable[[int], None]) -> dict[int, str]:
+def page_pictures(
+    path: Path, name: str, limits: Limits, report: Callable[[int], None], pages: PageRange | None = None
+) -> dict[int, str]:
     """Page number to a `data:` address, for pages that the format can draw.
 
     `report` is called with each page when it is done.
+
+    Args:
+        pages: only these; None: all.
 
     Raises:
         DocpipeError: as reading the document does.
@@ -32,13 +40,22 @@ def page_pictures(path: Path, name: str, limits: Limits, report: Callable[[int],
     reader = open_document(path, name, limits)
     try:
         found = {}
-        for number, page in enumerate(reader.pages(), 1):
+        for number, page in _numbered(reader, pages):
             if page.image:
                 found[number] = _address(page.image(DPI), page.width)
             report(number)
         return found
     finally:
         reader.close()
+
+
+def _numbered(reader: GuardedReader, pages: PageRange | None) -> Iterator[tuple[int, RawPage]]:
+    if pages is None:
+        yield from enumerate(reader.pages(), 1)
+    elif reader.page_count is None:
+        yield from islice(enumerate(reader.pages(), 1), pages.first - 1, pages.last)
+    elif pages.first <= reader.page_count:
+        yield from enumerate(reader.pages(pages.first, min(pages.last, reader.page_count)), pages.first)
 
 
 def _address(image: PageImage, width: float | None) -> str:

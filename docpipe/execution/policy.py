@@ -13,7 +13,7 @@ class Retention:
     documents: float | None = None
     """After a document's newest run has ended, well or not: the document with all that was made of it."""
     history: float | None = None
-    """The statuses a document had, but while it is at work."""
+    """The statuses a document had and the attempts at it, but while it is at work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ def fitting(text: str, words: Words) -> Words:
 def extent(text: str, box: Box, words: Words, start: int, end: int) -> Box:
     """The part of a line's box that `text[start:end]` takes; all of it, upright and its words not known."""
     x0, y0, x1, y1 = box
-    upright = is_upright(box)
+    if start <= 0 and end >= len(text):
+        return box
+    upright, words = is_upright(box), fitting(text, words)
     if not words and upright:
         return box
     low, high = along(text, words or (x0, x1), start, end)

@@ -20,6 +20,7 @@ from docpipe.models.facts import FactType as FactType
 from docpipe.models.facts import Kind as Kind
 from docpipe.models.geometry import Box as Box
 from docpipe.models.geometry import PageBox as PageBox
+from docpipe.models.status import AttemptEnd
 
 PAGE_FAILED = "page_failed"
 """Code of the warning that a page could not be read."""
@@ -334,6 +335,28 @@ class RangeRun:
     state: str
     attempt: int
     worker: str | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a stage, or at a range of its pages: who made it, when, and how it ended."""
+
+    token: int
+    """Its fencing token; attempts of a document are in this order."""
+    run: int
+    stage: str
+    attempt: int
+    """1, 2, …; counted anew when the run is resumed."""
+    task_id: str | None
+    worker: str | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    """Of one that was lost: when its lease lapsed."""
+    ended: AttemptEnd | None = None
+    """None: it is at work, or nobody has noticed yet that it is not."""
+    pages: PageRange | None = None
+    """The range; None: the whole stage."""
     error: Failure | None = None
 
 

@@ -31,6 +31,23 @@ class StageState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class AttemptEnd(StrEnum):
+    """How one attempt at a stage, or at a range of its pages, ended."""
+
+    COMPLETE = "complete"
+    SPLIT = "split"
+    """The document is long: its pages are read in ranges."""
+    RETRIED = "retried"
+    """It failed, and another attempt followed."""
+    FAILED = "failed"
+    """It failed for good."""
+    LOST = "lost"
+    """Its worker stopped without a word, or was cut off: its lease lapsed."""
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"
+    """The run was over before it ended: superseded by a newer one, or failed elsewhere."""
+
+
 class RunState(StrEnum):
     """State of one pass over a document in the ledger."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from docpipe.models import Document
     from docpipe.pipeline.pipeline import Pipeline
     from docpipe.pipeline.submission import Submission
+    from docpipe.pipeline.text_search import Passage
     from docpipe.sources import SourceLike
 
 _lock = threading.Lock()
@@ -86,9 +87,26 @@ def submit(
     )
 
 
-def submit_many(sources: Iterable[SourceLike], **options: Any) -> Iterator[Submission | DocpipeError]:
+def submit_many(
+    sources: Iterable[SourceLike],
+    *,
+    name: str | None = None,
+    project_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    priority: int | None = None,
+    reprocess: bool = False,
+    batch: str | None = None,
+) -> Iterator[Submission | DocpipeError]:
     """Submit several documents; see `Pipeline.submit_many`."""
-    return default_pipeline().submit_many(sources, **options)
+    return default_pipeline().submit_many(
+        sources,
+        name=name,
+        project_id=project_id,
+        metadata=metadata,
+        priority=priority,
+        reprocess=reprocess,
+        batch=batch,
+    )
 
 
 def get(document_uuid: str) -> Document:
@@ -126,6 +144,11 @@ def search(
 ) -> Entities:
     """A page of a project's entities that are spelt with `text`; see `Graphs.search`."""
     return default_pipeline().graphs.search(text, project_id=project_id, limit=limit, after=after)
+
+
+def search_text(query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
+    """The pages of completed documents that hold the words; see `Pipeline.search_text`."""
+    return default_pipeline().search_text(query, project_id=project_id, limit=limit)
 
 
 def process(

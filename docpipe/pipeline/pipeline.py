@@ -6,11 +6,8 @@ both, which spares them half a second.
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -33,16 +30,19 @@ from docpipe.execution.progress import NoProgress, Progress
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
 from docpipe.execution.tools import Tools
 from docpipe.graph.reader import Graphs
-from docpipe.models import Document, DocumentStatus, RangeRun, Ref, is_id
-from docpipe.models.status import CANCELLED, PENDING, is_error
+from docpipe.models import Attempt, Document, DocumentStatus, RangeRun, Ref, is_id
+from docpipe.models.status import CANCELLED, is_error
+from docpipe.pipeline.batch import Batch
 from docpipe.pipeline.erasure import Erased, Eraser, Place
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.retention import Keeper
 from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
-from docpipe.sources import SourceLike, Sources, TakenIn
+from docpipe.pipeline.submitting import Submitter, Terms
+from docpipe.pipeline.text_search import Passage, search_text
+from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
-from docpipe.stores.values import Handover, NewDocument, Outcome, Registered
+from docpipe.stores.values import Handover, Outcome
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -56,10 +56,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-PRIORITIES = range(10)
 _DAY = 86_400.0
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-"""U+0000 as JSON writes it."""
 
 
 class Pipeline:
@@ -211,27 +208,42 @@ class Pipeline:
                 be reached raises nothing: the row is `pending`, and submitting again, or the
                 reaper, publishes it.
         """
+        terms = Terms(project_id, metadata, priority or 0, reprocess)
         dispatch = self._dispatch
-        taken = self.sources.take_in(source, name)
-        registered = self._register(taken, project_id, metadata, priority or 0, reprocess)
-        task_id = registered.task_id
-        if registered.status == PENDING:
-            task_id = dispatch.begin(registered.ref, priority or 0)
-        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
+        return self._submitter.submit(self.sources.take_in(source, name), terms, dispatch)
 
     def submit_many(
-        self, sources: Iterable[SourceLike], **options: Any
+        self,
+        sources: Iterable[SourceLike],
+        *,
+        name: str | None = None,
+        project_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        reprocess: bool = False,
+        batch: str | None = None,
     ) -> Iterator[Submission | DocpipeError]:
         """Submit each source; one that cannot be submitted yields its error and stops nothing.
 
+        Sources are read as the results are asked for, 500 at a time, and registered by one call of the store.
+
         Args:
-            options: as for `submit`, the same for all.
+            name, project_id, metadata, priority, reprocess: as for `submit`, the same for all.
+            batch: a name under which all of them can be looked at together, see `batch`.
+
+        Raises:
+            ConfigurationError: an argument is wrong, or the pipeline has no Celery app.
         """
-        for source in sources:
-            try:
-                yield self.submit(source, **options)
-            except DocpipeError as error:
-                yield error
+        terms = Terms(project_id, metadata, priority or 0, reprocess, batch)
+        return self._submitter.submit_many(sources, name, terms, self._dispatch)
+
+    def batch(self, name: str) -> Batch:
+        """The documents that `submit_many` was given under this name."""
+        return Batch(name, self.store)
+
+    @property
+    def _submitter(self) -> Submitter:
+        return Submitter(self.store, self.sources, [stage.planned for stage in self.stages])
 
     @cached_property
     def broker(self) -> Broker:
@@ -256,42 +268,6 @@ class Pipeline:
         if self.app is None:
             raise ConfigurationError("This pipeline has no Celery app. Use process(), or Pipeline(app, …).")
         return self.app
-
-    def _register(
-        self,
-        taken: TakenIn,
-        project_id: str | None,
-        metadata: Mapping[str, Any] | None,
-        priority: int,
-        reprocess: bool,
-    ) -> Registered:
-        if priority not in PRIORITIES:
-            raise ConfigurationError(f"priority is {priority}; it must be 0 (first) to 9 (last).")
-        if not may_be_stored(project_id or ""):
-            raise ConfigurationError(f"project_id={project_id!a} holds NUL or an unpaired surrogate.")
-        registered = self.store.register(
-            NewDocument(
-                document_uuid=str(uuid.uuid4()),
-                project_id=project_id,
-                name=taken.name,
-                uri=taken.uri,
-                digest=taken.digest,
-                size=taken.size,
-                copied=taken.copied,
-                metadata=_json_object(metadata or {}),
-                stages=[stage.planned for stage in self.stages],
-                priority=priority,
-                reprocess=reprocess,
-            )
-        )
-        log.info(
-            "document_registered",
-            document=registered.ref.document_uuid,
-            run=registered.ref.run,
-            new=registered.created,  # `created` and `name` are attributes of every log record
-            source=taken.name,
-        )
-        return registered
 
     def publish(self, ref: Ref, *, priority: int = 0) -> str | None:
         """Publish a run that the store has and that was never published.
@@ -396,6 +372,10 @@ class Pipeline:
         """
         return self.store.ranges.runs(Ref(document_uuid, self.status(document_uuid).run))
 
+    def attempts(self, document_uuid: str) -> list[Attempt]:
+        """Who tried what with the document, and how it ended: the newest thousand attempts, oldest first."""
+        return self.store.attempts(_id(document_uuid))
+
     def status(self, document_uuid: str) -> DocumentStatus:
         """Where a document stands. Raises `DocumentNotFoundError`."""
         return self.store.status(_id(document_uuid))
@@ -409,6 +389,20 @@ class Pipeline:
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
         return read_document(self.store, _id(document_uuid))
+
+    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
+        """The pages of completed documents that hold all words of the query, the best first.
+
+        Args:
+            query: words, which also find their other English forms; `"several words"` in that order;
+                `-word`, which the page must not hold.
+            project_id: only in this project (`""`: in the documents without one); None: in all.
+            limit: the most pages, at most 200.
+
+        Raises:
+            ConfigurationError: the query asks for no word, or the limit is out of bounds.
+        """
+        return search_text(self.store, query, project_id, limit)
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
@@ -448,6 +442,8 @@ class Pipeline:
             link_document(self.store, ref)
         except DocpipeError as error:
             log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+        if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
+            signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
 
     def delete(self, document_uuid: str) -> bool:
         """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
@@ -511,9 +507,10 @@ class Pipeline:
             DocpipeError: as it was recorded, with `stage`.
         """
         taken = self.sources.take_in(source, name)
-        registered = self._register(taken, project_id, metadata, 0, reprocess)
+        terms = Terms(project_id, metadata, reprocess=reprocess)
+        registered = self._submitter.register(taken, terms)
         if not registered.created and (is_error(registered.status) or registered.status == CANCELLED):
-            registered = self._register(taken, project_id, metadata, 0, True)
+            registered = self._submitter.register(taken, replace(terms, reprocess=True))
         for stage in self.stages:
             self._run_in_process(stage, registered.ref)
         good_end(self.store.status(registered.ref.document_uuid))
@@ -549,13 +546,3 @@ def link_document(store: Store, ref: Ref) -> bool:
     except ModuleNotFoundError as error:
         raise MissingExtraError.for_module(error.name or "rapidfuzz", "worker") from error
     return link(store, ref)
-
-
-def _json_object(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        told = json.dumps(metadata, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
-    if not may_be_stored(told) or _NUL.search(told):
-        raise ConfigurationError("metadata holds NUL or an unpaired surrogate, which no store accepts.")
-    return dict(metadata)

@@ -13,6 +13,7 @@ from docpipe.graph.reader import Graphs
 from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
 from docpipe.models import Document, DocumentStatus
 from docpipe.pipeline.submission import Submission
+from docpipe.pipeline.text_search import Passage
 from docpipe.sources import SourceLike
 from docpipe.stores.port import Store
 from docpipe.stores.values import ALL, Selection, Summary
@@ -44,6 +45,8 @@ class Whole(Protocol):
     def cancel(self, document_uuid: str) -> bool: ...
 
     def delete(self, document_uuid: str) -> bool: ...
+
+    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,10 @@ class Project:
     def status(self, document_uuid: str) -> DocumentStatus:
         """As `Pipeline.status`. Raises `DocumentNotFoundError`."""
         return self.pipeline.status(self._own(document_uuid))
+
+    def search_text(self, query: str, *, limit: int = 20) -> list[Passage]:
+        """As `Pipeline.search_text`, in this project. Raises `ConfigurationError`."""
+        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit)
 
     def list(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The project's documents that match, newest first, whatever project `selection` names."""

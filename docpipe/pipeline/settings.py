@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -74,6 +76,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_KEY"),
     )
     supabase_token: SecretStr | None = None
+    web_token: SecretStr | None = None
     supabase_db_url: SecretStr | None = Field(None, validation_alias=AliasChoices("SUPABASE_DB_URL"))
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL")
@@ -296,6 +299,35 @@ def read_settings() -> Settings:
             "Wrong settings: DOCPIPE_LIMITS or DOCPIPE_NER_OPTIONS is not a JSON object."
             " Set DOCPIPE_LIMITS__MAX_PAGES and its like."
         ) from None
+
+
+_FREE = ("DOCPIPE_NER_OPTIONS__", "DOCPIPE_STACK_")
+"""What an entity engine is given, whose names are its own; and what the project's own tests go by."""
+
+
+def misspelt(environment: Iterable[str]) -> list[str]:
+    """One sentence for each variable with docpipe's prefix that is no setting: it would do nothing."""
+    known = _known_names()
+    told = []
+    for name in sorted(environment):
+        if name.startswith("DOCPIPE_") and name not in known and not name.startswith(_FREE):
+            bare = name.removeprefix("DOCPIPE_")
+            near = get_close_matches(bare, [each.removeprefix("DOCPIPE_") for each in known], n=1, cutoff=0.7)
+            hint = (
+                f"Did you mean DOCPIPE_{near[0]}?"
+                if near
+                else "See docs/reference/settings.md for those there are."
+            )
+            told.append(f"{name} is no setting, and is ignored. {hint}")
+    return told
+
+
+def _known_names() -> set[str]:
+    known = {f"DOCPIPE_{name}".upper() for name in Settings.model_fields}
+    known |= {f"DOCPIPE_LIMITS__{name}".upper() for name in LimitSettings.model_fields}
+    aliases = (field.validation_alias for field in Settings.model_fields.values())
+    names = (str(name) for each in aliases if isinstance(each, AliasChoices) for name in each.choices)
+    return known | {name for name in names if name.startswith("DOCPIPE_")}
 
 
 def _names(alias: str) -> str:

@@ -55,6 +55,12 @@ _SCHEMES = frozenset({"file", "s3", "supabase", "https"})
 SourceLike = str | Path | bytes | BinaryIO | Trusted
 
 
+_KEEP = (
+    "It was there when it was submitted: keep it in place and in reach of all workers, or set"
+    " DOCPIPE_UPLOADS so that docpipe keeps a copy."
+)
+
+
 class Place(Protocol):
     """One technology that holds bytes.
 
@@ -287,7 +293,12 @@ class Sources:
         """
         locator = resolved(parsed(uri))
         with working_copy() as file:
-            found, _ = self._copied(self._read(locator, self._fetched), file, label)
+            try:
+                found, _ = self._copied(self._read(locator, self._fetched), file, label)
+            except SourceNotFoundError as error:
+                if locator.scheme == "file":
+                    raise SourceNotFoundError(f"{label} ({masked(uri)}) is gone. {_KEEP}") from error
+                raise
             if digest is not None and found != digest:
                 raise SourceChangedError(f"{label} ({masked(uri)}) changed after it was submitted.")
             file.flush()

@@ -21,10 +21,10 @@ from docpipe.errors import (
     SourceRejectedError,
     SourceUnavailableError,
 )
+from docpipe.models.private_files import make_private_folder
 from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
-_REMEDY = "Workers on other machines need DOCPIPE_UPLOADS (s3:// or supabase://) or a shared folder."
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -42,7 +42,7 @@ class LocalFiles:
         """Written aside and renamed, so that half a file is never visible."""
         path = _path(uri)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             with _folder(path.parent) as folder:
                 _put(folder, path.name, data)
         except OSError as error:
@@ -102,7 +102,7 @@ def _regular_file(path: Path) -> int:
         with _folder(path.parent) as folder:
             descriptor = os.open(path.name or ".", _FILE, dir_fd=folder)
     except FileNotFoundError:
-        raise SourceNotFoundError(f"There is no file {path}. {_REMEDY}") from None
+        raise SourceNotFoundError(f"There is no file {path}. Check its name and folder.") from None
     except PermissionError:
         raise SourceForbiddenError(f"{path} may not be read. Give this user read access.") from None
     except OSError as error:
@@ -111,5 +111,5 @@ def _regular_file(path: Path) -> int:
         raise SourceRejectedError(f"{path} cannot be opened: {error.strerror}.") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SourceRejectedError(f"{path} is not a regular file. Submit the files themselves.")
+        raise SourceRejectedError(f"{path} is not a regular file. Name the files themselves.")
     return descriptor

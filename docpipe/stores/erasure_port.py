@@ -48,9 +48,10 @@ class ErasureStore(Protocol):
         ...
 
     def forget_history(self, seconds: float, *, limit: int = 10_000) -> int:
-        """Remove what the history says of longer ago than `seconds`, but of documents at work.
+        """Remove what the history says of longer ago than `seconds`, and the attempts that ended before, but
+        of documents at work.
 
         Returns:
-            How many statuses were removed, at most `limit`.
+            How many lines and attempts were removed, at most `limit`.
         """
         ...

@@ -14,7 +14,13 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from docpipe.models import Failure
-from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS, RunState, StageState
+from docpipe.models.status import (
+    COMPLETED,
+    COMPLETED_WITH_WARNINGS,
+    AttemptEnd,
+    RunState,
+    StageState,
+)
 
 OPEN = frozenset({StageState.QUEUED, StageState.RUNNING, StageState.RETRYING})
 """States of a row that has not ended."""
@@ -357,6 +363,26 @@ def is_read(stage: Row | None, ranges: Sequence[Row]) -> bool:
     if stage is None or not ranges or in_ranges(ranges):
         return False
     return stage.state is StageState.QUEUED
+
+
+# --- attempts ----------------------------------------------------------------------------------------
+
+
+def ended(code: str, *, again: bool) -> AttemptEnd:
+    """How an attempt ended that says so itself, with an error. A poisoned row's last attempt says nothing:
+    it is `lost`.
+    """
+    if code == "cancelled":
+        return AttemptEnd.CANCELLED
+    if code == "poison":
+        return AttemptEnd.LOST
+    return AttemptEnd.RETRIED if again else AttemptEnd.FAILED
+
+
+def lost() -> Failure:
+    """What is said of an attempt that never ended, once another has claimed its row or the row is poison."""
+    message = "Its worker stopped without a word, or was cut off: the lease lapsed."
+    return Failure("worker_lost", "WorkerLostError", message)
 
 
 # --- poison ------------------------------------------------------------------------------------------

@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
+from docpipe.stores.text_search import PageHit, Term
 from docpipe.stores.values import (
     ALL,
+    Action,
     Claim,
     Heartbeat,
     NewDocument,
@@ -52,6 +54,12 @@ class Store(GraphStore, ErasureStore, Protocol):
 
         The same bytes in the same project are one document: without `reprocess` a known document is
         returned as it is, with it a new run begins and a run still active is superseded.
+        """
+        ...
+
+    def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        """`register` for each, in order, and `queue` with its task id for those that are `pending`; all or
+        none, in one call.
         """
         ...
 
@@ -131,8 +139,30 @@ class Store(GraphStore, ErasureStore, Protocol):
         """Where the document stands, with its ledger and history. Raises `DocumentNotFoundError`."""
         ...
 
+    def batch(self, name: str) -> dict[str, int]:
+        """How many documents that were submitted under this name have which status."""
+        ...
+
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        """The newest attempts at the document's stages and ranges, of all its runs, oldest first."""
+        ...
+
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The documents that match, newest first."""
+        ...
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        """Pages of completed documents that hold the terms, the best first; of all projects if None."""
+        ...
+
+    def record_action(self, action: Action) -> bool:
+        """Write down what somebody is about to do; false if its id was written down before."""
+        ...
+
+    def actions(self, project_id: str | None = None, *, limit: int = 50) -> list[Action]:
+        """What was done last, newest first; of all projects if None."""
         ...
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:

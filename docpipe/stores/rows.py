@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docpipe.models import (
+    Attempt,
     Chunk,
     DocumentStatus,
     Edge,
@@ -32,8 +33,11 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
+from docpipe.models.status import AttemptEnd
 from docpipe.stores.row_places import box_of, boxes_of, line_of, line_row, page_boxes_of
+from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
+    Action,
     Claim,
     Copy,
     Erasure,
@@ -282,6 +286,23 @@ def range_run_of(row: Mapping[str, Any]) -> RangeRun:
     )
 
 
+def attempt_of(row: Mapping[str, Any]) -> Attempt:
+    first, ended = row["first_page"], row["ended"]
+    return Attempt(
+        token=row["token"],
+        run=row["run"],
+        stage=row["stage"],
+        attempt=row["attempt"],
+        task_id=row["task_id"] or None,
+        worker=row["worker"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        ended_at=_time(row["ended_at"]),
+        ended=None if ended is None else AttemptEnd(ended),
+        pages=None if first is None else PageRange(first, row["last_page"]),
+        error=_failure_of(row),
+    )
+
+
 def claim_of(answer: Mapping[str, Any]) -> Claim:
     """What `docpipe_claim` and `docpipe_claim_range` answer; each leaves out what it has no say in."""
     return Claim(
@@ -430,6 +451,36 @@ def member_of(row: Mapping[str, Any]) -> EntityMember:
         label=row["label"],
         spellings=row["spellings"],
         mention_count=row["mention_count"],
+    )
+
+
+def page_hit_of(row: Mapping[str, Any]) -> PageHit:
+    return PageHit(
+        ref=Ref(row["document_uuid"], row["run"]),
+        name=row["name"],
+        project_id=row["project_id"],
+        page=page_of(row),
+        text=row["text"],
+        marked=marked_ranges(row["marked"]),
+        score=row["score"],
+    )
+
+
+def action_row(action: Action) -> Row:
+    row = asdict(action)
+    del row["at"]
+    return row
+
+
+def action_of(row: Mapping[str, Any]) -> Action:
+    return Action(
+        id=row["id"],
+        who=row["who"],
+        action=row["action"],
+        target=row["target"],
+        project_id=row["project_id"],
+        why=row["why"],
+        at=_time(row["at"]),
     )
 
 

@@ -64,6 +64,8 @@ class NewDocument:
     reprocess: bool = False
     copied: bool = False
     """Whether docpipe made the copy at `uri`, and so removes it with the document."""
+    batch: str | None = None
+    """The name under which it is submitted together with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Registered:
     created: bool
     status: str
     task_id: str | None
+    queued: bool = False
+    """Of `register_many`: its first message, with this task id, is to be published now."""
 
 
 class Outcome(StrEnum):
@@ -136,8 +140,30 @@ class Selection:
     project_id: str | None = None
     engine: str | None = None
     """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
+    batch: str | None = None
+    """The name under which it was submitted together with others."""
     since: datetime | None = None
     until: datetime | None = None
+    name: str | None = None
+    """Part of the document's name, in any case."""
+    before: str | None = None
+    """Only documents older than this one: the last of a list, for those that follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person did by a surface of docpipe's, and why."""
+
+    id: str
+    """Whoever asks chooses it; nothing is done twice for one."""
+    who: str
+    action: str
+    target: str | None
+    """What it was done to: a document's id, or the ids of entities. None once the document is deleted."""
+    project_id: str | None
+    why: str = ""
+    at: datetime | None = None
+    """When it was written down."""
 
 
 ALL = Selection()

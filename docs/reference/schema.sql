@@ -75,6 +75,7 @@ create table public.docpipe_runs (
     created_at timestamp with time zone default now() not null,
     finished_at timestamp with time zone,
     source_copied boolean,
+    batch text,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -82,6 +83,7 @@ create table public.docpipe_runs (
     constraint docpipe_runs_state_check CHECK ((state = ANY (ARRAY['active'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])))
 );
 CREATE INDEX docpipe_runs_active_idx ON public.docpipe_runs USING btree (document_uuid, run) WHERE (state = 'active'::text);
+CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 alter table public.docpipe_runs enable row level security;
@@ -156,6 +158,33 @@ alter table public.docpipe_page_ranges enable row level security;
 create policy docpipe_service_role on public.docpipe_page_ranges as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_page_ranges to service_role;
 
+create table public.docpipe_attempts (
+    token bigint not null,
+    document_uuid text not null,
+    run integer not null,
+    stage text not null,
+    first_page integer,
+    last_page integer,
+    attempt integer not null,
+    task_id text,
+    worker text,
+    started_at timestamp with time zone default now() not null,
+    ended_at timestamp with time zone,
+    ended text,
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    constraint docpipe_attempts_pkey PRIMARY KEY (token),
+    constraint docpipe_attempts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE,
+    constraint docpipe_attempts_ended_check CHECK ((ended = ANY (ARRAY['complete'::text, 'split'::text, 'retried'::text, 'failed'::text, 'lost'::text, 'cancelled'::text, 'stopped'::text])))
+);
+CREATE INDEX docpipe_attempts_document_idx ON public.docpipe_attempts USING btree (document_uuid, token);
+CREATE INDEX docpipe_attempts_ended_idx ON public.docpipe_attempts USING btree (ended_at);
+alter table public.docpipe_attempts enable row level security;
+create policy docpipe_service_role on public.docpipe_attempts as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_attempts to service_role;
+
 create table public.docpipe_staged (
     token bigint not null,
     part integer not null,
@@ -201,6 +230,20 @@ comment on table public.docpipe_pages is 'Nodes of type Page';
 alter table public.docpipe_pages enable row level security;
 create policy docpipe_service_role on public.docpipe_pages as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_pages to service_role;
+
+create table public.docpipe_page_search (
+    document_uuid text not null,
+    run integer not null,
+    number integer not null,
+    text text not null,
+    words tsvector not null,
+    constraint docpipe_page_search_pkey PRIMARY KEY (document_uuid, run, number),
+    constraint docpipe_page_search_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+CREATE INDEX docpipe_page_search_words_idx ON public.docpipe_page_search USING gin (words);
+alter table public.docpipe_page_search enable row level security;
+create policy docpipe_service_role on public.docpipe_page_search as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_page_search to service_role;
 
 create table public.docpipe_chunks (
     document_uuid text not null,
@@ -399,6 +442,21 @@ alter table public.docpipe_erasures enable row level security;
 create policy docpipe_service_role on public.docpipe_erasures as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_erasures to service_role;
 
+create table public.docpipe_actions (
+    id text not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    who text not null,
+    action text not null,
+    target text,
+    project_id text,
+    why text default ''::text not null,
+    constraint docpipe_actions_pkey PRIMARY KEY (id)
+);
+CREATE INDEX docpipe_actions_at_idx ON public.docpipe_actions USING btree (at);
+alter table public.docpipe_actions enable row level security;
+create policy docpipe_service_role on public.docpipe_actions as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_actions to service_role;
+
 create table public.docpipe_undo (
     id bigint generated always as identity not null,
     at timestamp with time zone not null,
@@ -511,10 +569,11 @@ begin
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
+        perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
-    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch');
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -528,6 +587,48 @@ begin
 end $function$;
 revoke all on function public.docpipe_register(text) from public;
 grant execute on function public.docpipe_register(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_register_many(p_documents text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    d jsonb;
+    v_place bigint;
+    v_found jsonb;
+    v_answers jsonb[] := '{}';
+begin
+    for d, v_place in
+        select e.value, e.ordinality
+          from pg_catalog.jsonb_array_elements(p_documents::jsonb) with ordinality e
+         order by e.value->>'project_id', e.value->>'digest', e.ordinality
+    loop
+        v_found := public.docpipe_register(d::text);
+        v_answers[v_place] := v_found || pg_catalog.jsonb_build_object(
+            'queued', v_found->>'status' = 'pending' and public.docpipe_queue(
+                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id'));
+    end loop;
+    return pg_catalog.to_jsonb(v_answers);
+end $function$;
+revoke all on function public.docpipe_register_many(text) from public;
+grant execute on function public.docpipe_register_many(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_batch(p_batch text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
+        select public.docpipe_document_status(
+                   d.celery_status::text, d.initial_processing_status::text) as status, count(*) as documents
+          from public.source_documents d
+         where d.document_uuid in (select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
+         group by 1) f;
+$function$;
+revoke all on function public.docpipe_batch(text) from public;
+grant execute on function public.docpipe_batch(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_status(p_document text)
  RETURNS jsonb
@@ -586,13 +687,100 @@ AS $function$
                     select 1 from public.stage_runs e
                      where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                        and pg_catalog.starts_with(e.engine, w->>'engine')))
+           and (not w ? 'batch' or exists (
+                    select 1 from public.docpipe_runs r
+                     where r.document_uuid = d.document_uuid and r.batch = w->>'batch'))
            and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
+           and (not w ? 'name' or pg_catalog.strpos(
+                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
+           and (not w ? 'before' or d.id < (
+                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
            and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
          order by d.id desc
          limit p_limit) found;
 $function$;
 revoke all on function public.docpipe_select(text,integer) from public;
 grant execute on function public.docpipe_select(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_begin_attempt(p_document text, p_run integer, p_stage text, p_first_page integer, p_last_page integer, p_attempt integer, p_token bigint, p_task_id text, p_worker text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    insert into public.docpipe_attempts (
+        document_uuid, run, stage, first_page, last_page, attempt, token, task_id, worker)
+    values (p_document, p_run, p_stage, p_first_page, p_last_page, p_attempt, p_token, p_task_id, p_worker)
+    on conflict (token) do nothing;
+$function$;
+revoke all on function public.docpipe_begin_attempt(text,integer,text,integer,integer,integer,bigint,text,text) from public;
+grant execute on function public.docpipe_begin_attempt(text,integer,text,integer,integer,integer,bigint,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_end_attempt(p_token bigint, p_ended text, e jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    update public.docpipe_attempts
+       set ended = case when e->>'code' = 'cancelled' then 'cancelled' else p_ended end, ended_at = now(),
+           error_code = e->>'code', error_class = e->>'error_class',
+           error_message = e->>'message', error_traceback = e->>'traceback'
+     where token = p_token and ended is null;
+$function$;
+revoke all on function public.docpipe_end_attempt(bigint,text,jsonb) from public;
+grant execute on function public.docpipe_end_attempt(bigint,text,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_lose_attempt(p_token bigint, p_lapsed timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    update public.docpipe_attempts
+       set ended = 'lost', ended_at = least(now(), coalesce(p_lapsed, now())),
+           error_code = 'worker_lost', error_class = 'WorkerLostError', error_traceback = '',
+           error_message = 'Its worker stopped without a word, or was cut off: the lease lapsed.'
+     where token = p_token and ended is null;
+$function$;
+revoke all on function public.docpipe_lose_attempt(bigint,timestamp with time zone) from public;
+grant execute on function public.docpipe_lose_attempt(bigint,timestamp with time zone) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_fail_attempt(p_token bigint, p_lapsed timestamp with time zone, e jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    if e->>'code' = 'poison' then
+        perform public.docpipe_lose_attempt(p_token, p_lapsed);
+    else
+        perform public.docpipe_end_attempt(p_token, 'failed', e);
+    end if;
+end $function$;
+revoke all on function public.docpipe_fail_attempt(bigint,timestamp with time zone,jsonb) from public;
+grant execute on function public.docpipe_fail_attempt(bigint,timestamp with time zone,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_stop_attempts(p_document text, p_ended text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    update public.docpipe_attempts set ended = p_ended, ended_at = now()
+     where document_uuid = p_document and ended is null;
+$function$;
+revoke all on function public.docpipe_stop_attempts(text,text) from public;
+grant execute on function public.docpipe_stop_attempts(text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_attempts(p_document text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) order by token), '[]') from (
+        select * from public.docpipe_attempts where document_uuid = p_document
+         order by token desc limit p_limit) found;
+$function$;
+revoke all on function public.docpipe_attempts(text,integer) from public;
+grant execute on function public.docpipe_attempts(text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_cancel(p_document text)
  RETURNS boolean
@@ -630,6 +818,7 @@ begin
      where document_uuid = p_document and run = p_run and state in ('queued', 'running', 'retrying');
     update public.docpipe_runs set state = 'cancelled', finished_at = now()
      where document_uuid = p_document and run = p_run;
+    perform public.docpipe_stop_attempts(p_document, 'cancelled');
     perform public.docpipe_set_status(p_document, p_run, 'cancelled', 'cancelled', null);
 end $function$;
 revoke all on function public.docpipe_end_cancelled(text,integer) from public;
@@ -720,6 +909,7 @@ begin
     v_run := d.docpipe_run + 1;
     update public.docpipe_runs set state = 'superseded', finished_at = now()
      where document_uuid = p_document and state = 'active';
+    perform public.docpipe_stop_attempts(p_document, 'stopped');
     insert into public.docpipe_runs (
         document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
     values (p_document, v_run, old.source_uri, old.source_copied, old.priority,
@@ -898,6 +1088,7 @@ begin
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
     end if;
     delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_lose_attempt(s.token, s.lease_expires_at);
     update public.stage_runs
        set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
            claim_id = p_claim_id, task_id = p_task_id, worker = p_worker,
@@ -905,6 +1096,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    perform public.docpipe_begin_attempt(
+        p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
     update public.source_documents set celery_task_id = nullif(p_task_id, '')
      where document_uuid = p_document and docpipe_run = p_run;
     if not (v_joins and exists (select 1 from public.source_documents d
@@ -965,6 +1158,9 @@ begin
        and exists (select 1 from public.docpipe_runs r
                     where r.document_uuid = p_document and r.run = p_run and r.state = 'active');
     v_mine := found;
+    if v_mine then
+        perform public.docpipe_end_attempt(p_token, 'retried', e);
+    end if;
     delete from public.docpipe_staged where token = p_token;
     return v_mine;
 end $function$;
@@ -1011,6 +1207,8 @@ begin
     update public.docpipe_runs set state = 'failed', finished_at = now()
      where document_uuid = s.document_uuid and run = s.run;
     delete from public.docpipe_staged where token = s.token;
+    perform public.docpipe_fail_attempt(s.token, s.lease_expires_at, e);
+    perform public.docpipe_stop_attempts(s.document_uuid, 'stopped');
     perform public.docpipe_set_status(
         s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
 end $function$;
@@ -1152,6 +1350,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_give_up_range(g public.docpipe_page_ra
 AS $function$
 begin
     delete from public.docpipe_staged where token = g.token;
+    perform public.docpipe_fail_attempt(g.token, g.lease_expires_at, e);
     update public.docpipe_page_ranges
        set state = case when g.last_page > g.first_page then 'queued' else 'failed' end,
            attempt = case when g.last_page > g.first_page then 0 else attempt end,
@@ -1195,6 +1394,7 @@ begin
     insert into public.docpipe_page_ranges (document_uuid, run, stage, first_page, last_page)
     select p_document, p_run, p_stage, (e->>0)::integer, (e->>1)::integer
       from pg_catalog.jsonb_array_elements(p_ranges::jsonb) e;
+    perform public.docpipe_end_attempt(p_token, 'split', null);
     -- no task's any more: an errback of the one that split it means nothing now
     update public.stage_runs set attempt = 0, task_id = null
      where document_uuid = p_document and run = p_run and stage = p_stage;
@@ -1242,6 +1442,7 @@ begin
                 'last_page', g.last_page);
         end if;
         delete from public.docpipe_staged where token = g.token;
+        perform public.docpipe_lose_attempt(g.token, g.lease_expires_at);
         update public.docpipe_page_ranges
            set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
                claim_id = p_claim_id, task_id = p_task_id, worker = p_worker, started_at = now(),
@@ -1249,6 +1450,8 @@ begin
                lease_expires_at = now() + make_interval(secs => p_lease_seconds)
          where document_uuid = p_document and run = p_run and first_page = p_first_page
         returning * into g;
+        perform public.docpipe_begin_attempt(
+            p_document, p_run, g.stage, g.first_page, g.last_page, g.attempt, g.token, p_task_id, p_worker);
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
         update public.stage_runs set worker = p_worker
          where document_uuid = p_document and run = p_run and stage = g.stage;
@@ -1322,6 +1525,7 @@ begin
            output = v_parts || p_output::jsonb,
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and first_page = g.first_page;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
     return public.docpipe_close_range(p_document, p_run, g.stage, p_at_once);
 end $function$;
 revoke all on function public.docpipe_finish_range(text,integer,bigint,text,integer) from public;
@@ -1351,6 +1555,7 @@ begin
     if not found then
         return false;
     end if;
+    perform public.docpipe_end_attempt(p_token, 'retried', e);
     perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
     return true;
 end $function$;
@@ -1494,6 +1699,7 @@ begin
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
         if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
@@ -1538,6 +1744,7 @@ begin
      where document_uuid = p_document and run = p_run;
     update public.source_documents set docpipe_result_run = p_run
      where document_uuid = p_document and docpipe_run = p_run;
+    perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
     return true;
 end $function$;
@@ -2004,6 +2211,101 @@ end $function$;
 revoke all on function public.docpipe_set_apart(text,text,boolean) from public;
 grant execute on function public.docpipe_set_apart(text,text,boolean) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_searchable(p_text text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.regexp_replace(
+        pg_catalog.left(p_text, 100000), '([[:alpha:]])-\n([[:alpha:]]+)', '\1\2  ', 'g');
+$function$;
+revoke all on function public.docpipe_searchable(text) from public;
+grant execute on function public.docpipe_searchable(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_words(p_text text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.regexp_replace(
+        p_text, '[\u0001-\u0008\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb'
+                '\u00bf\u00d7\u00f7\u2000-\u206f\u20a0-\u20cf\u2190-\u245f\u2500-\u2bff\u3000-\u3004\u3008-\u3020]',
+        ' ', 'g');
+$function$;
+revoke all on function public.docpipe_words(text) from public;
+grant execute on function public.docpipe_words(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_index_pages(p_document text, p_run integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_text text;
+    v_part record;
+    v_window text;
+begin
+    delete from public.docpipe_page_search where document_uuid = p_document;
+    select coalesce(r.text, '') into v_text from public.docpipe_runs r
+     where r.document_uuid = p_document and r.run = p_run;
+    for v_part in                                              -- parts: a page is not sought in the whole of a long text
+        select p.start_offset / 100000 as part, min(p.start_offset) as first, max(p.end_offset) as last
+          from public.docpipe_pages p
+         where p.document_uuid = p_document and p.run = p_run group by 1
+    loop
+        v_window := pg_catalog.substr(v_text, v_part.first + 1, v_part.last - v_part.first);
+        insert into public.docpipe_page_search (document_uuid, run, number, text, words)
+        select p.document_uuid, p.run, p.number, t.text,
+               pg_catalog.to_tsvector('pg_catalog.english', w.text)
+               || pg_catalog.to_tsvector('pg_catalog.simple', w.text)
+          from public.docpipe_pages p
+         cross join lateral (select public.docpipe_searchable(pg_catalog.substr(
+                    v_window, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text) t
+         cross join lateral (select public.docpipe_words(t.text) as text) w
+         where p.document_uuid = p_document and p.run = p_run and p.start_offset / 100000 = v_part.part;
+    end loop;
+end $function$;
+revoke all on function public.docpipe_index_pages(text,integer) from public;
+grant execute on function public.docpipe_index_pages(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_project text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)
+                       || pg_catalog.websearch_to_tsquery('pg_catalog.simple', p_query);
+    v_marks text := pg_catalog.format('HighlightAll=true, StartSel="%s", StopSel="%s"', chr(2), chr(3));
+    v_found jsonb;
+begin
+    with matching as materialized (
+        select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
+               s.text, s.words
+          from public.docpipe_page_search s
+          join public.source_documents d on d.document_uuid = s.document_uuid
+         where s.words @@ v_query and (p_project is null or coalesce(d.project_id::text, '') = p_project)
+         limit 2000
+    ), best as (
+        select m.document_uuid, m.run, m.number, m.name, m.project_id, m.text,
+               pg_catalog.ts_rank_cd(m.words, v_query) as score
+          from matching m order by score desc, m.document_uuid, m.number limit p_limit
+    )
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object(
+               'marked', pg_catalog.ts_headline(
+                   'pg_catalog.english', public.docpipe_words(b.text), v_query, v_marks))
+               order by b.score desc, b.document_uuid, b.number)
+      into v_found
+      from best b
+      join public.docpipe_pages p on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.number;
+    return coalesce(v_found, '[]');
+end $function$;
+revoke all on function public.docpipe_search(text,text,integer) from public;
+grant execute on function public.docpipe_search(text,text,integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_delete(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2035,6 +2337,7 @@ begin
                      select token from public.docpipe_page_ranges where document_uuid = p_document);
     delete from public.docpipe_runs where document_uuid = p_document;
     delete from public.docpipe_history where document_uuid = p_document;
+    update public.docpipe_actions set target = null where pg_catalog.strpos(target, p_document) > 0;
     delete from public.docpipe_former_status where document_uuid = p_document;
     update public.docpipe_queue_imports set document_uuid = null where document_uuid = p_document;
     delete from public.neo4j_documents where "sourceDocumentUuid" = p_document;
@@ -2082,6 +2385,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_forget_history(p_seconds double precis
 AS $function$
 declare
     v_forgotten integer;
+    v_attempts integer;
 begin
     delete from public.docpipe_history where id in (
         select h.id from public.docpipe_history h
@@ -2090,7 +2394,14 @@ begin
                             where r.document_uuid = h.document_uuid and r.state = 'active')
          order by h.id limit p_limit);
     get diagnostics v_forgotten = row_count;
-    return v_forgotten;
+    delete from public.docpipe_attempts where token in (
+        select a.token from public.docpipe_attempts a
+         where a.ended_at < now() - make_interval(secs => p_seconds)
+           and not exists (select 1 from public.docpipe_runs r
+                            where r.document_uuid = a.document_uuid and r.state = 'active')
+         order by a.token limit p_limit - v_forgotten);
+    get diagnostics v_attempts = row_count;
+    return v_forgotten + v_attempts;
 end $function$;
 revoke all on function public.docpipe_forget_history(double precision,integer) from public;
 grant execute on function public.docpipe_forget_history(double precision,integer) to service_role;
@@ -2143,12 +2454,14 @@ AS $function$
         'neo4j_documents', (select count(*) from public.neo4j_documents where "sourceDocumentUuid" = p_document),
         'docpipe_runs', (select count(*) from public.docpipe_runs where document_uuid = p_document),
         'stage_runs', (select count(*) from public.stage_runs where document_uuid = p_document),
+        'docpipe_attempts', (select count(*) from public.docpipe_attempts where document_uuid = p_document),
         'docpipe_page_ranges', (select count(*) from public.docpipe_page_ranges where document_uuid = p_document),
         'docpipe_staged', (select count(*) from public.docpipe_staged s where not exists (
                 select 1 from public.stage_runs r where r.token = s.token) and not exists (
                 select 1 from public.docpipe_page_ranges r where r.token = s.token)),
         'docpipe_history', (select count(*) from public.docpipe_history where document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
+        'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
@@ -2159,6 +2472,7 @@ AS $function$
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
         'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),
+        'docpipe_actions', (select count(*) from public.docpipe_actions where pg_catalog.strpos(target, p_document) > 0),
         'docpipe_erasures', (select count(*) from public.docpipe_erasures where document_uuid = p_document),
         'docpipe_entity_blocks', (select count(*) from public.docpipe_entity_blocks b where not exists (
                 select 1 from public.docpipe_entity_names n where n.project_id = b.project_id and n.key = b.key)),
@@ -2173,6 +2487,36 @@ AS $function$
 $function$;
 revoke all on function public.docpipe_traces(text) from public;
 grant execute on function public.docpipe_traces(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_record_action(p_action text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    a jsonb := p_action::jsonb;
+begin
+    insert into public.docpipe_actions (id, who, action, target, project_id, why)
+    values (a->>'id', a->>'who', a->>'action', a->>'target', a->>'project_id', a->>'why')
+    on conflict (id) do nothing;
+    return found;
+end $function$;
+revoke all on function public.docpipe_record_action(text) from public;
+grant execute on function public.docpipe_record_action(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_list_actions(p_project text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a)), '[]') from (
+        select * from public.docpipe_actions
+         where p_project is null or project_id = p_project
+         order by at desc, id limit p_limit) a;
+$function$;
+revoke all on function public.docpipe_list_actions(text,integer) from public;
+grant execute on function public.docpipe_list_actions(text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
  RETURNS jsonb
@@ -2318,7 +2662,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261129231100'; $function$;
+AS $function$ select '20261130021400'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 
@@ -2340,9 +2684,11 @@ begin
         ('docpipe_runs', 'select, update'),
         ('stage_runs', 'select, update'),
         ('docpipe_page_ranges', 'select, insert, update, delete'),
+        ('docpipe_attempts', 'select, insert, update'),
         ('docpipe_staged', 'select, insert, update, delete'),
         ('docpipe_history', 'select, insert'),
         ('docpipe_pages', 'select, insert, delete'),
+        ('docpipe_page_search', 'select, insert, delete'),
         ('docpipe_chunks', 'select, insert, delete'),
         ('docpipe_mentions', 'select, insert, delete'),
         ('docpipe_entities', 'select, insert, delete'),

@@ -13,10 +13,12 @@ from background import pipeline
 from fastapi import Body, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
+import docpipe.web
 from docpipe import DocpipeError, Pipeline
 from docpipe.errors import DocumentNotFoundError
 
 app = FastAPI(title="Documents")
+app.mount("/papers", docpipe.web.app(pipeline))  # this machine only; see `authorize` for a login of your own
 
 
 def the_pipeline() -> Pipeline:

@@ -48,3 +48,7 @@ def test_what_cannot_be_done_is_explained(client: TestClient) -> None:
     empty = client.post("/documents?name=empty.txt", content=b"", headers=BYTES)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "document_not_found")
     assert (empty.status_code, empty.json()["code"]) == (422, "empty")
+
+
+def test_the_pages_of_docpipe_answer_this_machine_only(client: TestClient) -> None:
+    assert client.get("/papers/documents").status_code == 403

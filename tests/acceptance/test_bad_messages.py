@@ -119,6 +119,43 @@ def test_the_worker_goes_on_after(
     wait_until(lambda: services.idle, "no message is held", seconds=60)
 
 
+CONTROLS = {
+    "bytes": b"\xff\xfe",
+    "a number": b"5",
+    "deeply nested": b"[" * 60_000,
+    "an object deeply nested": b'{"a":' * 60_000,
+    "no envelope": b"{}",
+    "a body that is no base64": json.dumps(_message(body="%")).encode(),
+    "a body deeply nested": json.dumps(_message(body=base64.b64encode(b"[" * 40_000).decode())).encode(),
+    "an unknown command": json.dumps(
+        _message(body=_packed({"method": "\x1b[31m", "arguments": {}}))
+    ).encode(),
+    "a command that is a list": json.dumps(_message(body=_packed([1]))).encode(),
+    "pickle": json.dumps(_message() | {"content-type": "application/x-python-serialize"}).encode(),
+    "800 MB in gzip": json.dumps(_message(body=_bomb(800), **_GZIP)).encode(),
+    "20 MB": b'"' + b"x" * 20_000_000 + b'"',
+}
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_the_worker_goes_on_after_a_remote_control_of(
+    kind: str, services: Services, pipeline: Pipeline, worker: Worker, tmp_path: Path
+) -> None:
+    main = worker.processes()[0]
+    with redis.Redis.from_url(services.redis_url) as client:
+        number = services.redis_url.rpartition("/")[2]
+        names = [f"{prefix}/{number}.celery.pidbox" for prefix in ("", "docpipe:")]
+        assert sum(client.publish(name, CONTROLS[kind]) for name in names) == 1
+    letter = tmp_path / "letter.txt"
+    letter.write_text(f"After a control of {kind} Maria Delgado paid USD 1,000.00.")
+    assert pipeline.submit(letter).wait(timeout=60).status == "completed"
+    assert worker.processes()[0] == main
+    assert main.memory_info().rss < LARGEST_MEMORY
+    assert "\x1b[31m" not in worker.log.read_text(errors="replace")
+    assert pipeline.app is not None
+    assert pipeline.app.control.ping(timeout=10) == [{worker.name: {"ok": "pong"}}]
+
+
 def test_a_worker_whose_broker_is_read_by_hand_still_answers(pipeline: Pipeline, worker: Worker) -> None:
     assert pipeline.app is not None
     assert pipeline.app.control.ping(timeout=10) == [{worker.name: {"ok": "pong"}}]

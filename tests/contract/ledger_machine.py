@@ -213,6 +213,23 @@ class LedgerMachine(RuleBasedStateMachine):
                 for run in model.runs
                 for each in sorted(run.ranges, key=lambda each: each.first)
             ],
+            "attempts": [
+                {
+                    "run": each.run,
+                    "stage": each.stage,
+                    "first_page": each.first,
+                    "last_page": each.last,
+                    "attempt": each.attempt,
+                    "token": each.token,
+                    "task_id": each.task_id,
+                    "worker": each.worker,
+                    "started_at": hours(each.started_at, now),
+                    "ended": each.ended,
+                    "ended_at": hours(each.ended_at, now),
+                    "error_code": each.error_code,
+                }
+                for each in model.attempts
+            ],
             "document": [
                 {
                     "docpipe_run": len(model.runs),

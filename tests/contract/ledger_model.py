@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from docpipe.models import Failure, PageRange, Ref
-from docpipe.models.status import CANCELLED, PENDING, RunState, StageState
+from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_rules import Answer, Beat, Claimant, Move, Revive
 from docpipe.stores.values import (
@@ -57,6 +57,22 @@ class ModelRow:
     def blame(self, failure: Failure | None) -> None:
         self.error_code = None if failure is None else failure.code
         self.error_message = None if failure is None else failure.message
+
+
+@dataclass
+class ModelAttempt:
+    run: int
+    stage: str
+    first: int | None
+    last: int | None
+    attempt: int
+    token: int
+    task_id: str
+    worker: str
+    started_at: datetime
+    ended: AttemptEnd | None = None
+    ended_at: datetime | None = None
+    error_code: str | None = None
 
 
 @dataclass
@@ -143,6 +159,7 @@ class Model:
         self.task_id: str | None = None
         self.history: list[tuple[int, str, str | None]] = []
         self.runs: list[ModelRun] = []
+        self.attempts: list[ModelAttempt] = []
         self._tokens = count(1)
         self.begin()
 
@@ -176,6 +193,7 @@ class Model:
         for run in self.runs:
             if run.state is RunState.ACTIVE:
                 run.state = RunState.SUPERSEDED
+        self.stop(AttemptEnd.STOPPED)
         inherited = [
             replace(stage, token=None, claim_id=None, queued_at=None, lease_expires_at=None) for stage in kept
         ]
@@ -193,18 +211,58 @@ class Model:
             if seen(row).open:
                 row.state, row.lease_expires_at = StageState.CANCELLED, None
         run.state = RunState.CANCELLED
+        self.stop(AttemptEnd.CANCELLED)
         self.set_status(run, CANCELLED, CANCELLED)
 
     def fail_run(self, run: ModelRun, stage: ModelStage, failure: Failure) -> None:
+        lapsed = stage.lease_expires_at
         stage.state, stage.lease_expires_at = StageState.FAILED, None
+        self.fail_attempt(stage, failure, lapsed)
+        self.stop(AttemptEnd.STOPPED)
         stage.blame(failure)
         run.state = RunState.FAILED
         self.set_status(run, stage.plan.words.error, stage.plan.words.error, failure.message)
 
-    def take(self, row: ModelRow, claimant: Claimant) -> None:
+    def end(self, token: int | None, ended: AttemptEnd, code: str | None = None) -> None:
+        for each in self.attempts:
+            if each.token == token and each.ended is None:
+                each.ended, each.ended_at, each.error_code = ended, self.now, code
+
+    def lose(self, row: ModelRow, lapsed: datetime | None) -> None:
+        for each in self.attempts:
+            if each.token == row.token and each.ended is None:
+                each.ended, each.ended_at = AttemptEnd.LOST, min(self.now, lapsed or self.now)
+                each.error_code = rules.lost().code
+
+    def fail_attempt(self, row: ModelRow, failure: Failure, lapsed: datetime | None) -> None:
+        ended = rules.ended(failure.code, again=False)
+        if ended is AttemptEnd.LOST:
+            self.lose(row, lapsed)
+        else:
+            self.end(row.token, ended, failure.code)
+
+    def stop(self, ended: AttemptEnd) -> None:
+        for each in self.attempts:
+            self.end(each.token, ended)
+
+    def take(self, run: ModelRun, row: ModelStage | ModelRange, claimant: Claimant) -> None:
+        self.lose(row, row.lease_expires_at)
         row.state, row.attempt, row.token = StageState.RUNNING, row.attempt + 1, next(self._tokens)
         row.claim_id, row.task_id = claimant.claim_id, claimant.task_id
         row.lease_expires_at = self.later(claimant.lease_seconds)
+        self.attempts.append(
+            ModelAttempt(
+                run.number,
+                row.stage if isinstance(row, ModelRange) else row.plan.name,
+                row.first if isinstance(row, ModelRange) else None,
+                row.last if isinstance(row, ModelRange) else None,
+                row.attempt,
+                row.token,
+                claimant.task_id,
+                claimant.worker,
+                self.now,
+            )
+        )
 
     def refuse(self, run: ModelRun, row: ModelRow, answer: Answer, *, joins: bool = False) -> Claim:
         last_page = row.last if isinstance(row, ModelRange) else None
@@ -234,6 +292,7 @@ class Model:
         row.state, row.lease_expires_at = StageState.RETRYING, None
         row.queued_at = self.later(delay_seconds)
         row.blame(failure)
+        self.end(row.token, rules.ended(failure.code, again=True), failure.code)
 
     # --- stages -----------------------------------------------------------------------------------------
 
@@ -262,7 +321,7 @@ class Model:
         ready = run.first_incomplete is stage
         answer = rules.claim(run.seen, run.seen_stage(stage), ready, claimant, self.now)
         if answer is Answer.TAKE:
-            self.take(stage, claimant)
+            self.take(run, stage, claimant)
             self.processing(run, stage, claimant, once=joins)
         return self.refuse(run, stage, answer, joins=joins)
 
@@ -276,6 +335,7 @@ class Model:
         if move is Move.APPLY:
             stage.state, stage.lease_expires_at, stage.warned = StageState.COMPLETE, None, warned
             stage.blame(None)
+            self.end(token, AttemptEnd.COMPLETE)
             self._put_away(run, name)
             self.set_status(run, stage.plan.words.complete, stage.plan.words.graph_completed)
             self._move_on(run)
@@ -410,6 +470,7 @@ class Model:
             return self._handover(run, [each.first for each in waiting if each.queued_at is not None])
         run.ranges += [ModelRange(first=each.first, last=each.last, stage=name) for each in ranges]
         stage.attempt, stage.task_id = 0, None
+        self.end(token, AttemptEnd.SPLIT)
         return self._close(run, name, at_once)
 
     def claim_range(self, run: ModelRun, first_page: int, claimant: Claimant) -> Claim:
@@ -420,7 +481,7 @@ class Model:
         answer = rules.claim_range(run.seen, run.seen_stage(stage), seen(pages), claimant, self.now)
         if answer is Answer.TAKE:
             pages.queued_at = pages.queued_at or self.now
-            self.take(pages, claimant)
+            self.take(run, pages, claimant)
             self._mirror(run, pages.stage)
             self.processing(run, stage, claimant, once=True)
         return self.refuse(run, pages, answer)
@@ -443,6 +504,7 @@ class Model:
         pages.state, pages.lease_expires_at = StageState.COMPLETE, None
         pages.page_failed = page_failed
         pages.blame(None)
+        self.end(token, AttemptEnd.COMPLETE)
         return self._close(run, pages.stage, at_once)
 
     def retry_range(self, run: ModelRun, token: int, failure: Failure, delay_seconds: float) -> bool:
@@ -533,6 +595,7 @@ class Model:
 
     def _give_up(self, run: ModelRun, pages: ModelRange, failure: Failure, at_once: int) -> Handover:
         single = rules.give_up(pages.first, pages.last)
+        self.fail_attempt(pages, failure, pages.lease_expires_at)
         pages.state, pages.lease_expires_at, pages.queued_at = StageState.FAILED, None, None
         pages.blame(failure)
         if single:

@@ -28,7 +28,12 @@ TIMES = {
     "docpipe_runs": ("created_at", "finished_at"),
     "stage_runs": ("lease_expires_at", "queued_at", "started_at", "finished_at"),
     "docpipe_page_ranges": ("lease_expires_at", "queued_at", "started_at", "finished_at"),
+    "docpipe_attempts": ("started_at", "ended_at"),
 }
+_ATTEMPT = (
+    "run, stage, first_page, last_page, attempt, token, task_id, worker, started_at, ended_at, ended,"
+    " error_code, error_class, error_message"
+)
 _ROW = (
     "run, stage, state, attempt, token, claim_id, task_id, worker, lease_expires_at, queued_at, started_at,"
     " finished_at, error_code, error_class, error_message"
@@ -40,6 +45,7 @@ QUERIES = {
     " order by run, position",
     "ranges": f"select {_ROW}, first_page, last_page, output is not null as is_read from docpipe_page_ranges"
     " where document_uuid = {} order by run, first_page",
+    "attempts": f"select {_ATTEMPT} from docpipe_attempts where document_uuid = {{}} order by token",
     "document": "select docpipe_run, docpipe_result_run, celery_status, initial_processing_status,"
     " celery_task_id, error_message from source_documents where document_uuid = {}",
     "graph": 'select "processingStatus" from neo4j_documents where "sourceDocumentUuid" = {}',

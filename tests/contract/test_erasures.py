@@ -73,7 +73,15 @@ def test_every_place_is_empty_after_a_deletion_and_was_not_before(store: Store) 
     run_all(store, ref)
     before = store.traces(ref.document_uuid)
     results = {f"docpipe_{part}" for part in ALL_PARTS - {Part.TEXT, Part.EXTRAS}}
-    full = {"source_documents", "neo4j_documents", "docpipe_runs", "stage_runs", "docpipe_history"} | results
+    full = {
+        "source_documents",
+        "neo4j_documents",
+        "docpipe_runs",
+        "stage_runs",
+        "docpipe_history",
+        "docpipe_attempts",
+        "docpipe_page_search",
+    } | results
     assert {name for name, count in before.items() if count} - {"store file", "log"} == full
     store.delete(ref.document_uuid)
     assert store.traces(ref.document_uuid)["docpipe_erasures"] == 1

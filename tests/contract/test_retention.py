@@ -67,17 +67,19 @@ def test_what_has_expired_leaves_what_a_deletion_leaves(store: Store) -> None:
     assert set(store.traces(ref.document_uuid).values()) == {0}
 
 
-def test_the_history_is_forgotten_but_not_of_a_document_at_work(store: Store) -> None:
+def test_history_and_attempts_are_forgotten_but_not_of_a_document_at_work(store: Store) -> None:
     done, working = added(store, project="done"), added(store, project="working")
     run_all(store, done)
     claim(store, working, "ocr")
     before, kept = (store.status(each.document_uuid) for each in (done, working))
-    lines = len(before.history)
+    lines = len(before.history) + len(store.attempts(done.document_uuid))
     assert store.forget_history(HOUR) == 0
     assert (store.forget_history(0.0, limit=2), store.forget_history(0.0)) == (2, lines - 2)
     after = store.status(done.document_uuid)
     assert (after.status, after.graph_status, after.history) == (before.status, before.graph_status, ())
     assert store.status(working.document_uuid).history == kept.history
+    assert store.attempts(done.document_uuid) == []
+    assert len(store.attempts(working.document_uuid)) == 1
     assert store.load(done, ALL_PARTS).chunks
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import supabase  # noqa: F401 - loaded before the fork, which makes each start cheap
 
+from docpipe.cli.takeover.queue import importing as queue
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.settings import Settings
-from docpipe.takeover.queue import importing as queue
 
 
 def settings_of(env: dict[str, str]) -> Settings:

@@ -30,6 +30,7 @@ ENDLESS = {
     "docpipe watch": "watching ",
     "docpipe s3 listen": "listening to ",
     "docpipe metrics": "metrics at ",
+    "docpipe web": "web pages at ",
     "docpipe reap --every": "",
     "celery -A docpipe.worker beat": "is starting",
     "celery -A docpipe.worker flower": "Registered tasks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -9,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import httpx
 import pytest
 import redis
 
+from docpipe.cli.takeover.queue import importing as queue
+from docpipe.cli.takeover.tables import triggers
 from docpipe.models import Failure
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.takeover.queue import importing as queue
-from docpipe.takeover.tables import triggers
 from tests.integration.importing import settings_of
 from tests.integration.legacy_database import build, fill, table
 from tests.integration.reader import Reader, sections
@@ -195,6 +197,30 @@ def test_monitoring(env: dict[str, str], workers: Workers, pipeline: Pipeline, t
     assert "completed" in reader.said["docpipe monitor"]
     assert '"completed": 1' in reader.said["docpipe monitor --once --json"]
     assert "wrong" not in reader.said["docpipe health"]
+
+
+def test_looking_in_a_browser(env: dict[str, str], pipeline: Pipeline, tmp_path: Path) -> None:
+    uuid = pipeline.submit(b"Ann met Bob.", name="note.txt").document_uuid
+    local, shared = free_ports(2)
+    with Reader(tmp_path, env, places={"8080": str(local), "8081": str(shared)}) as reader:
+        reader.follow("look-and-steer.md")
+        here, there = (httpx.Client(base_url=f"http://127.0.0.1:{port}") for port in (local, shared))
+        with here, there:
+            wait_until(lambda: answers(here) and answers(there), "both answer")
+            assert uuid in here.get("/documents").text
+            with here.stream("GET", "/live") as events:
+                told = "".join(itertools.islice(events.iter_text(), 1))
+            assert told.startswith("event: overview\ndata: ")
+            assert there.get("/documents").headers["location"] == "/login"
+            there.post("/login", data={"token": reader.env["DOCPIPE_WEB_TOKEN"]})
+            assert uuid in there.get("/documents").text
+
+
+def answers(browser: httpx.Client) -> bool:
+    try:
+        return browser.get("/login").status_code in {200, 303}
+    except httpx.ConnectError:
+        return False
 
 
 # --- taking documents in ---------------------------------------------------------------------------

@@ -115,6 +115,46 @@ def test_links_pipes_and_folders_are_not_followed(
     assert names(pipeline) == []
 
 
+def test_what_is_moved_is_for_its_owner_alone(
+    pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path
+) -> None:
+    (inbox / "a.txt").write_text("a")
+    (inbox / "b.pdf").write_text("%PDF-1.4 broken")
+    (inbox / "c.txt").write_bytes(b"x" * 3000)
+    pipeline.sources.max_bytes = 2000
+    new_watcher().look()
+    modes = {path.relative_to(inbox).as_posix(): path.stat().st_mode & 0o777 for path in inbox.rglob("*")}
+    assert (modes["done"], modes["failed"], modes["failed/c.txt.error.txt"]) == (0o700, 0o700, 0o600)
+
+
+@pytest.mark.parametrize("planted", ["done", "done/sub"])
+def test_a_link_in_the_watched_folder_leads_nothing_out_of_it(
+    pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path, tmp_path: Path, planted: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (inbox / planted).parent.mkdir(exist_ok=True)
+    (inbox / planted).symlink_to(outside)
+    (inbox / "sub" / "deep").mkdir(parents=True)
+    (inbox / "sub" / "deep" / "a.txt").write_text("a")
+    new_watcher(recursive=True).look()
+    assert names(pipeline) == ["a.txt"]
+    assert (list(outside.iterdir()), (inbox / "sub/deep/a.txt").exists()) == ([], True)
+
+
+def test_a_reason_is_not_written_through_a_link(
+    pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "host.txt").write_text("the host's")
+    (inbox / "failed").mkdir()
+    (inbox / "failed" / "c.txt.error.txt").symlink_to(tmp_path / "host.txt")
+    (inbox / "c.txt").write_bytes(b"x" * 3000)
+    pipeline.sources.max_bytes = 2000
+    new_watcher().look()
+    assert (inbox / "failed" / "c.txt").exists()
+    assert (tmp_path / "host.txt").read_text() == "the host's"
+
+
 def test_folders_below_are_read_when_wanted_and_keep_their_shape(
     pipeline: Pipeline, new_watcher: NewWatcher, inbox: Path
 ) -> None:

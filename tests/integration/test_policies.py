@@ -6,15 +6,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from docpipe.cli.takeover import migrate, takeover
+from docpipe.cli.takeover.policies import Members, policies
 from docpipe.errors import ConfigurationError
-from docpipe.takeover import migrate, takeover
-from docpipe.takeover.policies import Members, policies
 
 OLD_DEFAULTS = "".join(
     f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role;"
@@ -29,6 +30,7 @@ create table public."Team ""A"" members" ("User" uuid, "Project" text);
 grant select on public."Team ""A"" members" to authenticated;
 """
 MEMBERS = Members('Team "A" members', "User", "Project")
+EARLIER = Path(__file__).parents[1] / "sql" / "schema_20261123090000.sql"
 READABLE = {
     "source_documents", "docpipe_pages", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
     "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_entity_names",
@@ -186,18 +188,49 @@ def test_an_upgrade_leaves_the_members_what_they_may_read(dsn: str) -> None:
     test_a_member_reads_all_of_his_project(dsn)
 
 
+RIGHTS = {
+    "all on docpipe_staged to anon": [
+        f"no grant of {kind} on docpipe_staged to anon"
+        for kind in ("delete", "insert", "references", "select", "trigger", "truncate", "update")
+    ],
+    "select on docpipe_history to anon": ["no grant of select on docpipe_history to anon"],
+    "truncate on source_documents to authenticated": [
+        "no grant of truncate on source_documents to authenticated"
+    ],
+    "update on docpipe_chunks to authenticated": ["no grant of update on docpipe_chunks to authenticated"],
+    "all on sequence docpipe_token_seq to authenticated": [
+        f"no grant of {kind} on docpipe_token_seq to authenticated" for kind in ("select", "update", "usage")
+    ],
+    "execute on function docpipe_cancel to anon": ["no grant of execute on docpipe_cancel(text) to anon"],
+    "execute on function docpipe_cancel to public": [
+        f"no grant of execute on docpipe_cancel(text) to {role}" for role in ("anon", "authenticated")
+    ],
+}
+
+
 def test_the_check_is_red_where_old_default_privileges_are_still_there(dsn: str) -> None:
     assert migrate.check(dsn) == []
     with psycopg.connect(dsn, autocommit=True) as db:
-        db.execute(
-            "grant all on docpipe_staged to anon; grant all on sequence docpipe_token_seq to authenticated"
+        for right, told in RIGHTS.items():
+            db.execute(f"grant {right}".encode())
+            found = [line for line in migrate.check(dsn) if " of maintain on " not in line]
+            assert found == told, right
+            db.execute(f"revoke {right.replace(' to ', ' from ')}".encode())
+
+
+def test_the_check_is_red_on_an_earlier_docpipes_database_with_older_defaults(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as db:
+        db.execute(EARLIER.read_bytes())
+        db.execute("grant all on all tables in schema public to anon, authenticated")
+        db.execute("grant execute on all functions in schema public to anon, authenticated")
+    told = set(migrate.check(empty_database))
+    for role in ("anon", "authenticated"):
+        assert f"no grant of truncate on docpipe_runs to {role}" in told
+        assert any(
+            line.startswith("no grant of execute on docpipe_") and line.endswith(role) for line in told
         )
-    told = migrate.check(dsn)
-    assert {
-        "no grant of truncate on docpipe_staged to anon",
-        "no grant of trigger on docpipe_staged to anon",
-    } <= {*told}
-    assert "no grant of update on docpipe_token_seq to authenticated" in told
+    takeover.apply(empty_database)
+    assert migrate.check(empty_database) == []
 
 
 @pytest.mark.parametrize(

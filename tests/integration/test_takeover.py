@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from docpipe.cli.takeover import migrate, takeover
+from docpipe.cli.takeover.status_words import MEANINGS, Place
+from docpipe.cli.takeover.takeover import Wishes
 from docpipe.errors import ConfigurationError
-from docpipe.takeover import migrate, takeover
-from docpipe.takeover.status_words import MEANINGS, Place
-from docpipe.takeover.takeover import Wishes
 from tests.integration.legacy_database import Legacy, build, fill, run, table, value
 from tests.stack.server import package_folder
 

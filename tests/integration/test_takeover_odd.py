@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from docpipe.cli.takeover import migrate, takeover
+from docpipe.cli.takeover.queue import importing as queue
+from docpipe.cli.takeover.tables import triggers
+from docpipe.cli.takeover.tables.probe import probe
+from docpipe.cli.takeover.tables.triggers import Kind
+from docpipe.cli.takeover.takeover import Wishes
 from docpipe.errors import ConfigurationError
-from docpipe.takeover import migrate, takeover
-from docpipe.takeover.queue import importing as queue
-from docpipe.takeover.tables import triggers
-from docpipe.takeover.tables.probe import probe
-from docpipe.takeover.tables.triggers import Kind
-from docpipe.takeover.takeover import Wishes
 from tests.integration.legacy_database import build, fill, run, table
 from tests.integration.test_takeover import WISHES, schema
 from tests.integration.test_takeover_queue import (

@@ -21,15 +21,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from docpipe.cli.takeover import takeover
+from docpipe.cli.takeover.queue import importing as queue
+from docpipe.cli.takeover.queue.locators import Where
+from docpipe.cli.takeover.tables import triggers
+from docpipe.cli.takeover.verify import verify
 from docpipe.errors import ConfigurationError
 from docpipe.models import Ref
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.takeover import takeover
-from docpipe.takeover.queue import importing as queue
-from docpipe.takeover.queue.locators import Where
-from docpipe.takeover.tables import triggers
-from docpipe.takeover.verify import verify
 from tests.integration.importing import import_all, settings_of
 from tests.integration.legacy_database import Legacy, build, fill, run, table, value
 from tests.integration.test_health import close

@@ -8,11 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from docpipe.cli.takeover import takeover
+from docpipe.cli.takeover.tables import triggers
+from docpipe.cli.takeover.tables.probe import Seen, probe
+from docpipe.cli.takeover.tables.triggers import Kind
 from docpipe.errors import ConfigurationError
-from docpipe.takeover import takeover
-from docpipe.takeover.tables import triggers
-from docpipe.takeover.tables.probe import Seen, probe
-from docpipe.takeover.tables.triggers import Kind
 from tests.integration.legacy_database import build, fill, run, table
 from tests.integration.test_takeover import BOTH, WISHES, schema
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from docpipe.cli.takeover import takeover
+from docpipe.cli.takeover.queue import importing as queue
+from docpipe.cli.takeover.tables import triggers
+from docpipe.cli.takeover.tables.triggers import Kind
+from docpipe.cli.takeover.verify import verify
 from docpipe.errors import SourceNotFoundError
 from docpipe.models.status import is_final
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.takeover import takeover
-from docpipe.takeover.queue import importing as queue
-from docpipe.takeover.tables import triggers
-from docpipe.takeover.tables.triggers import Kind
-from docpipe.takeover.verify import verify
 from tests.integration.importing import settings_of
 from tests.integration.legacy_database import Legacy, build, fill, table, value
 from tests.integration.test_health import close

@@ -17,16 +17,17 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from docpipe.cli.takeover import migrate, takeover
 from docpipe.errors import PermissionDeniedError
 from docpipe.models import EntityLink, EntityName, Failure, PageRange, Ref, StageOutput
 from docpipe.models.status import StageState
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submitting import Terms
 from docpipe.sources import Sources
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Handover, Heartbeat, Outcome
-from docpipe.takeover import migrate, takeover
 from tests.contract.test_store import OUTPUTS, new
 from tests.engines import OPTIONS
 from tests.stack import Stack
@@ -34,9 +35,9 @@ from tests.stack import Stack
 ROLE = "docpipe_worker"
 FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
 OF_HOSTS = {
-    "register", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
-    "expire", "forget_history", "traces", "statistics", "keys", "members", "member", "relations_of",
-    "set_apart", "adopt", "refuse_queue", "grant_worker",
+    "register", "register_many", "batch", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
+    "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
+    "set_apart", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""
 HOST_TABLES = """
@@ -269,7 +270,7 @@ def test_a_worker_with_a_token_of_the_role_works_over_the_api(
     assert worker.store.check() == []
     with pytest.raises(PermissionDeniedError):
         worker.process(letter, name="letter.txt")
-    ref = host._register(host.sources.take_in(letter, "letter.txt"), None, None, 0, False).ref
+    ref = host._submitter.register(host.sources.take_in(letter, "letter.txt"), Terms()).ref
     for stage in worker.stages:
         worker._run_in_process(stage, ref)
     assert host.status(ref.document_uuid).status == "completed"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from docpipe.takeover import takeover
+from docpipe.cli.takeover import takeover
 from tests.stack.postgres_server import PostgresServer
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "schema.sql"

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from docpipe.takeover import takeover
+from docpipe.cli.takeover import takeover
 from tests.guardian import RUN
 from tests.stack.api_server import ApiServer
 from tests.stack.postgres_server import PostgresServer

@@ -10,6 +10,9 @@ import pytest
 
 from docpipe import errors, set_default_pipeline
 from docpipe.execution.plan import BUILT_IN
+from docpipe.models import Ref
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.testing import memory_app
 from tests.engines import failing
 from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 
@@ -39,6 +42,34 @@ def test_run_goes_on_after_a_failure_and_ends_with_1(docpipe: Docpipe, note: Pat
     assert (gone["source"], gone["document_uuid"], gone["status"]) == ("gone.txt", None, "not_submitted")
     assert (gone["error"]["code"], gone["error"]["stage"]) == ("not_found", None)
     assert found["status"] == "completed"
+
+
+def test_facts_of_a_file_and_of_a_document_in_the_store_are_the_same(
+    docpipe: Docpipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCPIPE_STORE", f"sqlite://{tmp_path}/facts.db")
+    (tmp_path / "mail.txt").write_text("From: Ann\nTo: Bob\nSubject: The lease\n\nDear Bob, Ann signs.\n")
+    (found,) = docpipe("facts", "--json", "mail.txt").objects
+    assert docpipe("facts", "--json", found["document_uuid"]).objects == [found]
+    assert {key: value for key, value in found.items() if key not in ("document_uuid", "facts")} == {
+        "source": "mail.txt",
+        "kind": "e-mail",
+        "subject": None,
+        "subject_name": None,
+        "title": "The lease",
+    }
+    assert [(fact["type"], fact["text"]) for fact in found["facts"]] == [
+        ("SENT_BY", "Ann"),
+        ("SENT_TO", "Bob"),
+    ]
+    assert docpipe("facts", "mail.txt").out.split("\n")[:2] == ["  e-mail    The lease", "  from      Ann"]
+
+
+def test_facts_of_a_file_that_fails_name_the_cause(docpipe: Docpipe, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    done = docpipe("facts", "empty.txt")
+    assert (done.code, done.out) == (1, "")
+    assert "empty.txt: " in done.err
 
 
 FAILURES = {
@@ -127,6 +158,51 @@ def test_several_processes_share_the_work(python: Python, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (1, "")
 
 
+# --- folders, text, list, wait ------------------------------------------------------------------
+
+
+def test_a_folder_stands_for_the_documents_in_it(docpipe: Docpipe, tmp_path: Path) -> None:
+    for name in ("in/b.txt", "in/a.txt", "in/.hidden.txt", "in/program.exe", "in/below/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"Ann met Bob in {name}.")
+    assert [each["source"] for each in docpipe("run", "--json", "in").objects] == ["in/a.txt", "in/b.txt"]
+    every = ["in/a.txt", "in/b.txt", "in/below/c.txt"]
+    assert [each["source"] for each in docpipe("run", "--json", "-r", "in", "in/a.txt").objects] == every
+    assert [each["source"] for each in docpipe("run", "--json", "in/[ab].txt").objects] == every[:2]
+
+
+def test_the_text_of_a_file_and_of_a_document(docpipe: Docpipe, note: Path) -> None:
+    assert docpipe("text", "--store", "mine.db", note) == Done(0, "Ann met Bob.\n", "")
+    (listed,) = docpipe("list", "--store", "mine.db", "--json").objects
+    told = docpipe("text", "--store", "mine.db", "--markdown", listed["document_uuid"])
+    assert (told.code, told.out) == (0, "Ann met Bob.\n")
+
+
+def test_documents_are_listed_by_status_and_project(
+    docpipe: Docpipe, new_eager: NewPipeline, note: Path
+) -> None:
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    for project in ("p1", "p2"):
+        docpipe("submit", "--project", project, note)
+    assert len(docpipe("list", "--status", "failed", "--json").objects) == 1
+    assert [each["project_id"] for each in docpipe("list", "--project", "p2", "--json").objects] == ["p2"]
+    assert docpipe("list", "--status", "cancelled", "--json").objects == []
+
+
+def test_wait_says_how_each_ended_and_exits_so(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    locked, good = (pipeline.submit(note, project_id=each).document_uuid for each in ("p1", "p2"))
+    done = docpipe("wait", locked, good)
+    assert done.code == 1
+    assert done.out.splitlines()[0].startswith(f"{locked} error_ocr: It is locked.")
+    assert done.out.splitlines()[1] == f"{good} completed"
+    assert docpipe("wait", "--json", good) == Done(
+        0, f'{{"document_uuid": "{good}", "status": "completed", "error": null}}\n', ""
+    )
+
+
 # --- submit and status --------------------------------------------------------------------------
 
 
@@ -135,7 +211,7 @@ def test_submit_prints_one_uuid_per_line(docpipe: Docpipe, new_eager: NewPipelin
     set_default_pipeline(pipeline)
     done = docpipe("submit", "--project", "p1", "--wait", "5", note)
     (document,) = pipeline.store.documents()
-    assert done == Done(0, f"{document.document_uuid}\n", "")
+    assert done == Done(0, f"{document.document_uuid}\n", f"docpipe: {note}: completed\n")
     assert (document.project_id, document.status) == ("p1", "completed")
 
 
@@ -148,6 +224,25 @@ def test_submit_names_what_failed_and_goes_on(docpipe: Docpipe, new_eager: NewPi
     assert missing.startswith("docpipe: gone.txt: There is no file ")
     assert locked == f"docpipe: {note}: It is locked. Remove the password and submit it again. (encrypted)"
     assert done.out == f"{pipeline.store.documents()[0].document_uuid}\n"
+
+
+def test_batch_shows_how_far_it_is_and_what_failed(
+    docpipe: Docpipe, new_eager: NewPipeline, note: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Eve left.")
+    pipeline = new_eager(failing(BUILT_IN[0], errors.EncryptedDocumentError("It is locked.")), *BUILT_IN[1:])
+    set_default_pipeline(pipeline)
+    assert docpipe("submit", "--batch", "june", note, other).code == 0
+    done = docpipe("batch", "june", "--wait", "5")
+    assert done.code == 1
+    counts, locked = done.out.splitlines()
+    assert counts == "2 documents: 1 completed, 1 error_ocr"
+    assert locked.endswith("note.txt: It is locked. Remove the password and submit it again. (encrypted)")
+    told = json.loads(docpipe("batch", "june", "--json").out)
+    assert told["statuses"] == {"completed": 1, "error_ocr": 1}
+    assert [each["code"] for each in told["failures"]] == ["encrypted"]
+    assert "no batch 'may'" in docpipe("batch", "may").err
 
 
 def test_submit_without_a_broker_says_that_the_document_waits(
@@ -172,6 +267,29 @@ def test_status_shows_where_a_document_stands(docpipe: Docpipe, new_eager: NewPi
     words = [line.split()[2] for line in done.out.splitlines() if line.startswith("  20")]
     assert words[:2] == ["pending", "ocr_queued"]
     assert words[-1] == "error_text_processing"
+
+
+def test_status_tells_what_became_of_each_attempt(
+    docpipe: Docpipe, new_pipeline: NewPipeline, note: Path
+) -> None:
+    pipeline = new_pipeline(memory_app())
+    set_default_pipeline(pipeline)
+    uuid = pipeline.submit(note).document_uuid
+    ref = Ref(uuid, 1)
+    for number in (1, 2):
+        pipeline.store.claim(ref, "ocr", Claimant(f"c{number}", f"t{number}", f"host:{number}", 0.0, 2))
+    pipeline.store.revive(ref, grace_seconds=0.0, max_attempts=2, task_id="t3")
+    done = docpipe("status", uuid)
+    told = [line.split() for line in done.out.splitlines() if "run 1 ocr #" in line]
+    assert [(line[3], line[4], line[5], *line[9:11]) for line in told] == [
+        ("#1", "host:1", "t1", "lost", "worker_lost:"),
+        ("#2", "host:2", "t2", "lost", "worker_lost:"),
+    ]
+    (found,) = docpipe("status", "--json", uuid).objects
+    assert [(each["worker"], each["ended"]) for each in found["attempts"]] == [
+        ("host:1", "lost"),
+        ("host:2", "lost"),
+    ]
 
 
 def test_status_json_is_the_status(docpipe: Docpipe, new_eager: NewPipeline, note: Path) -> None:

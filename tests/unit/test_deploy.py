@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from docpipe.cli import cli
 from docpipe.models.status import QUEUES
@@ -68,6 +69,17 @@ def test_the_worker_names_every_queue_and_stops_warmly() -> None:
     assert {queue for queue in QUEUES.values() if f"docpipe-worker@{queue}" in text} == set(QUEUES.values())
     # only the main process is told to stop: children that were told too would drop their work
     assert settings(ROOT / "deploy" / "docpipe-worker@.service")["KillMode"] == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "ending"),
+    [("systemd", "", ".service"), ("prometheus", "prometheus", ".yml"), ("grafana", "grafana", ".json")],
+)
+def test_the_command_writes_the_files_of_deploy(kind: str, folder: str, ending: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["deploy", kind, "--write", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    expected = {each.name: each.read_text() for each in (ROOT / "deploy" / folder).glob(f"*{ending}")}
+    assert {each.name: each.read_text() for each in (tmp_path / "out").iterdir()} == expected != {}
 
 
 # --- compose ---------------------------------------------------------------------------------------

@@ -272,6 +272,7 @@ def test_the_statuses_page_lists_every_status_and_which_are_final() -> None:
     assert shown == {word: "yes" if status.is_final(word) else "no" for word in document_words()}
     assert set(first_words(section(page, "## A graph"))) == graph_words()
     assert first_words(section(page, "## A stage of a run")) == list(status.StageState)
+    assert first_words(section(page, "## An attempt")) == list(status.AttemptEnd)
 
 
 def test_the_statuses_page_lists_every_state_of_a_run() -> None:
@@ -321,7 +322,9 @@ def commands(group: click.Group, path: str = "docpipe") -> Iterator[tuple[str, c
 
 
 def options(command: click.Command) -> set[str]:
-    return {o for p in command.params if isinstance(p, click.Option) for o in (*p.opts, *p.secondary_opts)}
+    """All but `--store`, which every command has: it is told once."""
+    found = {o for p in command.params if isinstance(p, click.Option) for o in (*p.opts, *p.secondary_opts)}
+    return found - {"--store"}
 
 
 @pytest.mark.parametrize(("name", "command"), list(commands(cli)))

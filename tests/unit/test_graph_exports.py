@@ -184,6 +184,7 @@ def test_cypher_strings_stand_for_the_text(tmp_path: Path) -> None:
     assert json.loads(f'"{plain}"') == NASTY
     assert [cypher.literal(value) for value in (True, 3, 0.5)] == ["true", "3", "0.5"]
     assert cypher.name("a`b") == "`a``b`"
+    assert cypher.name(r"a\u0060b") == "`a_u0060b`"
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +264,10 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
         export(GRAPH, "dot", tmp_path / "graph")
 
 
-FORMULAS = ("=1+1", "+41 44 123", "-5", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1")
+FORMULAS = (
+    *("=1+1", "+41 44 123", "-5", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", " =1", "\xa0\u3000@x"),
+    *("\ufeff=1", "\u200b-1", "\u202e+1", "\x0b=1", "\0=1"),
+)
 
 
 @pytest.mark.parametrize("formula", FORMULAS, ids=ascii)

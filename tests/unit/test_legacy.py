@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from docpipe.cli.takeover.queue.locators import Where, locators
+from docpipe.cli.takeover.status_words import MEANINGS, ORDER, QUEUE, STEPS, Place
 from docpipe.models.status import is_final
-from docpipe.takeover.queue.locators import Where, locators
-from docpipe.takeover.status_words import MEANINGS, ORDER, QUEUE, STEPS, Place
 from tests.unit.test_docs import document_words, rows, section, words
 
 PAGE = "statuses.md"

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from docpipe import Sources
+from docpipe.cli.takeover.queue.locators import Where, locators, recorded
 from docpipe.errors import (
     ConfigurationError,
     DocpipeError,
@@ -29,7 +30,6 @@ from docpipe.sources.allowed import Trusted
 from docpipe.sources.local import LocalFiles
 from docpipe.sources.locators import of_path, parsed, parsed_prefix
 from docpipe.sources.supabase import SupabaseStorage
-from docpipe.takeover.queue.locators import Where, locators, recorded
 from tests.unit.conftest import NewPipeline
 
 DATA = b"Ann Lee met Bob."

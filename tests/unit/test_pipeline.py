@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from docpipe.execution.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageS
 from docpipe.models import Document, Failure
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
-from docpipe.stores.values import Part
+from docpipe.pipeline.submitting import AT_ONCE
+from docpipe.stores.values import NewDocument, Part, Registered
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, failing
 from tests.unit.conftest import NewPipeline, sent, size_of
@@ -110,6 +112,73 @@ def test_submit_many_goes_on_after_a_failure(pipeline: Pipeline, note: Path, oth
     assert isinstance(first, Submission)
     assert isinstance(last, Submission)
     assert [first.status().project_id, last.status().name] == ["p1", "other.txt"]
+
+
+def test_submit_many_reads_as_far_as_it_is_asked(app: Celery, pipeline: Pipeline, tmp_path: Path) -> None:
+    read = []
+
+    def papers() -> Iterator[bytes]:
+        for number in range(AT_ONCE + 2):
+            read.append(number)
+            yield f"Paper {number}".encode()
+
+    found = pipeline.submit_many(papers(), name="paper.txt")
+    assert read == []
+    next(found)
+    assert len(read) == AT_ONCE
+    assert len(sent(app, "ocr")) == AT_ONCE
+    assert len(list(found)) == AT_ONCE + 1
+
+
+def test_of_many_one_that_the_store_refuses_stops_no_other(
+    app: Celery, pipeline: Pipeline, note: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = pipeline.store.register_many
+
+    def picky(documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        if any(each.name == "other.txt" for each in documents):
+            raise errors.ConfigurationError("The database refuses a value.")
+        return register(documents, task_ids)
+
+    monkeypatch.setattr(pipeline.store, "register_many", picky)
+    first, refused = pipeline.submit_many([note, other])
+    assert isinstance(first, Submission)
+    assert isinstance(refused, errors.ConfigurationError)
+    assert len(sent(app, "ocr")) == 1
+
+
+def test_a_wrong_argument_for_many_is_refused_before_anything_is_read(pipeline: Pipeline) -> None:
+    with pytest.raises(errors.ConfigurationError, match="priority is 10"):
+        pipeline.submit_many(iter([b"x"]), priority=10)
+    with pytest.raises(errors.ConfigurationError, match="needs a name"):
+        pipeline.submit_many(iter([b"x"]), batch="")
+
+
+def test_a_batch_is_waited_for_and_reports_its_failures(
+    new_eager: NewPipeline, note: Path, other: Path
+) -> None:
+    torn = failing(OCR, errors.CorruptDocumentError("It is torn."))
+    pipeline = new_eager(torn, *BUILT_IN[1:])
+    first, second = pipeline.submit_many([note, other], batch="june")
+    assert isinstance(first, Submission)
+    assert isinstance(second, Submission)
+    status = pipeline.batch("june").wait(5)
+    assert (status.documents, status.completed, status.failed, status.under_way) == (2, 1, 1, 0)
+    (failure,) = pipeline.batch("june").report()
+    assert (failure.document_uuid, failure.error_code) == (first.document_uuid, "corrupt")
+    assert "It is torn." in str(failure.error_message)
+
+
+def test_a_batch_that_is_not_done_says_how_much_is_left(pipeline: Pipeline, note: Path, other: Path) -> None:
+    assert len(list(pipeline.submit_many([note, other], batch="june"))) == 2
+    with pytest.raises(errors.WaitTimeoutError, match="2 of 2 documents of batch 'june'"):
+        pipeline.batch("june").wait(0)
+    assert pipeline.batch("june").report() == []
+
+
+def test_a_batch_that_nobody_submitted_is_named(pipeline: Pipeline) -> None:
+    with pytest.raises(errors.ConfigurationError, match="no batch 'may'"):
+        pipeline.batch("may").status()
 
 
 def test_the_largest_message_does_not_grow_with_the_document(

@@ -11,9 +11,10 @@ import pytest
 
 from docpipe.graph.exports import FORMATS, export
 from docpipe.graph.values import Graph, GraphEdge, GraphNode
+from docpipe.models.private_files import make_private_file, make_private_folder
 from docpipe.pipeline.intake.journal import Journal
+from docpipe.sources import Sources
 from docpipe.stores import open_store
-from docpipe.stores.private_files import make_private_file, make_private_folder
 
 GRAPH = Graph(
     (GraphNode("a", "Entity", {"name": "A"}), GraphNode("b", "Entity", {"name": "B"})),
@@ -93,3 +94,11 @@ def test_what_is_no_file_stays_as_it_is() -> None:
     before = _mode(Path("/dev/null"))
     make_private_file(Path("/dev/null"))
     assert _mode(Path("/dev/null")) == before
+
+
+def test_a_copy_among_the_uploads(tmp_path: Path) -> None:
+    Sources(uploads=tmp_path / "new" / "uploads").take_in(b"secret", "a.txt")
+    made = {path: path.is_dir() for path in (tmp_path / "new").rglob("*")}
+    assert {_mode(path) for path, is_folder in made.items() if is_folder} == {0o700}
+    assert {_mode(path) for path, is_folder in made.items() if not is_folder} == {0o600}
+    assert _mode(tmp_path / "new") == 0o700

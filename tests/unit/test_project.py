@@ -96,6 +96,11 @@ def test_the_same_bytes_submitted_to_two_projects_are_two_documents(
         pipeline.project("acme").status(two.document_uuid)
 
 
+def test_a_search_finds_pages_of_the_project_only(pipeline: Pipeline, foreign: str) -> None:
+    assert [each.document_uuid for each in pipeline.project("other").search_text("ann met")] == [foreign]
+    assert pipeline.project("acme").search_text("ann met") == []
+
+
 @pytest.mark.parametrize("odd", ["", "a\0b", "a\udcff"])
 def test_a_project_without_a_usable_id_is_refused(pipeline: Pipeline, odd: str) -> None:
     with pytest.raises(ConfigurationError):
@@ -104,4 +109,4 @@ def test_a_project_without_a_usable_id_is_refused(pipeline: Pipeline, odd: str) 
 
 def test_every_method_of_the_handle_is_tried_with_another_projects_id() -> None:
     public = {name for name in vars(Project) if not name.startswith("_")} - {"pipeline", "project_id"}
-    assert public == {*ON_A_DOCUMENT, *ON_AN_ENTITY, "submit", "list", "search"}
+    assert public == {*ON_A_DOCUMENT, *ON_AN_ENTITY, "submit", "list", "search", "search_text"}

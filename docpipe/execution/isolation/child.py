@@ -149,7 +149,8 @@ def _work(task: ReadTask, report: Callable[[int], None]) -> Said:
     if task.pictures:
         from docpipe.execution.page_pictures import page_pictures  # noqa: PLC0415
 
-        return wire.Pictures("pictures", page_pictures(task.path, task.name, task.options.limits, report))
+        limits, pages = task.options.limits, task.request.pages
+        return wire.Pictures("pictures", page_pictures(task.path, task.name, limits, report, pages))
     output = read(task.path, task.name, _tools_for(task), report, task.request)
     return wire.Output("output", output)
 

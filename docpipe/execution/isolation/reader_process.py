@@ -36,7 +36,7 @@ from docpipe.execution.isolation.task import ReadTask
 from docpipe.execution.isolation.wire import Failed, Layers, Output, Page, Pictures, RefusedError
 from docpipe.execution.options import Options, PageRequest
 from docpipe.formats.base import Limits
-from docpipe.models import StageOutput
+from docpipe.models import PageRange, StageOutput
 
 _POLL_SECONDS = 0.02
 """How often memory is looked at: a process can take some 2 MB in a millisecond."""
@@ -95,9 +95,12 @@ class ReaderProcess:
             raise _refused(name, RefusedError("it answered what was not asked"))
         return answer.output
 
-    def pictures(self, path: Path, name: str) -> dict[int, str]:
-        """Page number to a `data:` address, for pages that the format can draw; raises as `read` does."""
-        answer = self._asked(ReadTask(path, name, self._options, PageRequest(), pictures=True), _told_nobody)
+    def pictures(self, path: Path, name: str, pages: PageRange | None = None) -> dict[int, str]:
+        """Page number to a `data:` address, for pages (None: all) that the format can draw; raises as `read`
+        does.
+        """
+        task = ReadTask(path, name, self._options, PageRequest(pages), pictures=True)
+        answer = self._asked(task, _told_nobody)
         if not isinstance(answer, Pictures):
             raise _refused(name, RefusedError("it answered what was not asked"))
         return answer.pictures

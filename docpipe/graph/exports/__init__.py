@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docpipe.errors import ConfigurationError, MissingExtraError
 from docpipe.graph.values import Graph
-from docpipe.stores.private_files import make_private_file
+from docpipe.models.private_files import make_private_file
 
 FORMATS = ("json", "jsonl", "graphml", "gexf", "csv", "cypher", "jsonld")
 """Each is a module here with a function `write(graph, path)`."""

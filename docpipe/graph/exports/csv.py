@@ -6,16 +6,19 @@ https://neo4j.com/docs/operations-manual/current/tools/neo4j-admin/neo4j-admin-i
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from docpipe.graph.values import Graph, Scalar
-from docpipe.stores.private_files import make_private_file, make_private_folder
+from docpipe.models.private_files import make_private_file, make_private_folder
 
 _NODE = ("id:ID", ":LABEL")
 _EDGE = ("id", ":START_ID", ":END_ID", ":TYPE")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that a spreadsheet takes for a formula; the wide signs count in East Asia."""
+_STARTS = re.compile(r"[\s\x00-\x1f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+"""What spreadsheets leave out at the beginning of a cell, or nobody sees there."""
 _TYPES = {str: "", int: ":long", float: ":double", bool: ":boolean"}
 
 
@@ -39,7 +42,7 @@ def _write(
     make_private_file(path)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*head, *(f"{name}{type_}" for name, type_ in columns.items())])
+        writer.writerow([*head, *(_cell(f"{name}{type_}") for name, type_ in columns.items())])
         for first, properties in rows:
             writer.writerow([*map(_cell, first), *(_cell(properties.get(name)) for name in columns)])
 
@@ -57,6 +60,11 @@ def _columns(found: Iterable[Mapping[str, Scalar]]) -> dict[str, str]:
 def _cell(value: Scalar | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and _is_formula(value):
         return f"'{value}"
     return "" if value is None else str(value)
+
+
+def _is_formula(text: str) -> bool:
+    start = _STARTS.match(text)
+    return text.startswith(_FORMULA, start.end() if start else 0) or text.startswith(_FORMULA)

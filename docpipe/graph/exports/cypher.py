@@ -43,8 +43,10 @@ def _edge(edge: GraphEdge, types: Mapping[str, str]) -> str:
 
 
 def name(text: str) -> str:
-    """A label, type or property as Cypher writes it."""
-    return "`" + text.replace("`", "``") + "`"
+    """A label, type or property as Cypher writes it. A backslash becomes a `_`: Neo4j reads `\\u0060` as the
+    backtick that would end the name.
+    """
+    return "`" + text.replace("\\", "_").replace("`", "``") + "`"
 
 
 def literal(value: Scalar) -> str:

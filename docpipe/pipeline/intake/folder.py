@@ -24,6 +24,7 @@ from docpipe.errors import (
     SourceUnavailableError,
 )
 from docpipe.execution.logs import get_logger
+from docpipe.models.private_files import make_private_folder
 from docpipe.pipeline.intake.choose import Choice
 from docpipe.pipeline.intake.journal import Entry, Journal
 from docpipe.pipeline.pipeline import Pipeline
@@ -228,7 +229,8 @@ class Watcher:
 
     def _moved(self, path: Path, folder: Path) -> Path:
         target = _free(folder / path.relative_to(self._folder.path))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._refuse_detour(folder, target.parent)
+        make_private_folder(target.parent)
         try:
             path.rename(target)
         except OSError as error:
@@ -239,6 +241,16 @@ class Watcher:
             aside.replace(target)
             path.unlink()
         return target
+
+    def _refuse_detour(self, folder: Path, into: Path) -> None:
+        """Whoever may put files into the watched folder may put links there too: none leads out of it.
+
+        Raises:
+            OSError: a folder on the way is a symbolic link.
+        """
+        own = self._folder.path if folder.is_relative_to(self._folder.path) else folder
+        if into.resolve() != own.resolve() / into.relative_to(own):
+            raise OSError(errno.ELOOP, "a folder on the way is a symbolic link", str(into))
 
 
 class _Whole:
@@ -285,7 +297,9 @@ def _shown(text: str) -> str:
 def _note_beside(target: Path, reason: str) -> None:
     """Write the reason into `NAME.error.txt`; it is in the log, too, so failing is no failure."""
     try:
-        target.with_name(f"{target.name}.error.txt").write_text(f"{reason}\n", encoding="utf-8")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(target.with_name(f"{target.name}.error.txt"), flags, 0o600), "wb") as file:
+            file.write(f"{reason}\n".encode())
     except OSError as error:  # the disk is full, or the name too long
         log.warning("reason_not_written", file=str(target), error=str(error))
 

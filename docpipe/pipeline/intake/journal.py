@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docpipe.errors import StoreUnavailableError
-from docpipe.stores.private_files import make_private_file, make_private_folder
+from docpipe.models.private_files import make_private_file, make_private_folder
 
 _SCHEMA = """
 create table if not exists taken (

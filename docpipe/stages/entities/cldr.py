@@ -108,6 +108,14 @@ def weekday_spellings(language: str) -> frozenset[str]:
 
 
 @cache
+def quarter_spellings() -> frozenset[str]:
+    """The names of the quarters of a year: `Q3`, `T3`, `3. Quartal`, `3e trimestre`."""
+    days = (Locale.parse(language).quarters for language in LANGUAGES)
+    forms = (each[context][width].values() for each in days for context in _CONTEXTS for width in _WIDTHS)
+    return frozenset(name for names in forms for name in names if any(map(str.isdigit, name)))
+
+
+@cache
 def date_words() -> frozenset[str]:
     """The words that the languages' forms of a date have between its parts: `de`, `gada`, `г`."""
     forms = (form for each in LANGUAGES for form in Locale.parse(each).date_formats.values())
@@ -168,6 +176,12 @@ def currency_names() -> dict[str, frozenset[str]]:
 def currency_spellings() -> frozenset[str]:
     """The names in each of their forms, in lower case."""
     return frozenset(name.lower() for name, _ in _currency_forms())
+
+
+@cache
+def world_currency_spellings() -> frozenset[str]:
+    """Of those names, the ones of the currencies that are read in every language."""
+    return frozenset(name.lower() for name, code in _currency_forms() if code in _WORLD)
 
 
 def _currency_forms() -> Iterator[tuple[str, str]]:

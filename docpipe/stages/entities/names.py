@@ -41,7 +41,7 @@ _ROLE_WORDS = """
     management market markets media name no note notes now number of office officer on or participant
     participants parties party payment plan plans portfolio portfolios preferred price principal print
     prospectus purchaser q1 q2 q3 q4 quantity receiving recipient recital recitals reference registrant
-    report representative representatives rollover rt s schedule section sections securities seller
+    regulation report representative representatives rollover rt s schedule section sections securities seller
     series severability share shareholder shareholders shares state statement statements stock
     stockholder stockholders stocks subsidiaries subsidiary subtotal supplement supplier tax tenant the
     therefore title to total trust trustee trustees trusts underwriter unit vat vendor whereas whereof
@@ -50,9 +50,7 @@ _ROLE_WORDS = """
 _ROLES = frozenset(_ROLE_WORDS.split())
 """Words of contracts, filings and forms; nothing that consists of them is a name."""
 
-_CURRENCY = re.compile(
-    r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|(?<!per )cent|rupee|money)"
-)
+_CURRENCY = re.compile(r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|rupee|money)")
 _LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")
 _PLACE = re.compile(
     r"\b(?:County|River|Lake|Mountains?|Islands?|Street|Avenue|Road|Bay|Valley|Airport|Park|Bridge|Peninsula|Hills"
@@ -109,7 +107,7 @@ def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
 
 def _tidy(text: str, span: Span) -> Span | None:
     start, end = trim(text, span.start, span.end)
-    if span.label in _COUNTS or (span.label in _KINDS and _only_roles(text[start:end])):
+    if span.label in _COUNTS or (span.label in _KINDS and only_roles(text[start:end])):
         return None
     if span.label not in NAMES:
         empty = start == end or (span.label == "MONEY" and not _CURRENCY.search(text, start, end))
@@ -121,14 +119,15 @@ def _tidy(text: str, span: Span) -> Span | None:
     ):
         start = lead.end()
     piece = text[start:end]
-    if not _LETTER.search(piece) or (lead and _only_roles(piece)):
+    if not _LETTER.search(piece) or (lead and only_roles(piece)):
         return None
     if piece.islower() and (span.label == "ORG" or (span.label == "PERSON" and piece.isalpha())):
         return None
     return Span(start, end, _by_form(span.label, piece), span.score)
 
 
-def _only_roles(name: str) -> bool:
+def only_roles(name: str) -> bool:
+    """Whether the words are all words of contracts, filings and forms (and so name nothing)."""
     return _ROLES.issuperset(_WORDS.findall(name.lower()))
 
 

@@ -15,7 +15,11 @@ from typing import NamedTuple
 from stdnum import iban, numdb
 
 from docpipe.engines.ports import Span
-from docpipe.stages.entities import cldr
+from docpipe.stages.entities import cldr, references
+from docpipe.stages.entities.alternatives import one_of, printed
+from docpipe.stages.entities.companies import find_companies
+from docpipe.stages.entities.in_words import find_in_words
+from docpipe.stages.entities.telephones import find_telephones
 from docpipe.stages.entities.values import GAPS, SCALES
 from docpipe.stages.entities.vat import find_vat_numbers
 
@@ -26,42 +30,10 @@ _IN_CELL = r"[^\S\n\t]{0,3}\n?[^\S\n\t]{0,3}"  # a tab parts the cells of a tabl
 # --- addresses ----------------------------------------------------------------------------------
 
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[A-Za-z0-9][\w.+%'-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,6}[A-Za-z]{2,24}(?![\w@-])"
+    r"(?<![\w.+%-])[^\W_][\w.+%'-]{0,63}@(?:[^\W_](?:[^\W_]|-){0,62}\.){1,6}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})"
+    r"(?![\w@-])"
 )
 _URL = re.compile(r"(?<![\w@])(?:https?://|ftp://|www\.)[\w\[][^\s<>\"“”‘’«»|\\^`{}]{1,2000}")
-_PHONE = re.compile(
-    r"(?<![\w.,/+-])(?:"
-    r"(?:\+|00)[1-9]\d{0,2}[ .\-/]{0,2}(?:\(0?\d{1,4}\)[ .\-/]{0,2})?\d{1,5}(?:[ .\-/]{0,2}\d{2,5}){1,5}"
-    r"|(?:1[ .-])?\([2-9]\d\d\) ?\d{3}[ .-]\d{4}"
-    r"|(?:1[.-])?[2-9]\d\d([.-])\d{3}\1\d{4}"
-    r")(?![\w]|[.,-]\d)"
-)
-_CUED_PHONE = re.compile(
-    r"\b(?:[Tt]el(?:ephone|efon)?|TEL|[Pp]hone|PHONE|[Ff]ax|FAX|[Mm]obile|[Cc]ell)\b\.?"
-    r"(?: ?(?:[Nn]o\.?|[Nn]umber))? ?:? {0,3}(?P<it>\+?\(?\d[\d ()./-]{5,22}\d)(?!\w)"
-)
-
-_DIGITS_OF_PHONE = re.compile(r"\d[\d ()./-]{6}")
-
-# --- numbers that name something ------------------------------------------------------------------
-
-_NUMBER_CUE = r"[^\S\n]?(?:[Nn]os?\b\.?|NOS?\b\.?|[Nn]umber|NUMBER|[Nn]r\b\.?|#|ID\b)[^\S\n]?:?" + _GAP
-_CODE = r"(?P<it>(?=[A-Z0-9/:._-]{0,30}\d)[A-Z0-9](?:[A-Za-z0-9]|[/:._-](?=[A-Za-z0-9])){1,39})"
-_CASE = re.compile(
-    r"\b(?:[Cc]ase|CASE|[Dd]ocket|DOCKET|[Cc]ause|CAUSE|[Cc]ivil [Aa]ction|CIVIL ACTION|Index|Claim|CLAIM"
-    rf"|Matter|[Aa]ppeal|[Pp]etition){_NUMBER_CUE}{_CODE}"
-)
-_DOCKET = re.compile(r"(?<![\w:-])\d{1,2}:\d{2}-[a-z]{2}-\d{3,6}(?:-[A-Z]{2,4}){0,3}(?![\w-])")
-_ECLI = re.compile(r"\bECLI:[A-Z]{2}:[A-Z0-9]{1,7}:\d{4}:[A-Z0-9.]{1,25}(?<!\.)")
-_CONTRACT = re.compile(
-    r"\b(?:[Cc]ontract|CONTRACT|[Aa]greement|AGREEMENT|[Ll]ease|LEASE|[Pp]olicy|POLICY|[Pp]urchase [Oo]rder"
-    rf"|PURCHASE ORDER|P\.?O\.?){_NUMBER_CUE}{_CODE}"
-)
-_INVOICE = re.compile(rf"\b(?:[Ii]nvoice|INVOICE){_NUMBER_CUE}{_CODE}")
-_INVOICE_CODE = re.compile(
-    r"\b(?:[Ii]nvoice|INVOICE)[ :]{1,3}(?P<it>[A-Z]{1,6}-?\d[A-Z0-9]{0,15}(?:[/-][A-Z0-9]{1,15}){0,4})(?!\w)"
-)
-
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \u00a0-]?[A-Za-z0-9])")
 _IBAN_PARTS = re.compile(r"(\d{1,3})!")
 
@@ -69,13 +41,13 @@ _IBAN_PARTS = re.compile(r"(\d{1,3})!")
 
 _DAY_NUMBER = r"(?:3[01]|[12]\d|0?[1-9])"
 _MONTH_NUMBER = r"(?:1[0-2]|0?[1-9])"
-_DAY = rf"{_DAY_NUMBER}(?:st|nd|rd|th|ST|ND|RD|TH)?"
-_ANY_DAY = rf"{_DAY_NUMBER}(?:st|nd|rd|th|ST|ND|RD|TH|er|re|[º°ª])?\.?"
+_DAY = rf"{_DAY_NUMBER}(?: ?(?:st|nd|rd|th|ST|ND|RD|TH)\b)?"
+_ANY_DAY = rf"{_DAY_NUMBER}(?: ?(?:st|nd|rd|th|ST|ND|RD|TH)\b|er|re|[º°ª])?\.?"
 _YEAR = r"(?:1[0-9]|20|21)\d\d"
 _BEFORE_DATE = r"(?<![\w./-])(?<!\d,)"
 _AFTER_DATE = r"(?!\w|/\d|-\d\d?-)"
 _OF = rf"(?:{_BREAK}(?:of|de|ta['’]))?"
-_OF_YEAR = rf"(?:,?{_IN_CELL}|{_BREAK}(?:de|del|of){_BREAK})"
+_OF_YEAR = rf"(?: ?,?{_IN_CELL}|{_BREAK}(?:de|del|of){_BREAK})"
 _MONTH_FIRST = ("hu", "lt")
 """Languages that write year, month, day with the month's name."""
 
@@ -107,19 +79,15 @@ _LAST_YEAR = re.compile(
 _BEFORE_CHRIST = re.compile(r"(?<![\w.,/-])\d{1,4} (?:BCE?\b|B\.C\.)")
 
 
-def _one_of(words: Iterable[str]) -> str:
-    """An expression for any of the words, the longest that fits, in time linear in its length: a trie."""
-    firsts: dict[str, list[str]] = {}
-    for word in sorted(set(words)):
-        firsts.setdefault(word[:1], []).append(word[1:])
-    ends = firsts.pop("", None) is not None
-    branches = [re.escape(first) + (_one_of(rest) if rest != [""] else "") for first, rest in firsts.items()]
-    return f"(?:{'|'.join(branches)})" + "?" * ends if branches else ""
-
-
-def _printed(names: Iterable[str]) -> str:
-    """Any of the names with a capital, or in capitals."""
-    return _one_of(form for name in names for form in (name[0].upper() + name[1:], name.upper()))
+@cache
+def _quarters() -> re.Pattern[str]:
+    """A quarter or half of a year, and a business year: `Q3 2024`, `3. Quartal 2024`, `FY2023`, `H1 2024`."""
+    quarter = rf"(?:(?i:{one_of(cldr.quarter_spellings())})|H[12]|[1-4]Q|[12]H)"
+    short = r"['’]\d\d"
+    return re.compile(
+        rf"(?<![\w.-])(?:{quarter}(?:[ /]|, ?| (?:of|de|del|di) )?(?:FY ?)?(?:{_YEAR}|{short})"
+        rf"|[1-4][QH]\d\d|{_YEAR}[ /-]?[QH][1-4]|FY ?(?:{_YEAR}|['’]?\d\d)(?:[/–-]\d\d)?)(?![\w.-]\w|\w)"
+    )
 
 
 @cache
@@ -129,14 +97,14 @@ def _dates() -> re.Pattern[str]:
     A month of any language stands between day and year; without a year or without a day only an English one
     with a capital, or the whole name as its language prints it. The month stands first in English only.
     """
-    english = _printed(cldr.month_spellings("en", "en_GB")) + r"\b\.?"
+    english = printed(cldr.month_spellings("en", "en_GB")) + r"\b\.?"
     every = cldr.month_spellings(*cldr.LANGUAGES)
-    any_month = rf"(?i:{_one_of({*every, *map(_unaccented, every)})})\b\.?"
+    any_month = rf"(?i:{one_of({*every, *map(_unaccented, every)})})\b\.?"
     others = [each for each in cldr.LANGUAGES if each != "en"]
-    alone = rf"(?:{english}|{_one_of(cldr.month_spellings(*others, abbreviated=False))}\b)"
-    year_first = rf"(?i:{_one_of(cldr.month_spellings(*_MONTH_FIRST))})\b\.?"
-    latvian = rf"(?i:{_one_of(cldr.month_spellings('lv'))})\b\.?"
-    weekday = rf"(?:{_printed(cldr.weekday_spellings('en'))}\b\.?,? )?"
+    alone = rf"(?:{english}|{one_of(cldr.month_spellings(*others, abbreviated=False))}\b)"
+    year_first = rf"(?i:{one_of(cldr.month_spellings(*_MONTH_FIRST))})\b\.?"
+    latvian = rf"(?i:{one_of(cldr.month_spellings('lv'))})\b\.?"
+    weekday = rf"(?:{printed(cldr.weekday_spellings('en'))}\b\.?,? )?"
     return re.compile(
         rf"{_BEFORE_DATE}{weekday}(?:"
         rf"{_YEAR}([-/.])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
@@ -146,7 +114,7 @@ def _dates() -> re.Pattern[str]:
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{any_month}{_OF_YEAR}{_YEAR}"
         rf"|{_DAY_NUMBER}([-/.]){any_month}\2(?:{_YEAR}|\d\d)"
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{alone}"
-        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:,?{_IN_CELL}{_YEAR})"
+        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?: ?,?{_IN_CELL}{_YEAR})"
         rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
         rf"|{alone},?{_BREAK}(?:(?:of|de|del){_BREAK})?{_YEAR}"
         rf"|{_DAY_NUMBER}-(?:1[0-2]|0[1-9])-{_YEAR}"
@@ -203,12 +171,12 @@ def _money() -> re.Pattern[str]:
         sign for sign in cldr.currency_signs() if not cldr.is_symbol(sign) and sign not in ("Ft", "円")
     ]
     edge = "".join(sorted({re.escape(one) for sign in symbols for one in sign if cldr.is_symbol(one)}))
-    code, sure = _one_of(cldr.currencies()), _one_of(_SURE_CODES)
-    before = rf"(?:{_one_of(symbols)}|kr\.?)"
-    after = rf"(?:{_one_of(symbols)}|{_one_of(letters)}\b)"
-    short = _one_of(form for scale in SCALES for form in (scale, scale.capitalize()))
-    scale = rf"(?:{_GAP}(?:(?i:{_one_of(cldr.scale_spellings())})|{short}\.?)(?!\w))?(?:{_GAP}(?:de |d['’]))?"
-    name = rf"(?:U\.?S\.? )?(?i:{_one_of(cldr.currency_spellings())})\b"
+    code, sure = one_of(cldr.currencies()), one_of(_SURE_CODES)
+    before = rf"(?:{one_of(symbols)}|kr\.?)"
+    after = rf"(?:{one_of(symbols)}|{one_of(letters)}\b)"
+    short = one_of(form for scale in SCALES for form in (scale, scale.capitalize()))
+    scale = rf"(?:{_GAP}(?:(?i:{one_of(cldr.scale_spellings())})|{short}\.?)(?!\w))?(?:{_GAP}(?:de |d['’]))?"
+    name = rf"(?:U\.?S\.? )?(?i:{one_of(cldr.currency_spellings())})\b"
     amount = rf"[-−]?(?:{_AMOUNT}|\({_IN_PRINT}\)){scale}"
     return re.compile(
         rf"(?<![\w{edge}])(?:(?:[Mm]ore than|[Ll]ess than|[Oo]ver){_BREAK})?(?:"
@@ -224,37 +192,6 @@ _YEN = re.compile(rf"(?<![\d.,]){_AMOUNT}円")
 
 # --- names by their form --------------------------------------------------------------------------
 
-_PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
-_WORD = rf"(?:(?:[A-Z]|Co|St)\.|[A-Z0-9]{_PLAIN})"
-_FORM = (
-    r"(?:Incorporated|Inc|INC|Ltd|LTD|Limited|LIMITED|LLC|L\.L\.C|LLP|L\.P|PLC|plc|Plc|Corporation|CORPORATION|Corp"
-    r"|CORP|GmbH|AG|KG|S\.A|SARL|S\.r\.l|B\.V|N\.V|Pty|Oy|A/S)"
-)
-_COMPANY = re.compile(
-    rf"(?<![\w&'’.-])(?=[A-Z]){_WORD}(?: (?:{_WORD}|&|and|de)){{0,5}}?,? "
-    rf"{_FORM}\b\.?(?: (?:Ltd|& Co\.? KG)\b\.?)?"
-)
-_LEGAL_FORM = re.compile(rf" {_FORM}\b")
-_ABBREVIATED = (
-    "Inc.",
-    "INC.",
-    "Ltd.",
-    "LTD.",
-    "Corp.",
-    "CORP.",
-    "L.L.C.",
-    "L.P.",
-    "S.A.",
-    "S.r.l.",
-    "B.V.",
-    "N.V.",
-    "Co.",
-)
-_LEADING = re.compile(
-    r"(?:(?:The|This|That|Between|By|And|From|To|For|With|In|On|At|Of|If|When|While|As|Both|Dear|Seller|Buyer"
-    r"|Client|Customer|Supplier|Tenant|Landlord|Licensor|Licensee|Party|Parties|THE|BETWEEN|AND)"
-    r"(?:[:,.]| and| of)? )+"
-)
 _AGREEMENT = re.compile(
     r"(?<![\w-])(?!(?:This|The|An?|Such|Said|Each|Any|Our|Your|In|Under) )[A-Z][a-z]{2,20}"
     r"(?:[ -](?:[A-Z][a-z]{1,20}|and|of)){0,4} (?:Agreement|Contract|Lease|Deed)(?![\w-])"
@@ -274,15 +211,6 @@ _BLOCK_END = re.compile(r"[.;\n]\s(?:(?<=[a-z]{4}[.;]\s)(?=[A-Z])|(?<=\n\n))")
 
 _DIGIT = re.compile(r"\d")
 
-_CASE_WORDS = (
-    *("ase", "ocket", "ause", "ction", "ndex", "laim", "atter", "ppeal", "etition"),
-    *("ASE", "CKET", "AUSE", "CTION", "LAIM"),
-)
-_CONTRACT_WORDS = (
-    *("ontract", "greement", "ease", "olicy", "urchase", "P.O", "PO"),
-    *("ONTRACT", "REEMENT", "EASE", "LICY", "CHASE"),
-)
-
 
 class _Rule(NamedTuple):
     """What an expression finds: its part named `it` where it has one."""
@@ -300,13 +228,18 @@ def _numbered() -> tuple[_Rule, ...]:
     """What has a digit in it."""
     dashes = (" - ", " – ", " — ")
     return (
-        _Rule("CASE_NUMBER", _CASE, _CASE_WORDS),
-        _Rule("CASE_NUMBER", _DOCKET, (":",)),
-        _Rule("CASE_NUMBER", _ECLI, ("ECLI:",)),
-        _Rule("CONTRACT_NUMBER", _CONTRACT, _CONTRACT_WORDS),
-        _Rule("INVOICE_NUMBER", _INVOICE, ("nvoice", "INVOICE")),
-        _Rule("INVOICE_NUMBER", _INVOICE_CODE, ("nvoice", "INVOICE")),
+        *(_Rule("CASE_NUMBER", expression, ("",)) for expression in (references.CASE, references.FILE)),
+        _Rule("CASE_NUMBER", references.DOCKET, (":",)),
+        _Rule("CASE_NUMBER", references.ECLI, ("ECLI:",)),
+        _Rule("CASE_NUMBER", references.GERMAN_FILE, ("/",)),
+        _Rule("CASE_NUMBER", references.UNION_CASE, ("/",)),
+        *(_Rule("CASE_NUMBER", each, ("-",)) for each in (references.FRENCH_APPEAL, references.CLAIM)),
+        _Rule("CASE_NUMBER", references.NEUTRAL, ("[",)),
+        _Rule("LAW", references.STATUTE, ("",)),
+        _Rule("CONTRACT_NUMBER", references.CONTRACT, ("",)),
+        *(_Rule("INVOICE_NUMBER", each, ("",)) for each in (references.INVOICE, references.INVOICE_CODE)),
         _Rule("DATE", _dates(), ("",)),
+        _Rule("DATE", _quarters(), ("Q", "T", "H", "K", "F", "quart", "Quart", "trim")),
         _Rule("DATE", _DOTTED, (".",), _STOPS),
         _Rule("DATE", _SHORT, (".",), _STOPS),
         _Rule("DATE", _JAPANESE, ("年",)),
@@ -341,9 +274,11 @@ def find_patterns(text: str) -> list[Span]:
         has_digit = _DIGIT.search(text, start, end) is not None
         found += _by_rules(numbered if has_digit else lettered, text, start, end)
         if has_digit:
+            found += references.find_reports(text, start, end)
             found += _by_digits(text, start, end)
         found += _urls(text, start, end)
-        found += _companies(text, start, end)
+        found += find_companies(text, start, end)
+        found += find_in_words(text, start, end)
     return without_overlaps(found, _rank)
 
 
@@ -371,9 +306,11 @@ def _by_rules(rules: list[_Rule], text: str, start: int, end: int) -> Iterator[S
 
 
 def _by_digits(text: str, start: int, end: int) -> Iterator[Span]:
-    yield from _phones(text, start, end)
-    yield from _ibans(text, start, end)
-    yield from find_vat_numbers(text, start, end)
+    numbers = [*_ibans(text, start, end), *find_vat_numbers(text, start, end)]
+    yield from numbers
+    for phone in find_telephones(text, start, end):
+        if not any(phone.start < number.end and number.start < phone.end for number in numbers):
+            yield phone
 
 
 def without_overlaps(spans: list[Span], rank: Callable[[Span], tuple[int, ...]]) -> list[Span]:
@@ -412,16 +349,6 @@ def _urls(text: str, low: int, high: int) -> Iterator[Span]:
         yield Span(match.start(), match.start() + len(url), "URL")
 
 
-def _phones(text: str, low: int, high: int) -> Iterator[Span]:
-    if not _DIGITS_OF_PHONE.search(text, low, high):
-        return
-    for expression in (_PHONE, _CUED_PHONE):
-        for match in expression.finditer(text, low, high):
-            start, end = _it(match)
-            if 7 <= sum(map(str.isdigit, text[start:end])) <= 15:
-                yield Span(start, end, "PHONE")
-
-
 def _ibans(text: str, low: int, high: int) -> Iterator[Span]:
     for match in _IBAN_START.finditer(text, low, high):
         end = _iban_end(text, match.start(), _iban_length(match.group()[:2].upper()))
@@ -447,16 +374,3 @@ def _iban_end(text: str, start: int, length: int) -> int | None:
             return None
         position, seen = position + 1, seen + 1
     return position if seen and not text[position : position + 1].isalnum() else None
-
-
-def _companies(text: str, low: int, high: int) -> Iterator[Span]:
-    if not _LEGAL_FORM.search(text, low, high):
-        return
-    for match in _COMPANY.finditer(text, low, high):
-        start, end = match.span()
-        if not match.group().endswith(_ABBREVIATED):
-            end -= match.group().endswith(".")
-        if lead := _LEADING.match(text, start, end):
-            start = lead.end()
-        if len(text[start:end].split()) > 1:
-            yield Span(start, end, "ORG")

@@ -16,6 +16,7 @@ import phonenumbers
 
 from docpipe.stages.entities import cldr
 from docpipe.stages.entities.cldr import folded
+from docpipe.stages.entities.in_words import in_digits
 from docpipe.stages.text.wording.terms import length_of_time
 
 _One = TypeVar("_One")
@@ -45,6 +46,7 @@ _OPEN_SCALE = "mil"
 
 _LONGEST_NAME = 5
 _CODE = re.compile(r"\b[A-Z]{3}(?![A-Za-z])")
+_DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(rf"\d[\d.,'’{GAPS}]{{0,26}}")
 _WORD = re.compile(r"[^\W\d_]+")
 _MINUS = re.compile(r"(?<!\w)[-−](?:\s?[A-Z]{3})?[^\w,]{0,4}$")
@@ -58,7 +60,12 @@ def value_of(label: str, text: str) -> str | None:
     VAT_NUMBER and the numbers of cases, contracts and invoices without what only makes them easier to read.
     """
     form = _FORMS.get(label)
-    return form(" ".join(text.split())) if form else None
+    plain = " ".join(text.split())
+    value = form(plain) if form else None
+    in_words = label == "DATE" or (label == "MONEY" and not _DIGIT.search(plain))
+    if form and value is None and in_words and (digits := in_digits(plain)):
+        return form(digits)
+    return value
 
 
 def iso_date(text: str) -> str | None:

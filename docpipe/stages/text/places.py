@@ -24,7 +24,7 @@ def locate(text: str, pages: Sequence[Page], start: int, end: int) -> tuple[int,
     if not pages:
         return 1, ()
     page = pages[page_at(pages, start)]
-    return page.number, tuple(_boxes(text, page, start, end))
+    return page.number, boxes_on(page, text, start, end)
 
 
 def boxes_of(text: str, pages: Sequence[Page], start: int, end: int) -> tuple[PageBox, ...]:
@@ -33,7 +33,7 @@ def boxes_of(text: str, pages: Sequence[Page], start: int, end: int) -> tuple[Pa
     for page in pages[page_at(pages, start) :]:
         if page.start >= end:
             break
-        found += [PageBox(page.number, box) for box in _boxes(text, page, start, end)]
+        found += [PageBox(page.number, box) for box in boxes_on(page, text, start, end)]
     return tuple(found)
 
 
@@ -45,25 +45,22 @@ def around(boxes: Sequence[Box]) -> Box | None:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _boxes(text: str, page: Page, start: int, end: int) -> Iterator[Box]:
+def boxes_on(page: Page, text: str, start: int, end: int, *, offset: int = 0) -> tuple[Box, ...]:
+    """The boxes on one page of what stands from `start` to `end`, one for each line it covers; see `locate`.
+    `text` begins at `offset`: it may be the page's alone."""
+    return tuple(_boxes(page, text, start, end, offset))
+
+
+def _boxes(page: Page, text: str, start: int, end: int, offset: int) -> Iterator[Box]:
     for line in _touched(page.lines, start, end):
-        if line.box is not None and text[max(start, line.start) : min(end, line.end)].strip():
-            yield _piece(text, line, line.box, start, end)
+        if line.box is not None:
+            whole = text[line.start - offset : line.end - offset]
+            first, last = max(start, line.start) - line.start, min(end, line.end) - line.start
+            if whole[first:last].strip():
+                yield extent(whole, line.box, line.words, first, last)
 
 
 def _touched(lines: Sequence[Line], start: int, end: int) -> Iterator[Line]:
     first = bisect_right(lines, start, key=lambda line: line.end)
     last = bisect_left(lines, end, key=lambda line: line.start)
     yield from lines[first:last]
-
-
-def _piece(text: str, line: Line, box: Box, start: int, end: int) -> Box:
-    if start <= line.start and line.end <= end:
-        return box
-    return extent(
-        text[line.start : line.end],
-        box,
-        line.words,
-        max(start, line.start) - line.start,
-        min(end, line.end) - line.start,
-    )

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState, document_status
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
@@ -25,8 +25,10 @@ from docpipe.stores.functions.ranges import FunctionRanges
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.statistics import Statistics, statistics_of
+from docpipe.stores.text_search import PageHit, Term, websearch
 from docpipe.stores.values import (
     ALL,
+    Action,
     Claim,
     Heartbeat,
     NewDocument,
@@ -41,7 +43,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261129231100"
+SCHEMA_VERSION = "20261130021400"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
@@ -92,6 +94,23 @@ class FunctionStore(FunctionGraph, FunctionErasures):
         row = self._rpc("register", p_document=json.dumps(rows.document_row(document)))
         ref = Ref(row["document_uuid"], row["run"])
         return Registered(ref, row["created"], row["status"], row["task_id"])
+
+    def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        asked = [
+            rows.document_row(document) | {"task_id": task_id}
+            for document, task_id in zip(documents, task_ids, strict=True)
+        ]
+        answers = self._rpc("register_many", p_documents=json.dumps(asked))
+        return [
+            Registered(
+                Ref(row["document_uuid"], row["run"]),
+                row["created"],
+                row["status"],
+                task_id if row["queued"] else row["task_id"],
+                row["queued"],
+            )
+            for row, task_id in zip(answers, task_ids, strict=True)
+        ]
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         return bool(self._rpc("queue", **keys(ref), p_stage=stage, p_task_id=task_id))
@@ -251,9 +270,28 @@ class FunctionStore(FunctionGraph, FunctionErasures):
             raise DocumentNotFoundError(f"The store knows no document {document_uuid}.")
         return rows.status_of(row)
 
+    def batch(self, name: str) -> dict[str, int]:
+        return dict(self._rpc("batch", p_batch=name))
+
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        found = self._rpc("attempts", p_document=storable(document_uuid), p_limit=limit)
+        return [rows.attempt_of(row) for row in found]
+
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = json.dumps(rows.selection_row(selection))
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        found = self._rpc("search", p_query=websearch(query), p_project=project_id, p_limit=limit)
+        return [rows.page_hit_of(row) for row in found]
+
+    def record_action(self, action: Action) -> bool:
+        return bool(self._rpc("record_action", p_action=json.dumps(rows.action_row(action))))
+
+    def actions(self, project_id: str | None = None, *, limit: int = 50) -> list[Action]:
+        return [rows.action_of(row) for row in self._rpc("list_actions", p_project=project_id, p_limit=limit)]
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
         """Asked once, without repeats: whoever watches asks again anyway, and must not wait for long."""
@@ -263,7 +301,7 @@ class FunctionStore(FunctionGraph, FunctionErasures):
     def check(self) -> list[str]:
         """Asks for one row of every table and calls a function, as the user in use."""
         lacking = []
-        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history")
+        ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history")
         tables = ("source_documents", "neo4j_documents", *ledger)
         for table in (*tables, *(f"docpipe_{part}" for part in Part if part not in (Part.TEXT, Part.EXTRAS))):
             try:

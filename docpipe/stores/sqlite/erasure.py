@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docpipe.errors import StoreUnavailableError
 from docpipe.stores.ids import storable
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite import ledger, page_index
 from docpipe.stores.sqlite.file import OVERWRITES, SqliteFile
 from docpipe.stores.sqlite.project_entities import prune
 from docpipe.stores.values import Copy, Erasure
@@ -21,9 +21,10 @@ _OF_A_DOCUMENT = {
     "neo4j_documents": '"sourceDocumentUuid"',
     **dict.fromkeys(
         (
-            "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_history", "docpipe_pages",
-            "docpipe_chunks", "docpipe_mentions", "docpipe_entities", "docpipe_relations", "docpipe_edges",
-            "docpipe_facts", "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures",
+            "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history",
+            "docpipe_pages", "docpipe_page_search", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
+            "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_entity_names",
+            "docpipe_entity_linked", "docpipe_erasures",
         ),
         "document_uuid",
     ),
@@ -66,8 +67,14 @@ class SqliteErasures(SqliteFile):
                 " where h.at < ? and not exists (select 1 from docpipe_runs r"
                 " where r.document_uuid = h.document_uuid and r.state = 'active') order by h.id limit ?)",
                 (ledger.now(-seconds), limit),
-            )
-            return forgotten.rowcount
+            ).rowcount
+            tried = db.execute(
+                "delete from docpipe_attempts where token in (select a.token from docpipe_attempts a"
+                " where a.ended_at < ? and not exists (select 1 from docpipe_runs r"
+                " where r.document_uuid = a.document_uuid and r.state = 'active') order by a.token limit ?)",
+                (ledger.now(-seconds), limit - forgotten),
+            ).rowcount
+            return forgotten + tried
 
     def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
         wanted = None if document_uuid is None else storable(document_uuid)
@@ -108,7 +115,12 @@ class SqliteErasures(SqliteFile):
                 for table, named in _OF_A_PROJECT.items()
             }
         files = {"store file": self.path, "log": self.path.with_name(f"{self.path.name}-wal")}
+        of_document["docpipe_actions"] = self._actions_on(document_uuid)
         return of_document | of_nobody | {name: _holds(path, document_uuid) for name, path in files.items()}
+
+    def _actions_on(self, document_uuid: str) -> int:
+        query = "select count(*) from docpipe_actions where instr(target, ?) > 0"
+        return _count(self._connection(), query, document_uuid)
 
     def _forget_deleted(self) -> None:
         """Take what was deleted out of the free pages and the log. Raises `StoreUnavailableError`."""
@@ -117,6 +129,7 @@ class SqliteErasures(SqliteFile):
             if connection.execute("pragma user_version").fetchone()[0] < OVERWRITES:
                 connection.execute("vacuum")  # an earlier docpipe did not overwrite what it deleted
                 connection.execute(f"pragma user_version = {OVERWRITES}")
+            page_index.forget_words(connection)
         except sqlite3.OperationalError as error:
             raise StoreUnavailableError(
                 f"The store {self.path} cannot be cleaned right now: {error}."
@@ -146,6 +159,7 @@ def _delete(db: sqlite3.Connection, document_uuid: str) -> list[Copy] | None:
         "select key from docpipe_entity_names where document_uuid = ?", (document_uuid,)
     ).fetchall()
     copies = _note(db, document_uuid)
+    db.execute("update docpipe_actions set target = null where instr(target, ?) > 0", (document_uuid,))
     db.execute("delete from source_documents where document_uuid = ?", (document_uuid,))
     prune(db, document["project_id"] or "", [row["key"] for row in named])
     return copies

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.models.private_files import make_private_file, make_private_folder
 from docpipe.models.status import document_status
 from docpipe.stores import rows
-from docpipe.stores.private_files import make_private_file, make_private_folder
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite import ledger, page_index
 
 _BUSY_SECONDS = 60.0
 _SWITCH_SECONDS = 0.01
@@ -32,7 +32,7 @@ def _schema() -> str:
 
 
 _ADDED = {
-    "docpipe_runs": {"source_copied": "integer"},
+    "docpipe_runs": {"source_copied": "integer", "batch": "text"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},
     "docpipe_mentions": {"value": "text", "boxes": "text"},
@@ -40,6 +40,10 @@ _ADDED = {
     "docpipe_facts": {"boxes": "text"},
 }
 """Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
+
+
+_LATER = "create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null"
+"""The index of a column that a store made by an earlier docpipe gets first."""
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
@@ -140,10 +144,25 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma secure_delete = on")  # what is deleted is overwritten, not merely unlinked
     is_new = connection.execute("select count(*) from sqlite_schema").fetchone()[0] == 0
+    is_indexed = is_new or _has_index(connection)
     connection.executescript(_schema())
     _add_columns(connection)
+    connection.execute(_LATER)
+    if not is_indexed:
+        _index(connection)
     if is_new:
         connection.execute(f"pragma user_version = {OVERWRITES}")
+
+
+def _has_index(connection: sqlite3.Connection) -> bool:
+    known = connection.execute("select 1 from sqlite_schema where name = 'docpipe_page_search'").fetchone()
+    return known is not None
+
+
+def _index(connection: sqlite3.Connection) -> None:
+    connection.execute("begin immediate")
+    page_index.index_earlier(connection)
+    connection.execute("commit")
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:

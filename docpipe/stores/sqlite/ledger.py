@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from docpipe.models import Failure, Ref
-from docpipe.models.status import CANCELLED, PENDING, RunState, StageState, celery_status
+from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.sqlite import attempts, page_index
 from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
 JSON_COLUMNS = {
@@ -107,7 +108,7 @@ def insert_document(db: sqlite3.Connection, document: NewDocument) -> None:
 def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
     keys = {"document_uuid": ref.document_uuid, "run": ref.run}
     where = {"source_uri": document.uri, "source_copied": document.copied}
-    run = {**where, "priority": document.priority, "created_at": now()}
+    run = {**where, "priority": document.priority, "batch": document.batch, "created_at": now()}
     insert(db, "docpipe_runs", keys | run)
     insert_plan(db, ref, document.stages)
     db.execute(
@@ -115,6 +116,16 @@ def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
         " document_metadata = ? where document_uuid = ?",
         (ref.run, document.uri, json.dumps(dict(document.metadata)), ref.document_uuid),
     )
+
+
+def queue(db: sqlite3.Connection, ref: Ref, stage: str, task_id: str) -> bool:
+    seen = see(db, ref, stage)
+    if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
+        return False
+    update_stage(db, ref, stage, queued_at=now(), task_id=task_id)
+    set_task(db, ref, task_id)
+    set_status(db, ref, seen.raw["words"]["queued"])
+    return True
 
 
 def set_status(
@@ -263,21 +274,26 @@ def answered(
     return Claim(_REFUSED[answer])
 
 
-def taken(db: sqlite3.Connection, claimant: rules.Claimant, attempt: int) -> rows.Row:
-    """The columns that a claim changes in a stage and in a range."""
-    return {
+def taken(db: sqlite3.Connection, claimant: rules.Claimant, raw: rows.Row) -> rows.Row:
+    """The columns that a claim changes in a stage and in a range; the attempt has begun."""
+    at = now()
+    attempts.lose(db, raw, at)
+    changes = {
         "state": "running",
-        "attempt": attempt + 1,
+        "attempt": raw["attempt"] + 1,
         "token": next_token(db),
         "claim_id": claimant.claim_id,
         "task_id": claimant.task_id,
         "worker": claimant.worker,
         "lease_expires_at": now(claimant.lease_seconds),
     }
+    attempts.begin(db, raw | changes, at)
+    return changes
 
 
-def retrying(failure: Failure, delay_seconds: float) -> rows.Row:
-    """The columns that a retry changes in a stage and in a range."""
+def retrying(db: sqlite3.Connection, token: int, failure: Failure, delay_seconds: float) -> rows.Row:
+    """The columns that a retry changes in a stage and in a range; the attempt has ended."""
+    attempts.end(db, token, rules.ended(failure.code, again=True), now(), failure)
     waits = {"state": "retrying", "lease_expires_at": None, "queued_at": now(delay_seconds)}
     return waits | failure_columns(failure)
 
@@ -342,6 +358,7 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
         "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
         (ref.run, ref.document_uuid, ref.run),
     )
+    page_index.index_pages(db, ref)
     set_status(db, ref, final, final)
 
 
@@ -360,6 +377,7 @@ def end_cancelled(db: sqlite3.Connection, ref: Ref) -> None:
             (now(), ref.document_uuid, ref.run),
         )
     end_run(db, ref, "cancelled")
+    attempts.stop(db, ref.document_uuid, AttemptEnd.CANCELLED, now())
     set_status(db, ref, CANCELLED, CANCELLED)
 
 
@@ -377,6 +395,8 @@ def fail(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure) -> N
     columns = failure_columns(failure)
     update_stage(db, ref, row["stage"], state="failed", finished_at=now(), lease_expires_at=None, **columns)
     end_run(db, ref, "failed")
+    attempts.fail(db, row, failure, now())
+    attempts.stop(db, ref.document_uuid, AttemptEnd.STOPPED, now())
     set_status(db, ref, row["words"]["error"], row["words"]["error"], failure.message)
 
 
@@ -400,8 +420,11 @@ _CONDITIONS = {
     "project_id": "d.project_id = ?",
     "engine": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
     " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
+    "batch": "exists (select 1 from docpipe_runs r where r.document_uuid = d.document_uuid and r.batch = ?)",
     "since": "d.updated_at >= ?",
     "until": "d.updated_at < ?",
+    "name": "instr(lower(d.original_file_name), lower(?)) > 0",
+    "before": "d.id < (select b.id from source_documents b where b.document_uuid = ?)",
 }
 
 

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
-from docpipe.models.status import StageState
+from docpipe.models.status import AttemptEnd, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import attempts, ledger, recovery
 from docpipe.stores.values import (
     Claim,
     Handover,
@@ -59,6 +59,7 @@ class SqliteRanges:
             for each in ranges:
                 _insert(db, ref, stage, each)
             ledger.update_stage(db, ref, stage, attempt=0, task_id=None)
+            attempts.end(db, token, AttemptEnd.SPLIT, ledger.now())
             return _close(db, ref, stage, at_once)
 
     def claim(self, ref: Ref, first_page: int, claimant: Claimant) -> Claim:
@@ -69,7 +70,7 @@ class SqliteRanges:
             if refused:
                 return refused
             raw = seen.raw
-            changes = ledger.taken(db, claimant, raw["attempt"])
+            changes = ledger.taken(db, claimant, raw)
             times = {"started_at": ledger.now(), "finished_at": None}
             _update(db, ref, first_page, changes | times | {"queued_at": raw["queued_at"] or ledger.now()})
             _mirror(db, ref, raw["stage"])
@@ -99,6 +100,7 @@ class SqliteRanges:
                 "output": [rows.run_fields(output) | rows.result_rows(output)],
             }
             _update(db, ref, seen.raw["first_page"], changes | ledger.failure_columns(None))
+            attempts.end(db, token, AttemptEnd.COMPLETE, ledger.now())
             return _close(db, ref, seen.raw["stage"], at_once)
 
     def retry(self, ref: Ref, token: int, failure: Failure, delay_seconds: float) -> bool:
@@ -106,7 +108,7 @@ class SqliteRanges:
             seen, _ = _see(db, ref, "token", token)
             if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
                 return False
-            _update(db, ref, seen.raw["first_page"], ledger.retrying(failure, delay_seconds))
+            _update(db, ref, seen.raw["first_page"], ledger.retrying(db, token, failure, delay_seconds))
             _mirror(db, ref, seen.raw["stage"])
             return True
 
@@ -270,6 +272,7 @@ def _close(db: sqlite3.Connection, ref: Ref, stage: str, at_once: int) -> Handov
 
 def _give_up(db: sqlite3.Connection, ref: Ref, row: rows.Row, failure: Failure, at_once: int) -> Handover:
     first, single = row["first_page"], rules.give_up(row["first_page"], row["last_page"])
+    attempts.fail(db, row, failure, ledger.now())
     changes: rows.Row = {"lease_expires_at": None, "finished_at": ledger.now(), "queued_at": None}
     if single:
         changes |= {"state": "queued", "last_page": first, "attempt": 0}

@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from docpipe.models import Ref
-from docpipe.models.status import PENDING, StageState
+from docpipe.models.status import PENDING, AttemptEnd, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite import attempts, ledger
 from docpipe.stores.values import PlannedStage, Resumption, Revival, Stalled
 
 _WAITING = """
@@ -158,6 +158,7 @@ def supersede(db: sqlite3.Connection, document_uuid: str) -> None:
         " where document_uuid = ? and state = 'active'",
         (ledger.now(), document_uuid),
     )
+    attempts.stop(db, document_uuid, AttemptEnd.STOPPED, ledger.now())
 
 
 def copy_run(db: sqlite3.Connection, old: rows.Row, ref: Ref, kept: Sequence[str]) -> None:

@@ -46,6 +46,7 @@ create table if not exists docpipe_runs (
     metadata text not null default '{}',
     created_at text not null,
     finished_at text,
+    batch text,
     primary key (document_uuid, run)
 );
 
@@ -108,6 +109,29 @@ create table if not exists docpipe_page_ranges (
     foreign key (document_uuid, run, stage) references stage_runs (document_uuid, run, stage) on delete cascade
 );
 
+create table if not exists docpipe_attempts (
+    token integer primary key,
+    document_uuid text not null,
+    run integer not null,
+    stage text not null,
+    first_page integer,
+    last_page integer,
+    attempt integer not null,
+    task_id text,
+    worker text,
+    started_at text not null,
+    ended_at text,
+    ended text
+        check (ended in ('complete', 'split', 'retried', 'failed', 'lost', 'cancelled', 'stopped')),
+    error_code text,
+    error_class text,
+    error_message text,
+    error_traceback text,
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+create index if not exists docpipe_attempts_document_idx on docpipe_attempts (document_uuid, token);
+create index if not exists docpipe_attempts_ended_idx on docpipe_attempts (ended_at);
+
 -- Fencing tokens: one counter that only ever grows.
 create table if not exists docpipe_token (last integer not null);
 insert into docpipe_token (last) select 0 where not exists (select 1 from docpipe_token);
@@ -138,6 +162,27 @@ create table if not exists docpipe_pages (
     primary key (document_uuid, run, number),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
+
+-- What searches look at: the pages of the run whose results are read. The words are an index, and hold no text.
+create table if not exists docpipe_page_search (
+    id integer primary key,
+    document_uuid text not null,
+    run integer not null,
+    number integer not null,
+    text text not null,
+    unique (document_uuid, run, number),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+create virtual table if not exists docpipe_page_words using fts5 (
+    text, content = 'docpipe_page_search', content_rowid = 'id',
+    tokenize = "porter unicode61 remove_diacritics 0"
+);
+create trigger if not exists docpipe_page_search_put after insert on docpipe_page_search begin
+    insert into docpipe_page_words (rowid, text) values (new.id, new.text);
+end;
+create trigger if not exists docpipe_page_search_gone after delete on docpipe_page_search begin
+    insert into docpipe_page_words (docpipe_page_words, rowid, text) values ('delete', old.id, old.text);
+end;
 
 create table if not exists docpipe_chunks (
     document_uuid text not null,
@@ -280,6 +325,17 @@ create table if not exists docpipe_entity_linked (
     document_uuid text primary key references source_documents (document_uuid) on delete cascade,
     run integer not null
 );
+
+create table if not exists docpipe_actions (
+    id text primary key,
+    at text not null,
+    who text not null,
+    action text not null,
+    target text,
+    project_id text,
+    why text not null
+);
+create index if not exists docpipe_actions_at_idx on docpipe_actions (at);
 
 create table if not exists docpipe_erasures (
     document_uuid text primary key,

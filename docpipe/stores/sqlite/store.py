@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from docpipe.errors import DocumentNotFoundError
-from docpipe.models import Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import PENDING, document_status
+from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models.status import PENDING, AttemptEnd, document_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import attempts, ledger, recovery
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
+from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.erasure import SqliteErasures
+from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
@@ -42,7 +44,7 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
@@ -54,32 +56,15 @@ class SqliteStore(SqliteGraph, SqliteErasures):
 
     def register(self, document: NewDocument) -> Registered:
         with self._transaction() as db:
-            known = db.execute(
-                "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
-                (document.project_id or "", document.digest),
-            ).fetchone()
-            if known and not document.reprocess:
-                ref = Ref(known["document_uuid"], known["docpipe_run"])
-                return Registered(ref, False, _status_of(known), known["celery_task_id"])
-            if known:
-                ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
-                recovery.supersede(db, ref.document_uuid)
-            else:
-                ref = Ref(document.document_uuid, 1)
-                ledger.insert_document(db, document)
-            ledger.insert_run(db, ref, document)
-            ledger.set_status(db, ref, PENDING)
-            return Registered(ref, True, PENDING, None)
+            return _registered(db, document)
+
+    def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
+        with self._transaction() as db:
+            return [_queued(db, *each) for each in zip(documents, task_ids, strict=True)]
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         with self._transaction() as db:
-            seen = ledger.see(db, ref, stage)
-            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
-                return False
-            ledger.update_stage(db, ref, stage, queued_at=ledger.now(), task_id=task_id)
-            ledger.set_task(db, ref, task_id)
-            ledger.set_status(db, ref, seen.raw["words"]["queued"])
-            return True
+            return ledger.queue(db, ref, stage, task_id)
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         with self._transaction() as db:
@@ -102,7 +87,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             refused = ledger.answered(db, ref, seen, answer, joins=joins)
             if refused:
                 return refused
-            changes = ledger.taken(db, claimant, seen.raw["attempt"])
+            changes = ledger.taken(db, claimant, seen.raw)
             if not joins or seen.raw["started_at"] is None:
                 changes["started_at"] = ledger.now()
             ledger.update_stage(db, ref, stage, **changes)
@@ -143,6 +128,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             warnings=fields["warnings"],
             **ledger.failure_columns(None),
         )
+        attempts.end(db, row["token"], AttemptEnd.COMPLETE, ledger.now())
         sqlite_ranges.put_away(db, ref, row["stage"])
         ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
         ledger.move_on(db, ref)
@@ -152,7 +138,7 @@ class SqliteStore(SqliteGraph, SqliteErasures):
             seen = ledger.see(db, ref, stage)
             if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
                 return False
-            ledger.update_stage(db, ref, stage, **ledger.retrying(failure, delay_seconds))
+            ledger.update_stage(db, ref, stage, **ledger.retrying(db, token, failure, delay_seconds))
             return True
 
     def fail(self, ref: Ref, stage: str, token: int | None, failure: Failure) -> bool:
@@ -315,6 +301,23 @@ class SqliteStore(SqliteGraph, SqliteErasures):
         warnings = [warning for stage in stages for warning in stage["warnings"]]
         return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
 
+    def batch(self, name: str) -> dict[str, int]:
+        found = self._rows(
+            "select document_status(celery_status, initial_processing_status) as status, count(*) as number"
+            " from source_documents where document_uuid in"
+            " (select document_uuid from docpipe_runs where batch = ?) group by 1",
+            name,
+        )
+        return {row["status"]: row["number"] for row in found}
+
+    def attempts(self, document_uuid: str, *, limit: int = 1000) -> list[Attempt]:
+        found = self._rows(
+            "select * from docpipe_attempts where document_uuid = ? order by token desc limit ?",
+            storable(document_uuid),
+            limit,
+        )
+        return [rows.attempt_of(row) for row in reversed(found)]
+
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = rows.selection_row(selection)
         found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
@@ -331,6 +334,33 @@ class SqliteStore(SqliteGraph, SqliteErasures):
 
 def _status_of(row: Mapping[str, Any]) -> str:
     return document_status(row["celery_status"], row["initial_processing_status"])
+
+
+def _registered(db: sqlite3.Connection, document: NewDocument) -> Registered:
+    known = db.execute(
+        "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
+        (document.project_id or "", document.digest),
+    ).fetchone()
+    if known and not document.reprocess:
+        ref = Ref(known["document_uuid"], known["docpipe_run"])
+        return Registered(ref, False, _status_of(known), known["celery_task_id"])
+    if known:
+        ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
+        recovery.supersede(db, ref.document_uuid)
+    else:
+        ref = Ref(document.document_uuid, 1)
+        ledger.insert_document(db, document)
+    ledger.insert_run(db, ref, document)
+    ledger.set_status(db, ref, PENDING)
+    return Registered(ref, True, PENDING, None)
+
+
+def _queued(db: sqlite3.Connection, document: NewDocument, task_id: str) -> Registered:
+    """Registered, and queued where its first message is due."""
+    found = _registered(db, document)
+    if found.status != PENDING or not ledger.queue(db, found.ref, document.stages[0].name, task_id):
+        return found
+    return replace(found, task_id=task_id, queued=True)
 
 
 def _not_found(document_uuid: str) -> DocumentNotFoundError:

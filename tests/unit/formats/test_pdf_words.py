@@ -1,5 +1,7 @@
 """Where words stand: against the glyphs' own boxes, which MuPDF gives one by one."""
 
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import pymupdf

@@ -53,6 +53,8 @@ CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "PLN", "KWD", "INR", "BRL")
         ("the 1990's", "199X"),
         ("the 19th century", "18XX"),
         ("31.12.2023", "2023-12-31"),
+        ("31st day of May , 2005", "2005-05-31"),
+        ("5 th day of May, 2003", "2003-05-05"),
         ("12.6.24", "2024-06-12"),
         ("12.6.69", "1969-06-12"),
         ("25/12/2023", "2023-12-25"),
@@ -126,6 +128,23 @@ def test_a_date_has_its_iso_value_where_it_is_plain(text: str, iso: str | None) 
 def test_an_amount_has_currency_and_number(text: str, value: str | None) -> None:
     assert amount(text) == value
     assert value_of("MONEY", text) == value
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "value"),
+    [
+        ("DATE", "twelfth day of June, two thousand and twenty-four", "2024-06-12"),
+        ("DATE", "zwölften Juni zweitausendvierundzwanzig", "2024-06-12"),
+        ("DATE", "dodici giugno duemilaventiquattro", "2024-06-12"),
+        ("DATE", "second quarter", None),
+        ("MONEY", "one hundred and fifty thousand euros", "EUR 150000"),
+        ("MONEY", "cent cinquante mille euros", "EUR 150000"),
+        ("MONEY", "a million dollars", "USD 1000000"),
+        ("MONEY", "a few million dollars", None),
+    ],
+)
+def test_numbers_may_be_words(label: str, text: str, value: str | None) -> None:
+    assert value_of(label, text) == value
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,21 @@ PREAMBLES = {
         ("Eric Dean Sprunk", "PERSON", "EMPLOYEE"),
         ("NIKE, Inc.", "ORG", "NIKE"),
     ],
+    "LOAN AGREEMENT\ndated as of March 3, 2019\nbetween\nHARBOR LINES, INC.,\nas Borrower,\nand\n"
+    "FIRST BANK OF OREGON,\nas Lender\n\nThe parties agree.": [
+        ("HARBOR LINES, INC.", "ORG", "Borrower"),
+        ("FIRST BANK OF OREGON", "ORG", "Lender"),
+    ],
+    "PARTIES\n(1) ALPHA LIMITED incorporated in England and Wales with number 1 (Seller).\n"
+    "(2) BETA PLC whose office is at 2 Low Street, Leeds (Buyer).\nBACKGROUND\n(A) The Seller agrees.": [
+        ("ALPHA LIMITED", "ORG", "Seller"),
+        ("BETA PLC", "ORG", "Buyer"),
+    ],
+    "This Amendment is made among Delta Co. (the “Borrower”), the lenders party hereto and Wells Fargo Bank, "
+    "National Association, as administrative agent (the “Agent”).": [
+        ("Delta Co.", "ORG", "Borrower"),
+        ("Wells Fargo Bank, National Association", "ORG", "Agent"),
+    ],
     "This Agreement is made between Rubicon Corp. (hereinafter called the Borrower) and Jane Roe.": [
         ("Rubicon Corp.", "ORG", "Borrower"),
         ("Jane Roe", "PERSON", ""),
@@ -132,3 +147,11 @@ def test_a_text_that_is_no_agreement_shows_nothing() -> None:
     assert (
         read_wording("Talks between Acme Inc. and Umbrella Inc. were governed by the laws of Norway.") == []
     )
+
+
+@pytest.mark.parametrize("unit", ["A", "OF ", "OF, ", "A-", "of ", "A B, "])
+def test_a_long_line_that_is_nearly_a_title_is_given_up_at_once(unit: str) -> None:
+    text = f"{unit * 300}! AGREEMENT\n{unit * 300}!,\nAND LOAN AGREEMENT\n"
+    found = read_title(text)
+    assert found is not None
+    assert text[slice(*found)].endswith("AND LOAN AGREEMENT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 FORM = (
-    r"(?i:incorporated|inc|ltd|limited|l\.?l\.?c|l\.?l\.?l?\.?p|l\.?p|p\.?l\.?c|corporation|corp"
+    r"(?=[A-Z])(?i:incorporated|inc|national\s+association|ltd|limited|l\.?l\.?c|l\.?l\.?l?\.?p|l\.?p|p\.?l\.?c|corporation|corp"
     r"|company|co|gmbh|ag|kg|s\.?a"
     r"|s\.?[àa]\.?r\.?l|s\.r\.l|b\.?v|n\.?v|asa|a/s|pty|oy|ab|n\.?a|s\.?p\.?a|k\.k|s\.?e|pte|bhd)(?![\w&])\.?"
 )

@@ -15,7 +15,7 @@ _LONGEST = 2_500
 
 _OPENS = re.compile(
     r"(?:(?i:\bby\s+and\s+(?:between|among)(?:st)?\b)|\bbetween\b|\bamong(?:st)?\b"
-    r"|\bPARTIES\s*:)(?i:\s+and\s+among)?\s*:?\s*"
+    r"|\bPARTIES(?:\s*:|[^\S\n]*\n(?=\s*\(?1[.)])))(?i:\s+and\s+among)?\s*:?\s*"
 )
 _PAPER = re.compile(
     r"(?i)\b(?:agreement|contract|lease|deed|covenant|amendment|nda|memorandum|letter"
@@ -69,6 +69,11 @@ _NEXT = re.compile(
     r"(?:[,;]?\s+(?:and|AND),?\s+|;\s+|\)\s*[,;]?\s+(?:and\s+)?"
     r"|[,;]\s*\n\s*)(?:\(?[\dB-Zb-z][.)]\s+)?(?:the\s+)?(?=[a-z]?[A-Z0-9“\"_\[«(])"
 )
+_AS = re.compile(
+    r"(?i:\bas)\s+(?:the\s+|an?\s+)?(?P<role>[A-Z][a-z]+(?:\s+[A-Z][a-z]+){0,2})(?=\s*[,;.)\n]|\s*$|\s+and\b)"
+)
+_NUMBERED = re.compile(r"\.?\s*\n\s*\(\d{1,2}\)\s+(?=[A-Z])")
+_PLACE_BEFORE = re.compile(r"\b(?:of|in|under)\s+[A-Z]\w+$")
 _COLLECTIVE = re.compile(r"(?i)part(?:y|ies)\b|agreement$|date$|individually|collectively")
 _PARTY_FOLLOWS = re.compile(
     r"\s*(?:,\s*(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s+his"
@@ -123,6 +128,8 @@ def _described(text: str, start: int, limit: int) -> int:
         if _depth(text, start, found.start() + found.group().startswith(")")) == 0 and _begins(
             text, found.end(), limit
         ):
+            if _PLACE_BEFORE.search(text[max(start, found.start() - 40) : found.start()]):
+                continue
             return min(found.start() + found.group().startswith(")"), _sentence_end(text, start, limit))
     return _sentence_end(text, start, limit)
 
@@ -145,7 +152,15 @@ def _begins(text: str, start: int, limit: int) -> bool:
 
 
 def _next(text: str, end: int, limit: int) -> int | None:
-    found = _NEXT.match(text, end, limit) or _NEXT.match(text, end - 1, limit)
+    found = next(
+        (
+            found
+            for place in (end, end - 1)
+            for rule in (_NUMBERED, _NEXT)
+            if (found := rule.match(text, place, limit))
+        ),
+        None,
+    )
     return found.end() if found and end < limit else None
 
 
@@ -162,9 +177,10 @@ def _party(text: str, span: tuple[int, int], end: int) -> Said:
 
 
 def _role(described: str) -> str:
-    """What the party is called: the first term in brackets that is not one for all parties."""
+    """What the party is called: the first term in brackets that is not one for all parties, else `as X`."""
     for found in DEFINED.finditer(described):
         term = next(filter(None, found.groups()), "")
         if term and not _COLLECTIVE.search(term):
             return " ".join(term.split()).strip(" ,.")
-    return ""
+    named = _AS.search(described)
+    return " ".join(named["role"].split()) if named else ""

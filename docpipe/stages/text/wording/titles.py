@@ -10,9 +10,11 @@ _PAPER = (
     r"(?:AGREEMENT|Agreement|CONTRACT|Contract|LEASE|Lease|DEED|Deed|COVENANTS?|Covenants?"
     r"|UNDERTAKING|Undertaking|NDA|INDENTURE|Indenture|AMENDMENT|Amendment)"
 )
-_SMALL = r"(?:of|and|to|not|for|in|on|the|with|by|or|OF|AND|TO|NOT|FOR|IN|ON|THE|WITH|BY|OR|&)"
-_TITLE_WORD = r"[A-Z][\w’'/&-]*"
-_LINE = re.compile(rf"[^\S\n]*(?:(?:{_TITLE_WORD}|{_SMALL})[,;/]?[^\S\n]*)+")
+_SMALL = r"(?:of|and|to|not|for|in|on|the|with|by|or|&)"
+_TITLE_WORD = r"[A-Z][\w’'/&-]*+"
+"""Taken whole, so that a line that is no title is given up in one pass."""
+_OPENS = rf"(?i:{_SMALL})"
+_LINE = re.compile(rf"[^\S\n]*+(?:(?:{_TITLE_WORD}|{_SMALL}\b|&)[,;/]?[^\S\n]*+)++")
 _ENDS = re.compile(rf"\b{_PAPER}$")
 _NOT_A_TITLE = re.compile(
     r"(?i)\s*(?:exhibit|appendix|schedule|annex|this|the\s|re\b|page|article|section|signature)"
@@ -24,7 +26,7 @@ _BARE = re.compile(
     r"\b(?:[Tt]his|THIS|[Tt]he\s+following\s+is\s+an)\s+(?P<title>(?:[Ll]etter\s+)?(?:[Aa]greement"
     r"|AGREEMENT|[Cc]ontract|[Ll]etter))\b"
 )
-_OPEN = re.compile(rf"{_SMALL}\b")
+_OPEN = re.compile(rf"{_OPENS}\b")
 _FEW = 3
 
 
@@ -62,12 +64,12 @@ def _heading(text: str) -> tuple[int, int] | None:
 def _continues(text: str, above: tuple[int, int], line: tuple[int, int]) -> bool:
     piece = text[slice(*above)]
     same = piece.isupper() == text[slice(*line)].isupper()
-    opens = piece.rstrip().endswith((",", "-")) or re.match(rf"\s*{_SMALL}\b", text[slice(*line)])
+    opens = piece.rstrip().endswith((",", "-")) or re.match(rf"\s*{_OPENS}\b", text[slice(*line)])
     return (same and bool(opens) and _is_title(text, *above)) or _ends_open(piece)
 
 
 def _ends_open(piece: str) -> bool:
-    return re.search(rf"\b{_SMALL}$", piece.rstrip()) is not None and piece.strip().isupper()
+    return re.search(rf"\b{_OPENS}$", piece.rstrip()) is not None and piece.strip().isupper()
 
 
 def _is_title(text: str, start: int, end: int) -> bool:

@@ -7,6 +7,7 @@ import re
 from docpipe.models import FactType
 from docpipe.stages.text.wording.agreement_parties import agreement_parties
 from docpipe.stages.text.wording.laws import read_law
+from docpipe.stages.text.wording.parties import read_parties
 from docpipe.stages.text.wording.terms import read_term
 from docpipe.stages.text.wording.titles import read_title
 from docpipe.stages.text.wording.values import Said
@@ -25,6 +26,8 @@ def is_agreement(text: str) -> bool:
     if len(_AGREED.findall(text)) >= _OFTEN:
         return True
     title = read_title(text)
+    if title and " " in text[slice(*title)] and len(read_parties(text)) > 1:
+        return True
     return title is not None and " " in text[slice(*title)] and len(_AGREES.findall(text)) >= _OFTEN
 
 

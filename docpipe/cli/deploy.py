@@ -1,0 +1,39 @@
+"""`docpipe deploy`: files for machines that run docpipe."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import click
+
+from docpipe.cli.files import writing
+from docpipe.cli.terminal import echo
+
+_KINDS = {"systemd": "*.service", "prometheus": "prometheus/*.yml", "grafana": "grafana/*.json"}
+
+
+@click.command(epilog="Example: docpipe deploy systemd --write /etc/systemd/system")
+@click.argument("kind", type=click.Choice(list(_KINDS)))
+@click.option(
+    "--write", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
+    help="The folder; it is made if it is missing. Files of these names are written anew.",
+)  # fmt: skip
+def deploy(kind: str, folder: Path) -> None:
+    """Write files to deploy with: units for systemd, alert rules for Prometheus, a dashboard for Grafana."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for each in _files(kind):
+        target = folder / each.name
+        with writing(target):
+            target.write_bytes(each.read_bytes())
+        echo(f"wrote {target}")
+
+
+def _files(kind: str) -> list[Traversable]:
+    packaged = files("docpipe") / "deploy"
+    root = packaged if packaged.is_dir() else Path(__file__).parents[2] / "deploy"  # a source checkout
+    folder, _, ending = _KINDS[kind].rpartition("*")
+    found = [each for each in (root / folder if folder else root).iterdir() if each.name.endswith(ending)]
+    return sorted(found, key=lambda each: each.name)

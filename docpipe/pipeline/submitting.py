@@ -1,0 +1,153 @@
+"""How documents come in: their rows are written first, then their messages are published."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from docpipe.errors import ConfigurationError, DocpipeError, TransientError
+from docpipe.execution.logs import get_logger
+from docpipe.models.status import PENDING
+from docpipe.pipeline.submission import Submission
+from docpipe.sources import SourceLike, Sources, TakenIn
+from docpipe.stores.ids import may_be_stored
+from docpipe.stores.port import Store
+from docpipe.stores.values import NewDocument, PlannedStage, Registered
+
+if TYPE_CHECKING:
+    from docpipe.delivery.dispatch import Dispatch
+
+log = get_logger(__name__)
+
+PRIORITIES = range(10)
+AT_ONCE = 500
+"""Documents that are registered by one call of the store."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for the documents of one submit.
+
+    Raises:
+        ConfigurationError: one of the values is wrong.
+    """
+
+    project_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    priority: int = 0
+    reprocess: bool = False
+    batch: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.priority not in PRIORITIES:
+            raise ConfigurationError(f"priority is {self.priority}; it must be 0 (first) to 9 (last).")
+        for name, value in (("project_id", self.project_id), ("batch", self.batch)):
+            if not may_be_stored(value or ""):
+                raise ConfigurationError(f"{name}={value!a} holds NUL or an unpaired surrogate.")
+        if self.batch == "":
+            raise ConfigurationError("A batch needs a name.")
+        _require_json(self.metadata or {})
+
+
+def _require_json(metadata: Mapping[str, Any]) -> None:
+    try:
+        told = json.dumps(metadata, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
+    if not may_be_stored(told) or _NUL.search(told):
+        raise ConfigurationError("metadata holds NUL or an unpaired surrogate, which no store accepts.")
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """What `Pipeline.submit` and `submit_many` do; they say what each promises."""
+
+    store: Store
+    sources: Sources
+    stages: Sequence[PlannedStage]
+
+    def register(self, taken: TakenIn, terms: Terms) -> Registered:
+        registered = self.store.register(self._document(taken, terms))
+        _say(registered, taken)
+        return registered
+
+    def submit(self, taken: TakenIn, terms: Terms, dispatch: Dispatch) -> Submission:
+        registered = self.register(taken, terms)
+        task_id = registered.task_id
+        if registered.status == PENDING:
+            task_id = dispatch.begin(registered.ref, terms.priority)
+        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
+
+    def submit_many(
+        self, sources: Iterable[SourceLike], name: str | None, terms: Terms, dispatch: Dispatch
+    ) -> Iterator[Submission | DocpipeError]:
+        left = iter(sources)
+        while some := list(islice(left, AT_ONCE)):
+            taken = [self._taken(source, name) for source in some]
+            good = [each for each in taken if not isinstance(each, DocpipeError)]
+            sent = iter(self._send(good, terms, dispatch))
+            yield from (each if isinstance(each, DocpipeError) else next(sent) for each in taken)
+
+    def _taken(self, source: SourceLike, name: str | None) -> TakenIn | DocpipeError:
+        try:
+            return self.sources.take_in(source, name)
+        except DocpipeError as error:
+            return error
+
+    def _send(
+        self, taken: Sequence[TakenIn], terms: Terms, dispatch: Dispatch
+    ) -> list[Submission | DocpipeError]:
+        task_ids = [str(uuid.uuid4()) for _ in taken]
+        try:
+            found = self.store.register_many([self._document(each, terms) for each in taken], task_ids)
+        except DocpipeError as error:
+            if isinstance(error, TransientError) or len(taken) == 1:
+                return [error] * len(taken)
+            # one of them is refused: find out which
+            return [sent for each in taken for sent in self._send([each], terms, dispatch)]
+        for registered, each in zip(found, taken, strict=True):
+            _say(registered, each)
+        due = [(each.ref, str(each.task_id)) for each in found if each.queued]
+        published = dict(zip(due, dispatch.begin_all(due, terms.priority), strict=True))
+        return [
+            Submission(
+                each.ref.document_uuid,
+                published.get((each.ref, str(each.task_id)), each.task_id),
+                each.created,
+                self.store,
+            )
+            for each in found
+        ]
+
+    def _document(self, taken: TakenIn, terms: Terms) -> NewDocument:
+        return NewDocument(
+            document_uuid=str(uuid.uuid4()),
+            project_id=terms.project_id,
+            name=taken.name,
+            uri=taken.uri,
+            digest=taken.digest,
+            size=taken.size,
+            copied=taken.copied,
+            metadata=dict(terms.metadata or {}),
+            stages=self.stages,
+            priority=terms.priority,
+            reprocess=terms.reprocess,
+            batch=terms.batch,
+        )
+
+
+def _say(registered: Registered, taken: TakenIn) -> None:
+    log.info(
+        "document_registered",
+        document=registered.ref.document_uuid,
+        run=registered.ref.run,
+        new=registered.created,  # `created` and `name` are attributes of every log record
+        source=taken.name,
+    )

@@ -1,0 +1,29 @@
+"""Searching pages in SQLite, by FTS5."""
+
+from __future__ import annotations
+
+from docpipe.stores import rows
+from docpipe.stores.sqlite.file import SqliteFile
+from docpipe.stores.text_search import MARK, UNMARK, PageHit, Term, fts5
+
+_FOUND = f"""
+select s.document_uuid, s.run, d.original_file_name as name, d.project_id, p.*, s.text,
+       highlight(docpipe_page_words, 0, '{MARK}', '{UNMARK}') as marked, -bm25(docpipe_page_words) as score
+  from docpipe_page_words w
+  join docpipe_page_search s on s.id = w.rowid
+  join source_documents d on d.document_uuid = s.document_uuid
+  join docpipe_pages p on p.document_uuid = s.document_uuid and p.run = s.run and p.number = s.number
+ where docpipe_page_words match ? and coalesce(d.project_id, '') = coalesce(?, d.project_id, '')
+ order by rank, s.document_uuid, s.number
+ limit ?
+"""  # noqa: S608 - the marks are constants
+
+
+class SqliteSearch(SqliteFile):
+    """The part of `SqliteStore` that searches text."""
+
+    def search_pages(
+        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+    ) -> list[PageHit]:
+        found = self._rows(_FOUND, fts5(query), project_id, limit)
+        return [rows.page_hit_of(row) for row in found]

@@ -1,0 +1,192 @@
+"""One document: its pages with what was found on them, its entities and relations, and its story."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from docpipe.errors import ConfigurationError, DocpipeError
+from docpipe.models import Attempt, Box, Document, Evidence, FactType, Page, Ref
+from docpipe.stages.text.places import boxes_on
+from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
+from docpipe.web.render import page
+from docpipe.web.site import site_of, view_of
+
+_PAGES_AT_ONCE = 10
+_WORDS = {
+    FactType.PARTY_TO: "party",
+    FactType.DATED: "date",
+    FactType.GOVERNED_BY: "law",
+    FactType.TERM_OF: "term",
+    FactType.NUMBERED: "number",
+    FactType.AMOUNT_OF: "amount",
+    FactType.SIGNED_BY: "signed by",
+    FactType.PAID_TO: "paid to",
+}
+"""What a type of fact is called where its own name is no plain English."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something on a page: a mention, or what was searched for (`label` is `found` then)."""
+
+    start: int
+    end: int
+    label: str
+    title: str
+    entity: int | None
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A page as it is shown: its text in pieces, some of them marked."""
+
+    page: Page
+    marks: list[Mark]
+    pieces: list[tuple[str, Mark | None]]
+
+
+def show(request: Request) -> Response:
+    """A document, ten pages at a time."""
+    view, uuid, asked = view_of(request), request.path_params["uuid"], request.query_params
+    status = view.status(uuid)
+    document = view.pipeline.get(uuid)
+    first = _first_page(asked.get("page", "1"), document)
+    shown = document.pages[first : first + _PAGES_AT_ONCE]
+    label = asked.get("label", "")
+    values = {
+        "status": status,
+        "document": document,
+        "leaves": [_leaf(document, each, label, asked.get("q", "")) for each in shown],
+        "starts": range(1, len(document.pages) + 1, _PAGES_AT_ONCE),
+        "first": first + 1,
+        "label": label,
+        "q": asked.get("q", ""),
+        "stages": view.pipeline.stages,
+        "story": story(view.pipeline.attempts(uuid)),
+        **_found(document, label),
+    }
+    return page(request, "document.html", title=document.name, **values)
+
+
+def _first_page(asked: str, document: Document) -> int:
+    """Where the ten pages that hold the page asked for begin, from 0."""
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+    last = max(0, len(document.pages) - 1)
+    return min(max(0, number - 1), last) // _PAGES_AT_ONCE * _PAGES_AT_ONCE
+
+
+def _found(document: Document, label: str) -> dict[str, Any]:
+    labels = Counter(each.label for each in document.entities)
+    entities = [each for each in document.entities if label in ("", each.label)]
+    pages = {each.index: each.page for each in document.mentions}
+    relations = [
+        {
+            "relation": each,
+            "source": document.entities[each.source],
+            "target": document.entities[each.target],
+            "evidence": _quoted(document, each.evidence),
+        }
+        for each in document.relations
+        if label in ("", document.entities[each.source].label, document.entities[each.target].label)
+    ]
+    where = {each.index: sorted({pages[mention] for mention in each.mentions}) for each in entities}
+    return {
+        "facts": _facts(document),
+        "labels": sorted(labels.items()),
+        "entities": entities,
+        "relations": relations,
+        "where": where,
+    }
+
+
+def _quoted(document: Document, evidence: Evidence) -> str:
+    return " ".join(document.text[evidence.start : evidence.end].split())[:400]
+
+
+def _facts(document: Document) -> list[dict[str, Any]]:
+    """What the document says of itself, a line for each fact."""
+    items = document.facts.items if document.facts else ()
+    return [
+        {
+            "fact": each,
+            "said": _WORDS.get(each.type, each.type.value.lower().replace("_", " ")),
+            "evidence": _quoted(document, each.evidence),
+        }
+        for each in items
+    ]
+
+
+def _leaf(document: Document, shown: Page, label: str, query: str) -> Leaf:
+    marks = [*_mentions(document, shown, label), *_searched(document, shown, query)]
+    return Leaf(shown, marks, list(_pieces(document.text, shown, marks)))
+
+
+def _mentions(document: Document, shown: Page, label: str) -> Iterator[Mark]:
+    entity_of = {mention: entity.index for entity in document.entities for mention in entity.mentions}
+    for each in document.mentions:
+        if each.page == shown.number and label in ("", each.label):
+            title = f"{each.label}: {each.text}"
+            entity = entity_of.get(each.index)
+            yield Mark(each.start, each.end, each.label, title, entity, each.boxes)
+
+
+def _searched(document: Document, shown: Page, query: str) -> Iterator[Mark]:
+    """The words of a search in the form in which they were asked for."""
+    try:
+        asked = terms(query)
+    except ConfigurationError:
+        return
+    text = searchable(document.text[shown.start : shown.end])
+    hit = PageHit(Ref(document.document_uuid, document.run), "", None, shown, text, (), 0.0)
+    for start, end in occurrences(hit, asked):
+        place = shown.start + start, shown.start + end
+        yield Mark(*place, "found", "found", None, boxes_on(shown, document.text, *place))
+
+
+def _pieces(text: str, shown: Page, marks: Sequence[Mark]) -> Iterator[tuple[str, Mark | None]]:
+    place = shown.start
+    for each in sorted(marks, key=lambda mark: (mark.start, mark.label != "found", -mark.end)):
+        if each.start < place:
+            continue
+        yield text[place : each.start], None
+        yield text[each.start : each.end], each
+        place = each.end
+    yield text[place : shown.end], None
+
+
+def story(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """The attempts at the document, with the time that each took."""
+    return [
+        {"attempt": each, "seconds": each.ended_at and (each.ended_at - each.started_at).total_seconds()}
+        for each in attempts
+    ]
+
+
+def picture(request: Request) -> Response:
+    """A page's picture; 404 where there is none, and the page's text has to do."""
+    view, uuid = view_of(request), request.path_params["uuid"]
+    status = view.status(uuid)
+    try:
+        drawn = site_of(request).pictures.picture(
+            Ref(uuid, status.result_run or status.run), request.path_params["number"]
+        )
+    except DocpipeError as error:
+        raise HTTPException(404, str(error)) from error
+    if drawn is None:
+        raise HTTPException(404, "This page has no picture.")
+    return Response(drawn, media_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
+
+
+ROUTES = [
+    Route("/documents/{uuid}", show),
+    Route("/documents/{uuid}/pages/{number:int}", picture),
+]

@@ -1,0 +1,158 @@
+"""The list of documents, what is done to several of them, and handing new ones in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from docpipe.errors import DocpipeError
+from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.stores.values import Action, Selection
+from docpipe.web.render import page
+from docpipe.web.site import View, act, genuine, site_of, view_of
+
+_AT_ONCE = 50
+_MOST_FILES = 100
+
+
+def show(request: Request) -> Response:
+    """A page of documents, newest first; the next page begins after the last document of this one."""
+    view, asked = view_of(request), request.query_params
+    filters = {name: asked.get(name, "").strip() for name in ("status", "name", "error", "stage", "project")}
+    selection = Selection(
+        status=_statuses(view.pipeline, filters["status"]),
+        name=filters["name"] or None,
+        error_code=filters["error"] or None,
+        stage=filters["stage"] or None,
+        project_id=filters["project"] or None,
+        before=asked.get("before") or None,
+    )
+    found = view.documents(selection, _AT_ONCE + 1)
+    more = found[_AT_ONCE - 1].document_uuid if len(found) > _AT_ONCE else None
+    values: dict[str, Any] = {"filters": filters, "more": more, "stages": view.pipeline.stages}
+    return page(request, "documents.html", title="Documents", documents=found[:_AT_ONCE], **values)
+
+
+def _statuses(pipeline: Pipeline, group: str) -> tuple[str, ...] | None:
+    """The statuses that a choice of the page means; None: any."""
+    words = [asdict(stage.words) for stage in pipeline.stages]
+    waiting = [PENDING, *(each["queued"] for each in words), *(each["complete"] for each in words)]
+    groups = {
+        "failed": [each["error"] for each in words],
+        "running": [each["processing"] for each in words],
+        "waiting": waiting,
+        "completed": [COMPLETED, COMPLETED_WITH_WARNINGS],
+        "warnings": [COMPLETED_WITH_WARNINGS],
+        "cancelled": [CANCELLED],
+    }
+    return tuple(groups[group]) if group in groups else None
+
+
+def search(request: Request) -> Response:
+    """Pages of documents that hold the words."""
+    query = request.query_params.get("q", "").strip()
+    found, problem = [], None
+    if query:
+        try:
+            found = view_of(request).search(query, 50)
+        except DocpipeError as error:
+            problem = str(error)
+    return page(request, "search.html", title="Search", q=query, found=found, problem=problem)
+
+
+async def change(request: Request) -> Response:
+    """Do one thing to every chosen document, and say how it went for each."""
+    async with request.form() as form:
+        return await run_in_threadpool(_change, request, form)
+
+
+def _change(request: Request, form: FormData) -> Response:
+    number, view = genuine(request, form), view_of(request)
+    name = str(form.get("action", ""))
+    if name not in _ACTIONS:
+        raise HTTPException(400, "Choose what to do.")
+    uuids = list(dict.fromkeys(str(each) for each in form.getlist("document")))
+    told = [(uuid, _one(view, f"{number}.{n}", name, uuid, form)) for n, uuid in enumerate(uuids)]
+    return page(request, "done.html", title="Done", action=name, told=told)
+
+
+def _one(view: View, number: str, name: str, uuid: str, form: FormData) -> str:
+    try:
+        project = view.status(uuid).project_id
+        action = Action(number, view.visitor.name, name, uuid, project, str(form.get("why", ""))[:500])
+        return act(view, action, lambda: _ACTIONS[name](view.pipeline, uuid, form))
+    except DocpipeError as error:
+        return str(error)
+
+
+def _retry(pipeline: Pipeline, uuid: str, _form: FormData) -> str:
+    return "resumed" if pipeline.resume(uuid) else "has nothing to resume"
+
+
+def _reprocess(pipeline: Pipeline, uuid: str, form: FormData) -> str:
+    stage = str(form.get("from_stage") or pipeline.stages[0].name)
+    pipeline.reprocess(uuid, from_stage=stage)
+    return f"is processed again from {stage}"
+
+
+def _cancel(pipeline: Pipeline, uuid: str, _form: FormData) -> str:
+    return "is asked to stop" if pipeline.cancel(uuid) else "had ended already"
+
+
+def _delete(pipeline: Pipeline, uuid: str, _form: FormData) -> str:
+    gone = pipeline.delete(uuid)
+    return "deleted" if gone else "deleted; what is left in storage is removed when it answers"
+
+
+_ACTIONS: dict[str, Callable[[Pipeline, str, FormData], str]] = {
+    "retry": _retry,
+    "reprocess": _reprocess,
+    "cancel": _cancel,
+    "delete": _delete,
+}
+
+
+async def submit(request: Request) -> Response:
+    """Take the files that were sent."""
+    async with request.form(max_files=_MOST_FILES) as form:
+        return await run_in_threadpool(_submit, request, form)
+
+
+def _submit(request: Request, form: FormData) -> Response:
+    number, view = genuine(request, form), view_of(request)
+    project = view.project_id or str(form.get("project", "")).strip() or None
+    files = [each for each in form.getlist("file") if isinstance(each, UploadFile) and each.filename]
+    told = []
+    for n, each in enumerate(files):
+        name = each.filename or "document"
+        action = Action(f"{number}.{n}", view.visitor.name, "submit", None, project, name[:500])
+        told.append((name, _taken(site_of(request).pipeline, view, action, each)))
+    return page(request, "done.html", title="Submitted", action="submit", told=told)
+
+
+def _taken(pipeline: Pipeline, view: View, action: Action, file: UploadFile) -> str:
+    def take() -> str:
+        submission = pipeline.submit(file.file, name=file.filename, project_id=action.project_id)
+        return f"{'submitted' if submission.created else 'known already'} as {submission.document_uuid}"
+
+    try:
+        return act(view, action, take)
+    except DocpipeError as error:
+        return str(error)
+
+
+ROUTES = [
+    Route("/documents", show),
+    Route("/search", search),
+    Route("/documents/change", change, methods=["POST"]),
+    Route("/documents/submit", submit, methods=["POST"]),
+]

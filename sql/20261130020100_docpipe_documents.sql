@@ -1,0 +1,199 @@
+-- A document: registered, looked up, deleted; and its status, which only one function writes.
+--
+-- What holds for all functions of docpipe: each is one statement for the caller and one transaction here.
+-- Arguments are scalars and at most one text that holds JSON. A call that comes too late (old token, finished
+-- run) changes nothing and says so in what it returns. Every name is qualified; `search_path` is pinned to the
+-- path that a host's tables are usually written with, because a host's trigger that fires here may rely on it.
+-- None of the functions has rights of its own.
+
+-- Writes a document's status to both tables and the history; nothing else writes it.
+-- The status of a document that is done is in initial_processing_status; celery_status says `graph_complete`.
+create or replace function public.docpipe_set_status(
+    p_document text, p_run integer, p_status text, p_graph_status text, p_error text
+) returns void
+language plpgsql set search_path = public, extensions as $$
+begin
+    update public.source_documents
+       set celery_status = case when p_status in ('completed', 'completed_with_warnings')
+                                then 'graph_complete' else p_status end,
+           initial_processing_status = p_status,
+           error_message = p_error,
+           updated_at = now()
+     where document_uuid = p_document and docpipe_run = p_run;
+    if not found then
+        return;                                                -- an older run: no longer its turn
+    end if;
+    if p_graph_status is not null then
+        insert into public.neo4j_documents ("documentId", "sourceDocumentUuid", "processingStatus", name)
+        select document_uuid, document_uuid, p_graph_status, original_file_name
+          from public.source_documents where document_uuid = p_document
+        on conflict ("sourceDocumentUuid") do update
+           set "processingStatus" = excluded."processingStatus", "updatedAt" = now();
+    end if;
+    insert into public.docpipe_history (document_uuid, run, status, graph_status)
+    values (p_document, p_run, p_status, p_graph_status);
+end $$;
+
+-- A document's one status, out of the two columns that docpipe_set_status writes.
+create or replace function public.docpipe_document_status(p_celery_status text, p_initial_status text) returns text
+language sql immutable set search_path = public, extensions as $$
+    select case when p_celery_status = 'graph_complete'
+                 and p_initial_status in ('completed', 'completed_with_warnings')
+           then p_initial_status else p_celery_status end;
+$$;
+
+-- Documents that an earlier docpipe has done: it wrote their status to both columns.
+update public.source_documents set celery_status = 'graph_complete'
+ where docpipe_run is not null and celery_status::text in ('completed', 'completed_with_warnings')
+   and initial_processing_status::text = celery_status::text;
+
+-- Registers a document with its first run, or finds the one with the same bytes in the same project.
+-- A found document begins a new run only where `reprocess` asks for it.
+create or replace function public.docpipe_register(p_document text) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    d jsonb := p_document::jsonb;
+    row public.source_documents;
+    v_run integer;
+    v_own public.source_documents;                             -- its project_id has the column's own type
+begin
+    v_own := pg_catalog.jsonb_populate_record(
+        null::public.source_documents, pg_catalog.jsonb_build_object('project_id', d->'project_id'));
+    insert into public.source_documents (
+        document_uuid, project_id, original_file_path, original_file_name,
+        file_size_bytes, content_digest, document_metadata, celery_status, initial_processing_status
+    ) values (
+        d->>'document_uuid', v_own.project_id, d->>'uri', d->>'name',
+        (d->>'size')::bigint, d->>'digest', d->'metadata', 'pending', 'pending'
+    )
+    on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
+    returning * into row;
+    if row.document_uuid is null then
+        select * into strict row from public.source_documents
+         where coalesce(project_id::text, '') = coalesce(v_own.project_id::text, '')
+           and content_digest = d->>'digest'
+           for update;
+        if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
+            return pg_catalog.jsonb_build_object(
+                'document_uuid', row.document_uuid, 'run', row.docpipe_run, 'created', false,
+                'status', public.docpipe_document_status(
+                    row.celery_status::text, row.initial_processing_status::text),
+                'task_id', row.celery_task_id);
+        end if;
+        update public.docpipe_runs set state = 'superseded', finished_at = now()
+         where document_uuid = row.document_uuid and state = 'active';
+        perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
+    end if;
+    v_run := coalesce(row.docpipe_run, 0) + 1;
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch');
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
+    select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+      from pg_catalog.jsonb_array_elements(d->'stages') s;
+    update public.source_documents
+       set docpipe_run = v_run, celery_task_id = null,
+           original_file_path = d->>'uri', document_metadata = d->'metadata'
+     where document_uuid = row.document_uuid;
+    perform public.docpipe_set_status(row.document_uuid, v_run, 'pending', null, null);
+    return pg_catalog.jsonb_build_object(
+        'document_uuid', row.document_uuid, 'run', v_run, 'created', true, 'status', 'pending', 'task_id', null);
+end $$;
+
+-- Registers several documents, each as docpipe_register does, and queues those whose first message is due.
+-- That is done as by docpipe_queue, with the `task_id` that each brings. Answers in their order; `queued`: publish it now.
+-- Rows are locked in the order of the bytes: two calls with the same documents wait for each other.
+create or replace function public.docpipe_register_many(p_documents text) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    d jsonb;
+    v_place bigint;
+    v_found jsonb;
+    v_answers jsonb[] := '{}';
+begin
+    for d, v_place in
+        select e.value, e.ordinality
+          from pg_catalog.jsonb_array_elements(p_documents::jsonb) with ordinality e
+         order by e.value->>'project_id', e.value->>'digest', e.ordinality
+    loop
+        v_found := public.docpipe_register(d::text);
+        v_answers[v_place] := v_found || pg_catalog.jsonb_build_object(
+            'queued', v_found->>'status' = 'pending' and public.docpipe_queue(
+                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id'));
+    end loop;
+    return pg_catalog.to_jsonb(v_answers);
+end $$;
+
+-- How many documents of a batch have which status.
+create or replace function public.docpipe_batch(p_batch text) returns jsonb
+language sql stable set search_path = public, extensions as $$
+    select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
+        select public.docpipe_document_status(
+                   d.celery_status::text, d.initial_processing_status::text) as status, count(*) as documents
+          from public.source_documents d
+         where d.document_uuid in (select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
+         group by 1) f;
+$$;
+
+-- Everything there is to know about where a document stands, in one round trip; null: no such document.
+create or replace function public.docpipe_status(p_document text) returns jsonb
+language sql stable set search_path = public, extensions as $$
+    select pg_catalog.jsonb_build_object(
+        'document_uuid', d.document_uuid,
+        'run', d.docpipe_run,
+        'result_run', d.docpipe_result_run,
+        'status', public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text),
+        'graph_status', n."processingStatus",
+        'name', d.original_file_name,
+        'project_id', d.project_id::text,
+        'task_id', d.celery_task_id,
+        'warnings', coalesce((select pg_catalog.jsonb_agg(w order by s.position)
+                                from public.stage_runs s, pg_catalog.jsonb_array_elements(s.warnings) w
+                               where s.document_uuid = d.document_uuid and s.run = d.docpipe_run), '[]'),
+        'stages', coalesce((select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(s) order by s.position)
+                              from public.stage_runs s
+                             where s.document_uuid = d.document_uuid and s.run = d.docpipe_run), '[]'),
+        'history', coalesce((select pg_catalog.jsonb_agg(
+                                        pg_catalog.jsonb_build_array(h.at, h.status, h.graph_status) order by h.id)
+                               from public.docpipe_history h
+                              where h.document_uuid = d.document_uuid and h.run = d.docpipe_run), '[]'))
+      from public.source_documents d
+      left join public.neo4j_documents n on n."sourceDocumentUuid" = d.document_uuid
+     where d.document_uuid = p_document;
+$$;
+
+-- The newest documents that match, newest first.
+-- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
+-- project_id, engine (its beginning), batch, since, until, name (a part of it), before (a document: only older ones).
+create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
+language sql stable set search_path = public, extensions as $$
+    with wanted as (select p_selection::jsonb as w)
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
+        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
+               public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text) as status,
+               d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
+          from wanted, public.source_documents d
+          left join lateral (select * from public.stage_runs o
+                              where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
+                                and o.state <> 'complete'
+                              order by o.position limit 1) s on true
+         where (not w ? 'status' or w->'status' ? public.docpipe_document_status(
+                    d.celery_status::text, d.initial_processing_status::text))
+           and (not w ? 'error_code' or s.error_code = w->>'error_code')
+           and (not w ? 'stage' or s.stage = w->>'stage')
+           and (not w ? 'project_id' or d.project_id::text = w->>'project_id')
+           and (not w ? 'engine' or exists (
+                    select 1 from public.stage_runs e
+                     where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
+                       and pg_catalog.starts_with(e.engine, w->>'engine')))
+           and (not w ? 'batch' or exists (
+                    select 1 from public.docpipe_runs r
+                     where r.document_uuid = d.document_uuid and r.batch = w->>'batch'))
+           and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
+           and (not w ? 'name' or pg_catalog.strpos(
+                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
+           and (not w ? 'before' or d.id < (
+                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
+           and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
+         order by d.id desc
+         limit p_limit) found;
+$$;

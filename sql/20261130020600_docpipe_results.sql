@@ -1,0 +1,146 @@
+-- Results: the rows that a stage made are written in the transaction that completes it.
+
+-- Keeps one part of an output that is too large for a single request, until the finish with the same token.
+-- Of a token that nobody works with, because its document is deleted, nothing is kept.
+create or replace function public.docpipe_stage_part(p_token bigint, p_part integer, p_output text) returns void
+language plpgsql set search_path = public, extensions as $$
+begin
+    perform 1 from public.docpipe_runs r
+     where (r.document_uuid, r.run) in (
+               select s.document_uuid, s.run from public.stage_runs s
+                where s.token = p_token and s.state in ('queued', 'running', 'retrying')
+               union all
+               select g.document_uuid, g.run from public.docpipe_page_ranges g
+                where g.token = p_token and g.state in ('queued', 'running', 'retrying'))
+       for share;                                              -- a deletion waits, and sees this part
+    if found then
+        insert into public.docpipe_staged (token, part, payload) values (p_token, p_part, p_output::jsonb)
+        on conflict (token, part) do update set payload = excluded.payload;
+    end if;
+end $$;
+
+-- Writes one payload's rows; `keys` is {"document_uuid": …, "run": …}.
+create or replace function public.docpipe_insert_rows(keys jsonb, payload jsonb) returns void
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_table text;
+begin
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+        if payload ? v_table then
+            execute pg_catalog.format(
+                'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
+                'pg_catalog.jsonb_populate_record(null::public.%1$I, e || $2) r', 'docpipe_' || v_table)
+              using payload->v_table, keys;
+        end if;
+    end loop;
+end $$;
+
+-- Completes a stage: its rows, the ledger and the status change together; false: the token is old.
+-- As with retry and fail, a repeated call with the same token is answered as the first was.
+-- Rule: finish, final_status.
+create or replace function public.docpipe_finish(
+    p_document text, p_run integer, p_stage text, p_token bigint, p_output text
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    o jsonb := p_output::jsonb;
+    keys jsonb := pg_catalog.jsonb_build_object('document_uuid', p_document, 'run', p_run);
+    r public.docpipe_runs;
+    s public.stage_runs;
+    v_next public.stage_runs;
+    v_table text;
+    v_part jsonb;
+    v_text text;
+    v_final text;
+begin
+    select * into r from public.docpipe_runs
+     where document_uuid = p_document and run = p_run for update;
+    if exists (select 1 from public.stage_runs
+                where document_uuid = p_document and run = p_run and stage = p_stage
+                  and state = 'complete' and token = p_token) then
+        return true;
+    end if;
+    if r.state is distinct from 'active' then
+        delete from public.docpipe_staged where token = p_token;
+        return false;
+    end if;
+    update public.stage_runs
+       set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
+           engine = o->>'engine',
+           makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
+           error_code = null, error_class = null, error_message = null, error_traceback = null
+     where document_uuid = p_document and run = p_run and stage = p_stage
+       and state = 'running' and token = p_token
+       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
+    returning * into s;
+    if not found then
+        delete from public.docpipe_staged where token = p_token;
+        return false;
+    end if;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
+
+    for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
+            raise exception 'docpipe_finish: no such result: %', v_table;
+        end if;
+        execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
+                                  'docpipe_' || v_table) using p_document, p_run;
+    end loop;
+    for v_part in select payload from public.docpipe_staged where token = p_token order by part loop
+        perform public.docpipe_insert_rows(keys, v_part);
+        v_text := coalesce(v_text, '') || coalesce(v_part->>'text', '');
+    end loop;
+    delete from public.docpipe_staged where token = p_token;
+    perform public.docpipe_insert_rows(keys, o);
+
+    update public.docpipe_runs
+       set text = case when o ? 'text' then coalesce(v_text, '') || (o->>'text') else text end,
+           file_type = coalesce(o->>'file_type', file_type),
+           metadata = coalesce(o->'metadata', metadata)
+     where document_uuid = p_document and run = p_run
+    returning * into r;
+    if o ? 'text' then
+        update public.source_documents
+           set raw_extracted_text = r.text, ocr_completed_at = now(),
+               detected_file_type = coalesce(r.file_type, detected_file_type)
+         where document_uuid = p_document and docpipe_run = p_run;
+    end if;
+
+    perform public.docpipe_set_status(
+        p_document, p_run, s.words->>'complete', s.words->>'graph_completed', null);
+    select * into v_next from public.stage_runs
+     where document_uuid = p_document and run = p_run and state <> 'complete' order by position limit 1;
+    if found then
+        update public.stage_runs set queued_at = now()          -- its message follows at once
+         where document_uuid = p_document and run = p_run and stage = v_next.stage;
+        return true;
+    end if;
+    v_final := case when exists (select 1 from public.stage_runs
+                                  where document_uuid = p_document and run = p_run and warnings <> '[]')
+               then 'completed_with_warnings' else 'completed' end;
+    update public.docpipe_runs set state = 'completed', finished_at = now()
+     where document_uuid = p_document and run = p_run;
+    update public.source_documents set docpipe_result_run = p_run
+     where document_uuid = p_document and docpipe_run = p_run;
+    perform public.docpipe_index_pages(p_document, p_run);
+    perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
+    return true;
+end $$;
+
+-- docpipe_finish, after which the ranges have served: they stay only where pages failed, to be read again.
+-- Rule: finish, is_replayable.
+create or replace function public.docpipe_finish_stage(
+    p_document text, p_run integer, p_stage text, p_token bigint, p_output text
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+begin
+    if not public.docpipe_finish(p_document, p_run, p_stage, p_token, p_output) then
+        return false;
+    end if;
+    delete from public.docpipe_page_ranges
+     where document_uuid = p_document and stage = p_stage
+       and (run < p_run or run = p_run and not exists (
+            select 1 from public.docpipe_page_ranges g
+             where g.document_uuid = p_document and g.run = p_run and public.docpipe_is_replayable(g)));
+    return true;
+end $$;

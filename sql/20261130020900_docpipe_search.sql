@@ -1,0 +1,87 @@
+-- Searching text: an index of the pages of the run whose results are read, written where that run completes.
+--
+-- All that a search has to know of a text is its words: what parts them is made space first, because Postgres reads
+-- addresses, paths and numbers as one word each. `docpipe/stores/text_search.py` tells what a query may hold.
+
+-- A page's text as it is searched, as long as it was: a word divided at the end of a line is put together.
+create or replace function public.docpipe_searchable(p_text text) returns text
+language sql immutable set search_path = public, extensions as $$
+    select pg_catalog.regexp_replace(
+        pg_catalog.left(p_text, 100000), '([[:alpha:]])-\n([[:alpha:]]+)', '\1\2  ', 'g');
+$$;
+
+-- The same text with a space for every character that stands between words.
+create or replace function public.docpipe_words(p_text text) returns text
+language sql immutable set search_path = public, extensions as $$
+    select pg_catalog.regexp_replace(
+        p_text, '[\u0001-\u0008\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb'
+                '\u00bf\u00d7\u00f7\u2000-\u206f\u20a0-\u20cf\u2190-\u245f\u2500-\u2bff\u3000-\u3004\u3008-\u3020]',
+        ' ', 'g');
+$$;
+
+-- Lets searches find the pages of this run of the document, and of no other.
+create or replace function public.docpipe_index_pages(p_document text, p_run integer) returns void
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_text text;
+    v_part record;
+    v_window text;
+begin
+    delete from public.docpipe_page_search where document_uuid = p_document;
+    select coalesce(r.text, '') into v_text from public.docpipe_runs r
+     where r.document_uuid = p_document and r.run = p_run;
+    for v_part in                                              -- parts: a page is not sought in the whole of a long text
+        select p.start_offset / 100000 as part, min(p.start_offset) as first, max(p.end_offset) as last
+          from public.docpipe_pages p
+         where p.document_uuid = p_document and p.run = p_run group by 1
+    loop
+        v_window := pg_catalog.substr(v_text, v_part.first + 1, v_part.last - v_part.first);
+        insert into public.docpipe_page_search (document_uuid, run, number, text, words)
+        select p.document_uuid, p.run, p.number, t.text,
+               pg_catalog.to_tsvector('pg_catalog.english', w.text)
+               || pg_catalog.to_tsvector('pg_catalog.simple', w.text)
+          from public.docpipe_pages p
+         cross join lateral (select public.docpipe_searchable(pg_catalog.substr(
+                    v_window, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text) t
+         cross join lateral (select public.docpipe_words(t.text) as text) w
+         where p.document_uuid = p_document and p.run = p_run and p.start_offset / 100000 = v_part.part;
+    end loop;
+end $$;
+
+-- The pages that hold the words, the best first, with marks (U+0002, U+0003) around what was found.
+-- `p_query` is as websearch_to_tsquery takes it. Of more than 2,000 pages, 2,000 are compared.
+create or replace function public.docpipe_search(p_query text, p_project text, p_limit integer) returns jsonb
+language plpgsql stable set search_path = public, extensions as $$
+declare
+    v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)
+                       || pg_catalog.websearch_to_tsquery('pg_catalog.simple', p_query);
+    v_marks text := pg_catalog.format('HighlightAll=true, StartSel="%s", StopSel="%s"', chr(2), chr(3));
+    v_found jsonb;
+begin
+    with matching as materialized (
+        select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
+               s.text, s.words
+          from public.docpipe_page_search s
+          join public.source_documents d on d.document_uuid = s.document_uuid
+         where s.words @@ v_query and (p_project is null or coalesce(d.project_id::text, '') = p_project)
+         limit 2000
+    ), best as (
+        select m.document_uuid, m.run, m.number, m.name, m.project_id, m.text,
+               pg_catalog.ts_rank_cd(m.words, v_query) as score
+          from matching m order by score desc, m.document_uuid, m.number limit p_limit
+    )
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object(
+               'marked', pg_catalog.ts_headline(
+                   'pg_catalog.english', public.docpipe_words(b.text), v_query, v_marks))
+               order by b.score desc, b.document_uuid, b.number)
+      into v_found
+      from best b
+      join public.docpipe_pages p on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.number;
+    return coalesce(v_found, '[]');
+end $$;
+
+-- Results of an earlier docpipe, which had no such index.
+select public.docpipe_index_pages(d.document_uuid, d.docpipe_result_run)
+  from public.source_documents d
+ where d.docpipe_result_run is not null
+   and not exists (select 1 from public.docpipe_page_search s where s.document_uuid = d.document_uuid);

@@ -1,0 +1,142 @@
+"""The web pages in a real browser: what a person does there, and what the browser thinks of them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.web import app as web_app
+from tests.browser import Tab, opened
+from tests.unit.conftest import NewPipeline
+from tests.unit.test_show import browser  # noqa: F401 - a fixture
+from tests.workers import REPOSITORY, wait_until
+
+AXE = REPOSITORY / "tests" / "stack" / "node_modules" / "axe-core" / "axe.min.js"
+COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+
+
+@contextmanager
+def served(pipeline: Pipeline) -> Iterator[str]:
+    """The address of the pages, which a thread serves meanwhile."""
+    server = uvicorn.Server(uvicorn.Config(web_app(pipeline), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the pages are served")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def pipeline(new_eager: NewPipeline) -> Pipeline:
+    made = new_eager()
+    made.submit(b"Ann Lee met Bob Ray in Bern. " * 40, name="a very long name of a letter.txt")
+    made.submit(b"%PDF-1.7 broken", name="broken.pdf")
+    made.link_entities()
+    return made
+
+
+@pytest.fixture
+def tab(browser: str, pipeline: Pipeline, tmp_path: Path) -> Iterator[Callable[[str], Tab]]:  # noqa: F811
+    """Opens a page of docpipe's, at a path."""
+    blank = tmp_path / "blank.html"
+    blank.write_text("<!DOCTYPE html><title>blank</title>")
+    with served(pipeline) as address, opened(browser, blank) as driven:
+        for domain in ("Log", "Runtime"):
+            driven.call(f"{domain}.enable")
+
+        def load(path: str) -> Tab:
+            driven.load(address + path)
+            return driven
+
+        yield load
+
+
+def follow(tab: Tab, selector: str) -> None:
+    """Click on a link or button, and wait for the page behind it."""
+    tab.value("window.old = true")
+    tab.value(f"document.querySelector({json.dumps(selector)}).click()")
+    wait_until(lambda: tab.value("!window.old && document.readyState === 'complete'"), "the page is there")
+
+
+def text(tab: Tab) -> str:
+    return str(tab.value("document.querySelector('main').innerText"))
+
+
+def paths(pipeline: Pipeline) -> list[str]:
+    uuids = [each.document_uuid for each in pipeline.store.documents()]
+    entity = pipeline.graphs.search("").items[0].id.replace("/entity:", "/")
+    lists = ["/", "/documents", "/search?q=ann", "/entities", "/steering"]
+    return [*lists, f"/entities/{entity}", *(f"/documents/{uuid}?q=met" for uuid in uuids)]
+
+
+def test_why_a_document_failed_is_found_and_it_is_sent_again(tab: Callable[[str], Tab]) -> None:
+    page = tab("/documents?status=failed")
+    follow(page, "tbody a")
+    assert "The PDF engine cannot read broken.pdf" in text(page)
+    page.value("document.querySelector('[name=why]').value = 'it was on its way'")
+    follow(page, "[value=retry]")
+    assert "resumed" in text(page)
+    assert "it was on its way" in text(tab("/steering"))
+
+
+def test_the_overview_shows_what_comes_without_being_asked(
+    tab: Callable[[str], Tab], pipeline: Pipeline
+) -> None:
+    page = tab("/")
+    assert "2 completed" not in text(page).replace("\n", " ")
+    pipeline.submit(b"Bob met Ann.", name="another.txt")
+    wait_until(lambda: "2 completed" in text(page).replace("\n", " "), "the overview shows it")
+
+
+def test_ticking_all_ticks_every_document(tab: Callable[[str], Tab]) -> None:
+    page = tab("/documents")
+    page.value("document.querySelector('[data-all]').click()")
+    assert page.value("[...document.querySelectorAll('[name=document]')].map(e => e.checked)") == [True, True]
+
+
+@pytest.mark.parametrize("width", [400, 1400, 2000])
+def test_no_page_is_wider_than_its_window_or_complains_or_asks_another_host(
+    tab: Callable[[str], Tab], pipeline: Pipeline, width: int
+) -> None:
+    page = tab("/documents")
+    page.call(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    for path in paths(pipeline):
+        page = tab(path)
+        assert page.value("document.documentElement.scrollWidth <= innerWidth"), path
+        hosts = "performance.getEntriesByType('resource').every(e => new URL(e.name).host === location.host)"
+        assert page.value(hosts), path
+        assert not COMPLAINTS & set(page._events), path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(tab: Callable[[str], Tab], pipeline: Pipeline, scheme: str) -> None:
+    for path in paths(pipeline):
+        page = tab(path)
+        media = [{"name": "prefers-color-scheme", "value": scheme}]
+        page.call("Emulation.setEmulatedMedia", features=media)
+        page.value(AXE.read_text(encoding="utf-8") + "; 0")
+        told = page.value(
+            "axe.run().then(found => ({violations: found.violations, passes: found.passes.length}))"
+        )
+        found: list[dict[str, Any]] = told["violations"]
+        assert told["passes"] > 10
+        serious = [
+            (each["id"], [node["html"] for node in each["nodes"]][:3])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert (path, serious) == (path, [])
