@@ -23,6 +23,7 @@ from docpipe.web.access import SESSION, Access, Authorize
 from docpipe.web.pictures import Pictures
 from docpipe.web.render import page
 from docpipe.web.site import Site
+from docpipe.web.watch import Watch
 
 log = get_logger(__name__)
 
@@ -73,7 +74,9 @@ def app(
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=_guarded)],
         exception_handlers={HTTPException: _refused, DocpipeError: _failed},
     )
-    application.state.site = Site(pipeline, Access(authorize, token, secret), Pictures(pipeline))
+    application.state.site = Site(
+        pipeline, Access(authorize, token, secret), Pictures(pipeline), Watch(pipeline)
+    )
     return application
 
 

@@ -11,27 +11,31 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from docpipe.delivery.monitoring.snapshot import look
 from docpipe.errors import DocpipeError
 from docpipe.stores.statistics import DocumentCount
 from docpipe.web.render import fragment, page, url_of
-from docpipe.web.site import View, view_of
+from docpipe.web.site import View, site_of, view_of
+from docpipe.web.watch import Watch
 
 _EVERY_SECONDS = 2.0
 
 
 def show(request: Request) -> Response:
     """The page. What it shows is looked at once; a script asks `live` for more."""
-    return page(request, "overview.html", title="Overview", **_values(view_of(request)))
+    return page(
+        request, "overview.html", title="Overview", **_values(view_of(request), site_of(request).watch)
+    )
 
 
 async def live(request: Request) -> Response:
     """The same numbers, again and again, as server-sent events."""
-    view, url = view_of(request), url_of(request)
+    view, url, watch = view_of(request), url_of(request), site_of(request).watch
 
     async def events() -> AsyncIterator[str]:
         while not await request.is_disconnected():
-            text = await run_in_threadpool(lambda: fragment("_overview.html", url=url, **_values(view)))
+            text = await run_in_threadpool(
+                lambda: fragment("_overview.html", url=url, **_values(view, watch))
+            )
             lines = "".join(f"data: {line}\n" for line in text.splitlines())
             yield f"event: overview\n{lines}\n"
             await asyncio.sleep(_EVERY_SECONDS)
@@ -40,11 +44,11 @@ async def live(request: Request) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
 
 
-def _values(view: View) -> dict[str, Any]:
+def _values(view: View, watch: Watch) -> dict[str, Any]:
     """Of one project only how many documents have which status: the rest is about all of them."""
     if view.project_id is not None or view.pipeline.app is None:
         return {"snapshot": None, "problems": [], **_counted(view)}
-    snapshot = look(view.pipeline.deployment, inspect_seconds=0.5)
+    snapshot = watch.snapshot()
     statistics = snapshot.statistics
     counts = _counts(statistics.documents, None) if statistics else []
     problems = [f"{each.part}: {each.message}" for each in snapshot.problems]

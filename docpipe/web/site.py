@@ -17,6 +17,7 @@ from docpipe.pipeline.text_search import Passage
 from docpipe.stores.values import Action, Selection, Summary
 from docpipe.web.access import FORM, Access, Visitor
 from docpipe.web.pictures import Pictures
+from docpipe.web.watch import Watch
 
 log = get_logger(__name__)
 
@@ -28,6 +29,7 @@ class Site:
     pipeline: Pipeline
     access: Access
     pictures: Pictures
+    watch: Watch
 
 
 def site_of(request: Request) -> Site:

@@ -148,6 +148,12 @@ STATED: dict[str, tuple[str, str, str, set[tuple[str, str, str]]]] = {
             ("DATED", "sent", "2024-04-22"),
         },
     ),
+    "notice_latin1.txt": (
+        "court paper",
+        "AT-2024-01873",
+        "",
+        {("NUMBERED", "", "AT-2024-01873")},
+    ),
     **dict.fromkeys(
         ("contract.pdf", "contract_scan.pdf"),
         (

@@ -133,7 +133,7 @@ def test_a_graph_read_in_pages_is_the_whole_graph(store: Store, ref: Ref, limit:
     assert paged(store, ref, limit) == graph_of(store.load(ref, ALL_PARTS))
 
 
-@pytest.mark.parametrize("after", ["x", "1", "1.0.x", "1.6.0", "2.0.0", "1.0.-1", f"{10**30}.0.0", "²", ""])
+@pytest.mark.parametrize("after", ["x", "1", "1.0.x", "1.7.0", "2.0.0", "1.0.-1", f"{10**30}.0.0", "²", ""])
 def test_an_invented_place_to_go_on_is_refused(store: Store, ref: Ref, after: str) -> None:
     with pytest.raises(ConfigurationError, match="is not the `next` of a page"):
         Graphs(store).document_graph(ref.document_uuid, after=after)
@@ -190,6 +190,23 @@ def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
             f"{uuid_}/entity:0",
             f"{uuid_}/entity:1",
             {"start": 0, "end": 32, "page": 1, "score": 0.5, "verb": "pays", "count": 2},
+        ),
+        GraphEdge(
+            f"{uuid_}/fact:0",
+            "IS",
+            uuid_,
+            f"{uuid_}/entity:1",
+            {"text": "INVOICE 5", "score": 1.0, "value": "invoice", "start": 0, "end": 12, "page": 1},
+        ),
+        GraphEdge(
+            f"{uuid_}/fact:1",
+            "SIGNED_BY",
+            uuid_,
+            f"{uuid_}/entity:0",
+            {
+                **{"text": "Ann", "score": 0.9, "role": "Director", "value": "a value"},
+                **{"start": 0, "end": 3, "page": 1},
+            },
         ),
     )
 

@@ -23,10 +23,17 @@ WORKS = Relation("WORK_FOR", 0, 1, Evidence(0, 12, 1), 0.9)
 
 
 def everything(store: Store) -> dict[str, list[str]]:
-    """Every row of every table but the counter of fencing tokens, which never goes back."""
+    """Every row of every table but the counter of fencing tokens, which never goes back. Of the index of
+    words, which FTS5 keeps in tables of its own, the words and where they stand.
+    """
     if isinstance(store, SqliteStore):
+        kind = "fts5vocab (main, docpipe_page_words, instance)"
+        store._connection().execute(f"create virtual table if not exists temp.words using {kind}")
         tables = [row["name"] for row in store._rows("select name from sqlite_master where type = 'table'")]
-        found: dict[str, list[Any]] = {each: store._rows(f'select * from "{each}"') for each in tables}
+        own = [each for each in tables if not each.startswith("docpipe_page_words")]
+        found: dict[str, list[Any]] = {
+            each: store._rows(f'select * from "{each}"') for each in [*own, "words"]
+        }
         del found["docpipe_token"]
         return {table: sorted(repr(tuple(row)) for row in rows) for table, rows in found.items()}
     with psycopg.connect(os.environ["SUPABASE_DB_URL"]) as database:

@@ -67,10 +67,12 @@ def look(submission: Submission) -> tuple[str, list[str]]:
     names: list[str] = [entity.name for entity in document.entities]
     boxes: list[tuple[float, float, float, float] | None] = [mention.box for mention in document.mentions]
     quotes = [document.text[edge.evidence.start : edge.evidence.end] for edge in document.relations]
+    facts = document.facts.items if document.facts else ()
+    parties: list[str] = [fact.text for fact in facts if fact.type == "PARTY_TO"]
     first_page: int = document.pages[0].number
     chunk: str = document.chunks[0].text
     stopped: bool = cancel(get(submission.document_uuid).document_uuid)
-    return status.status, [*names, *quotes, chunk, str(boxes), str(first_page), str(stopped)]
+    return status.status, [*names, *quotes, *parties, chunk, str(boxes), str(first_page), str(stopped)]
 
 
 def classify(document: Document) -> dict[str, Any]:

@@ -171,3 +171,12 @@ def test_variables_that_are_settings_are_not_warned_of(
         monkeypatch.setenv(name, "7")
     monkeypatch.setenv("DOCPIPEX_OTHER", "1")
     assert docpipe("list").err == ""
+
+
+@pytest.mark.parametrize(
+    "address", ["abcdefgh", "abcdefgh.supabase.co", "https://", "postgresql://db/postgres"]
+)
+def test_an_address_that_is_none(docpipe: Docpipe, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", address)
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_secret_x")
+    assert is_a_message(docpipe("list"), 1, f"SUPABASE_URL ({address}) is no address", "https://")

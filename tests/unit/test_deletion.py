@@ -23,12 +23,15 @@ from tests.unit.conftest import Docpipe, NewPipeline
 
 
 def contents(path: Path) -> dict[str, list[Any]]:
-    """All rows of all tables but the counter of tokens."""
+    """All rows of all tables but the counter of tokens; of the index of words, which FTS5 keeps in tables of
+    its own, the words and how often each stands where.
+    """
     with closing(sqlite3.connect(path)) as db:
-        tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
-        return {
-            name: db.execute(f"select * from {name}").fetchall() for name in tables if "token" not in name
-        }
+        found = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
+        tables = [each for each in found if "token" not in each and not each.startswith("docpipe_page_words")]
+        rows = {name: db.execute(f"select * from {name}").fetchall() for name in tables}
+        db.execute("create virtual table temp.words using fts5vocab (main, docpipe_page_words, instance)")
+        return rows | {"words": db.execute("select * from temp.words order by term, doc, offset").fetchall()}
 
 
 def files(folder: Path) -> set[Path]:

@@ -24,6 +24,7 @@ from docpipe import errors
 from docpipe.cli import cli
 from docpipe.delivery.tasks import celery_defaults
 from docpipe.execution.plan import BUILT_IN
+from docpipe.formats import READERS, sniff
 from docpipe.formats.base import Limits
 from docpipe.models import status
 from docpipe.pipeline.settings import LimitSettings, Settings
@@ -432,3 +433,28 @@ def test_tests_that_are_named_exist(page: Path) -> None:
         if not re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.M)
     ]
     assert missing == []
+
+
+NAMED_AS = {
+    sniff.DOCX: "DOCX",
+    sniff.MARKDOWN: "Markdown",
+    sniff.TEXT: "plain text",
+    sniff.CALENDAR: "ICS",
+    sniff.VCARD: "VCF",
+    sniff.MBOX: "mbox",
+    sniff.SIGNED: "P7M",
+    sniff.TNEF: "winmail.dat",
+    "image/jp2": "JPEG 2000",
+    "image/heic": "HEIC",
+    "image/heif": "HEIC",
+}
+"""Formats whose names are not the last word of their MIME types or of docpipe's own name for them."""
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_a_page_names_every_format_that_is_read(page: str) -> None:
+    text = (ROOT / page).read_text()
+    own = {kind: name for name, kind in vars(sniff).items() if isinstance(kind, str)}
+    for kind in READERS:
+        name = NAMED_AS.get(kind, kind.rpartition("/")[2] if kind in sniff.IMAGES else own.get(kind, kind))
+        assert name.casefold() in text.casefold(), f"{page} does not name {name} ({kind})"

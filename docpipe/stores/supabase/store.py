@@ -1,30 +1,32 @@
-"""The canonical store: Postgres behind PostgREST, through supabase-py."""
+"""The canonical store: Postgres behind PostgREST, through the part of supabase-py that speaks to it."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import httpx
-from postgrest import CountMethod
+from postgrest import CountMethod, SyncPostgrestClient
 from postgrest.exceptions import APIError
-from supabase import Client, ClientOptions, create_client
-from supabase.lib.client_options import DEFAULT_HEADERS
 
 from docpipe.errors import (
+    ConfigurationError,
     DocpipeError,
     PermissionDeniedError,
     RateLimitedError,
     SchemaError,
     StoreUnavailableError,
 )
+from docpipe.models.masking import masked
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, named_by
 from docpipe.stores.functions.errors import error_of
 from docpipe.stores.functions.store import FunctionStore
 
+_ADDRESS = re.compile(r"https?://[^\s/?#]+/?")
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 T = TypeVar("T")
@@ -38,31 +40,34 @@ class SupabaseStore(FunctionStore):
         key: a secret key (`sb_secret_…`) or the legacy service role key; the public keys cannot write
             without a token.
         token: a JWT of a database role, sent in place of the key where rights are asked for.
+
+    Raises:
+        ConfigurationError: the address is none.
     """
 
     def __init__(self, url: str, key: str, token: str | None = None) -> None:
-        self._url, self._key = url, key
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if not _ADDRESS.fullmatch(url):
+            raise ConfigurationError(
+                f"SUPABASE_URL ({masked(url)}) is no address. Set it as the project's page shows it:"
+                " https://….supabase.co."
+            )
+        self._url = f"{url.rstrip('/')}/rest/v1"
+        self._headers = {"apikey": key, "Authorization": f"Bearer {token or key}"}
         self.fingerprint = named_by(url)
-        self._client: Client | None = None
+        self._client: SyncPostgrestClient | None = None
         self._http: httpx.Client | None = None
         self._pid = 0
         self._lock = threading.Lock()
 
     @property
-    def client(self) -> Client:
-        """supabase-py's client, one per process: its connections must not cross a fork."""
+    def client(self) -> SyncPostgrestClient:
+        """supabase-py's client of PostgREST, one per process: its connections must not cross a fork."""
         with self._lock:
             if self._client is None or self._pid != os.getpid():
                 self._http = httpx.Client(timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=4))
-                options = ClientOptions(
-                    headers=DEFAULT_HEADERS | self._headers,
-                    httpx_client=self._http,
-                    auto_refresh_token=False,
-                    persist_session=False,
-                    postgrest_client_retry=False,
+                self._client = SyncPostgrestClient(
+                    self._url, headers=self._headers, http_client=self._http, retry_enabled=False
                 )
-                self._client = create_client(self._url, self._key, options)
                 self._pid = os.getpid()
             return self._client
 
@@ -78,12 +83,24 @@ class SupabaseStore(FunctionStore):
     def _fetch(self, query: Query, start: int, limit: int) -> tuple[list[rows.Row], bool]:
         """The server's cap may be lower than `limit`: it is asked how many rows there are."""
         count = None if limit == 1 else CountMethod.exact
-        asked = self.client.table(query.table).select(query.columns, count=count)
+        asked = self.client.from_(query.table).select(query.columns, count=count)
         matched = asked.match(dict(query.match)) if query.match else asked
         ordered = matched.order(query.order) if query.order else matched
-        answer = _translated(ordered.range(start, start + limit - 1).execute)
+        answer = _translated(lambda: _unless_past_the_end(ordered.range(start, start + limit - 1).execute))
+        if answer is None:
+            return [], False
         found = cast("list[rows.Row]", answer.data)
         return found, bool(found) and start + len(found) < (answer.count or 0)
+
+
+def _unless_past_the_end(call: Callable[[], T]) -> T | None:
+    """Where rows are counted, PostgREST refuses to begin behind the last one."""
+    try:
+        return call()
+    except APIError as error:
+        if error.code == "PGRST103":
+            return None
+        raise
 
 
 def _translated(call: Callable[[], T]) -> T:

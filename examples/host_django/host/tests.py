@@ -7,8 +7,10 @@ from unittest.mock import patch
 
 from celery import Celery
 from django.test import TestCase
+from starlette.testclient import TestClient
 
 from docpipe import Pipeline, Sources, open_store
+from host.asgi import application
 
 NOTE = b"Minutes of 3 May 2024. Present were Maria Delgado and Thomas Whitfield."
 
@@ -42,3 +44,8 @@ class PaperTest(TestCase):
         pk = self.hand_in()
         self.assertEqual(self.client.get(f"/papers/{pk}").json()["status"], "not submitted")
         self.assertEqual(self.store.documents(), [])
+
+    def test_docpipes_pages_answer_this_machine_and_nobody_else(self) -> None:
+        near = TestClient(application, base_url="http://localhost", client=("127.0.0.1", 1))
+        self.assertIn("Documents", near.get("/look/documents").text)
+        self.assertEqual(TestClient(application).get("/look/documents").status_code, 403)

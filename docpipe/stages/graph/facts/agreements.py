@@ -19,7 +19,7 @@ _EXPIRES = re.compile(
     r"[^.;]{0,30}\b(?:on|until)\s+$"
 )
 _PURPOSE = re.compile(
-    r"(?i)\b(?:an?|the|any|its|total)?\s*((?:[a-z-]+\s){0,2}(?:fees?|prices?|deposit|rent"
+    r"(?i)\b(?:an?|the|any|its|total)?\s*((?:[a-z-]{1,40}\s){0,2}(?:fees?|prices?|deposit|rent"
     r"|liability|salary|premium|interest|costs?"
     r"|charges?|damages|penalty|loan|advance|bonus|payment|budget|commitment"
     r"|principal(?:\s+amount)?|sum|amount))\b"

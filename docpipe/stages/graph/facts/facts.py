@@ -26,6 +26,7 @@ _RELATED = frozenset(
         FactType.AMOUNT_OF,
     }
 )
+_HEAD = 1_500
 _FAR = 800
 """Characters from one end of a relation's evidence to the other."""
 _AGREEMENTS = frozenset({Kind.AGREEMENT, Kind.AMENDMENT})
@@ -49,10 +50,21 @@ def find_facts(
         facts = bill_facts(reading)
         number = next((fact.entity for fact in facts if fact.type is FactType.NUMBERED), None)
         return Facts(kind, number, items=_sorted(facts))
+    if kind is Kind.COURT_PAPER:
+        return _case(reading)
     if kind in (Kind.EMAIL, Kind.LETTER):
         title, place, facts = (mail_facts if kind is Kind.EMAIL else letter_facts)(reading)
         return Facts(kind, None, title, reading.evidence(*place) if place else None, _sorted(facts))
     return Facts(kind)
+
+
+def _case(reading: Reading) -> Facts:
+    """A court paper, by the number of the case at its head."""
+    number = next(reading.between(0, _HEAD, "CASE_NUMBER"), None)
+    if number is None:
+        return Facts(Kind.COURT_PAPER)
+    fact = reading.fact(FactType.NUMBERED, number, 0.9)
+    return Facts(Kind.COURT_PAPER, fact.entity, items=(fact,))
 
 
 def _agreement(reading: Reading, kind: Kind) -> Facts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from docpipe.models import FactType
 from docpipe.stages.text.wording.names import is_name
@@ -49,7 +48,6 @@ class Vocabulary:
         return words in self.terms or (words[0] in self.small and words[0] not in self.names)
 
 
-@lru_cache(maxsize=4)
 def vocabulary(text: str) -> Vocabulary | None:
     """None of a text that is no agreement."""
     return Vocabulary(text) if is_agreement(text) else None
