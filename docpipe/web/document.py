@@ -136,7 +136,8 @@ def _mentions(document: Document, shown: Page, label: str) -> Iterator[Mark]:
         if each.page == shown.number and label in ("", each.label):
             title = f"{each.label}: {each.text}"
             entity = entity_of.get(each.index)
-            yield Mark(each.start, each.end, each.label, title, entity, each.boxes)
+            boxes = each.boxes or boxes_on(shown, document.text, each.start, each.end)
+            yield Mark(each.start, each.end, each.label, title, entity, boxes)
 
 
 def _searched(document: Document, shown: Page, query: str) -> Iterator[Mark]:
