@@ -42,6 +42,7 @@ create unique index if not exists source_documents_document_uuid_idx
 create unique index if not exists source_documents_content_idx
     on public.source_documents (coalesce(project_id::text, ''), content_digest)
     where content_digest is not null;
+create index if not exists source_documents_project_idx on public.source_documents ((project_id::text), id);
 create index if not exists idx_source_documents_celery_status on public.source_documents (celery_status);
 create index if not exists idx_source_documents_celery_task_id on public.source_documents (celery_task_id);
 
@@ -121,6 +122,7 @@ create table if not exists public.stage_runs (
 create index if not exists stage_runs_open_idx on public.stage_runs (state, lease_expires_at)
     where state in ('queued', 'running', 'retrying');
 create index if not exists stage_runs_finished_idx on public.stage_runs (finished_at);
+create index if not exists stage_runs_error_idx on public.stage_runs (error_code) where error_code is not null;
 create index if not exists stage_runs_poison_idx on public.stage_runs (document_uuid, run)
     where state = 'failed' and error_code = 'poison';
 
@@ -351,6 +353,8 @@ create table if not exists public.docpipe_entity_names (
         references public.docpipe_entities (document_uuid, run, index) on delete cascade
 );
 create index if not exists docpipe_entity_names_key_idx on public.docpipe_entity_names (project_id, key);
+create index if not exists docpipe_entity_names_order_idx
+    on public.docpipe_entity_names (project_id, key collate "C");
 
 -- Only names that share a block are compared.
 create table if not exists public.docpipe_entity_blocks (

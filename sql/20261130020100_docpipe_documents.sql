@@ -164,36 +164,43 @@ $$;
 -- The newest documents that match, newest first.
 -- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
 -- project_id, engine (its beginning), batch, since, until, name (a part of it), before (a document: only older ones).
+-- The query has the conditions that are asked for and no others, so that an index may serve them.
 create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
-language sql stable set search_path = public, extensions as $$
-    with wanted as (select p_selection::jsonb as w)
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
-        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
-               public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text) as status,
-               d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
-          from wanted, public.source_documents d
-          left join lateral (select * from public.stage_runs o
-                              where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
-                                and o.state <> 'complete'
-                              order by o.position limit 1) s on true
-         where (not w ? 'status' or w->'status' ? public.docpipe_document_status(
-                    d.celery_status::text, d.initial_processing_status::text))
-           and (not w ? 'error_code' or s.error_code = w->>'error_code')
-           and (not w ? 'stage' or s.stage = w->>'stage')
-           and (not w ? 'project_id' or d.project_id::text = w->>'project_id')
-           and (not w ? 'engine' or exists (
-                    select 1 from public.stage_runs e
-                     where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
-                       and pg_catalog.starts_with(e.engine, w->>'engine')))
-           and (not w ? 'batch' or exists (
-                    select 1 from public.docpipe_runs r
-                     where r.document_uuid = d.document_uuid and r.batch = w->>'batch'))
-           and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
-           and (not w ? 'name' or pg_catalog.strpos(
-                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
-           and (not w ? 'before' or d.id < (
-                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
-           and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
-         order by d.id desc
-         limit p_limit) found;
-$$;
+language plpgsql stable set search_path = public, extensions as $$
+declare
+    w jsonb := p_selection::jsonb;
+    v_conditions text;
+    v_found jsonb;
+begin
+    select coalesce(pg_catalog.string_agg(' and ' || c.condition, ''), '') into v_conditions from (values
+        ('status', '$1->''status'' ? public.docpipe_document_status(
+                        d.celery_status::text, d.initial_processing_status::text)'),
+        ('error_code', 's.error_code = $1->>''error_code'' and d.document_uuid in (
+                        select e.document_uuid from public.stage_runs e where e.error_code = $1->>''error_code'')'),
+        ('stage', 's.stage = $1->>''stage'''),
+        ('project_id', 'd.project_id::text = $1->>''project_id'''),
+        ('engine', 'exists (select 1 from public.stage_runs e
+                             where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
+                               and pg_catalog.starts_with(e.engine, $1->>''engine''))'),
+        ('batch', 'd.document_uuid in (
+                        select r.document_uuid from public.docpipe_runs r where r.batch = $1->>''batch'')'),
+        ('since', 'd.updated_at >= ($1->>''since'')::timestamptz'),
+        ('name', 'pg_catalog.strpos(pg_catalog.lower(d.original_file_name), pg_catalog.lower($1->>''name'')) > 0'),
+        ('before', 'd.id < (select b.id from public.source_documents b where b.document_uuid = $1->>''before'')'),
+        ('until', 'd.updated_at < ($1->>''until'')::timestamptz')
+    ) c (key, condition) where w ? c.key;
+    execute '
+        select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), ''[]'') from (
+            select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
+                   public.docpipe_document_status(
+                       d.celery_status::text, d.initial_processing_status::text) as status,
+                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
+              from public.source_documents d
+              left join lateral (select * from public.stage_runs o
+                                  where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
+                                    and o.state <> ''complete''
+                                  order by o.position limit 1) s on true
+             where true' || v_conditions || '
+             order by d.id desc limit $2) found' into v_found using w, p_limit;
+    return v_found;
+end $$;

@@ -37,6 +37,7 @@ create table public.source_documents (
 );
 CREATE INDEX idx_source_documents_celery_status ON public.source_documents USING btree (celery_status);
 CREATE INDEX idx_source_documents_celery_task_id ON public.source_documents USING btree (celery_task_id);
+CREATE INDEX source_documents_project_idx ON public.source_documents USING btree (project_id, id);
 CREATE UNIQUE INDEX source_documents_content_idx ON public.source_documents USING btree (COALESCE(project_id, ''::text), content_digest) WHERE (content_digest IS NOT NULL);
 CREATE UNIQUE INDEX source_documents_document_uuid_idx ON public.source_documents USING btree (document_uuid);
 comment on column public.source_documents.celery_status is 'pending; ocr_queued, ocr_processing, ocr_complete; text_queued, text_processing, text_complete; entity_queued, entity_processing, entity_complete; graph_queued, graph_processing, graph_complete; cancelled; error_ocr, error_text_processing, error_entity_extraction, error_graph_building';
@@ -120,6 +121,7 @@ create table public.stage_runs (
     constraint stage_runs_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE,
     constraint stage_runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text, 'complete'::text, 'failed'::text, 'cancelled'::text])))
 );
+CREATE INDEX stage_runs_error_idx ON public.stage_runs USING btree (error_code) WHERE (error_code IS NOT NULL);
 CREATE INDEX stage_runs_finished_idx ON public.stage_runs USING btree (finished_at);
 CREATE INDEX stage_runs_open_idx ON public.stage_runs USING btree (state, lease_expires_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text]));
 CREATE INDEX stage_runs_poison_idx ON public.stage_runs USING btree (document_uuid, run) WHERE ((state = 'failed'::text) AND (error_code = 'poison'::text));
@@ -377,6 +379,7 @@ create table public.docpipe_entity_names (
     constraint docpipe_entity_names_document_uuid_run_index_fkey FOREIGN KEY (document_uuid, run, index) REFERENCES public.docpipe_entities(document_uuid, run, index) ON DELETE CASCADE
 );
 CREATE INDEX docpipe_entity_names_key_idx ON public.docpipe_entity_names USING btree (project_id, key);
+CREATE INDEX docpipe_entity_names_order_idx ON public.docpipe_entity_names USING btree (project_id, key COLLATE "C");
 comment on table public.docpipe_entity_names is 'The names by which entities of documents are joined to entities of their project; equal keys are one thing';
 alter table public.docpipe_entity_names enable row level security;
 create policy docpipe_service_role on public.docpipe_entity_names as permissive for all to service_role using (true) with check (true);
@@ -664,41 +667,47 @@ grant execute on function public.docpipe_status(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_select(p_selection text, p_limit integer)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO 'public', 'extensions'
 AS $function$
-    with wanted as (select p_selection::jsonb as w)
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), '[]') from (
-        select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
-               public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text) as status,
-               d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
-          from wanted, public.source_documents d
-          left join lateral (select * from public.stage_runs o
-                              where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
-                                and o.state <> 'complete'
-                              order by o.position limit 1) s on true
-         where (not w ? 'status' or w->'status' ? public.docpipe_document_status(
-                    d.celery_status::text, d.initial_processing_status::text))
-           and (not w ? 'error_code' or s.error_code = w->>'error_code')
-           and (not w ? 'stage' or s.stage = w->>'stage')
-           and (not w ? 'project_id' or d.project_id::text = w->>'project_id')
-           and (not w ? 'engine' or exists (
-                    select 1 from public.stage_runs e
-                     where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
-                       and pg_catalog.starts_with(e.engine, w->>'engine')))
-           and (not w ? 'batch' or exists (
-                    select 1 from public.docpipe_runs r
-                     where r.document_uuid = d.document_uuid and r.batch = w->>'batch'))
-           and (not w ? 'since' or d.updated_at >= (w->>'since')::timestamptz)
-           and (not w ? 'name' or pg_catalog.strpos(
-                    pg_catalog.lower(d.original_file_name), pg_catalog.lower(w->>'name')) > 0)
-           and (not w ? 'before' or d.id < (
-                    select b.id from public.source_documents b where b.document_uuid = w->>'before'))
-           and (not w ? 'until' or d.updated_at < (w->>'until')::timestamptz)
-         order by d.id desc
-         limit p_limit) found;
-$function$;
+declare
+    w jsonb := p_selection::jsonb;
+    v_conditions text;
+    v_found jsonb;
+begin
+    select coalesce(pg_catalog.string_agg(' and ' || c.condition, ''), '') into v_conditions from (values
+        ('status', '$1->''status'' ? public.docpipe_document_status(
+                        d.celery_status::text, d.initial_processing_status::text)'),
+        ('error_code', 's.error_code = $1->>''error_code'' and d.document_uuid in (
+                        select e.document_uuid from public.stage_runs e where e.error_code = $1->>''error_code'')'),
+        ('stage', 's.stage = $1->>''stage'''),
+        ('project_id', 'd.project_id::text = $1->>''project_id'''),
+        ('engine', 'exists (select 1 from public.stage_runs e
+                             where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
+                               and pg_catalog.starts_with(e.engine, $1->>''engine''))'),
+        ('batch', 'd.document_uuid in (
+                        select r.document_uuid from public.docpipe_runs r where r.batch = $1->>''batch'')'),
+        ('since', 'd.updated_at >= ($1->>''since'')::timestamptz'),
+        ('name', 'pg_catalog.strpos(pg_catalog.lower(d.original_file_name), pg_catalog.lower($1->>''name'')) > 0'),
+        ('before', 'd.id < (select b.id from public.source_documents b where b.document_uuid = $1->>''before'')'),
+        ('until', 'd.updated_at < ($1->>''until'')::timestamptz')
+    ) c (key, condition) where w ? c.key;
+    execute '
+        select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), ''[]'') from (
+            select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
+                   public.docpipe_document_status(
+                       d.celery_status::text, d.initial_processing_status::text) as status,
+                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
+              from public.source_documents d
+              left join lateral (select * from public.stage_runs o
+                                  where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
+                                    and o.state <> ''complete''
+                                  order by o.position limit 1) s on true
+             where true' || v_conditions || '
+             order by d.id desc limit $2) found' into v_found using w, p_limit;
+    return v_found;
+end $function$;
 revoke all on function public.docpipe_select(text,integer) from public;
 grant execute on function public.docpipe_select(text,integer) to service_role;
 

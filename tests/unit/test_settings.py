@@ -329,18 +329,3 @@ def test_the_ready_made_app_has_the_offered_settings_and_is_nobody_s_current_app
     assert current_app.main != app.main == "docpipe"
     assert app.conf.broker_transport_options["global_keyprefix"] == "mine:"
     assert app.conf.task_serializer == "json"
-
-
-@pytest.mark.parametrize(
-    "written", ["fr=fr_core_news_sm, de=/models/g", '{"fr": "fr_core_news_sm", "de": "/models/g"}']
-)
-def test_models_are_given_by_language(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    monkeypatch.setenv("DOCPIPE_NER_MODELS", written)
-    assert read_settings().options().ner_models == {"fr": "fr_core_news_sm", "de": "/models/g"}
-
-
-@pytest.mark.parametrize("written", ["fr_core_news_sm", "French=fr_core_news_sm", "fr="])
-def test_a_model_without_its_language_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    monkeypatch.setenv("DOCPIPE_NER_MODELS", written)
-    with pytest.raises(ConfigurationError, match=r"DOCPIPE_NER_MODELS.*fr=fr_core_news_sm"):
-        read_settings()

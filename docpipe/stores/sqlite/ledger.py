@@ -415,12 +415,13 @@ select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
 _CONDITIONS = {
     "status": "document_status(d.celery_status, d.initial_processing_status)"
     " in (select value from json_each(?))",
-    "error_code": "s.error_code = ?",
+    "error_code": "s.error_code = ? and d.document_uuid in"
+    " (select e.document_uuid from stage_runs e where e.error_code = ?)",
     "stage": "s.stage = ?",
     "project_id": "d.project_id = ?",
     "engine": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
     " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
-    "batch": "exists (select 1 from docpipe_runs r where r.document_uuid = d.document_uuid and r.batch = ?)",
+    "batch": "d.document_uuid in (select r.document_uuid from docpipe_runs r where r.batch = ?)",
     "since": "d.updated_at >= ?",
     "until": "d.updated_at < ?",
     "name": "instr(lower(d.original_file_name), lower(?)) > 0",
@@ -435,4 +436,8 @@ def select(wanted: rows.Row) -> str:
 
 
 def selected_values(wanted: rows.Row) -> list[Any]:
-    return [json.dumps(value) if key == "status" else value for key, value in wanted.items()]
+    return [
+        json.dumps(value) if key == "status" else value
+        for key, value in wanted.items()
+        for _ in range(_CONDITIONS[key].count("?"))
+    ]

@@ -23,6 +23,7 @@ create table if not exists source_documents (
 );
 create unique index if not exists source_documents_content_idx
     on source_documents (coalesce(project_id, ''), content_digest);
+create index if not exists source_documents_project_idx on source_documents (project_id, id);
 
 create table if not exists neo4j_documents (
     id integer primary key,
@@ -82,6 +83,7 @@ create table if not exists stage_runs (
     primary key (document_uuid, run, stage),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
+create index if not exists stage_runs_error_idx on stage_runs (error_code) where error_code is not null;
 
 create table if not exists docpipe_page_ranges (
     document_uuid text not null,

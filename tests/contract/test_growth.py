@@ -1,0 +1,66 @@
+"""Choosing documents reads what is chosen, however many others there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from docpipe.stores import rows
+from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.values import Selection
+
+MANY = 5000
+SELECTIONS = {
+    "an error that none has": Selection(error_code="encrypted"),
+    "a small project": Selection(project_id="small"),
+    "a small batch": Selection(batch="june"),
+}
+INDEXES = ("stage_runs_error_idx", "source_documents_project_idx", "docpipe_runs_batch_idx")
+FILL = """
+insert into source_documents (document_uuid, project_id, original_file_name, celery_status, docpipe_run)
+select 'd' || n, case when n = 7 then 'small' else 'large' end, n || '.pdf', 'graph_complete', 1
+  from generate_series(1, {many}) n;
+insert into docpipe_runs (document_uuid, run, state, source_uri, batch)
+select 'd' || n, 1, 'completed', 'file:///' || n, case when n = 7 then 'june' end
+  from generate_series(1, {many}) n;
+insert into stage_runs (document_uuid, run, stage, position, queue, words, state, error_code)
+select 'd' || n, 1, 'ocr', 0, 'ocr', '{{}}', 'failed', case when n % 10 = 0 then 'corrupt' end
+  from generate_series(1, {many}) n;
+analyze source_documents, docpipe_runs, stage_runs;
+"""
+READ = """
+select sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables
+ where relname in ('source_documents', 'docpipe_runs', 'stage_runs')
+"""
+
+
+@pytest.mark.parametrize("what", SELECTIONS)
+def test_few_rows_are_read_of_many_in_postgres(database: str, what: str) -> None:
+    asked = json.dumps(rows.selection_row(SELECTIONS[what]))
+    with psycopg.connect(database) as db:
+        db.execute(FILL.format(many=MANY).encode())
+        db.commit()
+        before = rows_read(db)
+        db.execute("select docpipe_select(%s, 100)", (asked,))
+        assert rows_read(db) - before < MANY / 10
+
+
+def rows_read(db: psycopg.Connection) -> int:
+    found = db.execute(READ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+@pytest.mark.parametrize(("what", "index"), list(zip(SELECTIONS, INDEXES, strict=True)))
+def test_an_index_finds_them_in_sqlite(tmp_path: Path, what: str, index: str) -> None:
+    store = SqliteStore(tmp_path / "docpipe.db")
+    wanted = rows.selection_row(SELECTIONS[what])
+    plan = store._rows(f"explain query plan {ledger.select(wanted)}", *ledger.selected_values(wanted), 100)
+    store.close()
+    told = [row["detail"] for row in plan]
+    assert any(index in each for each in told), told
+    assert "SCAN d" not in told
