@@ -278,8 +278,8 @@ create table public.docpipe_mentions (
     score double precision not null,
     source text not null,
     chunk integer not null,
-    boxes jsonb,
     value text,
+    boxes jsonb,
     constraint docpipe_mentions_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_mentions_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -317,9 +317,9 @@ create table public.docpipe_relations (
     end_offset integer not null,
     page integer not null,
     score double precision not null,
-    boxes jsonb,
     verb text,
     count integer,
+    boxes jsonb,
     constraint docpipe_relations_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_relations_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -2671,7 +2671,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261130021400'; $function$;
+AS $function$ select '20261130041400'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 

@@ -264,11 +264,11 @@ create table if not exists public.docpipe_mentions (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
--- [[x0, y0, x1, y1], …], one for each line it covers.
-alter table public.docpipe_mentions add column if not exists boxes jsonb;
 create index if not exists docpipe_mentions_text_idx on public.docpipe_mentions (label, text);
 -- What a date or an amount says: ISO 8601, or an ISO 4217 code and a number.
 alter table public.docpipe_mentions add column if not exists value text;
+-- [[x0, y0, x1, y1], …], one for each line it covers.
+alter table public.docpipe_mentions add column if not exists boxes jsonb;
 
 create table if not exists public.docpipe_entities (
     document_uuid text not null,
@@ -298,11 +298,11 @@ create table if not exists public.docpipe_relations (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
--- Of the evidence, as of chunks.
-alter table public.docpipe_relations add column if not exists boxes jsonb;
 alter table public.docpipe_relations
     add column if not exists verb text,                        -- the words of RELATED_TO
     add column if not exists count integer;                    -- how many places say so
+-- Of the evidence, as of chunks.
+alter table public.docpipe_relations add column if not exists boxes jsonb;
 
 create table if not exists public.docpipe_edges (
     document_uuid text not null,
