@@ -101,6 +101,14 @@ class LeavesTimes(Protocol):
     leaves_times: bool
 
 
+@runtime_checkable
+class KnowsLanguages(Protocol):
+    """An NER engine that was made for some languages: it is given no text in others."""
+
+    languages: frozenset[str]
+    """Their codes (ISO 639): `en`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an engine has to say of its work since it was asked last."""

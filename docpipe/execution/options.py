@@ -29,6 +29,8 @@ class Options:
     ner_engine: str = "spacy"
     ner_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Hidden where options are shown: a key may be among them."""
+    ner_models: Mapping[str, str] = field(default_factory=dict)
+    """By the code of a language (ISO 639) the spaCy model that reads it, in place of the engine."""
     gazetteer: str | None = None
     """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
     chunk_max: int = 1500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -40,6 +41,14 @@ class Tools:
     @property
     def ner(self) -> NerEngine:
         return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
+
+    @property
+    def ner_by_language(self) -> dict[str, Callable[[], NerEngine]]:
+        """What makes the engine of each language that has a model of its own, the same one every time."""
+        return {language: partial(self._model, model) for language, model in self.options.ner_models.items()}
+
+    def _model(self, model: str) -> NerEngine:
+        return self._once(f"ner {model}", lambda: load_ner("spacy", model=model))
 
     def _load_ocr(self) -> OcrEngine:
         options = self.options

@@ -40,7 +40,14 @@ def entities(job: Job) -> StageOutput:
     document = job.document
     ner = job.tools.ner
     options = EntityOptions(gazetteer=job.tools.gazetteer)
-    output = find_mentions(document.text, document.pages, document.chunks, engine=ner, options=options)
+    output = find_mentions(
+        document.text,
+        document.pages,
+        document.chunks,
+        engine=ner,
+        by_language=job.tools.ner_by_language,
+        options=options,
+    )
     return replace(output, engine=ner.name)
 
 

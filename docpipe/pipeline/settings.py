@@ -26,6 +26,8 @@ from docpipe.stores.port import Store
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://(?P<user>.*@)?[^@]*", re.IGNORECASE | re.DOTALL)
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
 _DAY_SECONDS = 86_400.0
 _MAX_DAYS = 36_500.0
 """A hundred years."""
@@ -98,6 +100,7 @@ class Settings(BaseSettings):
     ocr_ranges_at_once: int = Field(8, ge=1)
     ner_engine: str = "spacy"
     ner_model: str | None = None
+    ner_models: Annotated[dict[str, str], NoDecode] = {}
     ner_options: dict[str, Secret[Any]] = {}
     ner_key: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DOCPIPE_NER_KEY", "OPENAI_API_KEY")
@@ -138,6 +141,25 @@ class Settings(BaseSettings):
         if value.lstrip().startswith("["):
             return json.loads(value)
         return [name.strip() for name in value.split(",") if name.strip()]
+
+    @field_validator("ner_models", mode="before")
+    @classmethod
+    def _by_language(cls, value: object) -> object:
+        """`fr=fr_core_news_sm,de=/models/german`, or a JSON object."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("{"):
+            return json.loads(value)
+        pairs = [pair.partition("=") for pair in _listed(value, ",")]
+        wrong = [
+            language for language, _, model in pairs if not model or not _LANGUAGE.fullmatch(language.strip())
+        ]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]!r} is no language with a model. Write its two letters, = and the model:"
+                " fr=fr_core_news_sm,de=de_core_news_md"
+            )
+        return {language.strip(): model.strip() for language, _, model in pairs}
 
     @field_validator("redis_url", "supabase_db_url")
     @classmethod
@@ -180,6 +202,7 @@ class Settings(BaseSettings):
             ocr_range_pages=self.ocr_range_pages,
             ner_engine=self.ner_engine,
             ner_options=self._ner_options(),
+            ner_models=self.ner_models,
             gazetteer=self.gazetteer,
             chunk_max=self.chunk_max,
             chunk_overlap=self.chunk_overlap,

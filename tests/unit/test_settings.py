@@ -329,3 +329,31 @@ def test_the_ready_made_app_has_the_offered_settings_and_is_nobody_s_current_app
     assert current_app.main != app.main == "docpipe"
     assert app.conf.broker_transport_options["global_keyprefix"] == "mine:"
     assert app.conf.task_serializer == "json"
+
+
+def test_a_workers_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
+    monkeypatch.setenv("SUPABASE_KEY", "sb_publishable_x")
+    monkeypatch.setenv("DOCPIPE_SUPABASE_TOKEN", "eyJhbGciOi.secret.token")
+    settings = read_settings()
+    assert (
+        "secret.token"
+        not in f"{settings!r} {settings.masked()} {settings.sources()!r} {settings.open_store()!r}"
+    )
+    assert settings.supabase_token is not None
+    assert settings.supabase_token.get_secret_value().endswith("token")
+
+
+@pytest.mark.parametrize(
+    "written", ["fr=fr_core_news_sm, de=/models/g", '{"fr": "fr_core_news_sm", "de": "/models/g"}']
+)
+def test_models_are_given_by_language(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DOCPIPE_NER_MODELS", written)
+    assert read_settings().options().ner_models == {"fr": "fr_core_news_sm", "de": "/models/g"}
+
+
+@pytest.mark.parametrize("written", ["fr_core_news_sm", "French=fr_core_news_sm", "fr="])
+def test_a_model_without_its_language_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DOCPIPE_NER_MODELS", written)
+    with pytest.raises(ConfigurationError, match=r"DOCPIPE_NER_MODELS.*fr=fr_core_news_sm"):
+        read_settings()

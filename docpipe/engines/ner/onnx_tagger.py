@@ -79,6 +79,7 @@ class OnnxTagger:
 
     reads_layout = True
     leaves_times = True
+    languages = frozenset({"en"})
 
     def __init__(self, model: str | None = None, threads: int = 1) -> None:
         self._folder = _own(Path(model)) if model else _packaged()

