@@ -1,14 +1,13 @@
-"""Read a scanned contract in this process: facts, text, chunks, entities, relations, and where each stands.
+"""Read a scanned contract in this process: its facts, and where each name, date and amount stands.
 
     python examples/quickstart.py [FILE]
 
-No services, no settings: state and results go to a SQLite file in a temporary folder.
+No services, no settings: state and results go to a SQLite file in the folder .demo, for `docpipe show`.
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from textwrap import fill
 
@@ -19,6 +18,7 @@ from rich.table import Table
 from docpipe import Document, Entity, Mention, Pipeline, open_store
 
 SCAN = Path(__file__).parent / "documents" / "contract_scan.pdf"
+STORE = Path(".demo") / "docpipe.db"
 SHOWN = {"ORG": "Parties and other organisations", "DATE": "Dates", "MONEY": "Amounts"}
 
 FACTS = {
@@ -29,21 +29,21 @@ FACTS = {
     "law": "GOVERNED_BY",
 }
 
-console = Console(highlight=False, markup=False, width=110)
+console = Console(highlight=False, markup=False, width=80)
 
 
 def main(file: str | Path = SCAN) -> None:
     """Process one file and print what was found."""
-    console.print(f"Reading {file} …")
-    with tempfile.TemporaryDirectory() as folder:
-        pipeline = Pipeline(store=open_store(f"sqlite://{folder}/docpipe.db"))
-        document = pipeline.process(file)
-        pipeline.store.close()
+    console.print(f"Reading {shortened(file)}, half a minute …\n")
+    STORE.parent.mkdir(exist_ok=True)
+    pipeline = Pipeline(store=open_store(f"sqlite://{STORE}"))
+    document = pipeline.process(file, reprocess=True)
+    pipeline.store.close()
     show_facts(document)
-    show_text(document)
-    show_relations(document)
+    console.print()
     for label, title in SHOWN.items():
         show_entities(document, label, title)
+    show_next(document, file)
 
 
 def show_facts(document: Document) -> None:
@@ -58,30 +58,6 @@ def show_facts(document: Document) -> None:
         console.print(fill(said, 80, initial_indent=f"{title:10}", subsequent_indent=" " * 10))
 
 
-def show_text(document: Document) -> None:
-    """The first lines, and how the text is divided."""
-    console.print(f"\n{document.text[:420].strip()} …\n")
-    for page in document.pages:
-        width, height = page.width or 0.0, page.height or 0.0
-        console.print(
-            f"page {page.number}: {width:.0f} x {height:.0f} points, characters {page.start} to {page.end},"
-            f" read by {page.method} ({page.reason})"
-        )
-    for chunk in document.chunks:
-        pages = f"pages {chunk.page_from} to {chunk.page_to}"
-        console.print(f"chunk {chunk.index}: characters {chunk.start} to {chunk.end}, {pages}")
-
-
-def show_relations(document: Document) -> None:
-    """Who stands how to what, and the words that say so."""
-    table = new_table("Relations", "from", "relation", "to", "evidence", width=30)
-    for relation in document.relations:
-        source, target = document.entities[relation.source], document.entities[relation.target]
-        evidence = document.text[relation.evidence.start : relation.evidence.end]
-        table.add_row(one_line(source.name), relation.type, one_line(target.name), one_line(evidence))
-    console.print(table)
-
-
 def show_entities(document: Document, label: str, title: str) -> None:
     """Every entity of one label, with each place where the document names it."""
     table = new_table(title, "name", "page", "left, top, right, bottom (points)")
@@ -92,10 +68,31 @@ def show_entities(document: Document, label: str, title: str) -> None:
     console.print(table)
 
 
-def new_table(title: str, *columns: str, width: int = 50) -> Table:
+def show_next(document: Document, file: str | Path) -> None:
+    """Three commands that go on from here."""
+    docpipe = Path(sys.executable).parent / "docpipe"
+    store = f"--store {shortened(STORE)}"
+    console.print("Try next:\n")
+    for command in (
+        f"show {document.document_uuid} \\\n      {store} --out contract.html",
+        f"text {shortened(file)} \\\n      {store} --markdown",
+        f"run {shortened(SCAN.parent)} \\\n      {store}",
+    ):
+        console.print(f"  {shortened(docpipe)} {command}", soft_wrap=True)
+    console.print("\nThe first writes a page for your browser: the scan with all that was found.")
+
+
+def shortened(path: str | Path) -> str:
+    """As one types it from here."""
+    here = Path.cwd()
+    path = Path(path).absolute()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def new_table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE)
     for column in columns:
-        table.add_column(column, no_wrap=True, max_width=width)
+        table.add_column(column, max_width=40)
     return table
 
 

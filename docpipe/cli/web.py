@@ -34,9 +34,7 @@ def web(port: int, address: str) -> None:
     app = _module("docpipe.web").app(default_pipeline(), token=token)
     uvicorn = _module("uvicorn")
     echo(f"docpipe: web pages at http://{address}:{port}/", err=True)
-    # whoever watches the overview keeps a connection open, and must not hold up the end
-    options = {"log_level": "warning", "proxy_headers": False, "timeout_graceful_shutdown": 2}
-    uvicorn.run(app, host=address, port=port, **options)
+    uvicorn.run(app, host=address, port=port, log_level="warning", proxy_headers=False)
 
 
 def _is_loopback(address: str) -> bool:

@@ -1,8 +1,8 @@
 """What waits in the broker: reads Celery's lists in Redis and changes none of them; keeps small keys beside.
 
-Kombu keeps one list per queue and priority step (`queue`, then `queue\\x06\\x163`, …), each element a JSON
-envelope whose base64 body holds the arguments (kombu.transport.redis). Everything is under the app's
-`global_keyprefix`.
+Kombu keeps one list per queue and priority step, each element a JSON envelope whose base64 body holds the
+arguments (kombu.transport.redis). What is docpipe's and cannot be read is unknown: it is never said to be
+gone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from typing import Any
 import redis
 from celery import Celery
 
-from docpipe.errors import BrokerUnavailableError
+from docpipe.delivery.canvas import CANARY, ON_ERROR, REAP
+from docpipe.delivery.redis_lists import Link, Lists, unavailable
+from docpipe.execution.logs import get_logger
 from docpipe.models import RangeRef, Ref
+
+log = get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 65_536
 """Twenty times the largest message of docpipe's own: the first of a chain, with all that follows it."""
@@ -28,8 +32,8 @@ _SLICE = 500
 _MOST_READ = 20_000
 """Messages read in one look; beyond it there is a backlog, and a look would cost more than it is worth."""
 _SILENCE_SECONDS = 24 * 3600
-_PRIORITY_SEPARATOR = "\x06\x16"
-_PRIORITY_STEPS = (0, 3, 6, 9)
+_OF_NO_DOCUMENT = (ON_ERROR, REAP, CANARY)
+"""Docpipe's tasks whose messages carry no document to its next stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,6 @@ class QueueDepth:
     """Of the unacknowledged: held by a worker until their time comes."""
 
 
-def _said(error: Exception) -> str:
-    return str(error).rstrip(".")
-
-
 def active_queues(app: Celery, seconds: float) -> dict[str, list[Any]]:
     """What each worker consumes, of those that answer within `seconds`.
 
@@ -66,20 +66,31 @@ def active_queues(app: Celery, seconds: float) -> dict[str, list[Any]]:
     return found or {}
 
 
+class UnreadableError(ValueError):
+    """A message that is docpipe's, or may be, and says not in plain JSON what it is about."""
+
+
 class Broker:
-    """The Redis behind a Celery app."""
+    """The broker behind a Celery app. Most of what is asked here only a Redis can answer."""
 
     def __init__(self, app: Celery) -> None:
-        url = str(app.conf.broker_read_url or app.conf.broker_url or "")
-        options = app.conf.broker_transport_options or {}
-        self._prefix = options.get("global_keyprefix", "")
-        self._steps = options.get("priority_steps", _PRIORITY_STEPS)
-        self._unacknowledged = self._prefix + options.get("unacked_key", "unacked")
-        self._redis = redis.Redis.from_url(url, socket_timeout=10.0) if url.startswith("redis") else None
+        self._link = Link(app)
+
+    @property
+    def is_redis(self) -> bool:
+        """Whether its queues can be looked into. Raises `BrokerUnavailableError`."""
+        return self._link.is_redis
+
+    def ping(self) -> None:
+        """Reach the broker, whatever it is. Raises `BrokerUnavailableError`."""
+        self._link.ping()
 
     def depths(self, queues: Iterable[str]) -> dict[str, int]:
         """Messages waiting per queue, all priorities together. Raises `BrokerUnavailableError`."""
-        return {queue: sum(self._length(key) for key in self._keys(queue)) for queue in queues}
+        if not self.is_redis:
+            return self._link.depths(queues)
+        with self._reaching() as lists:
+            return {queue: _length(lists, queue) for queue in queues}
 
     def counts(self, queues: Iterable[str]) -> dict[str, QueueDepth] | None:
         """All messages per queue, counted at one moment; None for brokers other than Redis.
@@ -87,23 +98,18 @@ class Broker:
         Raises:
             BrokerUnavailableError: Redis cannot be reached.
         """
-        if self._redis is None:
+        if not self.is_redis:
             return None
         queues = list(queues)
-        with self._reaching(), self._redis.pipeline(transaction=True) as look:
+        with self._reaching() as lists, lists.client.pipeline(transaction=True) as look:
             for queue in queues:
-                for key in self._keys(queue):
+                for key in lists.keys(queue):
                     look.llen(key)
-            look.hvals(self._unacknowledged)
+            look.hvals(lists.unacknowledged)
             *lengths, taken = look.execute()
         held = [_taken(value) for value in taken]
         found = iter(lengths)
-        return {queue: self._depth(queue, [next(found) for _ in self._steps], held) for queue in queues}
-
-    def _depth(self, queue: str, lengths: list[int], held: list[tuple[str, bool]]) -> QueueDepth:
-        mine = [delayed for name, delayed in held if name == queue]
-        priorities = dict(zip(self._steps, lengths, strict=True))
-        return QueueDepth(sum(lengths), priorities, len(mine), sum(mine))
+        return {queue: _depth(queue, {step: next(found) for step in lists.steps}, held) for queue in queues}
 
     # --- canaries -------------------------------------------------------------------------------
 
@@ -111,37 +117,35 @@ class Broker:
         """Number of the canary to wait for, and whether it is new and has to be sent: one that was sent
         less than `seconds` ago and is not back yet is not followed by another.
         """
-        assert self._redis is not None
-        key = self._canary(queue)
-        with self._reaching():
-            second, microsecond = self._redis.time()
+        with self._reaching() as lists:
+            key, client = _canary(lists, queue), lists.client
+            second, microsecond = client.time()
             number = int(second) * 1_000_000 + int(microsecond)
-            if self._redis.set(key, number, nx=True, px=int(seconds * 1000)):
+            if client.set(key, number, nx=True, px=int(seconds * 1000)):
                 return number, True
-            return int(self._redis.get(key) or number), False
+            return int(client.get(key) or number), False
 
     def answer_canary(self, queue: str, number: int) -> None:
         """Say that the queue's canary has come back."""
-        if self._redis is not None:
-            with self._reaching():
-                self._redis.set(f"{self._canary(queue)}:back", number, ex=_SILENCE_SECONDS)
-                self._redis.delete(self._canary(queue))
+        if self.is_redis:
+            with self._reaching() as lists:
+                lists.client.set(f"{_canary(lists, queue)}:back", number, ex=_SILENCE_SECONDS)
+                lists.client.delete(_canary(lists, queue))
 
     def newest_back(self, queue: str) -> int:
         """Number of the canary that came back last; 0 if none has."""
-        assert self._redis is not None
-        with self._reaching():
-            return int(self._redis.get(f"{self._canary(queue)}:back") or 0)
-
-    def _canary(self, queue: str) -> str:
-        return f"{self._prefix}canary:{queue}"
+        with self._reaching() as lists:
+            return int(lists.client.get(f"{_canary(lists, queue)}:back") or 0)
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _reaching(self) -> Iterator[Lists]:
+        """Raises `BrokerUnavailableError`; the next to ask opens a connection anew, to the next address."""
+        lists = self._link.lists()
         try:
-            yield
-        except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
+            yield lists
+        except (redis.RedisError, OSError) as error:
+            self._link.close()
+            raise unavailable("Redis", error) from error
 
     # --- what waits -----------------------------------------------------------------------------
 
@@ -149,15 +153,23 @@ class Broker:
         """The runs, and ranges of pages, that have a message waiting in one of the queues; None if that
         cannot be known.
 
-        That is so for brokers other than Redis, and for a backlog too long to read.
+        That is so for brokers other than Redis, for a backlog too long to read, and where a message of
+        docpipe's is not the plain JSON that docpipe sends.
 
         Raises:
             BrokerUnavailableError: Redis cannot be reached.
         """
         queues = list(queues)
-        if self._redis is None or sum(self.depths(queues).values()) > _MOST_READ:
+        if not self.is_redis or sum(self.depths(queues).values()) > _MOST_READ:
             return None
-        return {ref for queue in queues for key in self._keys(queue) for ref in self._refs(key)}
+        try:
+            with self._reaching() as lists:
+                return {
+                    ref for queue in queues for key in lists.keys(queue) for ref in _refs(lists.client, key)
+                }
+        except UnreadableError as unreadable:
+            log.warning("messages_unreadable", reason=str(unreadable))
+            return None
 
     def eviction_policy(self) -> str | None:
         """Redis's `maxmemory-policy`; None where it does not report it. Raises `BrokerUnavailableError`."""
@@ -174,55 +186,49 @@ class Broker:
         Args:
             insist: replace what others said.
         """
-        if self._redis is None:
+        if not self.is_redis:
             return fingerprint
-        key = f"{self._prefix}fingerprint"
-        try:
-            self._redis.set(key, fingerprint, nx=not insist, ex=_SILENCE_SECONDS)
-            found = self._redis.get(key)
+        with self._reaching() as lists:
+            key, client = f"{lists.prefix}fingerprint", lists.client
+            client.set(key, fingerprint, nx=not insist, ex=_SILENCE_SECONDS)
+            found = client.get(key)
             if found == fingerprint.encode():
-                self._redis.expire(key, _SILENCE_SECONDS)
-        except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
+                client.expire(key, _SILENCE_SECONDS)
         return found.decode() if isinstance(found, bytes) else fingerprint
 
     def _config(self, name: str) -> str | None:
-        if self._redis is None:
+        if not self.is_redis:
             return None
-        try:
-            found = self._redis.config_get(name)
-        except redis.ResponseError:  # managed services forbid CONFIG
-            return None
-        except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
+        with self._reaching() as lists:
+            try:
+                found = lists.client.config_get(name)
+            except redis.ResponseError:  # managed services forbid CONFIG
+                return None
         return {str(key): str(value) for key, value in found.items()}.get(name)
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._redis is not None:
-            self._redis.close()
+        self._link.close()
 
-    def _keys(self, queue: str) -> list[str]:
-        names = [queue if step == 0 else f"{queue}{_PRIORITY_SEPARATOR}{step}" for step in self._steps]
-        return [self._prefix + name for name in names]
 
-    def _length(self, key: str) -> int:
-        if self._redis is None:
-            return 0
-        try:
-            return int(self._redis.llen(key))
-        except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
+def _length(lists: Lists, queue: str) -> int:
+    return sum(int(lists.client.llen(key)) for key in lists.keys(queue))
 
-    def _refs(self, key: str) -> Iterator[Ref | RangeRef]:
-        assert self._redis is not None
-        start = 0
-        try:
-            while found := list(self._redis.lrange(key, start, start + _SLICE - 1)):
-                start += len(found)
-                yield from (ref for ref in map(ref_of, found) if ref is not None)
-        except redis.RedisError as error:
-            raise BrokerUnavailableError(f"Redis cannot be reached: {_said(error)}.") from error
+
+def _canary(lists: Lists, queue: str) -> str:
+    return f"{lists.prefix}canary:{queue}"
+
+
+def _depth(queue: str, priorities: dict[int, int], held: list[tuple[str, bool]]) -> QueueDepth:
+    mine = [delayed for name, delayed in held if name == queue]
+    return QueueDepth(sum(priorities.values()), priorities, len(mine), sum(mine))
+
+
+def _refs(client: redis.Redis, key: str) -> Iterator[Ref | RangeRef]:
+    start = 0
+    while found := list(client.lrange(key, start, start + _SLICE - 1)):
+        start += len(found)
+        yield from (ref for ref in map(ref_of, found) if ref is not None)
 
 
 def _taken(value: bytes) -> tuple[str, bool]:
@@ -242,12 +248,37 @@ def _lies_ahead(eta: Any) -> bool:
 
 
 def ref_of(message: bytes | str) -> Ref | RangeRef | None:
-    """The run, or range, that a message in Redis is about; None for a message that is not docpipe's."""
+    """The run, or range, that a message in Redis is about; None for a message that is not docpipe's.
+
+    Raises:
+        UnreadableError: it may be docpipe's, and is no plain JSON.
+    """
     if len(message) > MAX_MESSAGE_BYTES:
         return None
     try:
-        arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
-        kind = RangeRef if "first_page" in arguments[0] else Ref
-        return kind.from_message(arguments[0])
+        envelope = json.loads(message)
+        headers = envelope.get("headers") or {}
+        task, plain = headers.get("task"), _is_plain(envelope, headers)
+        if not plain and (task is None or _is_a_documents(task)):
+            raise UnreadableError(f"a message of {task or 'a task unknown'} is compressed or no JSON")
+        return _named(json.loads(base64.b64decode(envelope["body"])))
+    except UnreadableError:
+        raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, binascii.Error):
         return None
+
+
+def _is_plain(envelope: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
+    is_json = envelope.get("content-type", "application/json") == "application/json"
+    return is_json and not headers.get("compression")
+
+
+def _is_a_documents(task: object) -> bool:
+    return isinstance(task, str) and task.startswith("docpipe.") and task not in _OF_NO_DOCUMENT
+
+
+def _named(body: Any) -> Ref | RangeRef:
+    """What a body is about: of protocol 2 a list, the arguments first; of protocol 1 an object."""
+    arguments = body["args"] if isinstance(body, dict) else body[0]
+    kind = RangeRef if "first_page" in arguments[0] else Ref
+    return kind.from_message(arguments[0])

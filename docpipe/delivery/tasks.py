@@ -8,6 +8,7 @@ from typing import Any, Never, TypeVar
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
+from docpipe.delivery.base_task import base_task
 from docpipe.delivery.canvas import CANARY, ON_ERROR, PAGES, REAP
 from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
 from docpipe.execution.logs import get_logger
@@ -98,7 +99,7 @@ def register(
         ConfigurationError: the app has them already, from another pipeline.
     """
 
-    base = _base_task(app, runtime.policy)
+    base = base_task(app, runtime.policy)
     names = [PAGES, ON_ERROR, REAP, CANARY, *(stage.task_name for stage in stages)]
     taken = [name for name in names if name in app.tasks]
     if taken:
@@ -124,23 +125,6 @@ def register(
     @app.task(name=CANARY, ignore_result=True, shared=False)
     def canary(queue: str, number: int) -> None:
         answer(queue, number)
-
-
-def _base_task(app: Celery, policy: Policy) -> type[Task[..., Any]]:
-    """The class of docpipe's tasks: how Celery delivers them, whatever the host has set for its own."""
-
-    class Base(app.Task):  # type: ignore[name-defined, misc]  # the host's own Task class stays in force
-        abstract = True
-        acks_late = True
-        reject_on_worker_lost = True
-        retry_on_worker_lost = True  # from Celery 5.7: not at once, while the dead child's lease lives
-        default_retry_delay = policy.lease_seconds + _LEASE_MARGIN_SECONDS
-        ignore_result = True  # the truth is in the store
-        max_retries = policy.max_attempts  # the ledger stops earlier: `deliver`, and as poison
-        soft_time_limit = policy.soft_time_limit
-        time_limit = policy.hard_time_limit
-
-    return Base
 
 
 def _register_stage(

@@ -201,7 +201,8 @@ class Merge:
     """Why two spellings are one entity."""
 
     rule: str
-    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `called`, `defined` or `known as`."""
+    """`form`, `ocr`, `spelling`, `acronym`, `initials`, `part`, `called`, `defined`,
+    `known as` or `shared`."""
     score: float
     """0..1: how rarely the rule errs."""
     mentions: tuple[int, int]

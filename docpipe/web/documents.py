@@ -22,18 +22,20 @@ from docpipe.web.site import View, act, genuine, site_of, view_of
 
 _AT_ONCE = 50
 _MOST_FILES = 100
+_FILTERS = ("status", "name", "error", "stage", "project", "batch")
 
 
 def show(request: Request) -> Response:
     """A page of documents, newest first; the next page begins after the last document of this one."""
     view, asked = view_of(request), request.query_params
-    filters = {name: asked.get(name, "").strip() for name in ("status", "name", "error", "stage", "project")}
+    filters = {name: asked.get(name, "").strip() for name in _FILTERS}
     selection = Selection(
         status=_statuses(view.pipeline, filters["status"]),
         name=filters["name"] or None,
         error_code=filters["error"] or None,
         stage=filters["stage"] or None,
         project_id=filters["project"] or None,
+        batch=filters["batch"] or None,
         before=asked.get("before") or None,
     )
     found = view.documents(selection, _AT_ONCE + 1)

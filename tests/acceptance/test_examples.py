@@ -41,6 +41,8 @@ def run(*command: str | Path, cwd: Path = REPOSITORY, **env: str) -> str:
 
 def test_the_quickstart_ends_with_parties_dates_and_amounts_and_where_each_stands() -> None:
     shown = run("examples/quickstart.py")
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert shown.count("docpipe ") == 3, "three commands to try next"
     end = shown[shown.index("Parties") :]
     rows = {tuple(part.strip() for part in line.split("  ") if part.strip()) for line in end.splitlines()}
     places = {(row[0], row[1]) for row in rows if len(row) == 3 and row[2].count(",") == 3}

@@ -185,6 +185,12 @@ def test_pages_of_a_long_document_are_found_where_they_are(store: Store) -> None
     assert [each.page for n in (0, 27, 28, 59) for each in found(store, f"number{n}")] == [1, 28, 29, 60]
 
 
+@pytest.mark.parametrize("word", ["слово{}", "𠀀{}𠀁", "Verwaltungsvorschriften{}", "x" * 3000 + "{}"])
+def test_the_words_of_a_huge_page_hold_nothing_up(store: Store, word: str) -> None:
+    completed(store, "beginning " + " ".join(word.format(n) for n in range(120_000 // len(word))) + " ending")
+    assert [len(found(store, each)) for each in ("beginning", "ending")] == [1, 0]
+
+
 @pytest.mark.parametrize("query", ["", "  ", '""', "-word", "...", "- -", '-"a b"'])
 def test_a_query_without_a_word_is_refused(store: Store, query: str) -> None:
     with pytest.raises(ConfigurationError, match="asks for no word"):

@@ -24,7 +24,8 @@ from rich.console import Console
 
 from docpipe.cli.monitor import to_json
 from docpipe.delivery.monitoring import metrics
-from docpipe.delivery.monitoring.snapshot import NOT_REDIS, Problem, StuckStage, look
+from docpipe.delivery.monitoring.deployment import NOT_REDIS
+from docpipe.delivery.monitoring.snapshot import Problem, StuckStage, look
 from docpipe.delivery.monitoring.tables import screen, seconds
 from docpipe.errors import MissingExtraError
 from docpipe.models import Failure

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def test_a_service_runs_a_command_with_options_that_exist(name: str) -> None:
 def test_the_image_is_built_from_what_is_there() -> None:
     recipe = SERVICES["ocr"]["build"]["dockerfile_inline"]
     copied = [word for line in re.findall(r"^COPY (.*)$", recipe, re.M) for word in line.split()[:-1]]
-    assert {"pyproject.toml", "sql", "docpipe"} <= set(copied)
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {"pyproject.toml", "docpipe", *wheel["force-include"]} <= set(copied)
     assert all((ROOT / each).exists() for each in copied)
     assert "USER docpipe" in recipe

@@ -331,6 +331,19 @@ def test_the_ready_made_app_has_the_offered_settings_and_is_nobody_s_current_app
     assert app.conf.task_serializer == "json"
 
 
+def test_a_workers_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co")
+    monkeypatch.setenv("SUPABASE_KEY", "sb_publishable_x")
+    monkeypatch.setenv("DOCPIPE_SUPABASE_TOKEN", "eyJhbGciOi.secret.token")
+    settings = read_settings()
+    assert (
+        "secret.token"
+        not in f"{settings!r} {settings.masked()} {settings.sources()!r} {settings.open_store()!r}"
+    )
+    assert settings.supabase_token is not None
+    assert settings.supabase_token.get_secret_value().endswith("token")
+
+
 @pytest.mark.parametrize(
     "written", ["fr=fr_core_news_sm, de=/models/g", '{"fr": "fr_core_news_sm", "de": "/models/g"}']
 )

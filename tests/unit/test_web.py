@@ -274,6 +274,15 @@ def test_a_failed_document_says_why_and_can_be_sent_again(pipeline: Pipeline, he
     assert again.count('<th scope="row">ocr') == 2  # the story of both attempts
 
 
+def test_the_documents_of_a_batch_are_listed_together(pipeline: Pipeline, here: TestClient) -> None:
+    folder = [pipeline.sources.take_in(text, f"{n}.txt").uri for n, text in enumerate((b"One.", b"Two."))]
+    list(pipeline.submit_many(folder, batch="monday"))
+    pipeline.submit(b"Three.", name="three.txt")
+    page = here.get("/documents?batch=monday").text
+    listed = re.findall(r'name="document" value="([^"]+)"', page)
+    assert len(listed) == 2
+
+
 @pytest.mark.parametrize(
     ("status", "listed"),
     [("failed", {"broken.pdf"}), ("completed", {"good.txt"}), ("cancelled", set()), ("waiting", set())],

@@ -12,6 +12,8 @@ from docpipe.stages.text.reading_text import reading_text
 
 _TITLE, _HEADING = 1.6, 1.2
 """A line this many times as high as most is a title, or a heading."""
+_WIDER, _WIDE = 1.1, 1.5
+"""So must its letters be, and so wide that they are enough: capitals of a larger size."""
 _LONGEST_HEADING = 120
 _GAP = 0.7
 """Of a line's height: more space than that above a line begins a paragraph."""
@@ -32,6 +34,14 @@ class _Row:
     top: float | None = None
     bottom: float | None = None
     right: float | None = None
+    left: float | None = None
+
+    @property
+    def letter(self) -> float:
+        """Width of a letter, which a page that lies askew leaves as it is; its lines' boxes are too high."""
+        if self.left is None or self.right is None or len(self.cells) > 1:
+            return 0.0
+        return (self.right - self.left) / max(1, len(self.cells[0]))
 
     @property
     def height(self) -> float:
@@ -42,7 +52,8 @@ def to_markdown(document: Document) -> str:
     """The text as Markdown, ending with a newline; running titles are left out."""
     pages = [list(_rows(document.text, page)) for page in document.pages]
     heights = [row.height for rows in pages for row in rows if row.height and len(row.cells) == 1]
-    usual = median(heights) if heights else 0.0
+    letters = [row.letter for rows in pages for row in rows if row.letter]
+    usual = _Row(("x",), 0.0, median(heights), median(letters), 0.0) if letters and heights else None
     return "\n\n".join(block for rows in pages for block in _blocks(rows, usual)) + "\n"
 
 
@@ -57,11 +68,11 @@ def _rows(text: str, page: Page) -> Iterator[_Row]:
         if not lines or any(line.role is Role.BODY for line in lines):
             top = min((box[1] for box in boxes), default=None)
             bottom, right = (max((box[side] for box in boxes), default=None) for side in (3, 2))
-            yield _Row(cells, top, bottom, right)
+            yield _Row(cells, top, bottom, right, min((box[0] for box in boxes), default=None))
         position = end + 1
 
 
-def _blocks(rows: Sequence[_Row], usual: float) -> Iterator[str]:
+def _blocks(rows: Sequence[_Row], usual: _Row | None) -> Iterator[str]:
     paragraph: list[_Row] = []
     position, right = 0, max((row.right or 0.0 for row in rows), default=0.0)
     while position < len(rows):
@@ -93,12 +104,14 @@ def _is_item(row: _Row) -> bool:
     return bool(_BULLET.match(row.cells[0]) or _NUMBER.match(row.cells[0]))
 
 
-def _heading(row: _Row, usual: float) -> str:
+def _heading(row: _Row, usual: _Row | None) -> str:
     told = " ".join(row.cells)
-    if not usual or not told or len(row.cells) > 1 or len(told) > _LONGEST_HEADING:
+    if usual is None or not told or len(row.cells) > 1 or len(told) > _LONGEST_HEADING:
         return ""
-    higher = row.height / usual
-    return "#" if higher >= _TITLE else "##" if higher >= _HEADING else ""
+    higher, wider = row.height / usual.height, row.letter / usual.letter
+    if wider >= _WIDE or (wider >= _WIDER and higher >= _TITLE):
+        return "#"
+    return "##" if wider >= _WIDER and higher >= _HEADING else ""
 
 
 def _is_apart(above: _Row, row: _Row, right: float) -> bool:

@@ -12,6 +12,11 @@ from docpipe.execution.plan import StageSpec
 from docpipe.execution.policy import Policy
 from docpipe.stores.port import Store
 
+NOT_REDIS = (
+    "The broker is not a Redis: its queues cannot be looked into, and what was lost is found by the ledger"
+    " alone."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from docpipe.delivery.base_task import PROTOCOL, pinned
 from docpipe.delivery.broker import active_queues
-from docpipe.delivery.monitoring.deployment import Deployment
+from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.layers import LAYERS
 from docpipe.formats import plugins
 from docpipe.stores.port import Store
 
 _INSPECT_SECONDS = 2.0
+_RESEMBLES = 0.85
+"""From here on a key is taken for a misspelled one, by the ratio of `difflib`."""
 _DEFAULT_VISIBILITY_TIMEOUT = 3600  # kombu.transport.redis
 
 
@@ -40,6 +44,7 @@ def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
     found = [
         *_unknown_keys(deployment.app),
         _visibility_timeout(deployment),
+        _delivery(deployment),
         *_redis(deployment),
         *_store(deployment.store),
         *_readers(),
@@ -52,21 +57,30 @@ def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
 
 
 def _unknown_keys(app: Celery) -> Iterator[Finding]:
-    """Keys that look like Celery's (`task_…`, `worker_…`) and are none: a host's other keys do not count."""
-    known = {pair[0] for pair in flatten(NAMESPACES)}
-    prefixes = tuple(f"{name}_" for name in ("task", "worker", "broker", "result", "beat"))
-    unknown = sorted(key for key in map(str, app.conf) if key.startswith(prefixes) and key not in known)
-    if unknown:
-        names = ", ".join(unknown)
-        message = f"Celery knows no setting {names}: it is ignored. Correct its name, or remove it."
+    """Misspelled keys of Celery's own; those of a host or of another package resemble none."""
+    known = [pair[0] for pair in flatten(NAMESPACES)]
+    meant = {
+        key: close[0]
+        for key in sorted(set(map(str, app.conf)) - set(known))
+        if (close := get_close_matches(key, known, n=1, cutoff=_RESEMBLES))
+        and not key.startswith(f"{close[0]}_")  # result_backend_db: a name made after Celery's
+    }
+    for key, setting in meant.items():
+        message = f"Celery knows no setting {key}: it is ignored. Was {setting} meant? Correct or remove it."
         yield Finding("celery settings", False, message)
-    else:
-        yield Finding("celery settings", True, "every key is one of Celery's")
+    if not meant:
+        yield Finding("celery settings", True, "no key is a misspelled one of Celery's")
 
 
 def _visibility_timeout(deployment: Deployment) -> Finding:
     options = deployment.app.conf.broker_transport_options or {}
     found = options.get("visibility_timeout", _DEFAULT_VISIBILITY_TIMEOUT)
+    if not isinstance(found, int | float):
+        message = (
+            f"visibility_timeout is {found!r}: it is a number of seconds. Correct it in"
+            " broker_transport_options, or leave it out."
+        )
+        return Finding("visibility timeout", False, message)
     longest = deployment.policy.hard_time_limit + deployment.policy.backoff_cap_seconds
     if found < longest:
         message = (
@@ -78,15 +92,49 @@ def _visibility_timeout(deployment: Deployment) -> Finding:
     return Finding("visibility timeout", True, f"{found:g} s, longest stage and back-off {longest:g} s")
 
 
+def _delivery(deployment: Deployment) -> Finding:
+    """How docpipe's messages and tasks are in force on the host's app."""
+    app, wanted = deployment.app, pinned(deployment.policy)
+    if app.conf.task_protocol != PROTOCOL:
+        message = (
+            f"task_protocol is {app.conf.task_protocol}: its messages carry no chain, so documents would stop"
+            f" after each stage. Set task_protocol to {PROTOCOL}."
+        )
+        return Finding("delivery", False, message)
+    if not {"json", "application/json"} & set(app.conf.accept_content):
+        message = (
+            f"accept_content is {', '.join(app.conf.accept_content)}: workers would throw docpipe's messages"
+            " away, which are JSON. Add 'json'."
+        )
+        return Finding("delivery", False, message)
+    for name in (stage.task_name for stage in deployment.stages):
+        wrong = [key for key, value in wanted.items() if getattr(app.tasks[name], key) != value]
+        if wrong:
+            message = f"{name} has another {', '.join(wrong)} than docpipe gave it. Leave its tasks alone."
+            return Finding("delivery", False, message)
+    limits = f"limits {wanted['soft_time_limit']:g} s and {wanted['time_limit']:g} s"
+    return Finding("delivery", True, f"plain JSON, not compressed, acknowledged late, {limits}")
+
+
 def _redis(deployment: Deployment) -> Iterator[Finding]:
     try:
+        if not deployment.broker.is_redis:
+            deployment.broker.ping()
+            yield Finding("redis", True, f"answers. {NOT_REDIS}", fatal=False)
+            return
         policy, appendonly = deployment.broker.eviction_policy(), deployment.broker.appendonly()
         other = deployment.broker.agreed(deployment.fingerprint)
     except BrokerUnavailableError as error:
         yield Finding("redis", False, str(error), fatal=False)  # Celery itself waits for the broker
         return
     yield Finding("redis", True, "answers")
-    if policy not in {None, "noeviction"}:
+    if policy is not None and policy.startswith("volatile-"):
+        message = (
+            f"maxmemory-policy is {policy}: Redis may throw away keys that expire, such as results and"
+            " live progress, and refuses messages when memory is short. noeviction is better."
+        )
+        yield Finding("redis eviction", False, message, fatal=False)
+    elif policy not in {None, "noeviction"}:
         message = (
             f"maxmemory-policy is {policy}: Redis may throw messages away when memory is short."
             " Set it to noeviction."

@@ -17,8 +17,7 @@ from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import QueueDepth
 from docpipe.delivery.canvas import CANARY
-from docpipe.delivery.monitoring.deployment import Deployment
-from docpipe.delivery.monitoring.snapshot import NOT_REDIS
+from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocpipeError
 from docpipe.execution.logs import get_logger
 from docpipe.stores.statistics import Statistics

@@ -15,14 +15,12 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import QueueDepth, active_queues
-from docpipe.delivery.monitoring.deployment import Deployment
+from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.plan import StageSpec
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING, StageState
 from docpipe.stores.statistics import DocumentCount, RunningStage, StageCount, Statistics
 from docpipe.stores.values import Stalled
-
-NOT_REDIS = "The broker is not a Redis: its queues cannot be counted."
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ def _mixed(form: str) -> str:
 
 
 @cache
-def _forms() -> frozenset[str]:
+def legal_forms() -> frozenset[str]:
+    """The legal forms of companies as they are printed, without a full stop at the end."""
     tables = (*termdata.terms_by_type.values(), *termdata.terms_by_country.values())
     printed = {form for table in tables for term in table for form in _as_printed(term)}
     fixed = {"plc", "GmbH", "mbH", "L.L.C", "Limited", "LIMITED", "ApS", "d.o.o", "s.r.o", "a.s", "OÜ"}
@@ -118,7 +119,7 @@ def _forms() -> frozenset[str]:
 def _company() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A name and its form, and the form alone, which is quicker to find."""
     company = r"(?:& |and )?(?:Co|CO)(?=\.|,? (?:Inc|Ltd|LLC|KG|Limited))|& (?:Cie|Co|CO|Company)"
-    form = rf"(?:{one_of(_forms())}|{company})"
+    form = rf"(?:{one_of(legal_forms())}|{company})"
     word = (
         rf"(?:(?:{_CAPITAL}\.){{1,4}}|(?:Co|St|Cie|Bros|Mfg|Intl|Int)\.|Bank of|{_CAPITAL_OR_DIGIT}{_PLAIN})"
     )

@@ -12,7 +12,7 @@ _JUDGED = frozenset({"PERSON", "ORG"})
 _SIGNED = re.compile(r"/[sS]/\s*")
 _STATE = re.compile(r"(?:[Tt]he\s+)?(?:State|Commonwealth)\s+of\s+[A-Z]\w+(?:\s+[A-Z]\w+)?")
 _ZIP = re.compile(r"[A-Z]{2}\s+\d{5}(?:-\d{4})?")
-_LABELS = re.compile(r"(?<!\s)\s+(?:(?:Print(?:ed)?\s+)?Name|Title|Date|By|Its|Address|Signature)$")
+_LABELS = re.compile(r"(?<!\s)\s++(?:(?:Print(?:ed)?\s+)?Name|Title|Date|By|Its|Address|Signature)$")
 _FORM = re.compile(r"(?i)(?:^|\W)(?:inc|llc|ltd|corp|l\.?l?\.?p|plc|gmbh|n\.a|s\.a)\.?$")
 
 

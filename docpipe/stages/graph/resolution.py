@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from docpipe.models import Entity, Mention, Merge
 from docpipe.stages.graph.aliases import Alias, find_aliases, find_terms
+from docpipe.stages.graph.shared import find_shared
 from docpipe.stages.graph.spellings import (
     FORM,
     LITERAL,
@@ -60,8 +61,8 @@ def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
 
     Two mentions are one entity when their labels agree and, in this order: they differ in form only
     (`form`); `text`, into which the mentions point, calls them one (`called`: a party by its term; `defined`,
-    `known as`); they differ
-    by what bad print confuses (`ocr`) or a few characters (`spelling`); a short name can stand for one
+    `known as`) or puts one address or number behind both (`shared`); they differ by what bad print
+    confuses (`ocr`) or a few characters (`spelling`); a short name can stand for one
     fuller name only, by its letters (`acronym`), given names (`initials`) or words (`part`). Values
     (dates, amounts, addresses, numbers) are one only when their normal form (`Mention.value`) is the same,
     and those without one when they read the same.
@@ -130,7 +131,11 @@ def _joined(
     comparable.sort(key=_order)
     said = [
         _Link(name_of[alias.one], name_of[alias.other], Decision(alias.rule, alias.score))
-        for alias in [*terms, *find_aliases(text, [m for m in mentions if m.label not in LITERAL])]
+        for alias in [
+            *terms,
+            *find_aliases(text, [m for m in mentions if m.label not in LITERAL]),
+            *find_shared(text, mentions),
+        ]
     ]
     called = {names[name_of[alias.other]] for alias in terms}  # a term is no short form of other names
     comparable = [name for name in comparable if name not in called]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
+
+from docpipe.stages.entities.companies import legal_forms
+from docpipe.stages.text.reading_text import reading_text
 
 
 def _words(text: str) -> frozenset[str]:
@@ -36,6 +39,8 @@ _LEGAL_FORMS = _words(
     "inc incorporated corp corporation co company ltd limited plc llc llp lp gmbh ag kg sa sarl bv nv "
     "pty oy ab group holding holdings"
 )
+_LONGEST_FORM = 4
+"""Most words of a legal form once its full stops are away: `sp z o o`."""
 _COUNTRIES = {
     "us": "united states",
     "u s": "united states",
@@ -108,7 +113,7 @@ class Name:
 
 def named(label: str, text: str, value: str | None = None) -> Name:
     """The name that a mention with this label, text and value has."""
-    surface = " ".join(text.split())
+    surface = " ".join(reading_text(text).text.split())  # without soft hyphens, words joined again
     return Name(label, name_key(label, surface, value), surface)
 
 
@@ -164,12 +169,32 @@ def name_key(label: str, surface: str, value: str | None = None) -> str:
     if label == "PERSON":
         words = _untitled(words)
     if label == "ORG":
-        while len(words) > 1 and words[-1] in _LEGAL_FORMS:
-            words = words[:-1]
+        words = _without_form(words)
     joined = " ".join(words)
     if label == "LOCATION":
         joined = _FORMS_OF_STATE.sub("", _COUNTRIES.get(joined, joined), count=1)
     return joined or surface.casefold()
+
+
+def _without_form(words: list[str]) -> list[str]:
+    """The words without the legal forms they end with, whole or in pieces: `sp z o o`."""
+    while True:
+        form = next(
+            (size for size in range(min(_LONGEST_FORM, len(words) - 1), 0, -1) if _is_form(words[-size:])), 0
+        )
+        if not form:
+            return words
+        words = words[:-form]
+
+
+def _is_form(words: list[str]) -> bool:
+    joined = " ".join(words)
+    return joined in _LEGAL_FORMS or joined in _forms_of_the_world()
+
+
+@cache
+def _forms_of_the_world() -> frozenset[str]:
+    return frozenset(plain(form) for form in legal_forms())
 
 
 def _in_order(surface: str) -> str:

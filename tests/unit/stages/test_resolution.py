@@ -43,6 +43,9 @@ def same(label: str, *texts: str) -> bool:
         ("LOCATION", "Kingdom of Norway", "Norway"),
         ("ORG", "Northwind Traders Ltd.", "Northwind Traders Limited"),
         ("ORG", "The Northwind Traders, Inc.", "Northwind\nTraders"),
+        ("ORG", "Kowalski Sp. z o.o.", "Kowalski"),
+        ("ORG", "Škoda Auto a.s.", "Škoda Auto"),
+        ("ORG", "North\u00adwind Traders", "Northwind Traders"),
         ("ORG", "Northwind", "Northwind Traders Ltd"),
         ("ORG", "IMF", "International Monetary Fund"),
         ("ORG", "I.M.F.", "the International Monetary Fund"),
@@ -292,3 +295,50 @@ def test_equal_values_are_one_entity_and_different_ones_two(named: list[tuple[st
         for other in mentions:
             same = (one.label, one.value or one.text) == (other.label, other.value or other.text)
             assert same == (entity_of[one.index] == entity_of[other.index])
+
+
+def placed(text: str, *named: tuple[str, str]) -> list[Mention]:
+    places = []
+    start = 0
+    for name, _ in named:
+        start = text.index(name, start)
+        places.append((start, start + len(name)))
+        start += len(name)
+    return [
+        Mention(*(i, name, label, *places[i], 1, None, 1.0, "test", 0), value=value_of(label, name))
+        for i, (name, label) in enumerate(named)
+    ]
+
+
+@pytest.mark.parametrize("shared", ["DE89 3704 0044 0532 0130 00", "office@northwind.example"])
+@pytest.mark.parametrize("one_too", [True, False])
+def test_nearly_equal_companies_with_one_account_or_address_are_one(shared: str, one_too: bool) -> None:
+    label = "EMAIL" if "@" in shared else "IBAN"
+    first = shared if one_too else "GB29NWBK60161331926819"
+    text = f"Northwind Trader Ltd, {first}.\nNorthwind Traders Ltd., {shared}."
+    mentions = placed(
+        text,
+        ("Northwind Trader Ltd", "ORG"),
+        (first, label if one_too else "IBAN"),
+        ("Northwind Traders Ltd.", "ORG"),
+        (shared, label),
+    )
+    companies = [entity for entity in resolve(mentions, text) if entity.label == "ORG"]
+    assert [[merge.rule for merge in entity.merges] for entity in companies] == (
+        [["shared"]] if one_too else [[], []]
+    )
+
+
+def test_a_shared_address_joins_nearly_equal_companies_only() -> None:
+    text = (
+        "Northwind Trader Ltd, 12 Harbour Road, Bristol\nNorthwind Traders Ltd., 12 Harbour Road, Bristol\n"
+        "Calder & Sons LLP, 12 Harbour Road, Bristol"
+    )
+    names = ("Northwind Trader Ltd", "Northwind Traders Ltd.", "Calder & Sons LLP")
+    entities = resolve(placed(text, *((name, "ORG") for name in names)), text)
+    assert [entity.mentions for entity in entities] == [(0, 1), (2,)]
+
+
+def test_a_name_is_shown_without_soft_hyphens() -> None:
+    (entity,) = resolve(mentions_of(("North\u00adwind Traders", "ORG")))
+    assert entity.name == "Northwind Traders"

@@ -14,15 +14,15 @@ from docpipe.stages.text.wording.signatures import Signature, read_signatures
 from docpipe.stages.text.wording.values import Said
 
 _EXPIRES = re.compile(
-    r"(?i)\bthis\s+(?:\w+\s+)?(?:agreement|contract|lease)\b[^.;]{0,80}\b(?:ends?|expires?"
-    r"|terminates?|continues?\s+until)\b"
-    r"[^.;]{0,30}\b(?:on|until)\s+$"
+    r"(?i)\bthis\s++(?:\w+\s++)?(?:agreement|contract|lease)\b[^.;]{0,80}\b(?:ends?|expires?"
+    r"|terminates?|continues?\s++until)\b"
+    r"[^.;]{0,30}\b(?:on|until)\s++$"
 )
 _PURPOSE = re.compile(
-    r"(?i)\b(?:an?|the|any|its|total)?\s*((?:[a-z-]{1,40}\s){0,2}(?:fees?|prices?|deposit|rent"
+    r"(?i)\b(?:an?|the|any|its|total)?\s*+((?:[a-z-]{1,30}\s){0,2}(?:fees?|prices?|deposit|rent"
     r"|liability|salary|premium|interest|costs?"
     r"|charges?|damages|penalty|loan|advance|bonus|payment|budget|commitment"
-    r"|principal(?:\s+amount)?|sum|amount))\b"
+    r"|principal(?:\s++amount)?|sum|amount))\b"
 )
 _REACH = 160
 _LAST = 200
@@ -95,7 +95,7 @@ def _amounts(reading: Reading) -> Iterator[Fact]:
         ):
             seen.add(key)
             shown = mention.start - len(before) + found[-1].start(), mention.end
-            role = re.sub(r"(?i)^(?:an?|the|of|for|pay)\s+", "", " ".join(found[-1][1].lower().split()))
+            role = re.sub(r"(?i)^(?:an?|the|of|for|pay)\s++", "", " ".join(found[-1][1].lower().split()))
             yield reading.fact(FactType.AMOUNT_OF, mention, 0.8, role, shown)
 
 

@@ -10,33 +10,33 @@ from docpipe.stages.text.wording.wording import is_agreement
 
 _HEAD = 1_200
 _BILL = re.compile(
-    r"(?im)(?:^|\t)[^\w\n\t]*(?:tax\s+|pro-?forma\s+|commercial\s+)?(?:invoice|rechnung|facture|fattura|factura"
-    r"|fatura|faktura|factuur|credit\s+note)\b"
+    r"(?im)(?:^|\t)[^\w\n\t]*+(?:tax\s++|pro-?forma\s++|commercial\s++)?(?:invoice|rechnung|facture|fattura|factura"
+    r"|fatura|faktura|factuur|credit\s++note)\b"
 )
 _RECEIPT = re.compile(
-    r"(?im)(?:^|\t)[^\w\n\t]*(?:official\s+|cash\s+|sales\s+)?(?:receipt|quittung|kassenbon|reçu"
-    r"|ticket\s+de\s+caisse|scontrino|recibo)\b"
+    r"(?im)(?:^|\t)[^\w\n\t]*+(?:official\s++|cash\s++|sales\s++)?(?:receipt|quittung|kassenbon|reçu"
+    r"|ticket\s++de\s++caisse|scontrino|recibo)\b"
 )
-_PAID = re.compile(r"(?i)\b(?:cash|change\s+due|change|card|visa|mastercard|amount\s+tendered)\b")
-_TOTAL = re.compile(r"(?im)^[^\w\n]*(?:grand\s+)?total\b")
-MAIL = re.compile(r"(?im)\A(?:\s*(?:from|to|cc|bcc|date|sent|subject|reply-to):[^\n]*\n){2}")
+_PAID = re.compile(r"(?i)\b(?:cash|change\s++due|change|card|visa|mastercard|amount\s++tendered)\b")
+_TOTAL = re.compile(r"(?im)^[^\w\n]*+(?:grand\s++)?total\b")
+MAIL = re.compile(r"(?im)\A(?:\s*+(?:from|to|cc|bcc|date|sent|subject|reply-to):[^\n]*\n){2}")
 GREETING = re.compile(
-    r"(?m)^[^\w\n]*(?:Dear\b|Ladies\s+and\s+Gentlemen|To\s+[Ww]hom\s+it|Sehr\s+geehrte|Madame|Monsieur"
-    r"|Estimad[oa]s?\b|Egregi|Gentile|Geachte)[^\n]{0,80}$"
+    r"(?m)^[^\w\n]*+(?:Dear\b|Ladies\s++and\s++Gentlemen|To\s++[Ww]hom\s++it|Sehr\s++geehrte|Madame|Monsieur"
+    r"|Estimad[oa]s?\b|Egregi|Gentile|Geachte)[^\n]{0,90}$"
 )
 _COURT = re.compile(
     r"(?i)\b(?:plaintiffs?|defendants?|tribunal|respondents?|petitioner|appellant|claimant"
-    r"|in\s+the\s+matter\s+of|(?:district|superior|supreme|high)\s+court)\b"
+    r"|in\s++the\s++matter\s++of|(?:district|superior|supreme|high)\s++court)\b"
 )
 _FILING = re.compile(
-    r"(?i)securities\s+and\s+exchange\s+commission|\bform\s+(?:10-[kq]|8-k|20-f|s-1|6-k"
-    r"|def\s+14a)\b"
+    r"(?i)securities\s++and\s++exchange\s++commission|\bform\s++(?:10-[kq]|8-k|20-f|s-1|6-k"
+    r"|def\s++14a)\b"
 )
 _AMENDS = re.compile(
-    r"(?im)^[^\w\n]*(?:\w+\s+)?amendment\s+(?:no\.?\s*\d+\s+)?(?:to"
-    r"|of)\b|\bamendment\s+agreement\b"
+    r"(?im)^[^\w\n]*+(?:(?:first|second|third|fourth|fifth|\w+)\s++)?amendment\s++(?:no\.?\s*+\d+\s++)?(?:to"
+    r"|of)\b|\bamendment\s++agreement\b"
 )
-_REPORT = re.compile(r"(?im)^[^\n]{0,60}\breport[^\w\n]*$")
+_REPORT = re.compile(r"(?im)^[^\n]{0,60}\breport\W*$")
 
 
 def kind_of(reading: Reading) -> Kind:

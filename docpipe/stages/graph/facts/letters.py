@@ -15,10 +15,10 @@ _FIELD = re.compile(
 )
 _HEADS = 3_000
 _CLOSING = re.compile(
-    r"(?m)^[^\w\n]*(?:(?:Yours|Very|Sincerely|Respectfully|Kind(?:est)?\s+regards|Best|Regards"
-    r"|Mit\s+freundlichen|Cordialement|Veuillez)\b[^\n]{0,60})$"
+    r"(?m)^[^\w\n]*+(?:(?:Yours|Very|Sincerely|Respectfully|Kind(?:est)?\s++regards|Best|Regards"
+    r"|Mit\s++freundlichen|Cordialement|Veuillez)\b[^\n]{0,70})$"
 )
-_ABOUT = re.compile(r"(?i)^\W*(?:re|subject|betreff|objet|ref|regarding)\s*[:.]\s*")
+_ABOUT = re.compile(r"(?i)^\W*(?:re|subject|betreff|objet|ref|regarding)\s*+[:.]\s*+")
 _NAMES = ("PERSON", "ORG")
 _SUBJECT_WORDS = 14
 

@@ -11,33 +11,33 @@ from docpipe.stages.text.wording.values import Said
 _HEAD = 3_500
 _PAPER = r"(?i:agreement|contract|lease|deed|amendment|covenant|release|letter)"
 _DEFINED = re.compile(
-    r"[\s,]*\(\s*(?:the\s+|hereinafter\s+)?(?:the\s+)?[“\"](?i:effective\s+date"
-    r"|date\s+of\s+this\s+agreement|agreement\s+date|commencement\s+date)"
+    r"[\s,]*+\(\s*+(?:the\s++|hereinafter\s++)?(?:the\s++)?[“\"](?i:effective\s++date"
+    r"|date\s++of\s++this\s++agreement|agreement\s++date|commencement\s++date)"
 )
 _EFFECTIVE = re.compile(
-    r"(?i)(?:effective(?:\s+date)?(?:\s+(?:as\s+of|on|from|this|date))?|(?:becomes?"
-    r"|be)\s+effective\s+(?:as\s+of|on)|takes?\s+effect\s+(?:as\s+of|on"
-    r"|from))\s*[:,]?\s*(?:the\s+)?(?:date\s+of\s+)?$"
+    r"(?i)(?:effective(?:\s++date)?(?:\s++(?:as\s++of|on|from|this|date))?|(?:becomes?"
+    r"|be)\s++effective\s++(?:as\s++of|on)|takes?\s++effect\s++(?:as\s++of|on"
+    r"|from))\s*+[:,]?\s*+(?:the\s++)?(?:date\s++of\s++)?$"
 )
 _DATED = re.compile(
-    r"(?i)(?:dated|made|entered\s+into|executed|agreement|contract|delivered|and\s+between|signed"
-    r"|is|date)[\s,:)”\"]*(?:(?:and|is|made|entered\s+into|executed|effective|delivered"
-    r"|dated)[\s,]+){0,6}"
-    r"(?:(?:as\s+of|on|this|at|effective)[\s,]+){0,3}(?:the\s+|this\s+)?\s*$"
+    r"(?i)(?:dated|made|entered\s++into|executed|agreement|contract|delivered|and\s++between|signed"
+    r"|is|date)[\s,:)”\"]*+(?:(?:and|is|made|entered\s++into|executed|effective|delivered"
+    r"|dated)[\s,]++){0,6}"
+    r"(?:(?:as\s++of|on|this|at|effective)[\s,]++){0,3}(?:the\s++|this\s++)?\s*+$"
 )
-_AS_OF = re.compile(r"(?i)\bas\s+of\s+(?:the\s+|this\s+)?$")
+_AS_OF = re.compile(r"(?i)\bas\s++of\s++(?:the\s++|this\s++)?$")
 _WITNESS = re.compile(
-    r"(?i)(?:in\s+witness\s+whereof|executed|signed|accepted|agreed)[^.]{0,220}?\b(?:as\s+of|on"
-    r"|this|dated?|the)\s+(?:the\s+|this\s+)?$"
+    r"(?i)(?:in\s++witness\s++whereof|executed|signed|accepted|agreed)[^.]{0,220}?\b(?:as\s++of|on"
+    r"|this|dated?|the)\s++(?:the\s++|this\s++)?$"
 )
-_SIGNED = re.compile(r"(?i)(?:^|[\n\t])\s*(?:date[d]?|by|signature)[^\n\t]{0,40}$|/s/[^\n]{0,60}$")
-_GREETING = re.compile(r"(?m)^(?:Ladies\s+and\s+Gentlemen|Gentlemen|Dear\b|To\s+Whom)")
+_SIGNED = re.compile(r"(?i)(?:^|[\n\t])[^\S\n\t]*+(?:date[d]?|by|signature)[^\n\t]{0,40}$|/s/[^\n]{0,60}$")
+_GREETING = re.compile(r"(?m)^(?:Ladies\s++and\s++Gentlemen|Gentlemen|Dear\b|To\s++Whom)")
 _OTHER = re.compile(
-    r"(?i)(?:\breference\s+is\s+made\s+to|\bthat\s+certain|\bparties\s+to\s+an?\b|\bas\s+amended"
-    r"|\bamended\s+and\s+restated\s+effective"
+    r"(?i)(?:\breference\s++is\s++made\s++to|\bthat\s++certain|\bparties\s++to\s++an?\b|\bas\s++amended"
+    r"|\bamended\s++and\s++restated\s++effective"
     r"|\bformerly)[^.]{0,140}$"
     r"|\b(?:merger|purchase|employment|credit|license|prior|original|previous|existing"
-    r"|that\s+certain|a\s+certain)\s+(?:\w+\s+)?agreement[^.]{0,80}$"
+    r"|that\s++certain|a\s++certain)\s++(?:\w+\s++)?agreement[^.]{0,80}$"
 )
 _FULL = re.compile(r"\d{4}-\d\d-\d\d$")
 

@@ -52,7 +52,7 @@ _NO_BEGINNING_WORDS = "this whereas such print printed and or of above to effect
 _NO_BEGINNING = frozenset(_NO_BEGINNING_WORDS.split())
 _PAPER = re.compile(r"(?i)\b(?:agreement|plan|act|policy|program|corporation\s+law)$")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_TAIL = re.compile(r"(?:[,;:\s-]|(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\bCorp)\.)+$")
+_TAIL = re.compile(r"(?:[,;:\s-]|(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\bCorp)\.){1,20}$")
 _ABBREVIATED = re.compile(rf"\s{FORM}$")
 
 

@@ -14,8 +14,8 @@ HEAD = 5_000
 _LONGEST = 2_500
 
 _OPENS = re.compile(
-    r"(?:(?i:\bby\s+and\s+(?:between|among)(?:st)?\b)|\bbetween\b|\bamong(?:st)?\b"
-    r"|\bPARTIES(?:\s*:|[^\S\n]*\n(?=\s*\(?1[.)])))(?i:\s+and\s+among)?\s*:?\s*"
+    r"(?:(?i:\bby\s++and\s++(?:between|among)(?:st)?\b)|\bbetween\b|\bamong(?:st)?\b"
+    r"|\bPARTIES(?:\s*+:|[^\S\n]*\n(?=\s*+\(?1[.)])))(?i:\s++and\s++among)?\s*+:?\s*+"
 )
 _PAPER = re.compile(
     r"(?i)\b(?:agreement|contract|lease|deed|covenant|amendment|nda|memorandum|letter"
@@ -25,7 +25,7 @@ _NO_PAPER = re.compile(
     r"(?i)\b(?:relationship|discussions?|negotiations?|transactions?|communications?|exchange"
     r"|combination|difference|conflict"
     r"|dispute|merger|understanding|disclosed"
-    r"|confidential\s+information)\s+(?:or\s+\w+\s+)?(?:is\s+|are\s+)?$"
+    r"|confidential\s++information)\s++(?:or\s++\w+\s++)?(?:is\s++|are\s++)?$"
 )
 _ABBREVIATIONS = (
     "Inc",
@@ -47,10 +47,10 @@ _ABBREVIATIONS = (
     "d/b/a",
 )
 _SENTENCE = re.compile(
-    r"(?<!\b[A-Z])" + "".join(rf"(?<!\b{word})" for word in _ABBREVIATIONS) + r"\.\s+(?=[A-Z“\"\d])"
+    r"(?<!\b[A-Z])" + "".join(rf"(?<!\b{word})" for word in _ABBREVIATIONS) + r"\.\s++(?=[A-Z“\"\d])"
 )
 _STOP = re.compile(
-    r"\b(?i:w\s?i\s?t\s?n\s?e\s?s\s?s\s?e\s?t\s?h|whereas|now,?\s+therefore|in\s+consideration"
+    r"\b(?i:w\s?i\s?t\s?n\s?e\s?s\s?s\s?e\s?t\s?h|whereas|now,?\s++therefore|in\s++consideration"
     r"|(?-i:RECITALS?|R E C I T A L S"
     r"|BACKGROUND|Recitals|Background|AGREEMENT:|STATEMENT OF|Preliminary|PRELIMINARY))"
 )
@@ -59,27 +59,27 @@ _GAP = re.compile(
     r"|\d\.(?=\s)|[A-Z]\.(?=\s))*"
 )
 DEFINED = re.compile(
-    r"\(\s*[^()“\"”]{0,120}?[“\"]\s*(?P<term>[^“”\"()]{1,60}?)\s*[,.]?[”\"][^()]{0,200}\)"
-    r"|\((?:the\s+)?(?P<bare>[A-Z][\w&-]{1,20}(?:\s[A-Z][\w-]+)?)\):?"
-    r"|\b(?i:hereinafter|herein|hereafter)\s+(?:\w+\s+){0,4}?(?:as\s+)?(?:the\s+)?[“\"]?"
-    r"(?P<called>[A-Z][\w& -]{1,30}?)[”\"]?\s*(?=[,;.)])"
+    r"\(\s*+[^()“\"”]{0,120}?[“\"]\s*+(?P<term>[^“”\"()]{1,60}?)\s*+[,.]?[”\"][^()]{0,200}\)"
+    r"|\((?:the\s++)?(?P<bare>[A-Z][\w&-]{1,20}(?:\s[A-Z][\w-]+)?)\):?"
+    r"|\b(?i:hereinafter|herein|hereafter)\s++(?:\w+\s++){0,4}?(?:as\s++)?(?:the\s++)?[“\"]?"
+    r"(?P<called>[A-Z][\w& -]{1,30}?)[”\"]?\s*+(?=[,;.)])"
 )
 _PARENTHESIS = re.compile(r"[()]")
 _NEXT = re.compile(
-    r"(?:[,;]?\s+(?:and|AND),?\s+|;\s+|\)\s*[,;]?\s+(?:and\s+)?"
-    r"|[,;]\s*\n\s*)(?:\(?[\dB-Zb-z][.)]\s+)?(?:the\s+)?(?=[a-z]?[A-Z0-9“\"_\[«(])"
+    r"(?:(?:[,;]|(?<![\s,;]))\s++(?:and|AND),?\s++|;\s++|\)(?:\s*+[,;])?\s++(?:and\s++)?"
+    r"|[,;][^\S\n]{0,9}\n\s*+)(?:\(?[\dB-Zb-z][.)]\s++)?(?:the\s++)?(?=[a-z]?[A-Z0-9“\"_\[«(])"
 )
 _AS = re.compile(
-    r"(?i:\bas)\s+(?:the\s+|an?\s+)?(?P<role>[A-Z][a-z]+(?:\s+[A-Z][a-z]+){0,2})(?=\s*[,;.)\n]|\s*$|\s+and\b)"
+    r"(?i:\bas)\s++(?:the\s++|an?\s++)?(?P<role>[A-Z][a-z]+(?:\s++[A-Z][a-z]+){0,2})(?=[^\S\n]*+\n|\s*+(?:[,;.)]|$)|\s++and\b)"
 )
-_NUMBERED = re.compile(r"\.?\s*\n\s*\(\d{1,2}\)\s+(?=[A-Z])")
-_PLACE_BEFORE = re.compile(r"\b(?:of|in|under)\s+[A-Z]\w+$")
+_NUMBERED = re.compile(r"(?:\.|(?<![\s.]))[^\S\n]*+\n\s*+\(\d{1,2}\)\s++(?=[A-Z])")
+_PLACE_BEFORE = re.compile(r"\b(?:of|in|under)\s++[A-Z]\w+$")
 _COLLECTIVE = re.compile(r"(?i)part(?:y|ies)\b|agreement$|date$|individually|collectively")
 _PARTY_FOLLOWS = re.compile(
-    r"\s*(?:,\s*(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s+his"
-    r"|in\s+her|of|for|on\s+behalf|and\s+(?:its|any)|its|together|\d)\b"
-    r"|\(|[.;:]|,?\s*$|,?\s+(?:an?|with|having|whose|of|d/b/a|to|regarding|relating|effective"
-    r"|dated|as|on|for|is|located|\d)\b|\n)"
+    r"[^\S\n]*+\n|\s*+(?:,\s*+(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s++his"
+    r"|in\s++her|of|for|on\s++behalf|and\s++(?:its|any)|its|together|\d)\b"
+    r"|\(|[.;:]|,?\s*+$|(?:,\s++|(?<=\s))(?:an?|with|having|whose|of|d/b/a|to|regarding|relating|effective"
+    r"|dated|as|on|for|is|located|\d)\b)"
 )
 
 

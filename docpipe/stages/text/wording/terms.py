@@ -37,28 +37,28 @@ _NUMBER = (
     rf"|(?:{'|'.join(_ONES.split()[::-1])}))"
 )
 LENGTH = re.compile(
-    rf"(?i)(?<![\w.,$-])(?P<number>{_NUMBER})(?:\s*\(\s*(?P<digits>\d{{1,3}})\s*\))?[\s-]+"
+    rf"(?i)(?<![\w.,$-])(?P<number>{_NUMBER})(?:\s*+\(\s*+(?P<digits>\d{{1,3}})\s*+\))?[\s-]++"
     rf"(?P<unit>day|week|month|year)s?(?![\w])[’']?"
 )
 _THIS = (
-    r"(?i:this\s+(?:\w+\s+){0,3}?(?:agreement|letter|contract|nda|understanding)|hereunder|herein"
-    r"|the\s+agreement)"
+    r"(?i:this\s++(?:\w+\s++){0,3}?(?:agreement|letter|contract|nda|understanding)|hereunder|herein"
+    r"|the\s++agreement)"
 )
 _LASTS = (
-    r"(?i:expires?|terminates?|terminated|be\s+in\s+(?:full\s+)?(?:force|effect)"
-    r"|in\s+(?:full\s+)?force|remains?\s+in|continues?|be\s+effective|cease|"
-    r"lapse|be\s+binding|survive|apply|govern|end|in\s+effect|valid|commence|begin|no\s+further\s+force)"
+    r"(?i:expires?|terminates?|terminated|be\s++in\s++(?:full\s++)?(?:force|effect)"
+    r"|in\s++(?:full\s++)?force|remains?\s++in|continues?|be\s++effective|cease|"
+    r"lapse|be\s++binding|survive|apply|govern|end|in\s++effect|valid|commence|begin|no\s++further\s++force)"
 )
 _PERIOD = re.compile(
-    r"(?i)(?:period|years?|months?)\s+of\s*$|for\s*$|(?:expire"
-    r"|terminate)[sd]?\s+(?:on\s+the\s+date\s+that\s+is\s+)?(?:\w+\s+)?$|(?:until"
-    r"|or)\s*(?:\(\w+\)\s*)?$|shall\s+be\s*$|is\s*$|term\s+of\s*$|at\s+the\s+end\s+of\s*$"
+    r"(?i)(?:period|years?|months?)\s++of\s*+$|for\s*+$|(?:expire"
+    r"|terminate)[sd]?\s++(?:on\s++the\s++date\s++that\s++is\s++)?(?:\w+\s++)?$|(?:until"
+    r"|or)\s*+(?:\(\w+\)\s*+)?$|shall\s++be\s*+$|is\s*+$|term\s++of\s*+$|at\s++the\s++end\s++of\s*+$"
 )
 _RULES = (
     (
         0.95,
         re.compile(
-            r"(?i)\bterm\s+of\s+(?:this|the)\s+(?:\w+\s+){0,2}?(?:agreement|contract|lease"
+            r"(?i)\bterm\s++of\s++(?:this|the)\s++(?:\w+\s++){0,2}?(?:agreement|contract|lease"
             r"|nda)\b[^.;]{0,80}$"
         ),
     ),
@@ -79,23 +79,23 @@ _RULES = (
     (
         0.85,
         re.compile(
-            r"(?im)^[\s\d.()]*(?:term|duration|term\s+of\s+agreement"
-            r"|term\s+and\s+termination)\b\s*[.:–—-][^;]{0,200}$"
+            r"(?im)^[^\S\n]*+[ \t\d.()]*+(?:term|duration|term\s++of\s++agreement"
+            r"|term\s++and\s++termination)\b[^\S\n]*+[.:–—-][^;]{0,200}$"
         ),
     ),
 )
 _NOT_BEFORE = re.compile(
-    r"(?i)\b(?:solicit|hire|employ(?:ment|ee)?s?\s+for|notice|prior\s+written"
-    r"|days?[’']?\s+(?:prior|notice)|acquire|purchase|option|standstill|non-?compet\w*|salary"
-    r"|warrant|vest\w*|trade\s+secrets?"
-    r"|compete|during\s+the\s+term\s+of\s+this\s+agreement\s+and|restricted|severance|benefits?"
+    r"(?i)\b(?:solicit|hire|employ(?:ment|ee)?s?\s++for|notice|prior\s++written"
+    r"|days?[’']?\s++(?:prior|notice)|acquire|purchase|option|standstill|non-?compet\w*|salary"
+    r"|warrant|vest\w*|trade\s++secrets?"
+    r"|compete|during\s++the\s++term\s++of\s++this\s++agreement\s++and|restricted|severance|benefits?"
     r"|cobra|bonus|cure|employees?)\b"
 )
 _NOT_AFTER = re.compile(
-    r"(?i)\s*(?:[’']?\s*(?:prior\s+)?(?:written\s+)?notice|of\s+(?:age|service|experience)|old"
-    r"|prior\s+to|before|thereafter\s+for\s+trade)"
+    r"(?i)\s*+(?:[’']?\s*+(?:prior\s++)?(?:written\s++)?notice|of\s++(?:age|service|experience)|old"
+    r"|prior\s++to|before|thereafter\s++for\s++trade)"
 )
-_SENTENCE = re.compile(r"(?<=[a-z)\d”\"])[.;]\s+(?=[A-Z(“\"])|\n\s*\n|(?<=[.])\n(?=\d{1,2}\.?\s)")
+_SENTENCE = re.compile(r"(?<=[a-z)\d”\"])[.;]\s++(?=[A-Z(“\"])|\n[^\S\n]*+\n|(?<=[.])\n(?=\d{1,2}\.?\s)")
 _BEFORE = 420
 
 
@@ -104,7 +104,7 @@ def length_of_time(text: str) -> str | None:
     found = LENGTH.fullmatch(text)
     if not found:
         return None
-    word = re.sub(r"\s+", "-", found["number"].casefold())
+    word = re.sub(r"\s++", "-", found["number"].casefold())
     digits = found["digits"] or (word if word.isdigit() else None)
     count = int(digits) if digits else _numbers().get(word)
     return f"P{count}{_UNITS[found['unit'].casefold()]}" if count else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from docpipe.models import FactType
 from docpipe.stages.text.wording.names import is_name
@@ -20,6 +21,9 @@ _LITTLE_WORDS = """
 _LITTLE = frozenset(_LITTLE_WORDS.split())
 _PERSONAL = frozenset(("you", "your", "us", "we", "our", "i", "me"))
 _MOST = 400
+_BLANKS = re.compile(r"\s++")
+_NAME_BEFORE = re.compile(r"(?<=[\w&-])|(?<=[a-z]\s[A-Z])")
+_NAME_AFTER = re.compile(r"[\w&-]|\s++[A-Z][a-z]")
 
 
 class Vocabulary:
@@ -71,8 +75,26 @@ def _is_own(role: str) -> bool:
 def party_terms(text: str, parties: Sequence[Said]) -> Iterator[tuple[int, int, str]]:
     """Where the parties are called by their terms: start, end and the party's label; never within a name."""
     for party in parties:
-        term = r"\s+".join(map(re.escape, party.role.split()))
-        places = re.finditer(rf"(?<![\w&-])(?<![a-z]\s[A-Z]){term}(?![\w&-])(?!\s+[A-Z][a-z])", text)
-        for found, _ in zip(places, range(_MOST), strict=False):
-            if not (party.start <= found.start() < party.end):
-                yield found.start(), found.end(), party.label
+        for start, end in islice(_places(text, party.role.split()), _MOST):
+            if not (party.start <= start < party.end):
+                yield start, end, party.label
+
+
+def _places(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the words follow each other, whatever blanks part them, and are no part of a longer name."""
+    start = text.find(words[0])
+    while start >= 0:
+        end = _end_of(text, start, words)
+        if end and _NAME_BEFORE.match(text, start) is None and _NAME_AFTER.match(text, end) is None:
+            yield start, end
+        start = text.find(words[0], end or start + 1)
+
+
+def _end_of(text: str, start: int, words: Sequence[str]) -> int | None:
+    end = start + len(words[0])
+    for word in words[1:]:
+        blanks = _BLANKS.match(text, end)
+        if blanks is None or not text.startswith(word, blanks.end()):
+            return None
+        end = blanks.end() + len(word)
+    return end

@@ -1,0 +1,143 @@
+"""The Redis behind a Celery app, reached as Celery reaches it: by kombu's own connection.
+
+So every option that the host has set counts: TLS and its certificates, a Unix socket, Sentinel, a list of
+brokers to fail over to, users and passwords, key prefixes, `sep` and the priority steps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import redis
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import KombuError
+
+from docpipe.errors import BrokerUnavailableError
+from docpipe.models.masking import masked
+
+_TIMEOUTS = {"socket_timeout": 10.0, "socket_connect_timeout": 5.0}
+"""Where the host has set none: who looks must not wait for ever."""
+FAILURES = (KombuError, redis.RedisError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Where Celery's messages are in Redis."""
+
+    client: redis.Redis
+    """Without the app's key prefix."""
+    prefix: str
+    steps: tuple[int, ...]
+    """Of priority."""
+    unacknowledged: str
+    """Key of the hash of messages that workers have taken."""
+    key_of: Callable[[str, int], str]
+
+    def keys(self, queue: str) -> list[str]:
+        """The lists of a queue, by priority step."""
+        return [self.prefix + self.key_of(queue, step) for step in self.steps]
+
+
+class Link:
+    """The connection, opened when it is needed, and opened anew after an error."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._opened: tuple[Connection, Lists] | None = None
+
+    @cached_property
+    def is_redis(self) -> bool:
+        """Whether the broker is a Redis; nothing is connected. Raises `BrokerUnavailableError`."""
+        try:
+            with self._app.connection_for_read() as connection:
+                return _is_redis(connection)
+        except (*FAILURES, ImportError, KeyError) as error:
+            raise unavailable("The broker", error) from error
+
+    def lists(self) -> Lists:
+        """Raises `BrokerUnavailableError`: it cannot be reached, or does not let this user in."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened[1]
+
+    def _open(self) -> tuple[Connection, Lists]:
+        connection: Connection | None = None
+        try:
+            connection = self._app.connection_for_read()
+            connection.transport_options = _TIMEOUTS | (connection.transport_options or {})
+            _connect(connection)
+            return connection, _lists(connection.default_channel)
+        except FAILURES as error:
+            if connection is not None:
+                connection.release()
+            raise unavailable("Redis", error) from error
+
+    def ping(self) -> None:
+        """Reach the broker, whatever it is. Raises `BrokerUnavailableError`."""
+        try:
+            with self._app.connection_for_read() as connection:
+                _connect(connection)
+        except FAILURES as error:
+            raise unavailable("The broker", error) from error
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """Messages waiting in queues of a broker that is not Redis. Raises `BrokerUnavailableError`."""
+        try:
+            with self._app.connection_for_read() as connection:
+                _connect(connection)
+                return {queue: _waiting(connection, queue) for queue in queues}
+        except FAILURES as error:
+            raise unavailable("The broker", error) from error
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened[1].client.connection_pool.disconnect()
+            opened[0].release()
+
+
+def unavailable(what: str, error: Exception) -> BrokerUnavailableError:
+    """What the error means; a refusal for want of rights is not an absence."""
+    said = masked(str(error)).rstrip(".")
+    if isinstance(error.__cause__ or error, redis.exceptions.NoPermissionError):
+        return BrokerUnavailableError(f"{what} refuses this user: {said}. Allow it what Celery needs.")
+    return BrokerUnavailableError(f"{what} cannot be reached: {said}.")
+
+
+def _is_redis(connection: Connection) -> bool:
+    return bool(getattr(connection.get_transport_cls(), "driver_type", "") == "redis")
+
+
+def _connect(connection: Connection) -> None:
+    """Try each address that the host gave once: kombu would try for ever."""
+    others = max(0, len(connection.alt) - 1)
+    connection.ensure_connection(max_retries=others, interval_start=0, interval_step=0, interval_max=0)
+
+
+def _lists(channel: Any) -> Lists:
+    return Lists(
+        redis.Redis(connection_pool=channel.pool),
+        channel.global_keyprefix,
+        tuple(channel.priority_steps),
+        channel.global_keyprefix + channel.unacked_key,
+        channel._q_for_pri,
+    )
+
+
+def _waiting(connection: Connection, queue: str) -> int:
+    """Zero where there is no such queue yet."""
+    with connection.channel() as channel:
+        asked: Any = channel
+        try:
+            return int(asked.queue_declare(queue, passive=True).message_count)
+        except connection.channel_errors:
+            return 0
