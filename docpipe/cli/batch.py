@@ -13,7 +13,7 @@ from docpipe.pipeline.batch import Batch, BatchStatus
 from docpipe.pipeline.default import store_pipeline
 
 
-@click.command()
+@click.command(epilog="Example: docpipe batch monday --report")
 @click.argument("name")
 @click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait until all are final.")
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Failures to list.")

@@ -34,7 +34,9 @@ def web(port: int, address: str) -> None:
     app = _module("docpipe.web").app(default_pipeline(), token=token)
     uvicorn = _module("uvicorn")
     echo(f"docpipe: web pages at http://{address}:{port}/", err=True)
-    uvicorn.run(app, host=address, port=port, log_level="warning", proxy_headers=False)
+    # whoever watches the overview keeps a connection open, and must not hold up the end
+    options = {"log_level": "warning", "proxy_headers": False, "timeout_graceful_shutdown": 2}
+    uvicorn.run(app, host=address, port=port, **options)
 
 
 def _is_loopback(address: str) -> bool:

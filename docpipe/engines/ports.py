@@ -26,6 +26,11 @@ class RecognisedLine:
     text: str
     quad: Quad
     confidence: float
+    body: tuple[float, float] = (0.0, 1.0)
+    """Between which parts of the height of `quad`, from the top, its letters stand, where `quad` is wider."""
+    words: tuple[float, ...] = ()
+    """Where each of its words, by its blanks, begins and ends, as parts 0..1 of the line's length. Without
+    them letters are taken to be equally wide."""
 
 
 class OcrEngine(Protocol):

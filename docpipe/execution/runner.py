@@ -9,9 +9,10 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from docpipe.errors import (
@@ -234,7 +235,10 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
     runtime, ref = turn.runtime, turn.ref
     if turn.claim.joins:
         return _joined(turn)
-    record = runtime.store.source(ref)
+
+    def fetch() -> AbstractContextManager[Path]:
+        record = runtime.store.source(ref)  # only the first stage asks, so the others spare the call
+        return runtime.sources.fetch(record.uri, record.digest, record.name)
 
     def report(done: int) -> None:
         beats.check()
@@ -244,7 +248,7 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
         document=runtime.store.load(ref, turn.spec.needs),
         tools=runtime.tools,
         reader=runtime.reader,
-        fetch=lambda: runtime.sources.fetch(record.uri, record.digest, record.name),
+        fetch=fetch,
         report=report,
         request=turn.request,
     )

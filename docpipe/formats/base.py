@@ -63,6 +63,8 @@ class TextLine:
     """What parts it from the line before: a tab or a space where both stand on one line."""
     apart: bool = False
     """It stands across the page's text, as a watermark does, and is read after it."""
+    words: tuple[float, ...] = ()
+    """Where each of its words begins and ends along it; see `docpipe.models.Line.words`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,12 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.expansion import unpacked_size
-from docpipe.formats.pdf_layer import Block, Layer, layer_of, look_closely, needs_close_look, whole_lines
+from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
 from docpipe.formats.pdf_unseen import without_unseen
+from docpipe.formats.pdf_words import Lines, by_line, look_closely, words_of
 from docpipe.formats.request import ReadRequest
+from docpipe.formats.word_places import Words, is_upright
 from docpipe.models import Box, Warn
 
 # Damage is reported through warnings of the reader, not on the process's stderr.
@@ -50,8 +52,8 @@ _DAMAGE = (
 """What PyMuPDF was seen to raise for damaged files."""
 _FLAGS = pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.mupdf.FZ_STEXT_COLLECT_VECTORS
 """Filled areas for what they cover. Nothing else: ligatures expand, odd white space becomes a space."""
-_PICTURE = 1
-"""Type of a block that is no text."""
+_PICTURE, _UNKNOWN = 1, 99
+"""Types of blocks: of pictures, and of nothing."""
 _SCAN_SHARE = 0.5
 """From this part of the page on, pictures may be a scan whose text was laid over it."""
 _UPRIGHT = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
@@ -121,10 +123,10 @@ class PdfReader:
         shown = page.rect
         if shown.is_empty or shown.is_infinite:
             raise CorruptDocumentError(f"Page {index + 1} of {self._name} has no size.")
-        layer, pictures = self._layer(page)
+        layer, pictures, words = self._layer(page)
         is_layer_of_scan = _is_hidden(layer)
         lines = [
-            TextLine(piece.text, piece.box, apart=piece.direction is None)
+            TextLine(piece.text, piece.box, apart=piece.direction is None, words=words_of(piece, words))
             for piece in whole_lines(layer.pieces)
         ]
         share = _image_share(shown, page.rotation, pictures)
@@ -144,22 +146,23 @@ class PdfReader:
             turned=_degrees(page, layer),
         )
 
-    def _layer(self, page: pymupdf.Page) -> tuple[Layer, list[Box]]:
-        """What the page shows of its text layer, and where it has pictures."""
+    def _layer(self, page: pymupdf.Page) -> tuple[Layer, list[Box], Lines]:
+        """What the page shows of its text layer, where it has pictures, and where the layer's words stand."""
         text = page.get_textpage(flags=_FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
-        if pictures := _pictures(text):
-            text = page.get_textpage(flags=_FLAGS)  # which copies no pictures
-        layer = layer_of(text.extractDICT()["blocks"])
+        with _pictures(text) as pictures:
+            blocks = text.extractDICT()["blocks"]
+        layer = layer_of(blocks)
         self._check_length(layer)
 
         def raw() -> list[Block]:
-            blocks: list[Block] = text.extractRAWDICT()["blocks"]
+            with _pictures(text):
+                blocks: list[Block] = text.extractRAWDICT()["blocks"]
             return blocks
 
         self.warnings += without_unseen(page, layer, pictures, raw)
-        if needs_close_look(layer):
-            look_closely(layer, raw())
-        return layer, pictures
+        words = by_line(text.extractWORDS(), blocks)
+        look_closely(layer, words)
+        return layer, pictures, words
 
     def _check_expansion(self, page: pymupdf.Page) -> None:
         """Before MuPDF unpacks the page's content, each time anew."""
@@ -256,16 +259,24 @@ def _metadata(document: pymupdf.Document) -> dict[str, str]:
     return {key: str(stored[key]) for key in _METADATA if stored.get(key)}
 
 
-def _pictures(text: pymupdf.TextPage) -> list[Box]:
-    """Where pictures stand, without copying them."""
-    boxes = []
+@contextmanager
+def _pictures(text: pymupdf.TextPage) -> Iterator[list[Box]]:
+    """Where pictures stand. Until the end of the context they are left out of what is extracted, which would
+    copy them: they are blocks of a kind that nobody knows. MuPDF must find them as pictures to free them."""
+    blocks = []
     block = text.this.m_internal.first_block
     while block is not None:
         if block.type == _PICTURE:
-            box = block.bbox
-            boxes.append((box.x0, box.y0, box.x1, box.y1))
+            blocks.append(block)
         block = block.next
-    return boxes
+    boxes = [(box.x0, box.y0, box.x1, box.y1) for box in [block.bbox for block in blocks]]
+    for block in blocks:
+        block.type = _UNKNOWN
+    try:
+        yield boxes
+    finally:
+        for block in blocks:
+            block.type = _PICTURE
 
 
 def _field_names(page: pymupdf.Page) -> list[TextLine]:
@@ -273,12 +284,24 @@ def _field_names(page: pymupdf.Page) -> list[TextLine]:
 
 
 def _as_shown(lines: list[TextLine], page: pymupdf.Page) -> list[TextLine]:
-    """The lines with their boxes turned as the page is."""
+    """The lines with their boxes, and the places of their words, turned as the page is."""
     if not page.rotation:
         return lines
     turn = page.rotation_matrix
     boxes = ((pymupdf.Rect(line.box) * turn).normalize() for line in lines)
-    return [replace(line, box=tuple(box)) for line, box in zip(lines, boxes, strict=True)]
+    return [
+        replace(line, box=tuple(box), words=_turned(line, turn))
+        for line, box in zip(lines, boxes, strict=True)
+    ]
+
+
+def _turned(line: TextLine, turn: pymupdf.Matrix) -> Words:
+    if not line.words or line.box is None:
+        return ()
+    across = not is_upright(line.box)
+    points = [pymupdf.Point(side, 0) if across else pymupdf.Point(0, side) for side in line.words]
+    sides = [point * turn for point in points]
+    return tuple([round(float(side.x if across is (turn.b == 0) else side.y), 2) for side in sides])
 
 
 def _degrees(page: pymupdf.Page, layer: Layer) -> int:

@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -21,10 +20,8 @@ Block = dict[str, Any]
 """As PyMuPDF's `TextPage.extractDICT` gives it; with `extractRAWDICT` its spans hold characters."""
 Direction = tuple[int, int]
 
-_TEXT, _AREA = 0, 3
+TEXT, _AREA = 0, 3
 """Types of blocks."""
-CELL_GAP = 1.2
-"""Times a word's height: farther apart on one line, words are cells of a table."""
 _WORD_GAP = 0.15
 _LINE_GAP = 0.8
 """Times the size: MuPDF puts a blank in a gap from the first on, and ends the line from the second on."""
@@ -38,10 +35,6 @@ _LOWERED = 0.08
 _SUPERSCRIPT = str.maketrans("0123456789+-()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾")
 _SUBSCRIPT = str.maketrans("0123456789+-()", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎")
 _ORDINAL = re.compile(r"\s*(?:st|nd|rd|th|er|ère|re|e|è|ème)\b", re.IGNORECASE)
-_SPACED_OUT = re.compile(r"(?<!\S)(?:[^\W\d_] ){4,}[^\W\d_](?!\S)")
-_CELLS = "   "
-_SPACED_WORDS = 1.7
-"""Times the usual gap between spaced letters: where a word ends."""
 _SAME_PLACE = 0.3
 """Times the size: a line drawn again this near is a shadow, or bold type for want of a bold font."""
 _CAP = 1.8
@@ -60,6 +53,7 @@ class Piece:
         baseline: the y it stands on.
         order: number of its block in the order of drawing.
         line: number of its line there.
+        before: the same two numbers of earlier parts, where it was drawn in several.
         is_drawn: not so in text rendering mode 3 (PDF 32000-1, 9.3.6).
         is_pale: drawn in white, or nearly.
     """
@@ -73,6 +67,7 @@ class Piece:
     line: int
     is_drawn: bool = True
     is_pale: bool = False
+    before: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,7 @@ def layer_of(blocks: Sequence[Block]) -> Layer:
     """The pieces of text and filled areas of a page, in the order of drawing."""
     layer = Layer()
     for block in blocks:
-        if block["type"] == _TEXT:
+        if block["type"] == TEXT:
             for number, line in enumerate(block["lines"]):
                 layer.pieces += _pieces(line, block["number"], number)
         elif block["type"] == _AREA and not block["stroked"] and block["alpha"] == 255:
@@ -198,94 +193,6 @@ def _mark(text: str, before: str, signs: dict[int, int]) -> str:
 # --- pieces to lines ----------------------------------------------------------------------------
 
 
-def needs_close_look(layer: Layer) -> bool:
-    """Whether some line's parts can only be told by where each character stands."""
-    return any(_CELLS in piece.text or _SPACED_OUT.search(piece.text) for piece in layer.pieces)
-
-
-def look_closely(layer: Layer, raw: Sequence[Block]) -> None:
-    """Part cells that stand far apart on one line, and join the letters of words that are spaced out."""
-    lines = {(block["number"], n): line for block in raw for n, line in enumerate(block.get("lines", ()))}
-    pieces: list[Piece] = []
-    for piece in layer.pieces:
-        if _CELLS in piece.text or _SPACED_OUT.search(piece.text):
-            pieces += _parted(piece, lines[piece.order, piece.line])
-        else:
-            pieces.append(piece)
-    layer.pieces = pieces
-
-
-def _parted(piece: Piece, line: dict[str, Any]) -> Iterator[Piece]:
-    """The cells of a piece; a piece that is only part of its line, or stands aslant, as it is."""
-    words = list(_words(line))
-    if piece.direction is None or "".join(piece.text.split()) != "".join([text for text, _ in words]):
-        yield piece
-        return
-    cells: list[list[tuple[str, Box]]] = []
-    for text, box in words:
-        before = cells[-1][-1][1] if cells else None
-        if before is None or _gap(before, box, piece.direction) >= CELL_GAP * _height(box, piece.direction):
-            cells.append([])
-        cells[-1].append((text, box))
-    for cell in cells:
-        boxes = [box for _, box in cell]
-        text = _closed_up(cell, piece.direction)
-        yield Piece(
-            text,
-            union(boxes),
-            piece.size,
-            piece.direction,
-            piece.baseline,
-            piece.order,
-            piece.line,
-            piece.is_drawn,
-            piece.is_pale,
-        )
-
-
-def _words(line: dict[str, Any]) -> Iterator[tuple[str, Box]]:
-    text, boxes = "", list[Box]()
-    for span in line["spans"]:
-        for char in span["chars"]:
-            if not char["c"].isspace():
-                text += as_unicode(char["c"], span["font"]) if is_symbol_font(span["font"]) else char["c"]
-                boxes.append(char["bbox"])
-            elif text:
-                yield text, union(boxes)
-                text, boxes = "", []
-    if text:
-        yield text, union(boxes)
-
-
-def _closed_up(words: list[tuple[str, Box]], direction: Direction) -> str:
-    """The words with a blank between them, but those of spaced letters, whose letters are joined."""
-    text = " ".join([word for word, _ in words])
-    if not _SPACED_OUT.search(text):
-        return text
-    gaps = [max(0.0, _gap(one, next_, direction)) for (_, one), (_, next_) in pairwise(words)]
-    usual = median(
-        [gap for gap, (one, next_) in zip(gaps, pairwise(words), strict=True) if _are_letters(one, next_)]
-    )
-    closed = words[0][0]
-    for gap, (one, next_) in zip(gaps, pairwise(words), strict=True):
-        closed += next_[0] if _are_letters(one, next_) and gap <= _SPACED_WORDS * usual else f" {next_[0]}"
-    return closed
-
-
-def _are_letters(one: tuple[str, Box], other: tuple[str, Box]) -> bool:
-    return len(one[0]) == len(other[0]) == 1 and one[0].isalpha() and other[0].isalpha()
-
-
-def _gap(one: Box, other: Box, direction: Direction) -> float:
-    if direction[0]:
-        return other[0] - one[2] if direction[0] > 0 else one[0] - other[2]
-    return other[1] - one[3] if direction[1] > 0 else one[1] - other[3]
-
-
-def _height(box: Box, direction: Direction) -> float:
-    return box[3] - box[1] if direction[0] else box[2] - box[0]
-
-
 def whole_lines(pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces as a reader sees them: each once, a line that was drawn in parts as one, drop caps with
     their word, ideographs that stand below each other as a column.
@@ -304,10 +211,15 @@ def _rejoined(pieces: Sequence[Piece]) -> list[Piece]:
             joint = " " if gap >= _WORD_GAP * piece.size else ""
             before.text += joint + piece.text
             before.box = union((before.box, piece.box))
-            before.order = piece.order
+            _take_number(before, piece)
         else:
             lines.append(piece)
     return lines
+
+
+def _take_number(before: Piece, piece: Piece) -> None:
+    before.before = (*before.before, (before.order, before.line))
+    before.order, before.line = piece.order, piece.line
 
 
 def _goes_on(before: Piece, piece: Piece) -> bool:
@@ -356,7 +268,8 @@ def _columns(pieces: list[Piece]) -> list[Piece]:
         if before is not None and _stands_below(before, piece):
             before.text += piece.text.strip()
             before.box = union((before.box, piece.box))
-            before.direction, before.order = _DOWN, piece.order
+            before.direction = _DOWN
+            _take_number(before, piece)
         else:
             lines.append(piece)
     return lines
@@ -381,6 +294,7 @@ def _with_drop_caps(lines: list[Piece]) -> list[Piece]:
     for cap in caps:
         if cap.text.isalpha() and (first := _first_beside(cap, lines)):
             first.text = cap.text + first.text
+            first.before = (*cap.before, (cap.order, cap.line), *first.before)
             first.box = (cap.box[0], first.box[1], first.box[2], first.box[3])
             lines = [line for line in lines if line is not cap]
     return lines

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 from docpipe.graph.values import Graph, GraphEdge, GraphNode, ProjectEntity, Scalar
-from docpipe.models import Box, Chunk, Document, Edge, Entity, Fact, FactType, Mention, Page, Relation
+from docpipe.models import (
+    Box,
+    Chunk,
+    Document,
+    Edge,
+    Entity,
+    Fact,
+    FactType,
+    Mention,
+    Page,
+    PageBox,
+    Relation,
+)
 
 
 def graph_of(document: Document) -> Graph:
@@ -56,11 +69,12 @@ def page_node(uuid: str, page: Page) -> GraphNode:
 
 
 def chunk_node(uuid: str, chunk: Chunk) -> GraphNode:
-    return GraphNode(f"{uuid}/chunk:{chunk.index}", "Chunk", _scalars(chunk))
+    return GraphNode(f"{uuid}/chunk:{chunk.index}", "Chunk", _scalars(chunk) | _places(chunk.boxes))
 
 
 def mention_node(uuid: str, mention: Mention) -> GraphNode:
-    return GraphNode(f"{uuid}/mention:{mention.index}", "Mention", _scalars(mention) | _corners(mention.box))
+    properties = _scalars(mention) | _corners(mention.box) | _places(mention.boxes)
+    return GraphNode(f"{uuid}/mention:{mention.index}", "Mention", properties)
 
 
 def entity_node(uuid: str, entity: Entity) -> GraphNode:
@@ -87,7 +101,7 @@ def structural_edge(uuid: str, index: int, edge: Edge) -> GraphEdge:
 
 def relation_edge(uuid: str, index: int, relation: Relation) -> GraphEdge:
     """A typed relation, with its evidence."""
-    properties = _scalars(relation) | _scalars(relation.evidence)
+    properties = _scalars(relation) | _scalars(relation.evidence) | _places(relation.evidence.boxes)
     ends = (entity_id(uuid, relation.source), entity_id(uuid, relation.target))
     for name in ("type", "source", "target"):
         del properties[name]
@@ -97,7 +111,7 @@ def relation_edge(uuid: str, index: int, relation: Relation) -> GraphEdge:
 def fact_edges(uuid: str, index: int, fact: Fact) -> Iterator[GraphEdge]:
     """From the document to the entity that a fact names, if any; `IS` to the one that it is itself."""
     if fact.entity is not None:
-        properties = _scalars(fact) | _scalars(fact.evidence)
+        properties = _scalars(fact) | _scalars(fact.evidence) | _places(fact.evidence.boxes)
         for name in ("type", "entity", "holder"):
             properties.pop(name, None)
         kind = "IS" if fact.type is FactType.KIND else fact.type.value
@@ -118,3 +132,7 @@ def _known(values: dict[str, Any]) -> dict[str, Scalar]:
 
 def _corners(box: Box | None) -> dict[str, Scalar]:
     return {} if box is None else dict(zip(("x0", "y0", "x1", "y1"), box, strict=True))
+
+
+def _places(boxes: Sequence[Box | PageBox]) -> dict[str, Scalar]:
+    return {"boxes": json.dumps(boxes)} if boxes else {}

@@ -18,9 +18,9 @@ from docpipe.models.facts import Fact as Fact
 from docpipe.models.facts import Facts as Facts
 from docpipe.models.facts import FactType as FactType
 from docpipe.models.facts import Kind as Kind
+from docpipe.models.geometry import Box as Box
+from docpipe.models.geometry import PageBox as PageBox
 from docpipe.models.status import AttemptEnd
-
-Box = tuple[float, float, float, float]
 
 PAGE_FAILED = "page_failed"
 """Code of the warning that a page could not be read."""
@@ -140,10 +140,13 @@ class Line:
     box: Box | None = None
     confidence: float = 1.0
     role: Role = Role.BODY
+    words: tuple[float, ...] = ()
+    """Where each word of the line begins and ends, in points: across the page, or down it where the box is
+    higher than wide. Empty where it has one word only, or where that is not known."""
 
-    def __reduce__(self) -> tuple[type[Line], tuple[int, int, Box | None, float]]:
+    def __reduce__(self) -> tuple[type[Line], tuple[Any, ...]]:
         """Pickled as its values: three times as fast as a dataclass by itself, and documents have many."""
-        return Line, (self.start, self.end, self.box, self.confidence)
+        return Line, (self.start, self.end, self.box, self.confidence, self.role, self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,8 @@ class Chunk:
     page_from: int
     page_to: int
     text: str = ""
+    boxes: tuple[PageBox, ...] = ()
+    """One for each line it covers, or part of one; empty where the format has no geometry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,8 @@ class Mention:
     """Index of the chunk the mention lies in."""
     value: str | None = None
     """The normal form of a date (`2024-03-14`), amount (`USD 18500`) or number, where it is plain."""
+    boxes: tuple[Box, ...] = ()
+    """One for each line it covers, on its page; `box` is what encloses them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from docpipe.models.geometry import PageBox
+
 
 class Kind(StrEnum):
     """What kind of document a document is."""
@@ -59,6 +61,8 @@ class Evidence:
     start: int
     end: int
     page: int
+    boxes: tuple[PageBox, ...] = ()
+    """One for each line it covers, or part of one; empty where the format has no geometry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 if TYPE_CHECKING:
     from docpipe.delivery.monitoring.health import Health, Thresholds
@@ -75,8 +77,8 @@ def set_default_pipeline(pipeline: Pipeline | None) -> None:
 def submit(
     source: SourceLike,
     *,
-    name: str | None = None,
-    project_id: str | None = None,
+    name: str | PathLike[str] | None = None,
+    project_id: str | UUID | None = None,
     metadata: Mapping[str, Any] | None = None,
     priority: int | None = None,
     reprocess: bool = False,
@@ -90,8 +92,8 @@ def submit(
 def submit_many(
     sources: Iterable[SourceLike],
     *,
-    name: str | None = None,
-    project_id: str | None = None,
+    name: str | PathLike[str] | None = None,
+    project_id: str | UUID | None = None,
     metadata: Mapping[str, Any] | None = None,
     priority: int | None = None,
     reprocess: bool = False,
@@ -154,8 +156,8 @@ def search_text(query: str, *, project_id: str | None = None, limit: int = 20) -
 def process(
     source: SourceLike,
     *,
-    name: str | None = None,
-    project_id: str | None = None,
+    name: str | PathLike[str] | None = None,
+    project_id: str | UUID | None = None,
     metadata: Mapping[str, Any] | None = None,
     reprocess: bool = False,
 ) -> Document:

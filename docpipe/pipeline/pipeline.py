@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
+from os import PathLike
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from docpipe.errors import (
     ConfigurationError,
@@ -185,8 +187,8 @@ class Pipeline:
         self,
         source: SourceLike,
         *,
-        name: str | None = None,
-        project_id: str | None = None,
+        name: str | PathLike[str] | None = None,
+        project_id: str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         priority: int | None = None,
         reprocess: bool = False,
@@ -197,10 +199,12 @@ class Pipeline:
         `reprocess` asks for a new run.
 
         Args:
-            source: a path, `s3://…`, `https://…` (if allowed), bytes, or a binary file object.
+            source: a path, `s3://…`, `https://…` (if allowed), bytes, a binary file object, or an upload of a
+                web framework (an object with `file` and `filename`).
             name: the document's name; needed for bytes.
-            project_id: groups documents; also the border within which equal bytes are one document.
-            metadata: any JSON object; kept with the document.
+            project_id: text or a UUID; groups documents; also the border within which equal bytes are one
+                document.
+            metadata: any JSON object; kept with the document. Dates, UUIDs, paths and decimals become text.
             priority: 0 (first) to 9 (last).
 
         Raises:
@@ -216,8 +220,8 @@ class Pipeline:
         self,
         sources: Iterable[SourceLike],
         *,
-        name: str | None = None,
-        project_id: str | None = None,
+        name: str | PathLike[str] | None = None,
+        project_id: str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         priority: int | None = None,
         reprocess: bool = False,
@@ -494,8 +498,8 @@ class Pipeline:
         self,
         source: SourceLike,
         *,
-        name: str | None = None,
-        project_id: str | None = None,
+        name: str | PathLike[str] | None = None,
+        project_id: str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         reprocess: bool = False,
     ) -> Document:

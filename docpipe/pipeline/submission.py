@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from docpipe.errors import CancelledError, WaitTimeoutError, from_code
+from docpipe.errors import CancelledError, StoreUnavailableError, WaitTimeoutError, from_code
+from docpipe.execution.logs import get_logger
 from docpipe.models import Document, DocumentStatus, Ref
 from docpipe.models.status import CANCELLED, is_error, is_final
 from docpipe.stores.port import Store
 from docpipe.stores.values import ALL_PARTS
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Submission:
         """Wait until the document is final, at most `timeout` seconds.
 
         Raises:
-            WaitTimeoutError: it is not final yet, and is still being processed.
+            WaitTimeoutError: it is not final yet, and is still being processed; or the store, which was away,
+                did not come back in time.
             DocpipeError: it failed; the class matches the code in the ledger, with stage and message.
             CancelledError: it was cancelled.
         """
@@ -55,15 +59,24 @@ def wait_for(store: Store, document_uuid: str, timeout: float | None = None) -> 
     deadline = None if timeout is None else time.monotonic() + timeout
     pause = 0.05
     while True:
-        status = store.status(document_uuid)
-        if is_final(status.status):
+        status, away = _look(store, document_uuid)
+        if status is not None and is_final(status.status):
             return good_end(status)
         if deadline is not None and time.monotonic() >= deadline:
-            raise WaitTimeoutError(
-                f"{status.name} ({document_uuid}) is still {status.status} after {timeout:g} s."
-            )
+            stands = f"is still {status.status}" if status else "may stand anywhere, the store is away"
+            name = f"{status.name} ({document_uuid})" if status else document_uuid
+            raise WaitTimeoutError(f"{name} {stands} after {timeout:g} s.") from away
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
+
+
+def _look(store: Store, document_uuid: str) -> tuple[DocumentStatus | None, StoreUnavailableError | None]:
+    """Where the document stands. An outage of the store is not its failure: whoever waits goes on."""
+    try:
+        return store.status(document_uuid), None
+    except StoreUnavailableError as away:
+        log.warning("wait_goes_on", document=document_uuid, error=str(away))
+        return None, away
 
 
 def good_end(status: DocumentStatus) -> DocumentStatus:

@@ -7,7 +7,11 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
 from itertools import islice
+from os import PathLike
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from docpipe.errors import ConfigurationError, DocpipeError, TransientError
@@ -39,30 +43,56 @@ class Terms:
         ConfigurationError: one of the values is wrong.
     """
 
-    project_id: str | None = None
+    project_id: str | uuid.UUID | None = None
     metadata: Mapping[str, Any] | None = None
     priority: int = 0
     reprocess: bool = False
     batch: str | None = None
 
     def __post_init__(self) -> None:
-        if self.priority not in PRIORITIES:
+        if isinstance(self.project_id, uuid.UUID):
+            object.__setattr__(self, "project_id", str(self.project_id))
+        if not isinstance(self.priority, int) or self.priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {self.priority}; it must be 0 (first) to 9 (last).")
         for name, value in (("project_id", self.project_id), ("batch", self.batch)):
+            if not isinstance(value, str | None):
+                raise ConfigurationError(f"{name} is a {type(value).__name__}; it must be a string.")
             if not may_be_stored(value or ""):
                 raise ConfigurationError(f"{name}={value!a} holds NUL or an unpaired surrogate.")
         if self.batch == "":
             raise ConfigurationError("A batch needs a name.")
-        _require_json(self.metadata or {})
+        object.__setattr__(self, "metadata", _as_json(self.metadata))
+
+    @property
+    def project(self) -> str | None:
+        """The project's id as the store has it."""
+        return None if self.project_id is None else str(self.project_id)
 
 
-def _require_json(metadata: Mapping[str, Any]) -> None:
+def _as_json(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """As every store gives it back: dates, UUIDs and paths as their text, tuples as lists.
+
+    Raises:
+        ConfigurationError: it is no JSON object, or holds what a store refuses.
+    """
+    if not isinstance(metadata, Mapping | None):
+        raise ConfigurationError(f"metadata must be a JSON object, and is a {type(metadata).__name__}.")
     try:
-        told = json.dumps(metadata, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
+        told = json.dumps(dict(metadata or {}), ensure_ascii=False, allow_nan=False, default=_text_of)
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"metadata must be a JSON object: {error}.") from None
     if not may_be_stored(told) or _NUL.search(told):
         raise ConfigurationError("metadata holds NUL or an unpaired surrogate, which no store accepts.")
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID | Decimal | PurePath):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +116,11 @@ class Submitter:
         return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
 
     def submit_many(
-        self, sources: Iterable[SourceLike], name: str | None, terms: Terms, dispatch: Dispatch
+        self,
+        sources: Iterable[SourceLike],
+        name: str | PathLike[str] | None,
+        terms: Terms,
+        dispatch: Dispatch,
     ) -> Iterator[Submission | DocpipeError]:
         left = iter(sources)
         while some := list(islice(left, AT_ONCE)):
@@ -95,7 +129,7 @@ class Submitter:
             sent = iter(self._send(good, terms, dispatch))
             yield from (each if isinstance(each, DocpipeError) else next(sent) for each in taken)
 
-    def _taken(self, source: SourceLike, name: str | None) -> TakenIn | DocpipeError:
+    def _taken(self, source: SourceLike, name: str | PathLike[str] | None) -> TakenIn | DocpipeError:
         try:
             return self.sources.take_in(source, name)
         except DocpipeError as error:
@@ -129,7 +163,7 @@ class Submitter:
     def _document(self, taken: TakenIn, terms: Terms) -> NewDocument:
         return NewDocument(
             document_uuid=str(uuid.uuid4()),
-            project_id=terms.project_id,
+            project_id=terms.project,
             name=taken.name,
             uri=taken.uri,
             digest=taken.digest,

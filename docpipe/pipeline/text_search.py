@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from docpipe.errors import ConfigurationError
 from docpipe.models import Box
-from docpipe.stages.text.places import boxes_of
+from docpipe.stages.text.places import boxes_on
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
 from docpipe.stores.text_search import PageHit, occurrences, terms
@@ -79,7 +79,7 @@ def _place(hit: PageHit, start: int, end: int) -> Occurrence:
     if hit.text.startswith(_DIVIDED, end):  # the hyphen and the line's end, which `searchable` moved there
         end += len(_DIVIDED)
     start, end = hit.page.start + start, min(hit.page.start + end, hit.page.end)
-    return Occurrence(start, end, boxes_of(hit.page, start, end))
+    return Occurrence(start, end, boxes_on(hit.page, hit.text, start, end, offset=hit.page.start))
 
 
 def _snippet(text: str, found: _Ranges) -> tuple[str, tuple[tuple[int, int], ...]]:

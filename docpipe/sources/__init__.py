@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, Self
+from typing import IO, Any, BinaryIO, Protocol, Self
 
 from docpipe.errors import (
     ConfigurationError,
@@ -52,7 +53,7 @@ SupabaseAccess = tuple[str, str] | tuple[str, str, str | None]
 """Address, key and, where a role's own is sent with it, a token."""
 _SCHEMES = frozenset({"file", "s3", "supabase", "https"})
 
-SourceLike = str | Path | bytes | BinaryIO | Trusted
+SourceLike = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Trusted
 
 
 _KEEP = (
@@ -149,7 +150,7 @@ class Sources:
         made._only_bytes = True
         return made
 
-    def take_in(self, source: SourceLike, name: str | None = None) -> TakenIn:
+    def take_in(self, source: SourceLike, name: str | os.PathLike[str] | None = None) -> TakenIn:
         """Read the source once, and keep a copy where one is wanted or needed.
 
         Raises:
@@ -170,17 +171,30 @@ class Sources:
         """A query may be a key, and is stored nowhere: what it leads to is kept instead."""
         return self.keep_copies or locator not in self._fetched or bool(locator.query)
 
-    def _opened(self, source: SourceLike, name: str | None) -> tuple[Locator | None, str, Iterator[bytes]]:
-        if isinstance(source, bytes):
+    def _opened(
+        self, source: SourceLike, name: str | os.PathLike[str] | None
+    ) -> tuple[Locator | None, str, Iterator[bytes]]:
+        name = _name(name)
+        if isinstance(source, bytes | bytearray | memoryview):
             if not name:
                 raise SourceRejectedError("Bytes need a name: submit(data, name='letter.pdf').")
             return None, _label(name), _blocks(io.BytesIO(source))
         if isinstance(source, Trusted):
             return self._located(source.source, name, Allowed(_SCHEMES | self._places.keys()))
-        if isinstance(source, str | Path):
-            self._refuse_all_but_bytes(source)
-            return self._located(source, name, self._allowed)
-        label = name or getattr(source, "name", None)
+        if isinstance(source, str | os.PathLike):
+            place = source if isinstance(source, str) else Path(source)
+            self._refuse_all_but_bytes(place)
+            return self._located(place, name, self._allowed)
+        return self._of_file(source, name)
+
+    def _of_file(self, given: Any, name: str | None) -> tuple[None, str, Iterator[bytes]]:
+        """A binary file, or an upload of a web framework: an object with `file` and `filename`."""
+        source = getattr(given, "file", given) if hasattr(given, "filename") else given
+        label = name or getattr(given, "filename", None) or getattr(source, "name", None)
+        if not callable(getattr(source, "read", None)) or iscoroutinefunction(source.read):
+            raise SourceRejectedError(
+                f"A {type(given).__name__} cannot be read. Give a path, a locator, bytes or a binary file."
+            )
         if not isinstance(label, str):
             raise SourceRejectedError("A file object needs a name: submit(file, name='letter.pdf').")
         if isinstance(source.read(0), str):
@@ -349,6 +363,12 @@ def _locator(source: str | Path) -> Locator:
         return resolved(locator)
     refuse_system_files(Locator("file", "", os.path.abspath(source)))  # noqa: PTH100 - keeps links as they are
     return of_path(source)
+
+
+def _name(name: str | os.PathLike[str] | None) -> str | None:
+    if not isinstance(name, str | os.PathLike | None):
+        raise SourceRejectedError(f"A name is a string, and this is a {type(name).__name__}.")
+    return None if name is None else os.fspath(name)
 
 
 def _label(name: str) -> str:

@@ -11,7 +11,7 @@ from semantic_text_splitter import TextSplitter
 
 from docpipe.errors import ConfigurationError
 from docpipe.models import Chunk, Page, StageOutput
-from docpipe.stages.text.places import page_at
+from docpipe.stages.text.places import boxes_of, page_at
 
 TOKEN_MODELS = (
     "gpt-3.5-turbo",
@@ -110,7 +110,7 @@ def _cut(text: str, low: int, high: int) -> int:
 
 def _chunk(index: int, text: str, start: int, end: int, pages: Sequence[Page]) -> Chunk:
     first, last = _page_number(pages, start), _page_number(pages, end - 1)
-    return Chunk(index, start, end, first, last, text[start:end])
+    return Chunk(index, start, end, first, last, text[start:end], boxes_of(text, pages, start, end))
 
 
 def _page_number(pages: Sequence[Page], offset: int) -> int:

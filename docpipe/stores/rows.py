@@ -9,7 +9,6 @@ from typing import Any
 
 from docpipe.models import (
     Attempt,
-    Box,
     Chunk,
     DocumentStatus,
     Edge,
@@ -22,7 +21,6 @@ from docpipe.models import (
     Facts,
     FactType,
     Failure,
-    Line,
     Mention,
     Merge,
     Method,
@@ -31,12 +29,12 @@ from docpipe.models import (
     RangeRun,
     Ref,
     Relation,
-    Role,
     StageOutput,
     StageRun,
     Warn,
 )
 from docpipe.models.status import AttemptEnd
+from docpipe.stores.row_places import box_of, boxes_of, line_of, line_row, page_boxes_of
 from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
     Action,
@@ -57,19 +55,6 @@ from docpipe.stores.values import (
 Row = dict[str, Any]
 
 
-def _box(value: Any) -> Box | None:
-    return None if value is None else (value[0], value[1], value[2], value[3])
-
-
-def _line_row(line: Line) -> list[Any]:
-    marked = [] if line.role is Role.BODY else [line.role.value]
-    return [line.start, line.end, line.box, line.confidence, *marked]
-
-
-def _line(start: int, end: int, box: Any, confidence: float, role: str = Role.BODY) -> Line:
-    return Line(start, end, _box(box), confidence, Role(role))
-
-
 def page_row(page: Page) -> Row:
     return {
         "number": page.number,
@@ -81,7 +66,7 @@ def page_row(page: Page) -> Row:
         "reason": page.reason,
         "confidence": page.confidence,
         "part": page.part,
-        "lines": [_line_row(line) for line in page.lines],
+        "lines": [line_row(line) for line in page.lines],
     }
 
 
@@ -93,7 +78,7 @@ def page_of(row: Mapping[str, Any]) -> Page:
         width=row["width"],
         height=row["height"],
         method=Method(row["method"]),
-        lines=tuple(_line(*line) for line in row["lines"]),
+        lines=tuple(line_of(line) for line in row["lines"]),
         reason=row["reason"],
         confidence=row["confidence"],
         part=row["part"],
@@ -108,12 +93,19 @@ def chunk_row(chunk: Chunk) -> Row:
         "page_from": chunk.page_from,
         "page_to": chunk.page_to,
         "text": chunk.text,
+        "boxes": chunk.boxes,
     }
 
 
 def chunk_of(row: Mapping[str, Any]) -> Chunk:
     return Chunk(
-        row["index"], row["start_offset"], row["end_offset"], row["page_from"], row["page_to"], row["text"]
+        row["index"],
+        row["start_offset"],
+        row["end_offset"],
+        row["page_from"],
+        row["page_to"],
+        row["text"],
+        page_boxes_of(row["boxes"]),
     )
 
 
@@ -132,11 +124,12 @@ def mention_of(row: Mapping[str, Any]) -> Mention:
         start=row["start_offset"],
         end=row["end_offset"],
         page=row["page"],
-        box=_box(row["box"]),
+        box=box_of(row["box"]),
         score=row["score"],
         source=row["source"],
         chunk=row["chunk"],
         value=row["value"],
+        boxes=boxes_of(row["boxes"]),
     )
 
 
@@ -150,10 +143,13 @@ def entity_of(row: Mapping[str, Any]) -> Entity:
     return Entity(row["index"], row["name"], row["label"], tuple(row["mentions"]), tuple(merges))
 
 
+def _evidence_of(row: Mapping[str, Any]) -> Evidence:
+    return Evidence(row["start_offset"], row["end_offset"], row["page"], page_boxes_of(row["boxes"]))
+
+
 def relation_of(row: Mapping[str, Any]) -> Relation:
-    evidence = Evidence(row["start_offset"], row["end_offset"], row["page"])
     said = row["verb"] or "", row["count"] or 1
-    return Relation(row["type"], row["source"], row["target"], evidence, row["score"], *said)
+    return Relation(row["type"], row["source"], row["target"], _evidence_of(row), row["score"], *said)
 
 
 def relation_row(index: int, relation: Relation) -> Row:
@@ -168,6 +164,7 @@ def relation_row(index: int, relation: Relation) -> Row:
         "score": relation.score,
         "verb": relation.verb,
         "count": relation.count,
+        "boxes": relation.evidence.boxes,
     }
 
 
@@ -182,14 +179,15 @@ def edge_of(row: Mapping[str, Any]) -> Edge:
 def fact_row(index: int, fact: Fact) -> Row:
     row = asdict(fact) | {"index": index, "type": fact.type.value}
     place = row.pop("evidence")
-    return row | {"start_offset": place["start"], "end_offset": place["end"], "page": place["page"]}
+    spans = {"start_offset": place["start"], "end_offset": place["end"], "page": place["page"]}
+    return row | spans | {"boxes": place["boxes"]}
 
 
 def fact_of(row: Mapping[str, Any]) -> Fact:
     return Fact(
         type=FactType(row["type"]),
         text=row["text"],
-        evidence=Evidence(row["start_offset"], row["end_offset"], row["page"]),
+        evidence=_evidence_of(row),
         score=row["score"],
         role=row["role"],
         value=row["value"],

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from docpipe.errors import ConfigurationError, DocpipeError
 from docpipe.models import Attempt, Box, Document, Evidence, FactType, Page, Ref
-from docpipe.stages.text.places import boxes_of
+from docpipe.stages.text.places import boxes_on
 from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
 from docpipe.web.render import page
 from docpipe.web.site import site_of, view_of
@@ -136,7 +136,7 @@ def _mentions(document: Document, shown: Page, label: str) -> Iterator[Mark]:
         if each.page == shown.number and label in ("", each.label):
             title = f"{each.label}: {each.text}"
             entity = entity_of.get(each.index)
-            boxes = boxes_of(shown, each.start, each.end)
+            boxes = each.boxes or boxes_on(shown, document.text, each.start, each.end)
             yield Mark(each.start, each.end, each.label, title, entity, boxes)
 
 
@@ -150,7 +150,7 @@ def _searched(document: Document, shown: Page, query: str) -> Iterator[Mark]:
     hit = PageHit(Ref(document.document_uuid, document.run), "", None, shown, text, (), 0.0)
     for start, end in occurrences(hit, asked):
         place = shown.start + start, shown.start + end
-        yield Mark(*place, "found", "found", None, boxes_of(shown, *place))
+        yield Mark(*place, "found", "found", None, boxes_on(shown, document.text, *place))
 
 
 def _pieces(text: str, shown: Page, marks: Sequence[Mark]) -> Iterator[tuple[str, Mark | None]]:

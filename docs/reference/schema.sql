@@ -256,6 +256,7 @@ create table public.docpipe_chunks (
     page_from integer not null,
     page_to integer not null,
     text text not null,
+    boxes jsonb,
     constraint docpipe_chunks_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_chunks_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -278,6 +279,7 @@ create table public.docpipe_mentions (
     source text not null,
     chunk integer not null,
     value text,
+    boxes jsonb,
     constraint docpipe_mentions_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_mentions_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -317,6 +319,7 @@ create table public.docpipe_relations (
     score double precision not null,
     verb text,
     count integer,
+    boxes jsonb,
     constraint docpipe_relations_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_relations_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -354,6 +357,7 @@ create table public.docpipe_facts (
     end_offset integer not null,
     page integer not null,
     score double precision not null,
+    boxes jsonb,
     constraint docpipe_facts_pkey PRIMARY KEY (document_uuid, run, index),
     constraint docpipe_facts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
@@ -2667,7 +2671,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261130021400'; $function$;
+AS $function$ select '20261130041400'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 

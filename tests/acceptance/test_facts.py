@@ -12,7 +12,7 @@ DOCUMENT = "source document_uuid status error warnings text pages chunks mention
 FACTS_KEYS = "kind subject title facts"
 PAGE = "number start end width height method reason confidence part"
 RELATION = "type source target evidence score verb count"
-MENTION = "text label value start end page bbox score"
+MENTION = "text label value start end page bbox boxes score"
 
 Result = dict[str, Any]
 
@@ -97,12 +97,14 @@ def test_the_json_has_exactly_the_keys_that_are_documented(result: Result) -> No
     assert set(result) == set(f"{DOCUMENT} {FACTS_KEYS}".split())
     assert _keys(result["pages"]) == {frozenset(PAGE.split())}
     assert _keys(result["chunks"]) == {
-        frozenset({"index", "start", "end", "page_from", "page_to", "reading_text"})
+        frozenset({"index", "start", "end", "page_from", "page_to", "boxes", "reading_text"})
     }
     assert _keys(result["mentions"]) == {frozenset(MENTION.split())}
     assert _keys(result["entities"]) == {frozenset({"name", "label", "mentions", "merges"})}
     assert _keys(result["relations"]) <= {frozenset(RELATION.split())}
-    assert _keys([r["evidence"] for r in result["relations"]]) <= {frozenset({"start", "end", "page"})}
+    assert _keys([r["evidence"] for r in result["relations"]]) <= {
+        frozenset({"start", "end", "page", "boxes"})
+    }
 
 
 def _keys(values: list[Result]) -> set[frozenset[str]]:

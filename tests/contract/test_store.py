@@ -29,6 +29,7 @@ from docpipe.models import (
     Merge,
     Method,
     Page,
+    PageBox,
     Ref,
     Relation,
     Role,
@@ -61,27 +62,29 @@ PAGES = (
         612.0,
         792.0,
         Method.TEXT,
-        (Line(0, 12, (72.0, 70.5, 200.0, 84.0), role=Role.HEADER),),
+        (Line(0, 12, (72.0, 70.5, 200.0, 84.0), role=Role.HEADER, words=(72.0, 100.0, 103.5, 200.0)),),
         "text layer",
     ),
     Page(2, 14, 32, 595.0, 842.0, Method.OCR, (Line(14, 32, None, 0.5),), "no text", 0.5, "scan.pdf"),
 )
-CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12]), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))
+BOX = (72.0, 70.5, 100.0, 84.0)
+PLACES = (PageBox(1, BOX), PageBox(2, (1.5, 2.0, 3.0, 4.25)))
+CHUNKS = (Chunk(0, 0, 12, 1, 1, TEXT[0:12], PLACES), Chunk(1, 14, 32, 2, 2, TEXT[14:32]))
 MENTIONS = (
-    Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 70.5, 100.0, 84.0), 0.75, "spacy:x", 0, "a value"),
+    Mention(0, "Ann", "PERSON", 0, 3, 1, BOX, 0.75, "spacy:x", 0, "a value", (BOX, BOX)),
     Mention(1, "5 €", "MONEY", 28, 31, 2, None, 1.0, "pattern", 1),
 )
 ENTITIES = (
     Entity(0, "Ann", "PERSON", (0,), (Merge("part", 0.8, (0, 0)),)),
     Entity(1, "5 €", "MONEY", (1,)),
 )
-RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1), 0.5, "pays", 2),)
+RELATIONS = (Relation("RELATED_TO", 0, 1, Evidence(0, 32, 1, PLACES), 0.5, "pays", 2),)
 EDGES = (Edge("PART_OF", "page:1", "document"), Edge("REFERS_TO", "mention:0", "entity:0"))
 FACTS = Facts(
     Kind.INVOICE,
     1,
     "INVOICE 5",
-    Evidence(0, 12, 1),
+    Evidence(0, 12, 1, PLACES[:1]),
     (
         Fact(FactType.SIGNED_BY, "Ann", Evidence(0, 3, 1), 0.9, "Director", "a value", 0, 1),
         Fact(FactType.NUMBERED, "5", Evidence(28, 31, 2), 0.75),

@@ -18,12 +18,15 @@ from docpipe.models import (
     Mention,
     Method,
     Page,
+    PageBox,
     Relation,
     Warn,
 )
 from tests.unit.conftest import NewPipeline
 
 TEXT = "Ann works for Acme."
+LINE = PageBox(1, (72.0, 72.0, 200.0, 84.0))
+PLACES = [{"page": 1, "bbox": [72.0, 72.0, 200.0, 84.0]}]
 DOCUMENT = Document(
     document_uuid="6ab4b8f7",
     run=1,
@@ -43,13 +46,25 @@ DOCUMENT = Document(
             0.91234,
         ),
     ),
-    chunks=(Chunk(0, 0, 19, 1, 1, TEXT),),
+    chunks=(Chunk(0, 0, 19, 1, 1, TEXT, (LINE,)),),
     mentions=(
-        Mention(0, "Ann", "PERSON", 0, 3, 1, (72.0, 72.004, 90.126, 84.0), 0.123456, "spacy", 0),
+        Mention(
+            0,
+            "Ann",
+            "PERSON",
+            0,
+            3,
+            1,
+            (72.0, 72.004, 90.126, 84.0),
+            0.123456,
+            "spacy",
+            0,
+            boxes=((72.0, 72.004, 90.126, 84.0),),
+        ),
         Mention(1, "Acme", "ORG", 14, 18, 1, None, 1.0, "pattern", 0),
     ),
     entities=(Entity(0, "Ann", "PERSON", (0,)), Entity(1, "Acme", "ORG", (1,))),
-    relations=(Relation("WORKS_FOR", 0, 1, Evidence(0, 19, 1), 0.8),),
+    relations=(Relation("WORKS_FOR", 0, 1, Evidence(0, 19, 1, (LINE,)), 0.8),),
     warnings=(Warn("low_confidence", "Page 1 is hard to read.", 1),),
 )
 
@@ -73,7 +88,17 @@ EXPORTED = {
             "part": "",
         }
     ],
-    "chunks": [{"index": 0, "start": 0, "end": 19, "page_from": 1, "page_to": 1, "reading_text": TEXT}],
+    "chunks": [
+        {
+            "index": 0,
+            "start": 0,
+            "end": 19,
+            "page_from": 1,
+            "page_to": 1,
+            "boxes": PLACES,
+            "reading_text": TEXT,
+        }
+    ],
     "mentions": [
         {
             "text": "Ann",
@@ -83,6 +108,7 @@ EXPORTED = {
             "end": 3,
             "page": 1,
             "bbox": [72.0, 72.0, 90.13, 84.0],
+            "boxes": [[72.0, 72.0, 90.13, 84.0]],
             "score": 0.1235,
         },
         {
@@ -93,6 +119,7 @@ EXPORTED = {
             "end": 18,
             "page": 1,
             "bbox": None,
+            "boxes": [],
             "score": 1.0,
         },
     ],
@@ -105,7 +132,7 @@ EXPORTED = {
             "type": "WORKS_FOR",
             "source": 0,
             "target": 1,
-            "evidence": {"start": 0, "end": 19, "page": 1},
+            "evidence": {"start": 0, "end": 19, "page": 1, "boxes": PLACES},
             "score": 0.8,
             "verb": "",
             "count": 1,

@@ -12,10 +12,11 @@ from celery import Celery
 
 from docpipe import errors
 from docpipe.execution.plan import BUILT_IN, CHUNK, ENTITIES, GRAPH, OCR, StageSpec, own_stage
-from docpipe.models import Document, Failure
+from docpipe.models import Document, DocumentStatus, Failure
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.pipeline.submission import Submission
+from docpipe.pipeline.submission import Submission, wait_for
 from docpipe.pipeline.submitting import AT_ONCE
+from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import NewDocument, Part, Registered
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS, failing
@@ -457,3 +458,28 @@ def test_a_pipeline_may_end_early(new_pipeline: NewPipeline, note: Path) -> None
 def test_metadata_that_is_not_json_is_refused(new_pipeline: NewPipeline, note: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="metadata must be a JSON object"):
         new_pipeline().process(note, metadata={"when": object()})
+
+
+class Away(SqliteStore):
+    """Away for the first looks."""
+
+    looks = 0
+    absences = 3
+
+    def status(self, document_uuid: str) -> DocumentStatus:
+        self.looks += 1
+        if self.looks <= self.absences:
+            raise errors.StoreUnavailableError("The store cannot be reached.")
+        return super().status(document_uuid)
+
+
+def test_a_wait_goes_on_while_the_store_is_away(pipeline: Pipeline, note: Path) -> None:
+    assert isinstance(pipeline.store, SqliteStore)
+    document = pipeline.process(note)
+    store = Away(pipeline.store.path)
+    assert wait_for(store, document.document_uuid).status == "completed"
+    assert store.looks == store.absences + 1
+    store.looks, store.absences = 0, 1_000
+    with pytest.raises(errors.WaitTimeoutError, match="the store is away after 0 s"):
+        wait_for(store, document.document_uuid, 0.0)
+    store.close()

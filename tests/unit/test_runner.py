@@ -22,7 +22,7 @@ from docpipe.models import Ref, StageOutput, StageRun
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Store
-from docpipe.stores.values import NewDocument, Outcome, Part
+from docpipe.stores.values import NewDocument, Outcome, Part, SourceRecord
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
 from tests.workers import HANG_SECONDS
@@ -329,3 +329,18 @@ def test_the_delay_doubles_up_to_the_cap_and_jitter_takes_at_most_half(
 
 def test_delays_differ_so_that_documents_do_not_come_back_together() -> None:
     assert len({Policy().delay(3) for _ in range(20)}) > 1
+
+
+def test_only_the_first_stage_asks_where_the_bytes_rest(
+    new_pipeline: NewPipeline, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = new_pipeline()
+    source, asked = pipeline.store.source, []
+
+    def counting(ref: Ref) -> SourceRecord:
+        asked.append(ref)
+        return source(ref)
+
+    monkeypatch.setattr(pipeline.store, "source", counting)
+    document = pipeline.process(note)
+    assert (document.status, asked) == ("completed", [Ref(document.document_uuid, 1)])

@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from docpipe.cli.views.document_json import facts_json
 from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
 from docpipe.models.visible import visible
+from docpipe.stages.text.places import boxes_of
 
 _PLACE = re.compile("__POLICY__|__TITLE__|__DATA__")
 
@@ -70,7 +71,7 @@ def _data(document: Document, status: DocumentStatus, images: Mapping[int, str])
             {"index": each.index, "name": each.name, "label": each.label, "mentions": each.mentions}
             for each in document.entities
         ],
-        "relations": [_relation(index, each) for index, each in enumerate(document.relations)],
+        "relations": [_relation(index, each, document) for index, each in enumerate(document.relations)],
         **facts_json(document.facts),
         "stages": [_stage(stage) for stage in status.stages],
         "history": [(f"{at:%Y-%m-%d %H:%M:%S}", word) for at, word, _ in status.history],
@@ -85,7 +86,6 @@ def _page(page: Page, image: str | None) -> dict[str, Any]:
         "width": page.width,
         "height": page.height,
         "image": image,
-        "lines": [(line.start, line.end, _rounded(line.box)) for line in page.lines],
     }
 
 
@@ -97,13 +97,20 @@ def _mention(mention: Mention) -> dict[str, Any]:
         "start": mention.start,
         "end": mention.end,
         "page": mention.page,
-        "box": _rounded(mention.box),
+        "boxes": [_rounded(box) for box in _boxes(mention)],
         "score": mention.score,
         "source": mention.source,
     }
 
 
-def _relation(index: int, relation: Relation) -> dict[str, Any]:
+def _boxes(mention: Mention) -> Sequence[Box]:
+    """A document that an earlier docpipe read has one around all lines."""
+    return mention.boxes or ([mention.box] if mention.box else [])
+
+
+def _relation(index: int, relation: Relation, document: Document) -> dict[str, Any]:
+    evidence = relation.evidence
+    boxes = evidence.boxes or boxes_of(document.text, document.pages, evidence.start, evidence.end)
     return {
         "index": index,
         "type": relation.type,
@@ -112,6 +119,7 @@ def _relation(index: int, relation: Relation) -> dict[str, Any]:
         "start": relation.evidence.start,
         "end": relation.evidence.end,
         "page": relation.evidence.page,
+        "boxes": [(page, _rounded(box)) for page, box in boxes],
         "score": relation.score,
     }
 
@@ -125,5 +133,5 @@ def _stage(stage: StageRun) -> dict[str, Any]:
     }
 
 
-def _rounded(box: Box | None) -> list[float] | None:
-    return None if box is None else [round(side, 1) for side in box]
+def _rounded(box: Box) -> list[float]:
+    return [round(side, 1) for side in box]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from docpipe.errors import DocpipeError
-from docpipe.models import Document, Fact, Facts, Mention, Page, Relation
+from docpipe.models import Box, Document, Evidence, Fact, Facts, Mention, Page, PageBox, Relation
 from docpipe.stages.text.reading_text import reading_text
 
 
@@ -27,6 +28,7 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
                 "end": chunk.end,
                 "page_from": chunk.page_from,
                 "page_to": chunk.page_to,
+                "boxes": _page_boxes(chunk.boxes),
                 "reading_text": reading_text(document.text[chunk.start : chunk.end]).text,
             }
             for chunk in document.chunks
@@ -97,7 +99,8 @@ def _mention(mention: Mention) -> dict[str, Any]:
         "start": mention.start,
         "end": mention.end,
         "page": mention.page,
-        "bbox": None if mention.box is None else [round(side, 2) for side in mention.box],
+        "bbox": None if mention.box is None else _rounded(mention.box),
+        "boxes": [_rounded(box) for box in mention.boxes],
         "score": round(mention.score, 4),
     }
 
@@ -110,7 +113,7 @@ def _fact(fact: Fact) -> dict[str, Any]:
         "value": fact.value,
         "entity": fact.entity,
         "holder": fact.holder,
-        "evidence": asdict(fact.evidence),
+        "evidence": _evidence(fact.evidence),
         "score": round(fact.score, 4),
     }
 
@@ -120,8 +123,21 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "type": relation.type,
         "source": relation.source,
         "target": relation.target,
-        "evidence": asdict(relation.evidence),
+        "evidence": _evidence(relation.evidence),
         "score": relation.score,
         "verb": relation.verb,
         "count": relation.count,
     }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    boxes = _page_boxes(evidence.boxes)
+    return {"start": evidence.start, "end": evidence.end, "page": evidence.page, "boxes": boxes}
+
+
+def _page_boxes(boxes: Sequence[PageBox]) -> list[dict[str, Any]]:
+    return [{"page": page, "bbox": _rounded(box)} for page, box in boxes]
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(side, 2) for side in box]

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docpipe.engines.ocr.ctc import Line
 from docpipe.engines.ports import Quad, RecognisedLine
 
 Pixels = NDArray[np.uint8]
@@ -45,6 +46,8 @@ _SKEW = 0.05
 """A line may climb by this part of the width (3 degrees) and still lie whole in its strip."""
 _STRAIGHT = 0.04
 """Part of a box's height by which its corners may lie beside those of an upright box."""
+_BODY = (0.145, 0.82)
+"""The detector's boxes are higher than the letters. Measured on the boxes of FUNSD's words."""
 _VOTERS = 12
 _inherited: list[object] = []
 """Models of the process this one was forked from. They are never freed: OpenVINO would wait for threads
@@ -84,8 +87,8 @@ class DetectAndRead(ABC, Generic[Models]):
         """The boxes of text in a picture whose sides are multiples of 32."""
 
     @abstractmethod
-    def _recognise(self, crop: Pixels) -> tuple[str, float]:
-        """The text and confidence 0..1 of one horizontal line."""
+    def _recognise(self, crop: Pixels) -> Line:
+        """One horizontal line; the places of its words, if they are known, as parts 0..1 of its length."""
 
     @abstractmethod
     def _upside_down(self, crop: Pixels) -> float:
@@ -105,9 +108,13 @@ class DetectAndRead(ABC, Generic[Models]):
         """
         found = []
         for box in self._boxes(pixels):
-            text, score = self._recognise(_line_crop(pixels, box))
-            if text.strip():
-                found.append(RecognisedLine(text if score >= self._min_score else "", _quad(box), score))
+            line = self._recognise(_line_crop(pixels, box))
+            if not line.text.strip():
+                continue
+            if line.confidence >= self._min_score:
+                found.append(RecognisedLine(line.text, _quad(box), line.confidence, _BODY, line.words))
+            else:
+                found.append(RecognisedLine("", _quad(box), line.confidence))
         return found
 
     def find_lines(self, pixels: Pixels) -> list[Quad]:

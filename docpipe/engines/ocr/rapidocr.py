@@ -44,7 +44,7 @@ class _Models(Protocol):
     """See `DetectAndRead`, of which these are the models."""
 
     def detect(self, pixels: Pixels) -> Boxes: ...
-    def recognise(self, line: Pixels) -> tuple[str, float]: ...
+    def recognise(self, line: Pixels) -> ctc.Line: ...
     def upside_down(self, crop: Pixels) -> float: ...
 
 
@@ -106,8 +106,11 @@ class RapidOcrEngine(DetectAndRead[_Models]):
     def _detect(self, pixels: Pixels) -> Boxes:
         return self._models.detect(pixels)
 
-    def _recognise(self, crop: Pixels) -> tuple[str, float]:
-        return self._models.recognise(in_bucket(crop))
+    def _recognise(self, crop: Pixels) -> ctc.Line:
+        filled = in_bucket(crop)
+        # the grey on the right is no part of the line
+        part = min(1.0, _LINE_HEIGHT * crop.shape[1] / crop.shape[0] / filled.shape[1])
+        return self._models.recognise(filled).within(part)
 
     def _upside_down(self, crop: Pixels) -> float:
         return self._models.upside_down(crop)
@@ -127,7 +130,7 @@ class _OnnxModels:
         boxes = self._used("det", pixels).boxes
         return np.empty((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
 
-    def recognise(self, line: Pixels) -> tuple[str, float]:
+    def recognise(self, line: Pixels) -> ctc.Line:
         seen = self._recogniser.resize_norm_img(line, line.shape[1] / line.shape[0])
         with _translated():
             likely = self._recogniser.session(seen[np.newaxis].astype(np.float32))[0]
@@ -135,9 +138,9 @@ class _OnnxModels:
         top = likely[np.arange(len(best)), best]
         begins = ctc.letters(best)
         if not begins.any():
-            return "", 0.0
+            return ctc.Line("", 0.0)
         space = np.log(np.maximum(likely[:, -1], _TINY) / top)
-        return ctc.text(best, space, self._characters), float(top[begins].mean())
+        return ctc.line(best, space, self._characters, float(top[begins].mean())).within(len(best))
 
     def upside_down(self, crop: Pixels) -> float:
         label, score = self._used("cls", crop).cls_res[0]

@@ -22,6 +22,7 @@ from rapidocr_onnxruntime.utils.infer_engine import (  # type: ignore[import-not
     ONNXRuntimeError,
 )
 
+from docpipe.engines.ocr.ctc import Line
 from docpipe.engines.ocr.detect_and_read import Boxes, DetectAndRead, Pixels
 from docpipe.errors import MemoryExhaustedError, PermanentError
 
@@ -76,9 +77,9 @@ class RapidOcrOnnxRuntimeEngine(DetectAndRead[Any]):
         boxes = self._call(pixels, use="det")
         return np.asarray(boxes or np.empty((0, 4, 2)), np.float32)
 
-    def _recognise(self, crop: Pixels) -> tuple[str, float]:
+    def _recognise(self, crop: Pixels) -> Line:
         text, score = self._call(crop, use="rec")[0]
-        return str(text), float(score)
+        return Line(str(text), float(score))
 
     def _upside_down(self, crop: Pixels) -> float:
         label, score = self._call(crop, use="cls")[0]

@@ -121,6 +121,7 @@ def _line(words: list[Row]) -> RecognisedLine:
         " ".join(word["text"] for word in words),
         ((left, top), (right, top), (right, bottom), (left, bottom)),
         sum(scores) / len(scores),
+        words=tuple((side - left) / max(1.0, right - left) for box in boxes for side in (box[0], box[2])),
     )
 
 

@@ -171,6 +171,8 @@ def _check_places(output: StageOutput) -> None:
             _check_span(page.start, line.start, line.end, page.end)
             if not 0.0 <= line.confidence <= 1.0:
                 raise RefusedError(f"a confidence is {line.confidence}")
+            if line.words and len(line.words) != 2 * len(text[line.start : line.end].split()):
+                raise RefusedError("the places of a line's words are not as many as its words")
 
 
 def _check_span(first: int, start: int, end: int, last: int) -> None:

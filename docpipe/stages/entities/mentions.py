@@ -20,7 +20,7 @@ from docpipe.stages.entities.no_names import no_terms
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
-from docpipe.stages.text.places import locate
+from docpipe.stages.text.places import around, locate
 from docpipe.stages.text.reading_text import Normal, normalised, reading_text
 from docpipe.stages.text.wording.terms import read_lengths
 from docpipe.stages.text.wording.terms_of_art import defined_parties, party_terms
@@ -351,7 +351,7 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
 
 def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:
     span = found.span
-    page, box = locate(pages, span.start, span.end)
+    page, boxes = locate(text, pages, span.start, span.end)
     chunk = max(0, bisect_right(starts, span.start) - 1)
     return Mention(
         index=index,
@@ -360,9 +360,10 @@ def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts
         start=span.start,
         end=span.end,
         page=page,
-        box=box,
+        box=around(boxes),
         score=span.score,
         source=found.source,
         chunk=chunk,
         value=value_of(span.label, text[span.start : span.end]),
+        boxes=boxes,
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from docpipe.errors import InconsistentGraphError
-from docpipe.models import Chunk, Edge, Entity, Mention, Page, Relation, StageOutput
+from docpipe.models import Chunk, Edge, Entity, Evidence, Facts, Mention, Page, Relation, StageOutput
 from docpipe.stages.graph.facts.facts import find_facts, joined
 from docpipe.stages.graph.relations import RelationOptions, find_relations
 from docpipe.stages.graph.resolution import resolve
+from docpipe.stages.text.places import boxes_of
 
 PART_OF = "PART_OF"
 """From a page or a chunk to the document."""
@@ -56,7 +57,11 @@ def build_graph(
     entities = resolve(mentions, text)
     facts = find_facts(text, pages, mentions, entities)
     said = find_relations(text, pages, mentions, entities, options.relations)
-    relations = joined(said, facts, mentions, entities)
+    relations = tuple(
+        replace(each, evidence=_placed(each.evidence, text, pages))
+        for each in joined(said, facts, mentions, entities)
+    )
+    facts = _with_places(facts, text, pages)
     edges = tuple(structural_edges(pages, chunks, mentions, entities))
     faults = check_graph(text, pages, chunks, mentions, entities, relations, edges, facts.subject)
     if faults:
@@ -64,6 +69,17 @@ def build_graph(
             f"The graph is inconsistent in {len(faults)} places: {'; '.join(faults[:5])}."
         )
     return StageOutput(entities=entities, relations=relations, edges=edges, facts=facts)
+
+
+def _with_places(facts: Facts, text: str, pages: Sequence[Page]) -> Facts:
+    items = tuple(replace(fact, evidence=_placed(fact.evidence, text, pages)) for fact in facts.items)
+    title = None if facts.evidence is None else _placed(facts.evidence, text, pages)
+    return replace(facts, evidence=title, items=items)
+
+
+def _placed(evidence: Evidence, text: str, pages: Sequence[Page]) -> Evidence:
+    """With its boxes, which only evidence that is kept needs."""
+    return replace(evidence, boxes=boxes_of(text, pages, evidence.start, evidence.end))
 
 
 def structural_edges(

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from docpipe.engines.ports import FindsLines, OcrEngine, Quad, RecognisedLine, WhenNeeded
+from docpipe.engines.ports import FindsLines, OcrEngine, RecognisedLine, WhenNeeded
 from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
 from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
+from docpipe.formats.word_places import fitting
 from docpipe.models import Box, Line, Method, Page, PageRange, StageOutput, Warn
 from docpipe.stages.ocr.leaders import without_leaders
 from docpipe.stages.ocr.merging import beside_layer
 from docpipe.stages.ocr.method import OcrOptions, choose_method, layer_fault
 from docpipe.stages.ocr.misread import put_right
+from docpipe.stages.ocr.on_page import OnPage, turn, turned_box
 from docpipe.stages.ocr.page_ranges import PAGE_BREAK
 from docpipe.stages.ocr.reading_order import in_reading_order, level, skew
 from docpipe.stages.ocr.running_titles import mark_running_titles
@@ -106,9 +108,11 @@ class _Assembly:
             if index:
                 self._append(line.joint)
             start = self.length
-            self._append(clean(line.text))
+            text = clean(line.text)
+            self._append(text)
             if self.length > start:
-                yield Line(start, self.length, line.box, line.confidence)
+                words = fitting(text, line.words) if line.words else ()
+                yield Line(start, self.length, line.box, line.confidence, words=words)
 
     def _append(self, text: str) -> None:
         self.parts.append(text)
@@ -314,6 +318,8 @@ class _Seen:
 
     lines: list[TextLine]
     boxes: list[Box]
+    areas: list[Box]
+    """The parts of the page that were read, margins included."""
     unread: list[RecognisedLine]
     turned: int
 
@@ -333,12 +339,15 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     turned = engine.orientation(image.pixels)
     height, width = image.pixels.shape[:2]
     found, boxes = _read_straight(turn(image.pixels, turned), engine)
-    lines = []
+    on_page = OnPage(turned, width, height, image.points_per_pixel)
+    lines, areas = [], []
     for line in _with_text(found):
-        box = _box_in_points(line.quad, turned, width, height, image.points_per_pixel)
-        lines.append(TextLine(clean_line(line.text).strip(), box, line.confidence))
+        text = clean_line(line.text).strip()
+        box, words = on_page.letters(line)
+        lines.append(TextLine(text, box, line.confidence, words=fitting(text, words)))
+        areas.append(on_page.box(line.quad))
     unread = [line for line in found if not line.text.strip()]
-    return _Seen(put_right(lines), boxes, unread, turned)
+    return _Seen(put_right(lines), boxes, areas, unread, turned)
 
 
 def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
@@ -371,9 +380,8 @@ def _unread_ink(image: PageImage, seen: _Seen) -> list[RecognisedLine]:
     from docpipe.stages.ocr.ink import unread_ink  # noqa: PLC0415 - brings NumPy
 
     scale = image.points_per_pixel
-    boxes = [line.box for line in seen.lines if line.box]
     found = unread_ink(
-        image.pixels, [(x0 / scale, y0 / scale, x1 / scale, y1 / scale) for x0, y0, x1, y1 in boxes]
+        image.pixels, [(x0 / scale, y0 / scale, x1 / scale, y1 / scale) for x0, y0, x1, y1 in seen.areas]
     )
     places = [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in found]
     return [RecognisedLine("", ((x0, y0), (x1, y0), (x1, y1), (x0, y1)), 0.0) for x0, y0, x1, y1 in places]
@@ -381,38 +389,3 @@ def _unread_ink(image: PageImage, seen: _Seen) -> list[RecognisedLine]:
 
 def _with_text(lines: Sequence[RecognisedLine]) -> list[RecognisedLine]:
     return [line for line in lines if line.text.strip()]
-
-
-def turn(pixels: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
-    """The picture turned counter-clockwise by 0, 90, 180 or 270 degrees."""
-    if degrees == 90:
-        pixels = pixels.swapaxes(0, 1)[::-1]
-    elif degrees == 180:
-        pixels = pixels[::-1, ::-1]
-    elif degrees == 270:
-        pixels = pixels.swapaxes(0, 1)[:, ::-1]
-    return pixels if degrees == 0 else pixels.copy(order="C")
-
-
-def turn_back(x: float, y: float, degrees: int, width: float, height: float) -> tuple[float, float]:
-    """Where a point of the turned picture lies in the picture as it was, `width` x `height` pixels."""
-    if degrees == 90:
-        return width - y, x
-    if degrees == 180:
-        return width - x, height - y
-    if degrees == 270:
-        return y, height - x
-    return x, y
-
-
-def turned_box(box: Box, degrees: int, width: float, height: float) -> Box:
-    """`turn_back` of a box."""
-    (x0, y0), (x1, y1) = (turn_back(x, y, degrees, width, height) for x, y in (box[:2], box[2:]))
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
-
-
-def _box_in_points(quad: Quad, degrees: int, width: int, height: int, points_per_pixel: float) -> Box:
-    xs, ys = zip(*quad, strict=True)
-    box = turned_box((min(xs), min(ys), max(xs), max(ys)), degrees, width, height)
-    x0, y0, x1, y1 = (round(side * points_per_pixel, 2) for side in box)
-    return x0, y0, x1, y1

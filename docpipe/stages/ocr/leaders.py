@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from docpipe.formats.base import TextLine
+from docpipe.formats.word_places import Words, along
 
 _Row = list[TextLine]
 
@@ -30,6 +31,7 @@ _LIKELY = 3
 Elsewhere they are an ellipsis."""
 _ROWS = 3
 _GONE = "\0"
+_LEFT = re.compile(rf"[^\s{_GONE}]+")
 
 
 def without_leaders(lines: list[TextLine]) -> list[TextLine]:
@@ -94,4 +96,13 @@ def _parted(row: _Row, text: str) -> Iterator[TextLine]:
         end = start + len(line.text)
         left = "\t".join(filter(None, text[start:end].split(_GONE)))
         if left or not line.text:
-            yield replace(line, text=left, joint="\t" if text[start - 1] == _GONE else line.joint)
+            joint = "\t" if text[start - 1] == _GONE else line.joint
+            yield replace(line, text=left, joint=joint, words=_left(line, text[start:end]))
+
+
+def _left(line: TextLine, text: str) -> Words:
+    """Where the words stand that are left in the line's text; none where that was not known."""
+    if not line.words:
+        return ()
+    sides = [along(line.text, line.words, *word.span()) for word in _LEFT.finditer(text)]
+    return tuple([side for both in sides for side in both])

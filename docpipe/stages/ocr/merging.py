@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from docpipe.formats.base import TextLine
+from docpipe.formats.word_places import of_part
 from docpipe.models import Box
 from docpipe.stages.ocr.method import area
 
@@ -22,8 +23,13 @@ def beside_layer(recognised: Iterable[TextLine], layer: Sequence[TextLine]) -> l
             area(_common(line.box, own.box)) for own in over if own.box
         ) <= _SAME * area(line.box):
             text = _without(line.text, [own.text for own in over])
-            beside += [line if text == line.text else replace(line, text=text)] if text else []
+            beside += [line if text == line.text else _part(line, text)] if text else []
     return beside
+
+
+def _part(line: TextLine, text: str) -> TextLine:
+    start = line.text.find(text)
+    return replace(line, text=text, words=of_part(line.text, line.words, start, start + len(text)))
 
 
 def _without(text: str, known: Sequence[str]) -> str:

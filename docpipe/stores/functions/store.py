@@ -43,7 +43,7 @@ from docpipe.stores.values import (
     Summary,
 )
 
-SCHEMA_VERSION = "20261130021400"
+SCHEMA_VERSION = "20261130041400"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 

@@ -34,8 +34,10 @@ def _schema() -> str:
 _ADDED = {
     "docpipe_runs": {"source_copied": "integer", "batch": "text"},
     "docpipe_entities": {"merges": "text"},
-    "docpipe_mentions": {"value": "text"},
-    "docpipe_relations": {"verb": "text", "count": "integer"},
+    "docpipe_chunks": {"boxes": "text"},
+    "docpipe_mentions": {"value": "text", "boxes": "text"},
+    "docpipe_relations": {"verb": "text", "count": "integer", "boxes": "text"},
+    "docpipe_facts": {"boxes": "text"},
 }
 """Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
 

@@ -24,6 +24,7 @@ JSON_COLUMNS = {
     "lines",
     "makes",
     "box",
+    "boxes",
     "mentions",
     "merges",
     "words",

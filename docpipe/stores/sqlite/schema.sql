@@ -195,6 +195,7 @@ create table if not exists docpipe_chunks (
     page_from integer not null,
     page_to integer not null,
     text text not null,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -213,6 +214,7 @@ create table if not exists docpipe_mentions (
     source text not null,
     chunk integer not null,
     value text,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -242,6 +244,7 @@ create table if not exists docpipe_relations (
     score real not null,
     verb text,
     count integer,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -271,6 +274,7 @@ create table if not exists docpipe_facts (
     end_offset integer not null,
     page integer not null,
     score real not null,
+    boxes text,
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );

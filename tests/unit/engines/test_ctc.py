@@ -30,4 +30,18 @@ def test_the_text_is_the_letters_and_the_spaces_that_were_seen_or_nearly_seen(
     space = np.array(
         [{"_": -1.0, "~": -3.0, ".": -9.0}[mark] for mark in spaces.ljust(len(steps), ".")], np.float32
     )
-    assert ctc.text(best, space, CHARACTERS) == text
+    assert ctc.line(best, space, CHARACTERS, 0.5).text == text
+
+
+@pytest.mark.parametrize("steps", ["__a_b_ _a_b___", "__a_bb ba_a_b_", "a", "____"])
+def test_words_begin_and_end_around_the_steps_of_their_letters(steps: str) -> None:
+    best = np.array(["_ab' ".index(step) for step in steps])
+    line = ctc.line(best, np.full(len(steps), -9.0, np.float32), CHARACTERS, 0.5).within(len(steps))
+    places = [place * len(steps) for place in line.words]
+    assert len(places) == 2 * len(line.text.split())
+    assert places == sorted(places)
+    for begin, end, letters in zip(places[::2], places[1::2], steps.split(), strict=False):
+        seen = steps.index(letters)
+        middles = [seen + n for n, step in enumerate(letters) if step != "_"]
+        assert begin <= middles[0]
+        assert middles[-1] <= end

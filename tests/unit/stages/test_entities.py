@@ -65,13 +65,13 @@ def named(mentions: Sequence[Mention]) -> list[tuple[str, str]]:
 
 def test_a_mention_carries_its_place_source_and_score() -> None:
     text = "By Ann Lee on 2024-03-14"
-    pages = [Page(7, 0, 24, 240.0, 100.0, Method.OCR, (Line(0, 24, (0.0, 10.0, 240.0, 20.0)),))]
+    words = (0.0, 20.0, 30.0, 60.0, 70.0, 100.0, 110.0, 130.0, 140.0, 240.0)
+    ann, day = (30.0, 10.0, 100.0, 20.0), (140.0, 10.0, 240.0, 20.0)
+    pages = [Page(7, 0, 24, 240.0, 100.0, Method.OCR, (Line(0, 24, (0.0, 10.0, 240.0, 20.0), words=words),))]
     output = find_mentions(text, pages, [Chunk(0, 0, 24, 7, 7)], engine=WordList(Ann_Lee="PERSON"))
     assert output.mentions == (
-        Mention(0, "Ann Lee", "PERSON", 3, 10, 7, (30.0, 10.0, 100.0, 20.0), 0.5, "words:1", 0),
-        Mention(
-            1, "2024-03-14", "DATE", 14, 24, 7, (140.0, 10.0, 240.0, 20.0), 1.0, "pattern", 0, "2024-03-14"
-        ),
+        Mention(0, "Ann Lee", "PERSON", 3, 10, 7, ann, 0.5, "words:1", 0, boxes=(ann,)),
+        Mention(1, "2024-03-14", "DATE", 14, 24, 7, day, 1.0, "pattern", 0, "2024-03-14", (day,)),
     )
 
 

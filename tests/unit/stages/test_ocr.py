@@ -18,9 +18,10 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import PageImage, RawPage, TextLine, TextReader
 from docpipe.models import Line, Method, Page, StageOutput, Warn
-from docpipe.stages.ocr.document import read_document, turn, turn_back
+from docpipe.stages.ocr.document import read_document
 from docpipe.stages.ocr.legibility import garbage_share
 from docpipe.stages.ocr.method import OcrOptions, choose_method
+from docpipe.stages.ocr.on_page import turn, turn_back
 from docpipe.stages.ocr.second_opinion import SecondOpinion
 
 Pixels = NDArray[np.uint8]

@@ -62,17 +62,17 @@ class Recogniser:
         features = ops.parameter([-1, len(layer.weights)], Type.f32)
         self._all = compiled(Model([layer.of(features)], [features]), threads)
 
-    def read(self, line: Pixels) -> tuple[str, float]:
-        """Text and mean likelihood of one line, 48 pixels high."""
+    def read(self, line: Pixels) -> ctc.Line:
+        """One line, 48 pixels high."""
         scores, features = (output[0] for output in infer(self._common, line[np.newaxis]))
         best = scores.max(axis=1)
         unsure = np.flatnonzero(best < _SURE)
         above = self._scores_of_all(features[unsure])[:, self._others] - best[unsure, np.newaxis]
         if (above > 0).any():
-            return _text(self._scores_of_all(features), self._letters)
+            return _line(self._scores_of_all(features), self._letters)
         rest = np.zeros_like(best)
         rest[unsure] = np.exp(above).sum(axis=1)
-        return _text(scores, self._common_letters, rest)
+        return _line(scores, self._common_letters, rest)
 
     def _scores_of_all(self, features: Scores) -> Scores:
         """Of all letters, from the features of some steps."""
@@ -123,18 +123,16 @@ def _is_common(letter: str) -> bool:
     return not letter or any(ord(letter[0]) in part for part in _COMMON)
 
 
-def _text(
-    scores: Scores, letters: Sequence[str], rest: NDArray[np.float32] | None = None
-) -> tuple[str, float]:
-    """The line, and its letters' mean likelihood; `rest` is what a step's softmax adds up beside `scores`,
+def _line(scores: Scores, letters: Sequence[str], rest: NDArray[np.float32] | None = None) -> ctc.Line:
+    """The line; `rest` is what a step's softmax adds up beside `scores`,
     where the highest score counts as 1."""
     best = scores.argmax(axis=1)
     begins = ctc.letters(best)
     if not begins.any():
-        return "", 0.0
+        return ctc.Line("", 0.0)
     space = scores[:, -1] - scores[np.arange(len(best)), best]
     seen = scores[begins]
     total = np.exp(seen - seen.max(axis=1, keepdims=True)).sum(axis=1)
     if rest is not None:
         total += rest[begins]
-    return ctc.text(best, space, letters[1:]), float(np.mean(1.0 / total))
+    return ctc.line(best, space, letters[1:], float(np.mean(1.0 / total))).within(len(best))

@@ -9,7 +9,7 @@ from docpipe.models import Fact, FactType, Mention
 from docpipe.stages.graph.facts.reading import Reading
 
 _TO = re.compile(
-    r"(?im)(?:^|\t)\W*(?:bill(?:ed)?\s+to|invoice\s+to|sold\s+to|ship\s+to|customer|client|to"
+    r"(?im)(?:^|\t)[^\w\n\t]*(?:bill(?:ed)?\s+to|invoice\s+to|sold\s+to|ship\s+to|customer|client|to"
     r"|rechnung\s+an|attn|kunde|client)\b\s*[.:]?"
 )
 _DATES = (

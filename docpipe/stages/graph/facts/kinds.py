@@ -36,7 +36,7 @@ _AMENDS = re.compile(
     r"(?im)^[^\w\n]*+(?:(?:first|second|third|fourth|fifth|\w+)\s++)?amendment\s++(?:no\.?\s*+\d+\s++)?(?:to"
     r"|of)\b|\bamendment\s++agreement\b"
 )
-_REPORT = re.compile(r"(?im)^[^\n]{0,60}\breport\W*$")
+_REPORT = re.compile(r"(?im)^[^\n]{0,60}\breport[^\w\n]*+$")
 
 
 def kind_of(reading: Reading) -> Kind:

@@ -216,7 +216,7 @@ create table if not exists public.docpipe_pages (
     reason text not null default '',
     confidence double precision,
     part text not null default '',
-    lines jsonb not null default '[]',                         -- [start, end, box or null, confidence]
+    lines jsonb not null default '[]',                         -- [start, end, box or null, confidence, role, words]
     primary key (document_uuid, run, number),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
@@ -245,6 +245,8 @@ create table if not exists public.docpipe_chunks (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+-- [[page, [x0, y0, x1, y1]], …], one for each line it covers.
+alter table public.docpipe_chunks add column if not exists boxes jsonb;
 
 create table if not exists public.docpipe_mentions (
     document_uuid text not null,
@@ -265,6 +267,8 @@ create table if not exists public.docpipe_mentions (
 create index if not exists docpipe_mentions_text_idx on public.docpipe_mentions (label, text);
 -- What a date or an amount says: ISO 8601, or an ISO 4217 code and a number.
 alter table public.docpipe_mentions add column if not exists value text;
+-- [[x0, y0, x1, y1], …], one for each line it covers.
+alter table public.docpipe_mentions add column if not exists boxes jsonb;
 
 create table if not exists public.docpipe_entities (
     document_uuid text not null,
@@ -297,6 +301,8 @@ create table if not exists public.docpipe_relations (
 alter table public.docpipe_relations
     add column if not exists verb text,                        -- the words of RELATED_TO
     add column if not exists count integer;                    -- how many places say so
+-- Of the evidence, as of chunks.
+alter table public.docpipe_relations add column if not exists boxes jsonb;
 
 create table if not exists public.docpipe_edges (
     document_uuid text not null,
@@ -328,6 +334,8 @@ create table if not exists public.docpipe_facts (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+-- Of the evidence, as of chunks.
+alter table public.docpipe_facts add column if not exists boxes jsonb;
 
 -- Entities of a project: the names by which entities of its documents are joined. docpipe_entities.sql tells how.
 create table if not exists public.docpipe_entity_names (
