@@ -285,9 +285,8 @@ def _translated(raised: BaseException, runtime: Runtime) -> DocpipeError:
     for kind, meaning in runtime.translations.items():
         if isinstance(raised, kind):
             return meaning()
-    if isinstance(raised, MemoryError):
-        return MemoryExhaustedError()
-    return BugError(f"{type(raised).__name__}: {raised}")
+    unexpected = BugError(f"{type(raised).__name__}: {raised}")
+    return MemoryExhaustedError() if isinstance(raised, MemoryError) else unexpected
 
 
 def _failure(error: DocpipeError, stage: str) -> Failure:

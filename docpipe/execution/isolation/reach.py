@@ -104,11 +104,9 @@ def _top(module: str) -> str:
 
 def _packages(name: str) -> list[str]:
     found = find_spec(name)
-    if found is None:
-        return []
-    if found.submodule_search_locations is not None:
-        return [str(place) for place in found.submodule_search_locations]
-    return [found.origin] if found.origin else []
+    if found is None or found.submodule_search_locations is None:
+        return [found.origin] if found and found.origin else []
+    return [str(place) for place in found.submodule_search_locations]
 
 
 def _paths(options: Mapping[str, Any]) -> Iterator[str]:

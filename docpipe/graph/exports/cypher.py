@@ -53,9 +53,7 @@ def literal(value: Scalar) -> str:
     """A value as Cypher writes it; control characters as `\\uXXXX`."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return "'" + "".join(map(_escaped, value)) + "'"
-    return repr(value)
+    return "'" + "".join(map(_escaped, value)) + "'" if isinstance(value, str) else repr(value)
 
 
 def _escaped(character: str) -> str:

@@ -91,46 +91,19 @@ def find_mentions(
 
     No two mentions overlap; all are sorted by start, numbered from 0, and `text[start:end]` is the
     mention. A mention belongs to the last chunk that starts at or before it, also where it runs
-    over that chunk's end, so chunks that overlap count it once. Where two findings overlap:
-
-    1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
-    2. a name of the gazetteer, and what the wording of an agreement shows to be its title, a party, its law
-       or its term (`read_wording`), over all that is left,
-    3. a pattern for a value (DATE, MONEY) over the engine's values,
-    4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
-       that is `LeavesTimes` (`find_times`) give way to all of them.
+    over that chunk's end, so chunks that overlap count it once. Which of two findings that overlap is
+    kept stands at `_findings`, what becomes of the engine's names at `_named`.
 
     Parts of the text in a language that `by_language` has (the code by ISO 639) are read by the engine made
     there, all others by `engine`; where that is `KnowsLanguages` and does not know theirs, by none: a
     warning then names the language, and what stands there is found by patterns and the gazetteer alone.
-
     An engine that is `Reporting` adds its warnings, and its usage as `extra`.
-    The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
-    it finds is parted where the layout breaks (`layout_breaks`), `tidied`, and `settled` over the whole
-    document.
-    A name of the engine's that runs into a pattern of rule 1 keeps the longer part outside it, and so
-    does the name of a person, organisation or place that runs into a DATE or MONEY.
 
     Raises:
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
-    exact = find_patterns(text) if options.patterns else []
-    calm = normalised(text)
     readings = _readings(text, pages, engine, by_language)
-    spans = [span for reading in readings for span in _read(text, calm, reading, options.max_window)]
-    named = _named(text, spans, layout_breaks(text, pages), exact)
-    known = [Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)]
-    worded, terms = _worded(text) if options.patterns else ([], [])
-    times = find_times(text) if options.patterns and _leaves_times(engine) else []
-    found = _merged(
-        {
-            PATTERN: exact,
-            GAZETTEER: known,
-            _WORDING: worded,
-            **_by_engine(named, readings),
-            _TIMES: [*times, *terms],
-        }
-    )
+    found = _findings(text, pages, readings, engine, options)
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -142,8 +115,45 @@ def find_mentions(
     )
 
 
+def _findings(
+    text: str, pages: Sequence[Page], readings: Sequence[_Reading], engine: NerEngine, options: EntityOptions
+) -> list[_Found]:
+    """All findings, none over another. Where two overlap:
+
+    1. an exact pattern (EMAIL, URL, PHONE, IBAN, the numbers) wins over everything,
+    2. a name of the gazetteer, and what the wording of an agreement shows to be its title, a party, its law
+       or its term (`read_wording`), over all that is left,
+    3. a pattern for a value (DATE, MONEY) over the engine's values,
+    4. of the rest the longer wins, and at the same length the pattern; the times in words of an engine
+       that is `LeavesTimes` (`find_times`) give way to all of them.
+    """
+    exact = find_patterns(text) if options.patterns else []
+    calm = normalised(text)
+    spans = [span for reading in readings for span in _read(text, calm, reading, options.max_window)]
+    named = _named(text, spans, layout_breaks(text, pages), exact)
+    worded, terms = _worded(text) if options.patterns else ([], [])
+    times = find_times(text) if options.patterns and _leaves_times(engine) else []
+    return _merged(
+        {
+            PATTERN: exact,
+            GAZETTEER: [
+                Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)
+            ],
+            _WORDING: worded,
+            **_by_engine(named, readings),
+            _TIMES: [*times, *terms],
+        }
+    )
+
+
 def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[Span]) -> list[Span]:
-    """The engine's spans as they are kept: parted, cut back and made one over the whole document."""
+    """The engine's spans as they are kept: parted, cut back and made one over the whole document.
+
+    The engine is given `normalised` text in windows; one that is `ReadsLayout`, text with its lines. What
+    it finds is parted where the layout breaks (`layout_breaks`), `tidied`, and `settled` over the whole
+    document. A name that runs into an exact pattern keeps the longer part outside it, and so does the name
+    of a person, organisation or place that runs into a DATE or MONEY.
+    """
     pieces = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in pieces for piece in dates_within(text, span)]
     return settled(text, no_terms(text, tidied(text, _cut_back(text, whole, exact))))

@@ -76,9 +76,8 @@ def _rule(one: str, between: str, other: str, after: str) -> tuple[str, float] |
     bracket = _BRACKET.fullmatch(between) and _CLOSED.match(after)
     if bracket and (_defines(one, other) or _defines(other, one)):
         return "defined", 0.97
-    if _KNOWN_AS.fullmatch(between) or _IN_LANGUAGE.fullmatch(between):
-        return "known as", 0.9
-    return None
+    said = _KNOWN_AS.fullmatch(between) or _IN_LANGUAGE.fullmatch(between)
+    return ("known as", 0.9) if said else None
 
 
 def _defines(full: str, short: str) -> bool:

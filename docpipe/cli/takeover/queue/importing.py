@@ -64,9 +64,8 @@ def _wanted(connection: psycopg.Connection, with_stranded: bool) -> list[Rows]:
     """What to import, in this order. A queue that is gone or cannot be read is missed unless only the
     stranded are wanted.
     """
-    if with_stranded and unreadable(connection):
-        return [stranded_documents]
-    return [open_rows, stranded_documents] if with_stranded else [open_rows]
+    readable = not (with_stranded and unreadable(connection))
+    return [*([open_rows] if readable else []), *([stranded_documents] if with_stranded else [])]
 
 
 def listed(dsn: str, *, with_stranded: bool = False) -> list[Open]:

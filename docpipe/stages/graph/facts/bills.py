@@ -89,9 +89,8 @@ def _before(reading: Reading, mention: Mention) -> str:
     """The words that say what a value is: those before it in its line, else the line above."""
     start, _ = reading.line(mention.start)
     words = reading.text[start : mention.start]
-    if words.strip() or not start:
-        return words
-    return reading.text[reading.line(start - 1)[0] : start].rstrip("\n")
+    above = reading.text[reading.line(start - 1)[0] : start].rstrip("\n") if start else ""
+    return words if words.strip() else above or words
 
 
 def _dates(reading: Reading) -> Iterator[Fact]:
