@@ -178,7 +178,7 @@ create table if not exists public.docpipe_attempts (
     error_traceback text,
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
-create index if not exists docpipe_attempts_document_idx on public.docpipe_attempts (document_uuid, token);
+create index if not exists docpipe_attempts_run_idx on public.docpipe_attempts (document_uuid, run, token);
 create index if not exists docpipe_attempts_ended_idx on public.docpipe_attempts (ended_at);
 
 -- Fencing tokens, of stages and of ranges.

@@ -181,8 +181,8 @@ create table public.docpipe_attempts (
     constraint docpipe_attempts_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE,
     constraint docpipe_attempts_ended_check CHECK ((ended = ANY (ARRAY['complete'::text, 'split'::text, 'retried'::text, 'failed'::text, 'lost'::text, 'cancelled'::text, 'stopped'::text])))
 );
-CREATE INDEX docpipe_attempts_document_idx ON public.docpipe_attempts USING btree (document_uuid, token);
 CREATE INDEX docpipe_attempts_ended_idx ON public.docpipe_attempts USING btree (ended_at);
+CREATE INDEX docpipe_attempts_run_idx ON public.docpipe_attempts USING btree (document_uuid, run, token);
 alter table public.docpipe_attempts enable row level security;
 create policy docpipe_service_role on public.docpipe_attempts as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_attempts to service_role;

@@ -94,19 +94,27 @@ class Tls:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._listening is not None
-        self._loop.call_soon_threadsafe(self._listening.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    async def _end(self) -> None:
+        assert self._listening is not None
+        self._listening.close()
+        served = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in served:
+            task.cancel()
+        await asyncio.gather(*served, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+        with suppress(asyncio.CancelledError, OSError):
+            await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+        for each in (writer, inner_writer):
+            each.transport.abort()
+            with suppress(OSError):
+                await each.wait_closed()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

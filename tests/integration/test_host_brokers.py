@@ -321,6 +321,8 @@ def test_a_broker_that_is_no_redis_is_counted_and_recovered_by_the_ledger(tmp_pa
     store = SqliteStore(tmp_path / "docpipe.db")
     sources = Sources(uploads=tmp_path / "uploads")
     pipeline = Pipeline(memory_app(), store=store, sources=sources, options=OPTIONS, policy=POLICY)
+    assert pipeline.app is not None
+    pipeline.app.control.purge()  # one memory is shared by all tests of a process
     submitted(pipeline)
     assert pipeline.broker.depths(["ocr", "text"]) == {"ocr": 3, "text": 0}
     assert (pipeline.broker.counts(["ocr"]), pipeline.broker.waiting(["ocr"])) == (None, None)

@@ -346,7 +346,7 @@ def test_a_folder_that_is_missing_is_said(pipeline: Pipeline, inbox: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "takes"), [("A.PDF", True), ("a.md", False), ("~$a.pdf", False), (".pdf", False)]
+    ("name", "takes"), [("A.PDF", True), ("a.exe", False), ("~$a.pdf", False), (".pdf", False)]
 )
 def test_choices_look_at_names_in_either_case(name: str, takes: bool) -> None:
     assert Choice().takes(name) is takes

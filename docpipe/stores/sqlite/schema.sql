@@ -131,7 +131,7 @@ create table if not exists docpipe_attempts (
     error_traceback text,
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
-create index if not exists docpipe_attempts_document_idx on docpipe_attempts (document_uuid, token);
+create index if not exists docpipe_attempts_run_idx on docpipe_attempts (document_uuid, run, token);
 create index if not exists docpipe_attempts_ended_idx on docpipe_attempts (ended_at);
 
 -- Fencing tokens: one counter that only ever grows.
