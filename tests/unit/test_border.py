@@ -65,7 +65,9 @@ def test_a_source_of_every_kind_is_the_same_document(pipeline: Pipeline, note: P
     assert (submission.document_uuid, submission.created) == (first.document_uuid, False)
 
 
-@pytest.mark.parametrize("source", [None, 7, object(), ["a.txt"], {"a": 1}], ids=repr)
+@pytest.mark.parametrize(
+    "source", [None, 7, object(), ["a.txt"], {"a": 1}], ids=lambda one: type(one).__name__
+)
 def test_what_is_no_source_is_refused(pipeline: Pipeline, source: Any) -> None:
     with pytest.raises(SourceRejectedError, match="cannot be read"):
         pipeline.submit(source)
