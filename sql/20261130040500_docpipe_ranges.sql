@@ -235,16 +235,20 @@ declare
 begin
     select * into r from public.docpipe_runs
      where document_uuid = p_document and run = p_run for update;
+    select * into g from public.docpipe_page_ranges
+     where document_uuid = p_document and run = p_run and token = p_token;
+    if g.token is null then
+        return 'lost';
+    end if;
     if r.state is distinct from 'active' then
         return case when r.state = 'cancelled' then 'cancelled' else 'lost' end;
     end if;
-    update public.docpipe_page_ranges
-       set lease_expires_at = now() + make_interval(secs => p_lease_seconds)
-     where document_uuid = p_document and run = p_run and token = p_token and state = 'running'
-    returning * into g;
-    if not found then
+    if g.state <> 'running' then
         return 'lost';
     end if;
+    update public.docpipe_page_ranges
+       set lease_expires_at = now() + make_interval(secs => p_lease_seconds)
+     where document_uuid = p_document and run = p_run and token = p_token;
     perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
     return case when r.cancel_requested then 'cancelled' else 'ok' end;
 end $$;

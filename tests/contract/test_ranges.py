@@ -187,6 +187,8 @@ def test_a_heartbeat_extends_the_lease_of_a_range_or_learns_that_it_is_lost(stor
     assert store.ranges.heartbeat(ref, old, 0.0) is Heartbeat.OK
     take(store, ref, 1)
     assert store.ranges.heartbeat(ref, old, 60.0) is Heartbeat.LOST
+    store.cancel(ref.document_uuid)
+    assert store.ranges.heartbeat(ref, old, 60.0) is Heartbeat.LOST
 
 
 def test_the_end_of_a_range_hands_out_the_next(store: Store, ref: Ref) -> None:
