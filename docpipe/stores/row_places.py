@@ -23,14 +23,20 @@ def line_of(row: Sequence[Any]) -> Line:
 
 
 def box_of(value: Any) -> Box | None:
-    return None if value is None else (value[0], value[1], value[2], value[3])
+    return None if value is None else _box(value)
 
 
 def boxes_of(value: Any) -> tuple[Box, ...]:
     """None, of a database that an earlier docpipe filled, as no boxes."""
-    return tuple((box[0], box[1], box[2], box[3]) for box in value or ())
+    return tuple(map(_box, value or ()))
 
 
 def page_boxes_of(value: Any) -> tuple[PageBox, ...]:
     """As `boxes_of`."""
-    return tuple(PageBox(page, (box[0], box[1], box[2], box[3])) for page, box in value or ())
+    return tuple(PageBox(page, _box(box)) for page, box in value or ())
+
+
+def _box(value: Sequence[float]) -> Box:
+    """Postgres writes whole numbers without their point."""
+    x0, y0, x1, y1 = map(float, value)
+    return x0, y0, x1, y1

@@ -179,6 +179,7 @@ def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
             **{"value": "a value"},
             **{"index": 0, "text": "Ann", "label": "PERSON", "start": 0, "end": 3, "page": 1, "score": 0.75},
             **{"source": "spacy:x", "chunk": 0, "x0": 72.0, "y0": 70.5, "x1": 100.0, "y1": 84.0},
+            **{"boxes": "[[72.0, 70.5, 100.0, 84.0], [72.0, 70.5, 100.0, 84.0]]"},
         },
     )
     assert graph.edges == (
@@ -189,7 +190,10 @@ def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
             "RELATED_TO",
             f"{uuid_}/entity:0",
             f"{uuid_}/entity:1",
-            {"start": 0, "end": 32, "page": 1, "score": 0.5, "verb": "pays", "count": 2},
+            {
+                **{"start": 0, "end": 32, "page": 1, "score": 0.5, "verb": "pays", "count": 2},
+                **{"boxes": "[[1, [72.0, 70.5, 100.0, 84.0]], [2, [1.5, 2.0, 3.0, 4.25]]]"},
+            },
         ),
         GraphEdge(
             f"{uuid_}/fact:0",
