@@ -200,7 +200,10 @@ def test_a_graph_holds_what_was_found(store: Store, ref: Ref) -> None:
             "IS",
             uuid_,
             f"{uuid_}/entity:1",
-            {"text": "INVOICE 5", "score": 1.0, "value": "invoice", "start": 0, "end": 12, "page": 1},
+            {
+                **{"text": "INVOICE 5", "score": 1.0, "value": "invoice", "start": 0, "end": 12, "page": 1},
+                **{"boxes": "[[1, [72.0, 70.5, 100.0, 84.0]]]"},
+            },
         ),
         GraphEdge(
             f"{uuid_}/fact:1",
