@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+from kombu import Queue
 
 from docpipe.delivery.monitoring.doctor import examine
 from docpipe.errors import BrokerUnavailableError
@@ -322,7 +323,8 @@ def test_a_broker_that_is_no_redis_is_counted_and_recovered_by_the_ledger(tmp_pa
     sources = Sources(uploads=tmp_path / "uploads")
     pipeline = Pipeline(memory_app(), store=store, sources=sources, options=OPTIONS, policy=POLICY)
     assert pipeline.app is not None
-    pipeline.app.control.purge()  # one memory is shared by all tests of a process
+    with pipeline.app.connection_for_write() as connection:  # one memory is shared by all tests of a process
+        Queue("ocr").bind(connection.channel()).purge()
     submitted(pipeline)
     assert pipeline.broker.depths(["ocr", "text"]) == {"ocr": 3, "text": 0}
     assert (pipeline.broker.counts(["ocr"]), pipeline.broker.waiting(["ocr"])) == (None, None)
