@@ -82,7 +82,7 @@ $(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml
 	@echo "Installing what docpipe needs into $(VENV)/ …"
 	@$(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > $(VENV)/uv.lock  # pip brings uv, which is six times as fast for the rest
-	@$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
+	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
 	  -r $(VENV)/uv.lock
 	@$(UV) sync --quiet --require-hashes $(LOCK)
 	@$(UV) install --quiet --no-deps --editable . --editable names
