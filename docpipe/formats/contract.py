@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from docpipe.errors import DocpipeError
-from docpipe.formats import open_document
+from docpipe.formats import open_document, sniff
 from docpipe.formats.base import Limits, RawPage, Reader
 from docpipe.formats.plugins import ReaderPlugin
 from docpipe.formats.request import ReadRequest
 
-_HEAD = 65_536
 _FOREIGN = {
     "foreign.bin": bytes(range(256)),
     "foreign.txt": b"A letter.\n",
@@ -27,7 +26,9 @@ def check(plugin: ReaderPlugin, document: bytes, name: str) -> list[RawPage]:
         name: its file name.
     """
     assert "/" in plugin.file_type, f"{plugin.file_type!r} is not a MIME type."
-    assert plugin.sniff(document[:_HEAD], name), f"sniff says that {name} is not of the reader's format."
+    assert plugin.sniff(sniff.read_head(document), name), (
+        f"sniff says that {name} is not of the reader's format."
+    )
     for other, content in _FOREIGN.items():
         assert not plugin.sniff(content, other), f"sniff takes {other} ({content[:20]!r}) for its own."
     reader = plugin.open_reader(_request(plugin, document, name))

@@ -1,4 +1,4 @@
-"""Pictures, by Pillow: each frame of a TIFF, a GIF or a WebP is a page.
+"""Pictures, by Pillow: each frame of a TIFF, GIF, PNG, WebP, HEIF or AVIF is a page.
 
 A picture keeps its own resolution: enlarging adds nothing, and recognition shrinks as it needs.
 """
@@ -40,7 +40,7 @@ _PLUGINS = {
     "image/avif": "AVIF",
     "image/heif": "HEIF",
 }
-_OF_FRAMES = frozenset({"TIFF", "GIF", "WEBP", "HEIF"})
+_OF_FRAMES = frozenset({"TIFF", "GIF", "PNG", "WEBP", "HEIF", "AVIF"})
 _DARK = 64
 """Grey level of 256: paper is lighter."""
 _DAMAGE = (

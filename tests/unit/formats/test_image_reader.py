@@ -212,7 +212,7 @@ def test_a_jpeg_that_ends_in_the_decoders_grey_is_said_to_lack_its_lower_part() 
     assert warnings_of(255) == []
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
 def test_each_frame_of_a_moving_picture_is_a_page(kind: str) -> None:
     frames = [Image.new("RGB", (60, 40), colour) for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
