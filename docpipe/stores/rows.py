@@ -1,40 +1,31 @@
-"""Models to rows and back. Every store uses the same column names, so this is the only such place."""
+"""The ledger, documents and projects as rows, and back; what stages made is in `result_rows`.
+
+Every store uses the same column names, so these are the only such places.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from docpipe.models import (
     Attempt,
-    Chunk,
     DocumentStatus,
-    Edge,
-    Entity,
     EntityDecision,
     EntityLink,
     EntityMember,
-    Evidence,
-    Fact,
-    Facts,
-    FactType,
     Failure,
-    Mention,
-    Merge,
-    Method,
-    Page,
     PageRange,
     RangeRun,
     Ref,
-    Relation,
     StageOutput,
     StageRun,
     Warn,
 )
 from docpipe.models.status import AttemptEnd
-from docpipe.stores.row_places import box_of, boxes_of, line_of, line_row, page_boxes_of
+from docpipe.stores import result_rows as results
 from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
     Action,
@@ -55,152 +46,6 @@ from docpipe.stores.values import (
 Row = dict[str, Any]
 
 
-def page_row(page: Page) -> Row:
-    return {
-        "number": page.number,
-        "start_offset": page.start,
-        "end_offset": page.end,
-        "width": page.width,
-        "height": page.height,
-        "method": page.method.value,
-        "reason": page.reason,
-        "confidence": page.confidence,
-        "part": page.part,
-        "lines": [line_row(line) for line in page.lines],
-    }
-
-
-def page_of(row: Mapping[str, Any]) -> Page:
-    return Page(
-        number=row["number"],
-        start=row["start_offset"],
-        end=row["end_offset"],
-        width=row["width"],
-        height=row["height"],
-        method=Method(row["method"]),
-        lines=tuple(line_of(line) for line in row["lines"]),
-        reason=row["reason"],
-        confidence=row["confidence"],
-        part=row["part"],
-    )
-
-
-def chunk_row(chunk: Chunk) -> Row:
-    return {
-        "index": chunk.index,
-        "start_offset": chunk.start,
-        "end_offset": chunk.end,
-        "page_from": chunk.page_from,
-        "page_to": chunk.page_to,
-        "text": chunk.text,
-        "boxes": chunk.boxes,
-    }
-
-
-def chunk_of(row: Mapping[str, Any]) -> Chunk:
-    return Chunk(
-        row["index"],
-        row["start_offset"],
-        row["end_offset"],
-        row["page_from"],
-        row["page_to"],
-        row["text"],
-        page_boxes_of(row["boxes"]),
-    )
-
-
-def mention_row(mention: Mention) -> Row:
-    row = asdict(mention)
-    row["start_offset"] = row.pop("start")
-    row["end_offset"] = row.pop("end")
-    return row
-
-
-def mention_of(row: Mapping[str, Any]) -> Mention:
-    return Mention(
-        index=row["index"],
-        text=row["text"],
-        label=row["label"],
-        start=row["start_offset"],
-        end=row["end_offset"],
-        page=row["page"],
-        box=box_of(row["box"]),
-        score=row["score"],
-        source=row["source"],
-        chunk=row["chunk"],
-        value=row["value"],
-        boxes=boxes_of(row["boxes"]),
-    )
-
-
-def entity_row(entity: Entity) -> Row:
-    merges = [[merge.rule, merge.score, *merge.mentions] for merge in entity.merges]
-    return asdict(entity) | {"mentions": list(entity.mentions), "merges": merges}
-
-
-def entity_of(row: Mapping[str, Any]) -> Entity:
-    merges = (Merge(rule, score, (one, other)) for rule, score, one, other in row["merges"] or ())
-    return Entity(row["index"], row["name"], row["label"], tuple(row["mentions"]), tuple(merges))
-
-
-def _evidence_of(row: Mapping[str, Any]) -> Evidence:
-    return Evidence(row["start_offset"], row["end_offset"], row["page"], page_boxes_of(row["boxes"]))
-
-
-def relation_of(row: Mapping[str, Any]) -> Relation:
-    said = row["verb"] or "", row["count"] or 1
-    return Relation(row["type"], row["source"], row["target"], _evidence_of(row), row["score"], *said)
-
-
-def relation_row(index: int, relation: Relation) -> Row:
-    return {
-        "index": index,
-        "type": relation.type,
-        "source": relation.source,
-        "target": relation.target,
-        "start_offset": relation.evidence.start,
-        "end_offset": relation.evidence.end,
-        "page": relation.evidence.page,
-        "score": relation.score,
-        "verb": relation.verb,
-        "count": relation.count,
-        "boxes": relation.evidence.boxes,
-    }
-
-
-def edge_row(index: int, edge: Edge) -> Row:
-    return {"index": index} | asdict(edge)
-
-
-def edge_of(row: Mapping[str, Any]) -> Edge:
-    return Edge(row["type"], row["source"], row["target"])
-
-
-def fact_row(index: int, fact: Fact) -> Row:
-    row = asdict(fact) | {"index": index, "type": fact.type.value}
-    place = row.pop("evidence")
-    spans = {"start_offset": place["start"], "end_offset": place["end"], "page": place["page"]}
-    return row | spans | {"boxes": place["boxes"]}
-
-
-def fact_of(row: Mapping[str, Any]) -> Fact:
-    return Fact(
-        type=FactType(row["type"]),
-        text=row["text"],
-        evidence=_evidence_of(row),
-        score=row["score"],
-        role=row["role"],
-        value=row["value"],
-        entity=row["entity"],
-        holder=row["holder"],
-    )
-
-
-def facts_of(found: Iterable[Mapping[str, Any]]) -> Facts | None:
-    """Of the rows of a run, in order; None where the first does not say what the document is."""
-    return Facts.of(list(map(fact_of, found)))
-
-
 def warn_of(row: Mapping[str, Any]) -> Warn:
     return Warn(row["code"], row["message"], row.get("page"))
 
@@ -213,30 +58,6 @@ def warnings_of(stages: Iterable[Mapping[str, Any]]) -> tuple[Warn, ...]:
 def extras_of(stages: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """What a host's own stages returned, by stage."""
     return {stage["stage"]: stage["output"] for stage in stages if stage["output"] is not None}
-
-
-def _each(make: Callable[[int, Any], Row], items: Iterable[Any]) -> list[Row]:
-    return [make(index, item) for index, item in enumerate(items)]
-
-
-def result_rows(output: StageOutput) -> dict[str, list[Row]]:
-    """Table name (without prefix) to rows, for the results that this stage makes."""
-    rows: dict[str, list[Row]] = {}
-    if output.pages is not None:
-        rows["pages"] = [page_row(page) for page in output.pages]
-    if output.chunks is not None:
-        rows["chunks"] = [chunk_row(chunk) for chunk in output.chunks]
-    if output.mentions is not None:
-        rows["mentions"] = [mention_row(mention) for mention in output.mentions]
-    if output.entities is not None:
-        rows["entities"] = [entity_row(entity) for entity in output.entities]
-    if output.relations is not None:
-        rows["relations"] = _each(relation_row, output.relations)
-    if output.edges is not None:
-        rows["edges"] = _each(edge_row, output.edges)
-    if output.facts is not None:
-        rows["facts"] = _each(fact_row, output.facts.listed())
-    return rows
 
 
 def run_fields(output: StageOutput) -> Row:
@@ -261,7 +82,7 @@ def range_output(payloads: Iterable[Mapping[str, Any]]) -> StageOutput:
     fields = parts[-1]
     return StageOutput(
         text="".join(part.get("text", "") for part in parts),
-        pages=tuple(page_of(row) for part in parts for row in part.get("pages", ())),
+        pages=tuple(results.page_of(row) for part in parts for row in part.get("pages", ())),
         file_type=fields.get("file_type"),
         metadata=fields.get("metadata"),
         warnings=tuple(map(warn_of, fields["warnings"])),
@@ -421,18 +242,6 @@ def status_of(row: Mapping[str, Any]) -> DocumentStatus:
     )
 
 
-VALUE_OF: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-    "pages": page_of,
-    "chunks": chunk_of,
-    "mentions": mention_of,
-    "entities": entity_of,
-    "relations": relation_of,
-    "edges": edge_of,
-    "facts": fact_of,
-}
-"""By the part of a document (`port.Part`)."""
-
-
 def link_of(row: Mapping[str, Any]) -> EntityLink:
     return EntityLink(row["key_a"], row["key_b"], row["rule"], row["score"])
 
@@ -459,7 +268,7 @@ def page_hit_of(row: Mapping[str, Any]) -> PageHit:
         ref=Ref(row["document_uuid"], row["run"]),
         name=row["name"],
         project_id=row["project_id"],
-        page=page_of(row),
+        page=results.page_of(row),
         text=row["text"],
         marked=marked_ranges(row["marked"]),
         score=row["score"],
@@ -485,4 +294,4 @@ def action_of(row: Mapping[str, Any]) -> Action:
 
 
 def found_of(row: Mapping[str, Any]) -> Found:
-    return Found(Ref(row["document_uuid"], row["run"]), row["index"], relation_of(row))
+    return Found(Ref(row["document_uuid"], row["run"]), row["index"], results.relation_of(row))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from docpipe.models import StageOutput
-from docpipe.stores import rows
+from docpipe.stores import result_rows, rows
 
 _PART_BYTES = 500_000
 """Output above this travels in several parts, so that no proxy's body limit is met."""
@@ -14,7 +14,7 @@ _PART_BYTES = 500_000
 
 def payloads(output: StageOutput) -> list[str]:
     """The output as JSON objects of limited size; the last is the one that ends the attempt."""
-    tables = rows.result_rows(output)
+    tables = result_rows.result_rows(output)
     fields = rows.run_fields(output) | {"replaces": list(tables)}
     payloads = [json.dumps({table: part}) for table, found in tables.items() for part in _slices(found)]
     text = fields.get("text", "")

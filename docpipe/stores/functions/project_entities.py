@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
-from docpipe.stores import rows
+from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Query, keys, rows_of
 from docpipe.stores.values import Found, Ties
 
@@ -31,7 +31,8 @@ class FunctionGraph(ABC):
 
     def slice(self, ref: Ref, part: str, *, start: int, limit: int) -> Sequence[Any]:
         return [
-            rows.VALUE_OF[part](row) for row in self._select(rows_of(part, ref), start=start, limit=limit)
+            result_rows.VALUE_OF[part](row)
+            for row in self._select(rows_of(part, ref), start=start, limit=limit)
         ]
 
     def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import StageState, document_status
-from docpipe.stores import rows
+from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.erasure import FunctionErasures
 from docpipe.stores.functions.payloads import payloads
@@ -252,15 +252,9 @@ class FunctionStore(FunctionGraph, FunctionErasures):
             metadata=document["document_metadata"] | run["metadata"],
             file_type=run["file_type"],
             text=run.get("text") or "",
-            pages=tuple(map(rows.page_of, table(Part.PAGES))),
-            chunks=tuple(map(rows.chunk_of, table(Part.CHUNKS))),
-            mentions=tuple(map(rows.mention_of, table(Part.MENTIONS))),
-            entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
-            relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
-            edges=tuple(map(rows.edge_of, table(Part.EDGES))),
-            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
+            **result_rows.parts_of(table),
         )
 
     def status(self, document_uuid: str) -> DocumentStatus:

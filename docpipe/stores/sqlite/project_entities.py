@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
-from docpipe.stores import rows
+from docpipe.stores import result_rows, rows
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import SqliteFile
 from docpipe.stores.values import Found, Ties
@@ -32,7 +32,7 @@ class SqliteGraph(SqliteFile):
             f" order by {order} limit ? offset ?",
             *(ref.document_uuid, ref.run, limit, start),
         )
-        return [rows.VALUE_OF[part](row) for row in found]
+        return [result_rows.VALUE_OF[part](row) for row in found]
 
     def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
         with self._transaction() as db:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.models.status import AttemptEnd, StageState
 from docpipe.stores import ledger_rules as rules
-from docpipe.stores import rows
+from docpipe.stores import result_rows, rows
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite import attempts, ledger, recovery
 from docpipe.stores.values import (
@@ -97,7 +97,7 @@ class SqliteRanges:
                 "state": "complete",
                 "finished_at": ledger.now(),
                 "lease_expires_at": None,
-                "output": [rows.run_fields(output) | rows.result_rows(output)],
+                "output": [rows.run_fields(output) | result_rows.result_rows(output)],
             }
             _update(db, ref, seen.raw["first_page"], changes | ledger.failure_columns(None))
             attempts.end(db, token, AttemptEnd.COMPLETE, ledger.now())

@@ -15,7 +15,7 @@ from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.models.status import PENDING, AttemptEnd, document_status
 from docpipe.stores import ledger_rules as rules
-from docpipe.stores import rows
+from docpipe.stores import result_rows, rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite import attempts, ledger, recovery
@@ -111,7 +111,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
             return move is not rules.Move.LATE
 
     def _complete(self, db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
-        fields, tables = rows.run_fields(output), rows.result_rows(output)
+        fields, tables = rows.run_fields(output), result_rows.result_rows(output)
         for table, found in tables.items():
             ledger.replace(db, f"docpipe_{table}", ref, found)
         ledger.update_run(db, ref, fields)
@@ -251,15 +251,9 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
             metadata=row["document_metadata"] | row["metadata"],
             file_type=row["file_type"],
             text=(row["run_text"] or "") if Part.TEXT in parts else "",
-            pages=tuple(map(rows.page_of, table(Part.PAGES))),
-            chunks=tuple(map(rows.chunk_of, table(Part.CHUNKS))),
-            mentions=tuple(map(rows.mention_of, table(Part.MENTIONS))),
-            entities=tuple(map(rows.entity_of, table(Part.ENTITIES))),
-            relations=tuple(map(rows.relation_of, table(Part.RELATIONS))),
-            edges=tuple(map(rows.edge_of, table(Part.EDGES))),
-            facts=rows.facts_of(table(Part.FACTS)),
             extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
             warnings=rows.warnings_of(stages),
+            **result_rows.parts_of(table),
         )
 
     def _result(self, part: Part, ref: Ref) -> list[rows.Row]:
