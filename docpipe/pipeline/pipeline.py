@@ -7,44 +7,36 @@ both, which spares them half a second.
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from docpipe.errors import (
-    ConfigurationError,
-    DocpipeError,
-    DocumentNotFoundError,
-    MissingExtraError,
-)
+from docpipe.errors import ConfigurationError, DocpipeError
 from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.logs import get_logger
 from docpipe.execution.options import Options
 from docpipe.execution.plan import BUILT_IN, StageSpec, checked
 from docpipe.execution.policy import Policy
-from docpipe.execution.progress import NoProgress, Progress
-from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
+from docpipe.execution.progress import Progress
+from docpipe.execution.runner import Runtime
 from docpipe.execution.tools import Tools
-from docpipe.graph.reader import Graphs
-from docpipe.models import Attempt, Document, DocumentStatus, RangeRun, Ref, is_id
+from docpipe.models import Document, Ref
 from docpipe.models.status import CANCELLED, is_error
-from docpipe.pipeline.batch import Batch
-from docpipe.pipeline.erasure import Erased, Eraser, Place
+from docpipe.pipeline.documents import Documents, known_id
+from docpipe.pipeline.in_process import run_stages
+from docpipe.pipeline.linking import link_document
 from docpipe.pipeline.project import Project
-from docpipe.pipeline.retention import Keeper
-from docpipe.pipeline.submission import Submission, good_end, read_document, wait_for
+from docpipe.pipeline.submission import Submission, good_end
 from docpipe.pipeline.submitting import Submitter, Terms
-from docpipe.pipeline.text_search import Passage, search_text
+from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
-from docpipe.stores.values import Handover, Outcome
+from docpipe.stores.values import Handover
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -58,10 +50,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_DAY = 86_400.0
 
-
-class Pipeline:
+class Pipeline(Documents):
     """docpipe on a host's own Celery app. Two pipelines, on two apps, share nothing.
 
     Args:
@@ -89,8 +79,7 @@ class Pipeline:
         progress: Progress | None = None,
     ) -> None:
         self.app = app
-        self.store = store
-        self.sources = sources or Sources()
+        super().__init__(store, sources, progress)
         self.stages = checked(stages)
         self.policy = policy or Policy()
         options = options or Options()
@@ -100,7 +89,7 @@ class Pipeline:
             tools=Tools(options),
             reader=ReaderProcess(options),
             policy=self.policy,
-            progress=progress or NoProgress(),
+            progress=self._progress,
             completed=self._link_when_done,
         )
         if app is not None or "celery" in sys.modules:  # a host's task may call `process`
@@ -115,6 +104,17 @@ class Pipeline:
 
             tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
             worker_init.connect(self._refuse_unsafe_start)
+
+    def _link_when_done(self, stage: str, ref: Ref) -> None:
+        """After the last stage. What fails here is done later: the document is complete all the same."""
+        if stage != self.stages[-1].name:
+            return
+        try:
+            link_document(self.store, ref)
+        except DocpipeError as error:
+            log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+        if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
+            signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
 
     # --- look at itself -------------------------------------------------------------------------
 
@@ -241,10 +241,6 @@ class Pipeline:
         terms = Terms(project_id, metadata, priority or 0, reprocess, batch)
         return self._submitter.submit_many(sources, name, terms, self._dispatch)
 
-    def batch(self, name: str) -> Batch:
-        """The documents that `submit_many` was given under this name."""
-        return Batch(name, self.store)
-
     @property
     def _submitter(self) -> Submitter:
         return Submitter(self.store, self.sources, [stage.planned for stage in self.stages])
@@ -297,32 +293,8 @@ class Pipeline:
             BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.
         """
         outcomes = self._recovery.reap()
-        self._link_missed()
-        self._forget_the_old(outcomes)
-        self._erase_the_rest(outcomes)
+        outcomes.update(look_after(self, self.policy.keep))
         return outcomes
-
-    def _forget_the_old(self, outcomes: Counter[str]) -> None:
-        """What is kept no longer; its copies are removed in the same look, with those of other deletions."""
-        try:
-            outcomes.update(Keeper(self.store, self.policy.keep).forget_the_old())
-        except DocpipeError as error:
-            log.warning("retention_postponed", error=str(error))
-
-    def _erase_the_rest(self, outcomes: Counter[str]) -> None:
-        """Of documents that were deleted while storage or Redis was away."""
-        try:
-            if done := self.erase().done:
-                outcomes["erased"] += done
-        except DocpipeError as error:
-            log.warning("erasures_postponed", error=str(error))
-
-    def _link_missed(self) -> None:
-        """Documents whose worker died after the last stage, before it linked them."""
-        try:
-            self.link_entities(seconds=_DAY)
-        except DocpipeError as error:
-            log.warning("entities_not_linked", error=str(error))
 
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
         """Publish what is due of a long document. The reaper publishes what the broker refuses."""
@@ -335,7 +307,7 @@ class Pipeline:
         Returns:
             The id of the new first task; None if there is nothing to resume.
         """
-        return self._recovery.resume(_id(document_uuid))
+        return self._recovery.resume(known_id(document_uuid))
 
     def reprocess(self, document_uuid: str, *, from_stage: str = "ocr") -> str | None:
         """Begin a new run that keeps the results of the stages before `from_stage`.
@@ -349,7 +321,7 @@ class Pipeline:
             ConfigurationError: the pipeline has no such stage, or no run has completed the earlier ones.
             DocumentNotFoundError: the store knows no such document.
         """
-        return self._recovery.reprocess(_id(document_uuid), from_stage)
+        return self._recovery.reprocess(known_id(document_uuid), from_stage)
 
     def retry_pages(self, document_uuid: str) -> str | None:
         """Begin a new run that reads again the pages that could not be read.
@@ -363,134 +335,7 @@ class Pipeline:
         Raises:
             DocumentNotFoundError: the store knows no such document.
         """
-        return self._recovery.retry_pages(_id(document_uuid))
-
-    # --- look -----------------------------------------------------------------------------------
-
-    def ranges(self, document_uuid: str) -> list[RangeRun]:
-        """How far the ranges of a long document's newest run are, in the order of its pages; empty where the
-        document is read by one worker. Complete stages keep them only where pages failed.
-
-        Raises:
-            DocumentNotFoundError: the store knows no such document.
-        """
-        return self.store.ranges.runs(Ref(document_uuid, self.status(document_uuid).run))
-
-    def attempts(self, document_uuid: str) -> list[Attempt]:
-        """Who tried what with the document, and how it ended: the newest thousand attempts, oldest first."""
-        return self.store.attempts(_id(document_uuid))
-
-    def status(self, document_uuid: str) -> DocumentStatus:
-        """Where a document stands. Raises `DocumentNotFoundError`."""
-        return self.store.status(_id(document_uuid))
-
-    def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
-        """As `Submission.wait`."""
-        return wait_for(self.store, _id(document_uuid), timeout)
-
-    def get(self, document_uuid: str) -> Document:
-        """A document with all that was found in it: the newest completed run's results, or, while none
-        has completed, what the running one has so far. Raises `DocumentNotFoundError`.
-        """
-        return read_document(self.store, _id(document_uuid))
-
-    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
-        """The pages of completed documents that hold all words of the query, the best first.
-
-        Args:
-            query: words, which also find their other English forms; `"several words"` in that order;
-                `-word`, which the page must not hold.
-            project_id: only in this project (`""`: in the documents without one); None: in all.
-            limit: the most pages, at most 200.
-
-        Raises:
-            ConfigurationError: the query asks for no word, or the limit is out of bounds.
-        """
-        return search_text(self.store, query, project_id, limit)
-
-    def cancel(self, document_uuid: str) -> bool:
-        """Stop a document that waits (now) or runs (at its next page); false if it is final already."""
-        return self.store.cancel(_id(document_uuid))
-
-    # --- graphs -----------------------------------------------------------------------------------
-
-    @cached_property
-    def graphs(self) -> Graphs:
-        """Reads graphs and the entities of projects, and keeps what people decide about them."""
-        return Graphs(self.store)
-
-    def link_entities(self, project_id: str | None = None, *, seconds: float | None = None) -> int:
-        """Join the entities of completed documents to those of their projects, where a worker died before
-        it could, or the documents are older than this docpipe.
-
-        Args:
-            project_id: only of this project (`""`: of the documents without one); None: of all.
-            seconds: only of runs that completed in the last seconds.
-
-        Returns:
-            How many documents were linked.
-
-        Raises:
-            MissingExtraError: the extra `worker` is not installed.
-        """
-        linked = 0
-        while waiting := self.store.unlinked(project_id, seconds=seconds):
-            linked += sum(link_document(self.store, ref) for ref in waiting)
-        return linked
-
-    def _link_when_done(self, stage: str, ref: Ref) -> None:
-        """After the last stage. What fails here is done later: the document is complete all the same."""
-        if stage != self.stages[-1].name:
-            return
-        try:
-            link_document(self.store, ref)
-        except DocpipeError as error:
-            log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
-        if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
-            signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
-
-    def delete(self, document_uuid: str) -> bool:
-        """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
-        that docpipe made, and its progress. A stage that works on it changes nothing any more.
-
-        Returns:
-            Whether all of it is gone. False: its rows are, but storage or Redis is away. What is left is
-            remembered, and the reaper removes it when they answer; so does calling this again.
-
-        Raises:
-            DocumentNotFoundError: the store knows no such document, and nothing is left of one.
-        """
-        return bool(self._delete(document_uuid).done)
-
-    def _delete(self, document_uuid: str) -> Erased:
-        known = self.store.delete(_id(document_uuid)) is not None
-        erased = self._eraser.erase(document_uuid)
-        if not known and not erased.done and not erased.left:
-            raise _unknown(document_uuid)
-        return erased
-
-    def delete_and_verify(self, document_uuid: str) -> list[Place]:
-        """As `delete`, and what was found at every place where something of the document may be: the rows of
-        each table, names of projects that are of no document, copies, progress, the file and log of SQLite.
-
-        Raises:
-            StoreUnavailableError: the store cannot be reached.
-        """
-        self.store.delete(_id(document_uuid))
-        erased = self._eraser.erase(document_uuid)
-        return self._eraser.traces(document_uuid, erased.copies)
-
-    def erase(self) -> Erased:
-        """Remove what is left of deleted documents, at most a hundred of them; the reaper calls it.
-
-        Raises:
-            StoreUnavailableError: the store cannot be reached.
-        """
-        return self._eraser.erase()
-
-    @cached_property
-    def _eraser(self) -> Eraser:
-        return Eraser(self.store, self.sources, self.runtime.progress)
+        return self._recovery.retry_pages(known_id(document_uuid))
 
     # --- in this process ------------------------------------------------------------------------
 
@@ -515,38 +360,6 @@ class Pipeline:
         registered = self._submitter.register(taken, terms)
         if not registered.created and (is_error(registered.status) or registered.status == CANCELLED):
             registered = self._submitter.register(taken, replace(terms, reprocess=True))
-        for stage in self.stages:
-            self._run_in_process(stage, registered.ref)
+        run_stages(self.runtime, self.stages, registered.ref)
         good_end(self.store.status(registered.ref.document_uuid))
         return self.get(registered.ref.document_uuid)
-
-    def _run_in_process(self, stage: StageSpec, ref: Ref) -> None:
-        while True:
-            try:
-                run_stage(self.runtime, stage, ref, task_id="")
-                return
-            except NothingToDoError as nothing:
-                if nothing.outcome is not Outcome.BUSY:
-                    return
-                time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
-            except TryAgainError as again:
-                time.sleep(again.seconds)
-
-
-def _id(document_uuid: str) -> str:
-    if not is_id(document_uuid):
-        raise _unknown(repr(document_uuid[:40]))
-    return document_uuid
-
-
-def _unknown(document_uuid: str) -> DocumentNotFoundError:
-    return DocumentNotFoundError(f"The store knows no document {document_uuid}.")
-
-
-def link_document(store: Store, ref: Ref) -> bool:
-    """As `docpipe.graph.linking`, imported when it is needed: a process that only submits never does."""
-    try:
-        link: Callable[[Store, Ref], bool] = import_module("docpipe.graph.linking").link_document
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.for_module(error.name or "rapidfuzz", "worker") from error
-    return link(store, ref)

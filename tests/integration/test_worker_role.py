@@ -21,6 +21,7 @@ from docpipe.cli.takeover import migrate, takeover
 from docpipe.errors import PermissionDeniedError
 from docpipe.models import EntityLink, EntityName, Failure, PageRange, Ref, StageOutput
 from docpipe.models.status import StageState
+from docpipe.pipeline.in_process import run_stages
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submitting import Terms
 from docpipe.sources import Sources
@@ -271,8 +272,7 @@ def test_a_worker_with_a_token_of_the_role_works_over_the_api(
     with pytest.raises(PermissionDeniedError):
         worker.process(letter, name="letter.txt")
     ref = host._submitter.register(host.sources.take_in(letter, "letter.txt"), Terms()).ref
-    for stage in worker.stages:
-        worker._run_in_process(stage, ref)
+    run_stages(worker.runtime, worker.stages, ref)
     assert host.status(ref.document_uuid).status == "completed"
     assert host.get(ref.document_uuid).mentions
     with pytest.raises(PermissionDeniedError):
