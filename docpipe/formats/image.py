@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader
@@ -97,7 +97,10 @@ class ImageReader:
     def _opened(self) -> Image.Image:
         # Not by path: Pillow would map an uncompressed TIFF and misread a turned one.
         self._file.seek(0)
-        return Image.open(self._file, formats=[_PLUGINS[self.file_type]])
+        try:
+            return Image.open(self._file, formats=[_PLUGINS[self.file_type]])
+        except UnidentifiedImageError as error:  # its words name the file where this process has it
+            raise CorruptDocumentError(f"{self._name} is a damaged picture: its header is none.") from error
 
     def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
         for frame in range(first - 1, last or self.page_count):

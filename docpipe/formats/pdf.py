@@ -234,9 +234,14 @@ def _mupdf_errors(name: str) -> Iterator[None]:
 
 
 def _open(request: ReadRequest) -> pymupdf.Document:
-    if isinstance(request.data, bytes):
-        return pymupdf.open(stream=request.data, filetype="pdf")
-    return pymupdf.open(str(request.data), filetype="pdf")
+    try:
+        if isinstance(request.data, bytes):
+            return pymupdf.open(stream=request.data, filetype="pdf")
+        return pymupdf.open(str(request.data), filetype="pdf")
+    except pymupdf.FileDataError as error:  # its words name the file where this process has it
+        raise CorruptDocumentError(
+            f"The PDF engine cannot read {request.name} (too little of a PDF is left of it)."
+        ) from error
 
 
 def _checked_page_count(document: pymupdf.Document, request: ReadRequest) -> int:

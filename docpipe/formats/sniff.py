@@ -182,6 +182,12 @@ _CODE_SUFFIXES_WORDS = """
 _CODE_SUFFIXES = frozenset(_CODE_SUFFIXES_WORDS.split())
 _DOCX_SUFFIXES = frozenset({".docx", ".docm", ".dotx", ".dotm"})
 _STRICT_SUFFIXES = _DOCX_SUFFIXES | {
+    ".xlsx",
+    ".xlsm",
+    ".pptx",
+    ".odt",
+    ".ods",
+    ".odp",
     ".pdf",
     ".png",
     ".jpg",

@@ -31,6 +31,8 @@ _NAMES_NOTHING = re.compile(
     r"|\w+( - \w+)? years? old|\d{1,2}|[a-z]+teen|\w+ seasons?|.*[°′″].*"
     r"|\d{1,3}(?:,\d{3})+\.\d\d)"
 )
+_CLOCK = re.compile(r"\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:\s?[ap]\.?m\.?|\s?(?:h|Uhr))?", re.IGNORECASE)
+"""A time of the day, which is a TIME and no DATE."""
 
 
 @cache
@@ -46,7 +48,7 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
     Years stand alone (`1998 – 2006` are two; `1991–92` and `mid-1970s` are one). Of the rest, words that
     place a time against another are cut off (`early`, `more than`, `later`, `next` before a number), and
     what is left without a point or length of time is none: `weekly`, `the same day`, an age, a coordinate,
-    an amount. What depends on the document's own date (`yesterday`, `last week`) stays.
+    an amount, a time of the day. What depends on the document's own date (`yesterday`, `last week`) stays.
     """
     if span.label not in ("DATE", "TIME"):
         yield span
@@ -55,7 +57,8 @@ def dates_within(text: str, span: Span) -> Iterator[Span]:
     if not _longer().search(piece) and (years := list(_YEARS.finditer(text, span.start, span.end))):
         yield from (span._replace(start=year.start(), end=year.end()) for year in years)
         return
-    if _NAMES_NOTHING.fullmatch(" ".join(piece.split())):
+    words = " ".join(piece.split())
+    if _NAMES_NOTHING.fullmatch(words) or (span.label == "DATE" and _CLOCK.fullmatch(words)):
         return
     start = span.start
     if before := _BEFORE.match(text, start, span.end):

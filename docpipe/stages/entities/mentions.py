@@ -21,7 +21,7 @@ from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, witho
 from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import value_of
 from docpipe.stages.text.places import around, locate
-from docpipe.stages.text.reading_text import Normal, normalised, reading_text
+from docpipe.stages.text.reading_text import Normal, is_word_broken, normalised, reading_text
 from docpipe.stages.text.wording.terms import read_lengths
 from docpipe.stages.text.wording.terms_of_art import defined_parties, party_terms
 from docpipe.stages.text.wording.wording import read_wording
@@ -225,8 +225,9 @@ def _known(normal: Normal, gazetteer: Gazetteer | None) -> list[Span]:
 def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
     """Where no name goes on: tabs, which part cells, and line breaks that are not there for want of room.
 
-    A line was full if the next line's first word would not have fitted on it; the room is the length
-    of the page's long lines (nine tenths are shorter), less a sixth for words of narrow letters.
+    A line was full if a word is broken at its end, or if the next line's first word would not have fitted on
+    it; the room is the length of the page's long lines (nine tenths are shorter), less a sixth for words of
+    narrow letters.
     """
     breaks = []
     for page in pages:
@@ -235,7 +236,8 @@ def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
         room = lengths[len(lengths) * 9 // 10] * 5 / 6 if lengths else 0.0
         for (start, end), (after, last) in pairwise(lines):
             word = text[after:last].split(maxsplit=1)[:1]
-            if not word or end - start + 1 + len(word[0]) < room:
+            has_room = not word or end - start + 1 + len(word[0]) < room
+            if has_room and not is_word_broken(text, end):
                 breaks.append(end)
         breaks += [match.start() for match in _TAB.finditer(text, page.start, page.end)]
     return sorted(breaks)

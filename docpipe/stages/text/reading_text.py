@@ -15,9 +15,16 @@ _NOISE = re.compile(
     # a note's mark, which is no exponent: after a number, other than 10, and after a word, other than a unit
     rf"|(?<=[\d).,;][{_MARKS}])(?<!(?<!\d)10.)[{_MARKS}]*|(?<=[^\W\d_]{{4}}[{_MARKS}])[{_MARKS}]*)"
 )
+_BROKEN = re.compile(r"(?<=[^\W\d_])[-\u00ad][^\S\n]{0,3}\n[^\S\n]{0,20}(?=[a-z])")
 _SHOUTED = re.compile(r"[A-Z](?<![^\W_].)[A-Z'’&.,-]{1,40}(?:[^\S\n][A-Z0-9][A-Z0-9'’&.,-]{0,40}){2,40}")
 _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 _CAPITALS = re.compile(r"[A-Z]{4,}(?:['’][A-Z]+)?")
+
+
+def is_word_broken(text: str, line_end: int) -> bool:
+    """Whether a word is broken at this line's end: it ends with a hyphen, the next begins with a small
+    letter."""
+    return bool(_BROKEN.search(text, max(0, line_end - 4), line_end + 24))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from io import BytesIO
+from pathlib import Path
 
 import docx
 import pymupdf
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from docpipe.errors import DocpipeError
+from docpipe.errors import CorruptDocumentError, DocpipeError
 from docpipe.formats import open_document
 
 # Small limits keep a damaged size field from making a run slow.
@@ -104,3 +105,22 @@ def test_flipped_bits_end_in_pages_or_a_docpipe_error(name: str, data: st.DataOb
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_end_in_pages_or_a_docpipe_error(data: bytes, name: str) -> None:
     read_all(data, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.pdf", b"%PDF-1.7 and nothing more"),
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n"),
+        ("a.png", b"\x89PNG\r\n\x1a\n"),
+    ],
+)
+def test_the_error_of_a_damaged_file_does_not_say_where_it_lies(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(data)
+    with pytest.raises(CorruptDocumentError) as error:
+        open_document(path, name)
+    assert str(tmp_path) not in str(error.value)
+    assert name in str(error.value)

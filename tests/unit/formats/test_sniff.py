@@ -43,6 +43,7 @@ def ole(stream: str) -> bytes:
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         ),
         (zipped("a.txt"), "a.docx", "application/x-misnamed"),
+        (zipped("a.txt"), "a.xlsx", "application/x-misnamed"),
         (ole("EncryptedPackage"), "a.docx", ENCRYPTED_OFFICE),
         (ole("WordDocument"), "a.docx", "application/msword"),
         (ole("__substg1.0_0037"), "a.eml", "application/vnd.ms-outlook"),

@@ -36,6 +36,8 @@ from docpipe.stages.entities.dates import dates_within
         ("the eve of", []),
         ("47′N", []),
         ("12,300.00", []),
+        ("10:15:32", []),
+        ("6:30 p.m.", []),
     ],
 )
 def test_of_an_engines_date_the_times_it_names_are_kept(piece: str, times: list[str]) -> None:
@@ -46,6 +48,11 @@ def test_of_an_engines_date_the_times_it_names_are_kept(piece: str, times: list[
 def test_last_is_a_verb_after_to_and_will() -> None:
     text = "The call is to last 45 minutes."
     assert list(dates_within(text, Span(15, 30, "DATE"))) == [Span(20, 30, "DATE")]
+
+
+def test_a_time_of_the_day_is_kept_as_such() -> None:
+    span = Span(0, 9, "TIME")
+    assert list(dates_within("6:30 p.m.", span)) == [span]
 
 
 def test_other_labels_stay_as_they_are() -> None:

@@ -212,6 +212,17 @@ def test_the_layout_breaks_at_tabs_and_after_lines_that_had_room_for_more() -> N
     assert [LETTER[at - 8 : at + 1] for at in breaks] == ["Recitals\n", " Delgado\t", "hitfield\n"]
 
 
+@pytest.mark.parametrize("hyphen", ["-", "\u00ad", "- "])
+def test_a_name_broken_by_a_hyphen_goes_on_after_a_short_line(hyphen: str) -> None:
+    text = (
+        f"The buyer shall tell the carrier of every delay in the port.\nSo Jonas We{hyphen}\nber has asked."
+    )
+    pages = [Page(1, 0, len(text), None, None, Method.TEXT)]
+    chunks = split_text(text, pages, ChunkOptions()).chunks or ()
+    found = find_mentions(text, pages, chunks, engine=WordList(Jonas_Weber="PERSON")).mentions or ()
+    assert [mention.text for mention in found] == [f"Jonas We{hyphen}\nber"]
+
+
 def test_what_the_engine_finds_is_parted_where_the_layout_breaks() -> None:
     pages = [Page(1, 0, len(LETTER), None, None, Method.TEXT)]
     spans = [_span_of("Recitals\nMaria Delgado"), _span_of("Calder and\nFinch")]
