@@ -121,6 +121,9 @@ create table if not exists public.stage_runs (
 );
 create index if not exists stage_runs_open_idx on public.stage_runs (state, lease_expires_at)
     where state in ('queued', 'running', 'retrying');
+-- Which messages are to be asked after: those that were queued before the one at the head of their list.
+create index if not exists stage_runs_sent_idx on public.stage_runs (queue, queued_at)
+    where state in ('queued', 'running', 'retrying') and queued_at is not null;
 create index if not exists stage_runs_finished_idx on public.stage_runs (finished_at);
 create index if not exists stage_runs_error_idx on public.stage_runs (error_code) where error_code is not null;
 create index if not exists stage_runs_poison_idx on public.stage_runs (document_uuid, run)

@@ -33,14 +33,16 @@ create or replace function public.docpipe_publish_failed(
 ) returns boolean
 language plpgsql set search_path = public, extensions as $$
 declare
+    r public.docpipe_runs;
     s public.stage_runs;
 begin
-    perform 1 from public.docpipe_runs
+    select * into r from public.docpipe_runs
      where document_uuid = p_document and run = p_run and state = 'active' for update;
     if not found then
         return false;
     end if;
-    update public.stage_runs set queued_at = null
+    -- of a later stage it is due at once: as old as its run, to whoever looks for messages that are lost
+    update public.stage_runs set queued_at = case when position > 0 then r.created_at end
      where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
     returning * into s;
     if not found then

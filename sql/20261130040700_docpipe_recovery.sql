@@ -50,6 +50,87 @@ language sql stable set search_path = public, extensions as $$
          limit p_limit) found;
 $$;
 
+-- When the oldest message of one of the broker's lists was sent, as `p_look` has seen it; null: nobody can say.
+-- A list that was seen whole is as one whose oldest message is sent just now. The oldest of the others is the first of
+-- those read that is the newest of its document, for that is the one of which the ledger knows when it was sent.
+-- Rule: sent_at.
+create or replace function public.docpipe_oldest(p_look jsonb) returns timestamptz
+language sql stable set search_path = public, extensions as $$
+    select case when (p_look->>'whole')::boolean then now() else (
+        select case s.state when 'queued' then s.queued_at else a.ended_at end
+          from pg_catalog.jsonb_array_elements(p_look->'oldest') with ordinality o (message, place)
+          join public.source_documents d on d.document_uuid = o.message->>0
+          join public.stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
+          left join public.docpipe_attempts a on a.token = s.token
+         where (o.message->>1)::integer = s.run and o.message->>2 is null
+           and o.message->>3 in (d.celery_task_id, pg_catalog.split_part(d.celery_task_id, '.', 1) || '.' || s.stage)
+           and s.queue = p_look->>'queue' and s.queued_at is not null
+           and (s.state = 'queued' or s.state = 'retrying' and a.ended_at is not null)
+           and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
+         order by o.place limit 1) end;
+$$;
+
+-- Runs and ranges that have lost their message or their worker, oldest first; nothing is changed.
+-- `p_looks` is a list of objects, one for each list of the broker: queue, priorities, whole, and oldest, which holds
+-- [document, run, first page or null, task id]. Reads what was queued before the oldest messages, and none that follow.
+-- Rule: is_lost.
+create or replace function public.docpipe_lost(p_grace_seconds double precision, p_looks text, p_limit integer)
+returns jsonb
+language sql stable set search_path = public, extensions as $$
+    with looks as materialized (
+        select l->>'queue' as queue, l->'oldest' as oldest, l->'priorities' as priorities,
+               public.docpipe_oldest(l) - make_interval(secs => p_grace_seconds) as sent_before
+          from pg_catalog.jsonb_array_elements(p_looks::jsonb) l
+    ), found as (                                              -- silent, and no message was sent since
+        select s.document_uuid, s.run, s.stage, s.state, null::integer as first_page, r.priority, r.created_at
+          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+         where s.state = 'running' and s.lease_expires_at <= now() and r.state = 'active'
+           and coalesce(s.queued_at, r.created_at) <= s.lease_expires_at
+           and public.docpipe_idle(r, s, p_grace_seconds)
+        union all
+        select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+          from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
+         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active'
+           and g.queued_at <= g.lease_expires_at
+           and public.docpipe_range_idle(g, p_grace_seconds)
+        union all                                              -- no message of it was ever sent
+        select s.document_uuid, s.run, s.stage, s.state, null, r.priority, r.created_at
+          from public.source_documents d
+          join public.docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+          join lateral (select * from public.stage_runs o
+                         where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
+                         order by o.position limit 1) s on true
+         where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
+           and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
+        union all
+        select s.document_uuid, s.run, s.stage, s.state, null, r.priority, r.created_at
+          from looks l
+          join public.stage_runs s on s.queue = l.queue and s.queued_at < l.sent_before
+                                  and s.state in ('queued', 'running', 'retrying')
+                                  and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
+          join public.docpipe_runs r using (document_uuid, run)
+         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+           and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
+           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                            where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
+        union all
+        select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+          from looks l
+          join public.docpipe_page_ranges g on g.queued_at < l.sent_before
+                                           and g.state in ('queued', 'running', 'retrying')
+                                           and (g.state <> 'running' or g.lease_expires_at < g.queued_at)
+          join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
+                                  and s.queue = l.queue
+          join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
+         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                            where o->>0 = g.document_uuid and (o->>1)::integer = g.run
+                              and (o->>2)::integer = g.first_page)
+    )
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'priority' - 'created_at'), '[]') from (
+        select * from found order by state <> 'running', priority, created_at, first_page limit p_limit) f;
+$$;
+
 -- The error of a stage or a range that was begun too often.
 -- Rule: poison.
 create or replace function public.docpipe_poison(p_begun text, p_attempts integer, p_last_error text)

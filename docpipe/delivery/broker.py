@@ -23,14 +23,14 @@ from docpipe.delivery.canvas import CANARY, ON_ERROR, REAP
 from docpipe.delivery.redis_lists import Link, Lists, unavailable
 from docpipe.execution.logs import get_logger
 from docpipe.models import RangeRef, Ref
+from docpipe.stores.values import Look
 
 log = get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 65_536
 """Twenty times the largest message of docpipe's own: the first of a chain, with all that follows it."""
-_SLICE = 500
-_MOST_READ = 20_000
-"""Messages read in one look; beyond it there is a backlog, and a look would cost more than it is worth."""
+_LOOKED_AT = 100
+"""Messages of one list, the oldest: so many that one of them is the newest of its document."""
 _SILENCE_SECONDS = 24 * 3600
 _OF_NO_DOCUMENT = (ON_ERROR, REAP, CANARY)
 """Docpipe's tasks whose messages carry no document to its next stage."""
@@ -149,27 +149,27 @@ class Broker:
 
     # --- what waits -----------------------------------------------------------------------------
 
-    def waiting(self, queues: Iterable[str]) -> set[Ref | RangeRef] | None:
-        """The runs, and ranges of pages, that have a message waiting in one of the queues; None if that
-        cannot be known.
+    def looks(self, queues: Iterable[str]) -> list[Look] | None:
+        """The oldest messages in each list of the queues, in one round trip however many wait; None for a
+        broker that is no Redis.
 
-        That is so for brokers other than Redis, for a backlog too long to read, and where a message of
-        docpipe's is not the plain JSON that docpipe sends.
+        A list is left out where one of them is docpipe's and not the plain JSON that docpipe sends.
 
         Raises:
             BrokerUnavailableError: Redis cannot be reached.
         """
-        queues = list(queues)
-        if not self.is_redis or sum(self.depths(queues).values()) > _MOST_READ:
+        if not self.is_redis:
             return None
-        try:
-            with self._reaching() as lists:
-                return {
-                    ref for queue in queues for key in lists.keys(queue) for ref in _refs(lists.client, key)
-                }
-        except UnreadableError as unreadable:
-            log.warning("messages_unreadable", reason=str(unreadable))
-            return None
+        with self._reaching() as lists, lists.client.pipeline(transaction=False) as ask:
+            places = [(queue, step, key) for queue in queues for step, key in lists.by_step(queue)]
+            for _, _, key in places:
+                ask.lrange(key, -1 - _LOOKED_AT, -1)
+            found = ask.execute()
+        seen = (
+            _look(queue, lists.priorities(step), messages)
+            for (queue, step, _), messages in zip(places, found, strict=True)
+        )
+        return [look for look in seen if look is not None]
 
     def eviction_policy(self) -> str | None:
         """Redis's `maxmemory-policy`; None where it does not report it. Raises `BrokerUnavailableError`."""
@@ -224,11 +224,15 @@ def _depth(queue: str, priorities: dict[int, int], held: list[tuple[str, bool]])
     return QueueDepth(sum(priorities.values()), priorities, len(mine), sum(mine))
 
 
-def _refs(client: redis.Redis, key: str) -> Iterator[Ref | RangeRef]:
-    start = 0
-    while found := list(client.lrange(key, start, start + _SLICE - 1)):
-        start += len(found)
-        yield from (ref for ref in map(ref_of, found) if ref is not None)
+def _look(queue: str, priorities: tuple[int, ...], messages: list[bytes]) -> Look | None:
+    """`messages`: one more than are looked at, where the list has more. They are pushed on the left."""
+    whole, oldest = len(messages) <= _LOOKED_AT, messages[::-1][:_LOOKED_AT]
+    try:
+        read = tuple(told for told in map(message_of, oldest) if told is not None)
+    except UnreadableError as unreadable:
+        log.warning("messages_unreadable", queue=queue, reason=str(unreadable))
+        return None
+    return Look(queue, priorities, read, whole)
 
 
 def _taken(value: bytes) -> tuple[str, bool]:
@@ -247,8 +251,9 @@ def _lies_ahead(eta: Any) -> bool:
     return (time_ if time_.tzinfo else time_.replace(tzinfo=UTC)) > datetime.now(UTC)
 
 
-def ref_of(message: bytes | str) -> Ref | RangeRef | None:
-    """The run, or range, that a message in Redis is about; None for a message that is not docpipe's.
+def message_of(message: bytes | str) -> tuple[Ref | RangeRef, str] | None:
+    """The run, or range, that a message in Redis is about, and its task's id; None for a message that is not
+    docpipe's.
 
     Raises:
         UnreadableError: it may be docpipe's, and is no plain JSON.
@@ -261,7 +266,8 @@ def ref_of(message: bytes | str) -> Ref | RangeRef | None:
         task, plain = headers.get("task"), _is_plain(envelope, headers)
         if not plain and (task is None or _is_a_documents(task)):
             raise UnreadableError(f"a message of {task or 'a task unknown'} is compressed or no JSON")
-        return _named(json.loads(base64.b64decode(envelope["body"])))
+        task_id = str((envelope.get("properties") or {}).get("correlation_id"))
+        return _named(json.loads(base64.b64decode(envelope["body"]))), task_id
     except UnreadableError:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, binascii.Error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from docpipe.delivery.broker import Broker
@@ -14,9 +15,18 @@ from docpipe.execution.policy import Policy
 from docpipe.models import Ref
 from docpipe.models.status import StageState, is_final
 from docpipe.stores.port import Store
-from docpipe.stores.values import Handover, PlannedStage
+from docpipe.stores.values import Handover, PlannedStage, Stalled
 
 log = get_logger(__name__)
+
+
+def lost_in(broker: Broker, store: Store, queues: Iterable[str], grace_seconds: float) -> list[Stalled]:
+    """What has lost its worker or its message. Which messages a broker has that is no Redis, nobody knows."""
+    looks = broker.looks(queues)  # before the store is read
+    if looks is not None:
+        return store.lost(looks, grace_seconds=grace_seconds)
+    stalled = store.stalled(grace_seconds=grace_seconds)
+    return [each for each in stalled if each.state is StageState.RUNNING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +44,8 @@ class Recovery:
 
     def reap(self) -> Counter[str]:
         queues = {stage.queue for stage in self.dispatch.stages}
-        waiting = self.broker.waiting(queues)  # before the store is read
-        outcomes: Counter[str] = Counter()
-        for stalled in self.store.stalled(grace_seconds=self.policy.grace_seconds):
-            begun = stalled.state is StageState.RUNNING
-            still_waits = not begun if waiting is None else stalled.message in waiting
-            if not still_waits:
-                outcomes[self._revive(stalled.ref, stalled.first_page)] += 1
-        return outcomes
+        lost = lost_in(self.broker, self.store, queues, self.policy.grace_seconds)
+        return Counter(self._revive(each.ref, each.first_page) for each in lost)
 
     def _revive(self, ref: Ref, first_page: int | None) -> str:
         return self._revive_stage(ref) if first_page is None else self._revive_range(ref, first_page)

@@ -19,6 +19,7 @@ from kombu.exceptions import KombuError
 
 from docpipe.errors import BrokerUnavailableError
 from docpipe.models.masking import masked
+from docpipe.stores.values import PRIORITIES
 
 _TIMEOUTS = {"socket_timeout": 10.0, "socket_connect_timeout": 5.0}
 """Where the host has set none: who looks must not wait for ever."""
@@ -37,10 +38,18 @@ class Lists:
     unacknowledged: str
     """Key of the hash of messages that workers have taken."""
     key_of: Callable[[str, int], str]
+    step_of: Callable[[int], int]
 
     def keys(self, queue: str) -> list[str]:
         """The lists of a queue, by priority step."""
-        return [self.prefix + self.key_of(queue, step) for step in self.steps]
+        return [key for _, key in self.by_step(queue)]
+
+    def by_step(self, queue: str) -> list[tuple[int, str]]:
+        return [(step, self.prefix + self.key_of(queue, step)) for step in self.steps]
+
+    def priorities(self, step: int) -> tuple[int, ...]:
+        """Those whose messages are in the list of this step."""
+        return tuple(each for each in PRIORITIES if self.step_of(each) == step)
 
 
 class Link:
@@ -130,6 +139,7 @@ def _lists(channel: Any) -> Lists:
         tuple(channel.priority_steps),
         channel.global_keyprefix + channel.unacked_key,
         channel._q_for_pri,
+        channel.priority,
     )
 
 

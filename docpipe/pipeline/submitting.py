@@ -21,14 +21,13 @@ from docpipe.pipeline.submission import Submission
 from docpipe.sources import SourceLike, Sources, TakenIn
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
-from docpipe.stores.values import NewDocument, PlannedStage, Registered
+from docpipe.stores.values import PRIORITIES, NewDocument, PlannedStage, Registered
 
 if TYPE_CHECKING:
     from docpipe.delivery.dispatch import Dispatch
 
 log = get_logger(__name__)
 
-PRIORITIES = range(10)
 AT_ONCE = 500
 """Documents that are registered by one call of the store."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

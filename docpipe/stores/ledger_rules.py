@@ -291,6 +291,32 @@ def is_stalled(row: Row, grace_seconds: float, now: datetime) -> bool:
     return row.queued_at < now - timedelta(seconds=grace_seconds) and not is_leased(row, now)
 
 
+def sent_at(row: Row, ended_at: datetime | None, *, newest: bool) -> datetime | None:
+    """When the message was sent that is the oldest of its list; None: it does not say.
+
+    Args:
+        ended_at: when the row's last attempt ended: the message of a retry was sent then, and is due later.
+        newest: it is the row's newest message, and none that was given up for lost.
+    """
+    if not newest or row.in_ranges:
+        return None
+    return {StageState.QUEUED: row.queued_at, StageState.RETRYING: ended_at}.get(row.state)
+
+
+def is_lost(row: Row, oldest: datetime | None, grace_seconds: float, now: datetime) -> bool:
+    """Whether the row's worker is lost, or its message, which was not seen among the oldest of its list.
+    `oldest`: when the oldest of them was sent; None: unknown.
+
+    Two who send at a time may do so in another order than they have told the ledger: the grace allows for it.
+    """
+    if not is_stalled(row, grace_seconds, now) or row.queued_at is None:
+        return False
+    silent = row.lease_expires_at if row.state is StageState.RUNNING else None
+    if silent is not None and row.queued_at <= silent:  # no message was sent since
+        return True
+    return oldest is not None and row.queued_at < oldest - timedelta(seconds=grace_seconds)
+
+
 def revive(
     run: Run | None, row: Row | None, grace_seconds: float, max_attempts: int, now: datetime
 ) -> Revive:

@@ -25,6 +25,7 @@ from docpipe.stores.values import (
     Action,
     Claim,
     Heartbeat,
+    Look,
     NewDocument,
     Part,
     PlannedStage,
@@ -102,6 +103,12 @@ class Store(GraphStore, ErasureStore, Protocol):
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         """Active runs whose newest message is older than the grace and whose lease, if any, has lapsed;
         those that were started come first.
+        """
+        ...
+
+    def lost(self, looks: Sequence[Look], *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
+        """Of those the ones that have lost their worker, that were never sent, or whose message is in no list
+        of the broker, by the looks into its lists.
         """
         ...
 

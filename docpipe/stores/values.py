@@ -20,6 +20,9 @@ from docpipe.models import (
 )
 from docpipe.models.status import StageState, StageWords
 
+PRIORITIES = range(10)
+"""0 is first."""
+
 
 class Part(StrEnum):
     """The parts of a document that can be loaded one by one."""
@@ -196,10 +199,20 @@ class Stalled:
     first_page: int | None = None
     """Of the range."""
 
-    @property
-    def message(self) -> Ref | RangeRef:
-        """What its message holds."""
-        return self.ref if self.first_page is None else RangeRef(self.ref, self.first_page)
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The oldest messages in one of the broker's lists. A list is first in, first out: what was sent before
+    the oldest, and is not among these, is not in it.
+    """
+
+    queue: str
+    priorities: tuple[int, ...]
+    """Those whose messages share the list."""
+    oldest: tuple[tuple[Ref | RangeRef, str], ...]
+    """What each is about, and the id of its task; the oldest first."""
+    whole: bool
+    """Whether the list holds no others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,7 @@ CREATE INDEX stage_runs_error_idx ON public.stage_runs USING btree (error_code) 
 CREATE INDEX stage_runs_finished_idx ON public.stage_runs USING btree (finished_at);
 CREATE INDEX stage_runs_open_idx ON public.stage_runs USING btree (state, lease_expires_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text]));
 CREATE INDEX stage_runs_poison_idx ON public.stage_runs USING btree (document_uuid, run) WHERE ((state = 'failed'::text) AND (error_code = 'poison'::text));
+CREATE INDEX stage_runs_sent_idx ON public.stage_runs USING btree (queue, queued_at) WHERE ((state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text])) AND (queued_at IS NOT NULL));
 alter table public.stage_runs enable row level security;
 create policy docpipe_service_role on public.stage_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.stage_runs to service_role;
@@ -1025,14 +1026,16 @@ CREATE OR REPLACE FUNCTION public.docpipe_publish_failed(p_document text, p_run 
  SET search_path TO 'public', 'extensions'
 AS $function$
 declare
+    r public.docpipe_runs;
     s public.stage_runs;
 begin
-    perform 1 from public.docpipe_runs
+    select * into r from public.docpipe_runs
      where document_uuid = p_document and run = p_run and state = 'active' for update;
     if not found then
         return false;
     end if;
-    update public.stage_runs set queued_at = null
+    -- of a later stage it is due at once: as old as its run, to whoever looks for messages that are lost
+    update public.stage_runs set queued_at = case when position > 0 then r.created_at end
      where document_uuid = p_document and run = p_run and stage = p_stage and state = 'queued'
     returning * into s;
     if not found then
@@ -1837,6 +1840,90 @@ AS $function$
 $function$;
 revoke all on function public.docpipe_stalled(double precision,integer) from public;
 grant execute on function public.docpipe_stalled(double precision,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_oldest(p_look jsonb)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select case when (p_look->>'whole')::boolean then now() else (
+        select case s.state when 'queued' then s.queued_at else a.ended_at end
+          from pg_catalog.jsonb_array_elements(p_look->'oldest') with ordinality o (message, place)
+          join public.source_documents d on d.document_uuid = o.message->>0
+          join public.stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
+          left join public.docpipe_attempts a on a.token = s.token
+         where (o.message->>1)::integer = s.run and o.message->>2 is null
+           and o.message->>3 in (d.celery_task_id, pg_catalog.split_part(d.celery_task_id, '.', 1) || '.' || s.stage)
+           and s.queue = p_look->>'queue' and s.queued_at is not null
+           and (s.state = 'queued' or s.state = 'retrying' and a.ended_at is not null)
+           and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
+         order by o.place limit 1) end;
+$function$;
+revoke all on function public.docpipe_oldest(jsonb) from public;
+grant execute on function public.docpipe_oldest(jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_lost(p_grace_seconds double precision, p_looks text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    with looks as materialized (
+        select l->>'queue' as queue, l->'oldest' as oldest, l->'priorities' as priorities,
+               public.docpipe_oldest(l) - make_interval(secs => p_grace_seconds) as sent_before
+          from pg_catalog.jsonb_array_elements(p_looks::jsonb) l
+    ), found as (                                              -- silent, and no message was sent since
+        select s.document_uuid, s.run, s.stage, s.state, null::integer as first_page, r.priority, r.created_at
+          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+         where s.state = 'running' and s.lease_expires_at <= now() and r.state = 'active'
+           and coalesce(s.queued_at, r.created_at) <= s.lease_expires_at
+           and public.docpipe_idle(r, s, p_grace_seconds)
+        union all
+        select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+          from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
+         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active'
+           and g.queued_at <= g.lease_expires_at
+           and public.docpipe_range_idle(g, p_grace_seconds)
+        union all                                              -- no message of it was ever sent
+        select s.document_uuid, s.run, s.stage, s.state, null, r.priority, r.created_at
+          from public.source_documents d
+          join public.docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+          join lateral (select * from public.stage_runs o
+                         where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
+                         order by o.position limit 1) s on true
+         where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
+           and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
+        union all
+        select s.document_uuid, s.run, s.stage, s.state, null, r.priority, r.created_at
+          from looks l
+          join public.stage_runs s on s.queue = l.queue and s.queued_at < l.sent_before
+                                  and s.state in ('queued', 'running', 'retrying')
+                                  and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
+          join public.docpipe_runs r using (document_uuid, run)
+         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+           and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
+           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                            where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
+        union all
+        select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+          from looks l
+          join public.docpipe_page_ranges g on g.queued_at < l.sent_before
+                                           and g.state in ('queued', 'running', 'retrying')
+                                           and (g.state <> 'running' or g.lease_expires_at < g.queued_at)
+          join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
+                                  and s.queue = l.queue
+          join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
+         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                            where o->>0 = g.document_uuid and (o->>1)::integer = g.run
+                              and (o->>2)::integer = g.first_page)
+    )
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'priority' - 'created_at'), '[]') from (
+        select * from found order by state <> 'running', priority, created_at, first_page limit p_limit) f;
+$function$;
+revoke all on function public.docpipe_lost(double precision,text,integer) from public;
+grant execute on function public.docpipe_lost(double precision,text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_poison(p_begun text, p_attempts integer, p_last_error text)
  RETURNS jsonb
@@ -2736,7 +2823,7 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_stalled', 'docpipe_lost', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased')
             union

@@ -310,7 +310,7 @@ class Model:
         stage = run.stage(name)
         if rules.publish(run.seen, run.seen_stage(stage)) is not Move.APPLY:
             return False
-        stage.queued_at = None
+        stage.queued_at = run.created_at if stage.position else None
         if stage.position == 0:
             self.set_status(run, PENDING, error=message)
         return True

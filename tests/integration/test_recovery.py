@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
+from tests.messages import messages
 from tests.workers import HANG_SECONDS
 
 PREFIX = "recovery:"
@@ -98,7 +101,7 @@ def test_the_broker_tells_depth_and_documents_of_every_priority(pipeline: Pipeli
         submission = pipeline.submit(f"text {priority}".encode(), name="a.txt", priority=priority)
         refs.add(ref_of(submission))
     assert pipeline.broker.depths(["ocr", "graph"]) == {"ocr": 3, "graph": 0}
-    assert pipeline.broker.waiting(["ocr", "graph"]) == refs
+    assert messages(pipeline.broker, ["ocr", "graph"]) == refs
 
 
 def test_the_broker_tells_the_ranges_of_a_long_document_apart(
@@ -106,13 +109,13 @@ def test_the_broker_tells_the_ranges_of_a_long_document_apart(
 ) -> None:
     ref = ref_of(submission)
     pipeline.hand_over(ref, Handover((1, 11), priority=4))
-    assert pipeline.broker.waiting(["ocr"]) == {ref, RangeRef(ref, 1), RangeRef(ref, 11)}
+    assert messages(pipeline.broker, ["ocr"]) == {ref, RangeRef(ref, 1), RangeRef(ref, 11)}
 
 
 def test_foreign_messages_are_counted_and_not_understood(pipeline: Pipeline, client: redis.Redis) -> None:
     client.lpush(f"{PREFIX}ocr", b"not json", b'{"body": "!!"}', b'{"body": "W10="}')
     assert pipeline.broker.depths(["ocr"]) == {"ocr": 3}
-    assert pipeline.broker.waiting(["ocr"]) == set()
+    assert messages(pipeline.broker, ["ocr"]) == set()
 
 
 def test_a_broker_that_is_away_is_an_error(new_pipeline: NewPipeline) -> None:
@@ -135,7 +138,7 @@ def test_a_lost_message_is_sent_again_once(
     lose_messages(client)
     assert pipeline.reap() == {"resume": 1}
     assert not pipeline.reap()
-    assert pipeline.broker.waiting(["ocr"]) == {ref_of(submission)}
+    assert messages(pipeline.broker, ["ocr"]) == {ref_of(submission)}
 
 
 def test_a_dead_workers_stage_is_sent_again_from_there(
@@ -147,8 +150,29 @@ def test_a_dead_workers_stage_is_sent_again_from_there(
     pipeline.store.finish(ref, "ocr", token, StageOutput(text="Ann met Bob.", pages=()))
     claim(pipeline, ref, "chunk")
     assert pipeline.reap() == {"resume": 1}
-    assert pipeline.broker.waiting(["text"]) == {ref}
+    assert messages(pipeline.broker, ["text"]) == {ref}
     assert not pipeline.reap()
+
+
+def test_a_lost_message_is_found_behind_a_backlog_that_nobody_reads(
+    pipeline: Pipeline, submission: Submission, client: redis.Redis
+) -> None:
+    lose_messages(client)
+    sent = pipeline.submit_many([f"text {number}".encode() for number in range(300)], name="a.txt")
+    waiting = [each.document_uuid for each in sent if isinstance(each, Submission)]
+    gone = waiting.pop(250)
+    (place,) = (
+        place
+        for place, each in enumerate(client.lrange(f"{PREFIX}ocr", 0, -1))
+        if gone.encode() in base64.b64decode(json.loads(each)["body"])
+    )
+    client.lset(f"{PREFIX}ocr", place, "gone")
+    assert pipeline.reap() == {"resume": 1}  # the one before them all; nobody has come to the other's place
+    client.ltrim(f"{PREFIX}ocr", 0, 300 - 260)  # workers have taken those before it, and some more
+    looks = pipeline.broker.looks(["ocr"]) or []
+    lost = pipeline.store.lost(looks, grace_seconds=0.0)
+    assert gone in {each.ref.document_uuid for each in lost}
+    assert not {each.ref.document_uuid for each in lost} & set(waiting[260:])
 
 
 def test_a_retry_whose_message_waits_in_a_backlog_is_not_sent_again(
@@ -171,7 +195,7 @@ def test_a_document_that_could_not_be_published_is_published_later(
     status = pipeline.status(submission.document_uuid)
     assert status.status == "ocr_queued"
     assert status.task_id is not None
-    assert pipeline.broker.waiting(["ocr"]) == {ref_of(submission)}
+    assert messages(pipeline.broker, ["ocr"]) == {ref_of(submission)}
 
 
 def test_a_stage_that_kills_its_workers_ends_in_quarantine_and_can_be_released(
@@ -211,7 +235,7 @@ def test_reprocessing_from_a_stage_publishes_that_stage(pipeline: Pipeline, subm
     ref = ref_of(submission)
     pipeline.store.finish(ref, "ocr", claim(pipeline, ref, "ocr", 60.0), StageOutput(text="Ann.", pages=()))
     assert pipeline.reprocess(ref.document_uuid, from_stage="chunk")
-    assert pipeline.broker.waiting(["text"]) == {Ref(ref.document_uuid, 2)}
+    assert messages(pipeline.broker, ["text"]) == {Ref(ref.document_uuid, 2)}
     assert pipeline.status(ref.document_uuid).status == "text_queued"
 
 

@@ -34,6 +34,7 @@ from tests.integration.importing import import_all, settings_of
 from tests.integration.legacy_database import Legacy, build, fill, run, table, value
 from tests.integration.test_health import close
 from tests.integration.test_takeover import WISHES, schema
+from tests.messages import messages
 from tests.stack import Stack
 from tests.stack.api_server import ApiServer
 from tests.stack.server import free_ports
@@ -174,7 +175,7 @@ def test_open_rows_are_submitted_once_and_marked(world: World) -> None:
     told: list[queue.Imported] = []
     assert world.take_in(tell=told.append) == {"submitted": 2}
     sent = {Ref(world.legacy.documents[label], 1) for label in ("waits", "stopped")}
-    assert (world.pipeline.broker.waiting(QUEUES), world.pipeline.broker.depths(["ocr"])) == (
+    assert (messages(world.pipeline.broker, QUEUES), world.pipeline.broker.depths(["ocr"])) == (
         sent,
         {"ocr": 2},
     )
@@ -273,7 +274,7 @@ def test_an_importer_killed_again_and_again_submits_every_row_once(new_world: Ne
     assert world.take_in() == {}
     world.pipeline.reap()  # a message that was announced and never sent
     count = len(world.legacy.documents)
-    assert world.pipeline.broker.waiting(QUEUES) == {Ref(uid, 1) for uid in world.legacy.documents.values()}
+    assert messages(world.pipeline.broker, QUEUES) == {Ref(uid, 1) for uid in world.legacy.documents.values()}
     assert world.pipeline.broker.depths(QUEUES)["ocr"] == count
     assert table(world.dsn, SENT) == [("submitted", count)]
     assert table(world.dsn, "select run, count(*)::int from docpipe_runs group by run") == [(1, count)]
@@ -341,7 +342,7 @@ def test_stranded_documents_are_submitted_when_wanted_each_once(world: World) ->
     assert world.take_in(with_stranded=True) == {}
     assert "and no row names them" not in wrong_all(world)
     sent = {Ref(uids[label], 1) for label in ("forgotten", "halfway", "waits")}
-    assert world.pipeline.broker.waiting(QUEUES) == sent
+    assert messages(world.pipeline.broker, QUEUES) == sent
     assert world.pipeline.broker.depths(["ocr"]) == {"ocr": 3}
     assert [world.status(label) for label in ("over", "broken", "stopped")] == [
         "completed", "error_entity_extraction", "cancelled",

@@ -28,7 +28,7 @@ HOMES = {
         "fail_split_stage",
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
-    "recovery": ["idle", "range_idle", "stalled", "poison", "revive", "revive_range"],
+    "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
     "entities": [
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",

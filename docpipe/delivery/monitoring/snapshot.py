@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import QueueDepth, active_queues
 from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
+from docpipe.delivery.recovery import lost_in
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.plan import StageSpec
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING, StageState
@@ -141,18 +142,13 @@ def _stuck(
 ) -> tuple[StuckStage, ...] | None:
     """What the reaper would resume now: the message or the worker is lost."""
     try:
-        waiting = deployment.broker.waiting(deployment.queues)
-        stalled = deployment.store.stalled(grace_seconds=deployment.policy.grace_seconds)
+        grace_seconds = deployment.policy.grace_seconds
+        lost = lost_in(deployment.broker, deployment.store, deployment.queues, grace_seconds)
     except DocpipeError as error:
         part = "redis" if isinstance(error, BrokerUnavailableError) else "store"
         problems.append(Problem(part, str(error)))
         return None
     silent = {(each.document_uuid, each.run): each for each in statistics.running if each.lease_seconds < 0}
-    lost = [
-        each
-        for each in stalled
-        if each.state is StageState.RUNNING or (waiting is not None and each.message not in waiting)
-    ]
     return tuple(
         _stuck_stage(each, silent.get((each.ref.document_uuid, each.ref.run))) for each in lost[:limit]
     )

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import StageState, document_status
+from docpipe.models.status import document_status
 from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.erasure import FunctionErasures
@@ -24,6 +24,7 @@ from docpipe.stores.functions.project_entities import FunctionGraph
 from docpipe.stores.functions.ranges import FunctionRanges
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.message_rows import look_row, stalled_of
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.text_search import PageHit, Term, websearch
 from docpipe.stores.values import (
@@ -31,6 +32,7 @@ from docpipe.stores.values import (
     Action,
     Claim,
     Heartbeat,
+    Look,
     NewDocument,
     Part,
     PlannedStage,
@@ -174,15 +176,12 @@ class FunctionStore(FunctionGraph, FunctionErasures):
 
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         found = self._rpc("stalled", p_grace_seconds=grace_seconds, p_limit=limit)
-        return [
-            Stalled(
-                Ref(row["document_uuid"], row["run"]),
-                row["stage"],
-                StageState(row["state"]),
-                row["first_page"],
-            )
-            for row in found
-        ]
+        return [stalled_of(row) for row in found]
+
+    def lost(self, looks: Sequence[Look], *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
+        told = json.dumps([look_row(look) for look in looks])
+        found = self._rpc("lost", p_grace_seconds=grace_seconds, p_looks=told, p_limit=limit)
+        return [stalled_of(row) for row in found]
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         answer = self._rpc(

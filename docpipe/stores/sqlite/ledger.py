@@ -128,6 +128,17 @@ def queue(db: sqlite3.Connection, ref: Ref, stage: str, task_id: str) -> bool:
     return True
 
 
+def unsent(db: sqlite3.Connection, ref: Ref, seen: Seen, message: str) -> bool:
+    """Take `queue` back. A later stage never steps back: it is due at once, as old as its run."""
+    if seen.raw["position"] > 0:
+        run = run_row(db, ref)
+        update_stage(db, ref, seen.raw["stage"], queued_at=run and run["created_at"])
+    else:
+        update_stage(db, ref, seen.raw["stage"], queued_at=None)
+        set_status(db, ref, PENDING, error=message)
+    return True
+
+
 def set_status(
     db: sqlite3.Connection, ref: Ref, status: str, graph_status: str | None = None, error: str | None = None
 ) -> None:

@@ -24,6 +24,7 @@ create table if not exists source_documents (
 create unique index if not exists source_documents_content_idx
     on source_documents (coalesce(project_id, ''), content_digest);
 create index if not exists source_documents_project_idx on source_documents (project_id, id);
+create index if not exists source_documents_status_idx on source_documents (celery_status);
 
 create table if not exists neo4j_documents (
     id integer primary key,
@@ -83,6 +84,10 @@ create table if not exists stage_runs (
     primary key (document_uuid, run, stage),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
+create index if not exists stage_runs_open_idx on stage_runs (state, lease_expires_at)
+    where state in ('queued', 'running', 'retrying');
+create index if not exists stage_runs_sent_idx on stage_runs (queue, queued_at)
+    where state in ('queued', 'running', 'retrying') and queued_at is not null;
 create index if not exists stage_runs_error_idx on stage_runs (error_code) where error_code is not null;
 
 create table if not exists docpipe_page_ranges (
@@ -110,6 +115,8 @@ create table if not exists docpipe_page_ranges (
     primary key (document_uuid, run, first_page),
     foreign key (document_uuid, run, stage) references stage_runs (document_uuid, run, stage) on delete cascade
 );
+create index if not exists docpipe_page_ranges_open_idx on docpipe_page_ranges (queued_at)
+    where state in ('queued', 'running', 'retrying');
 
 create table if not exists docpipe_attempts (
     token integer primary key,

@@ -19,6 +19,7 @@ from docpipe.stores import result_rows, rows
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.sqlite import attempts, ledger, recovery
+from docpipe.stores.sqlite import lost as sqlite_lost
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
 from docpipe.stores.sqlite.actions import SqliteActions
@@ -30,6 +31,7 @@ from docpipe.stores.values import (
     ALL,
     Claim,
     Heartbeat,
+    Look,
     NewDocument,
     Outcome,
     Part,
@@ -71,10 +73,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
             seen = ledger.see(db, ref, stage)
             if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
                 return False
-            ledger.update_stage(db, ref, stage, queued_at=None)
-            if seen.raw["position"] == 0:  # a later stage never steps back
-                ledger.set_status(db, ref, PENDING, error=message)
-            return True
+            return ledger.unsent(db, ref, seen, message)
 
     def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
         with self._transaction() as db:
@@ -181,6 +180,10 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
     def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         with self._transaction() as db:
             return recovery.stalled(db, grace_seconds)[:limit]
+
+    def lost(self, looks: Sequence[Look], *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
+        with self._transaction() as db:
+            return sqlite_lost.lost(db, looks, grace_seconds)[:limit]
 
     def revive(self, ref: Ref, *, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         with self._transaction() as db:
