@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Page,
         Relation,
     )
+    from docpipe.pipeline.asynchronous import aget, asubmit
     from docpipe.pipeline.default import (
         cancel,
         default_pipeline,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "docpipe.pipeline.asynchronous": ("aget", "asubmit"),
     "docpipe.pipeline.default": (
         "cancel",
         "default_pipeline",
@@ -108,11 +110,13 @@ _HOMES = {
 
 __all__ = [
     # hand in
+    "asubmit",
     "process",
     "submit",
     "submit_many",
     # look
     "Submission",
+    "aget",
     "cancel",
     "delete",
     "get",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 
 from docpipe.errors import DocumentNotFoundError
@@ -11,6 +12,7 @@ from docpipe.models import Attempt, Document, DocumentStatus, RangeRun, Ref, is_
 from docpipe.pipeline.batch import Batch
 from docpipe.pipeline.erasure import Erased, Eraser, Place
 from docpipe.pipeline.linking import link_waiting
+from docpipe.pipeline.open_stores import remember
 from docpipe.pipeline.submission import read_document, wait_for
 from docpipe.pipeline.text_search import Passage, search_text
 from docpipe.sources import Sources
@@ -32,6 +34,7 @@ class Documents:
         self.store = store
         self.sources = sources or Sources()
         self._progress = progress or NoProgress()
+        remember(store)
 
     # --- look -----------------------------------------------------------------------------------
 
@@ -61,6 +64,10 @@ class Documents:
         has completed, what the running one has so far. Raises `DocumentNotFoundError`.
         """
         return read_document(self.store, known_id(document_uuid))
+
+    async def aget(self, document_uuid: str) -> Document:
+        """As `get`, in a thread: the event loop goes on meanwhile."""
+        return await asyncio.to_thread(self.get, document_uuid)
 
     def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
         """The pages of completed documents that hold all words of the query, the best first.

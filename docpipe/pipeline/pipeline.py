@@ -6,13 +6,14 @@ both, which spares them half a second.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from docpipe.errors import ConfigurationError, DocpipeError
@@ -31,7 +32,7 @@ from docpipe.pipeline.in_process import run_stages
 from docpipe.pipeline.linking import link_document
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end
-from docpipe.pipeline.submitting import Submitter, Terms
+from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms
 from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
@@ -215,6 +216,10 @@ class Pipeline(Documents):
         terms = Terms(project_id, metadata, priority or 0, reprocess)
         dispatch = self._dispatch
         return self._submitter.submit(self.sources.take_in(source, name), terms, dispatch)
+
+    async def asubmit(self, source: SourceLike, **arguments: Unpack[SubmitArguments]) -> Submission:
+        """As `submit`, in a thread: the event loop goes on while bytes are read and services answer."""
+        return await asyncio.to_thread(self.submit, source, **arguments)
 
     def submit_many(
         self,

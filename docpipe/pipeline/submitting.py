@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import islice
 from os import PathLike
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from docpipe.errors import ConfigurationError, DocpipeError, TransientError
 from docpipe.execution.logs import get_logger
@@ -32,6 +32,16 @@ AT_ONCE = 500
 """Documents that are registered by one call of the store."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON writes it."""
+
+
+class SubmitArguments(TypedDict, total=False):
+    """What `Pipeline.submit` is told about a document, by name."""
+
+    name: str | PathLike[str] | None
+    project_id: str | uuid.UUID | None
+    metadata: Mapping[str, Any] | None
+    priority: int | None
+    reprocess: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from docpipe import (
     Submission,
     TransientError,
     WaitTimeoutError,
+    aget,
+    asubmit,
     cancel,
     celery_defaults,
     default_pipeline,
@@ -52,6 +54,13 @@ def hand_in(path: Path, data: bytes) -> list[str]:
         else:
             uuids.append(each.document_uuid)
     return uuids
+
+
+async def hand_in_and_look(data: bytes) -> Document:
+    """The same from a coroutine."""
+    submission: Submission = await asubmit(data, name="letter.pdf", project_id="p1", priority=3)
+    status: DocumentStatus = await submission.wait_async(timeout=300)
+    return await aget(status.document_uuid)
 
 
 def look(submission: Submission) -> tuple[str, list[str]]:
