@@ -51,7 +51,7 @@ def _docpipe(**ocr_options: str) -> Read:
     tools = Tools(Options(isolate=False, ocr_options=ocr_options))
 
     def text(path: Path) -> str:
-        return read(path, path.name, tools, lambda _: None).text or ""
+        return read(path, path.name, tools, lambda *_: None).text or ""
 
     return lambda pages: [text(Path(path)) for path, _ in pages]
 

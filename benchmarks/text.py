@@ -113,8 +113,8 @@ def _measure(path: Path, rounds: int) -> dict[str, list[Took]]:
     child = ReaderProcess(Options())
     ways: dict[str, Callable[[], object]] = {
         'bare `get_text("dict")` loop': lambda: _bare(path),
-        "docpipe, ocr stage": lambda: read(path, path.name, own, lambda _: None),
-        "docpipe, ocr stage in its child process": lambda: child.read(path, path.name, lambda _: None),
+        "docpipe, ocr stage": lambda: read(path, path.name, own, lambda *_: None),
+        "docpipe, ocr stage in its child process": lambda: child.read(path, path.name, lambda *_: None),
     }
     for way in ways.values():
         way()  # imports, and the start of the child

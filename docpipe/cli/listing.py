@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 import click
 
 from docpipe.cli.documents import print_table
+from docpipe.cli.page_progress import PageProgress, live_step
 from docpipe.cli.terminal import echo
 from docpipe.errors import DocpipeError
+from docpipe.models import DocumentStatus
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
 from docpipe.pipeline.default import store_pipeline
 from docpipe.pipeline.pipeline import Pipeline
@@ -63,7 +65,7 @@ def _statuses(pipeline: Pipeline, word: str) -> Sequence[str]:
 def wait(uuids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until documents are final, and say how each ended; exit code 1 unless all completed."""
     failed = False
-    for end in how_they_end(store_pipeline(), uuids, timeout):
+    for end in how_they_end(store_pipeline(), {uuid: uuid for uuid in uuids}, timeout):
         error = end["error"]
         failed = failed or error is not None
         told = f": {error['message']} ({error['code']})" if error else ""
@@ -72,13 +74,35 @@ def wait(uuids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
-def how_they_end(pipeline: Pipeline, uuids: Sequence[str], timeout: float | None) -> Iterator[dict[str, Any]]:
-    """`document_uuid`, `status` and `error` (null, or code, message and stage) of each document."""
+def how_they_end(
+    pipeline: Pipeline, names: Mapping[str, str], timeout: float | None
+) -> Iterator[dict[str, Any]]:
+    """`document_uuid`, `status` and `error` (null, or code, message and stage) of each document.
+
+    A terminal shows how far they are meanwhile.
+
+    Args:
+        names: the documents by their ids, as they are to be shown.
+    """
+    with PageProgress(len(names), [stage.name for stage in pipeline.stages]) as progress:
+        for end in _ends(pipeline, names, timeout, progress):
+            progress.end(names[end["document_uuid"]])
+            with progress.aside():
+                yield end
+
+
+def _ends(
+    pipeline: Pipeline, names: Mapping[str, str], timeout: float | None, progress: PageProgress
+) -> Iterator[dict[str, Any]]:
+    def on_look(status: DocumentStatus) -> None:
+        if progress.shows and (step := live_step(pipeline, names[status.document_uuid], status)):
+            progress.tell(step)
+
     deadline = None if timeout is None else time.monotonic() + timeout
-    for uuid in uuids:
+    for uuid in names:
         rest = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            yield {"document_uuid": uuid, "status": pipeline.wait(uuid, rest).status, "error": None}
+            yield {"document_uuid": uuid, "status": pipeline.wait(uuid, rest, on_look).status, "error": None}
         except DocpipeError as error:
             failure = {"code": error.code, "message": str(error), "stage": error.stage}
             yield {"document_uuid": uuid, "status": _status(pipeline, uuid), "error": failure}

@@ -5,25 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from docpipe.cli.chosen import chosen_files
+from docpipe.cli.page_progress import PageProgress, Step, Steps
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.cli.views.fact_lines import fact_lines
 from docpipe.errors import DocpipeError
+from docpipe.models.status import Stage
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings, read_settings
 from docpipe.sources.allowed import Trusted
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
 
 _SHOWN = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN", "VAT_NUMBER", "URL")
 _PER_LABEL = 12
@@ -64,37 +70,75 @@ def run(
     files = tuple(chosen_files(files, recursive=recursive))
     request = Request(read_settings(), project_id, reprocess)
     failed = 0
-    for result in _shown_progress(files, _results(files, request, jobs)):
-        failed += result["error"] is not None
-        if as_json:
-            echo(json.dumps(result, ensure_ascii=False))
-        else:
-            _print_summary(result)
+    with PageProgress(len(files), list(Stage)) as progress:
+        for result in _results(files, request, jobs, progress):
+            failed += result["error"] is not None
+            with progress.aside():
+                echo(json.dumps(result, ensure_ascii=False)) if as_json else _print_summary(result)
     sys.exit(1 if failed else 0)
 
 
-def _results(files: Sequence[str], request: Request, jobs: int) -> Iterator[dict[str, Any]]:
+def _results(
+    files: Sequence[str], request: Request, jobs: int, progress: PageProgress
+) -> Iterator[dict[str, Any]]:
+    """What `--json` prints of each file, as it comes; the progress is told of every step."""
     if jobs == 1:
-        pipeline = embedded_pipeline(request.settings)
-        yield from (processed(pipeline, file, request) for file in files)
+        one = _Process(request, progress.tell)
+        for file in files:
+            yield one.processed(file)
+            progress.end(file)
         return
-    # spawn: engines with threads of their own must not cross a fork
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (request,)) as pool:
-        for future in as_completed([pool.submit(_process_here, file) for file in files]):
+    spawn = get_context("spawn")  # engines with threads of their own must not cross a fork
+    steps = spawn.SimpleQueue()
+    with (
+        ProcessPoolExecutor(jobs, spawn, _start_process, (request, steps)) as pool,
+        _told_by(steps, progress.tell),
+    ):
+        waiting = {pool.submit(_process_here, file): file for file in files}
+        for future in as_completed(waiting):
+            progress.end(waiting[future])
             yield future.result()
 
 
-_here: dict[str, Any] = {}
-"""The pipeline of a `--jobs` process, made once when it starts."""
+class _Process:
+    """Takes one file after the other through the stages."""
+
+    def __init__(self, request: Request, tell: Callable[[Step], None]) -> None:
+        self._steps, self._request = Steps(tell), request
+        self._pipeline = embedded_pipeline(request.settings, self._steps)
+
+    def processed(self, file: str) -> dict[str, Any]:
+        self._steps.document = file
+        return processed(self._pipeline, file, self._request)
 
 
-def _start_process(request: Request) -> None:
-    _here["pipeline"] = embedded_pipeline(request.settings)
-    _here["request"] = request
+_here: dict[str, _Process] = {}
+"""That of a `--jobs` process, made once when it starts."""
+
+
+def _start_process(request: Request, steps: SimpleQueue[Step | None]) -> None:
+    _here["process"] = _Process(request, steps.put)
 
 
 def _process_here(file: str) -> dict[str, Any]:
-    return processed(_here["pipeline"], file, _here["request"])
+    return _here["process"].processed(file)
+
+
+@contextmanager
+def _told_by(steps: SimpleQueue[Step | None], tell: Callable[[Step], None]) -> Iterator[None]:
+    """Hands on what comes from other processes meanwhile."""
+
+    def hand_on() -> None:
+        for step in iter(steps.get, None):
+            tell(step)
+
+    thread = threading.Thread(target=hand_on, name="docpipe-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        steps.put(None)
+        thread.join()
 
 
 def processed(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
@@ -107,17 +151,6 @@ def processed(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]
         status = pipeline.status(uuid).status if uuid else "not_submitted"
         return failed_json(error, shown, uuid, status)
     return to_json(document, shown)
-
-
-def _shown_progress(files: Sequence[str], results: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The results, with a bar on standard error while they come (none when that is not a terminal)."""
-    console = new_console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("documents", total=len(files))
-        for result in results:
-            bar.advance(task)
-            yield result
 
 
 def _count(number: int, one: str, many: str) -> str:

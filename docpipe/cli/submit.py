@@ -63,7 +63,7 @@ def _said(source: str, each: Submission | DocpipeError, *, quiet: bool) -> dict[
 
 def _wait(pipeline: Pipeline, submitted: list[dict[str, Any]], timeout: float, *, quiet: bool) -> None:
     waiting = {each["document_uuid"]: each for each in submitted if each["document_uuid"]}
-    for end in how_they_end(pipeline, list(waiting), timeout):
+    for end in how_they_end(pipeline, {uuid: each["source"] for uuid, each in waiting.items()}, timeout):
         found, error = waiting[end["document_uuid"]], end["error"]
         found.update(end)
         if not quiet:

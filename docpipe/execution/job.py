@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.options import PageRequest
+from docpipe.execution.progress import PagesDone
 from docpipe.execution.tools import Tools
 from docpipe.models import Document, StageOutput
 
@@ -23,8 +24,8 @@ class Job:
     """Reads documents in a process of their own, where the options ask for that."""
     fetch: Callable[[], AbstractContextManager[Path]]
     """Opens the document's bytes as a file, for the time of the `with` block."""
-    report: Callable[[int], None]
-    """Report how many units (pages) are done; raises when the attempt should stop."""
+    report: PagesDone
+    """Raises when the attempt should stop."""
     request: PageRequest = field(default_factory=PageRequest)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from docpipe.execution.progress import PagesDone
 from docpipe.formats import open_document
 from docpipe.formats.base import Limits, PageImage, RawPage
 from docpipe.formats.guard import GuardedReader
@@ -25,7 +26,7 @@ _LARGEST = 16383
 
 
 def page_pictures(
-    path: Path, name: str, limits: Limits, report: Callable[[int], None], pages: PageRange | None = None
+    path: Path, name: str, limits: Limits, report: PagesDone, pages: PageRange | None = None
 ) -> dict[int, str]:
     """Page number to a `data:` address, for pages that the format can draw.
 
@@ -43,7 +44,7 @@ def page_pictures(
         for number, page in _numbered(reader, pages):
             if page.image:
                 found[number] = _address(page.image(DPI), page.width)
-            report(number)
+            report(number, None)
         return found
     finally:
         reader.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
+
+PagesDone = Callable[[int, int | None], None]
+"""Told how many pages of a document are done, of how many (None: not known); may raise to stop the work."""
 
 
 class Progress(Protocol):
@@ -24,6 +27,15 @@ class LastingProgress(Progress, Protocol):
 
     def left(self, document_uuid: str) -> int | None:
         """How many entries the document has; None if that cannot be looked at."""
+        ...
+
+
+@runtime_checkable
+class LiveProgress(Progress, Protocol):
+    """Progress that can be looked at."""
+
+    def told(self, document_uuid: str, phase: str) -> Mapping[str, Any]:
+        """The newest metadata of a phase; empty if there is none, or it cannot be looked at."""
         ...
 
 

@@ -5,12 +5,12 @@ Importing this module imports the libraries of `docpipe-celery[worker]`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from docpipe.errors import EmptyDocumentError
 from docpipe.execution.options import Options, PageRequest
+from docpipe.execution.progress import PagesDone
 from docpipe.execution.tools import Tools
 from docpipe.formats import open_document
 from docpipe.formats.guard import GuardedReader
@@ -24,7 +24,7 @@ def read(
     path: Path,
     name: str,
     tools: Tools,
-    report: Callable[[int], None],
+    report: PagesDone,
     request: PageRequest = PageRequest(),  # noqa: B008
 ) -> StageOutput:
     """Open the document and read its pages, in this process."""
@@ -46,11 +46,16 @@ def _is_long(page_count: int | None, options: Options) -> bool:
     return page_count is not None and 0 < options.ocr_split_pages < page_count
 
 
-def _read(
-    reader: GuardedReader, tools: Tools, report: Callable[[int], None], pages: PageRange | None
-) -> StageOutput:
+def _read(reader: GuardedReader, tools: Tools, report: PagesDone, pages: PageRange | None) -> StageOutput:
     options = tools.options
     how = OcrOptions(dpi=options.ocr_dpi, min_confidence=options.ocr_min_confidence)
+    first = 1 if pages is None else pages.first
+
+    def on_page(number: int) -> None:
+        report(number - first + 1, total)
+
+    total = reader.page_count if pages is None else pages.last - first + 1
+    on_page(first - 1)  # before the first page, for which models are loaded
     if pages is None:
-        return read_document(reader, engine=tools.ocr_when_needed, options=how, on_page=report)
-    return read_pages(reader, pages, engine=tools.ocr_when_needed, options=how, on_page=report)
+        return read_document(reader, engine=tools.ocr_when_needed, options=how, on_page=on_page)
+    return read_pages(reader, pages, engine=tools.ocr_when_needed, options=how, on_page=on_page)

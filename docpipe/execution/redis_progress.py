@@ -67,6 +67,15 @@ class RedisProgress:
         found: Mapping[bytes, bytes] = self._client.hgetall(self._key(document_uuid))  # type: ignore[assignment]
         return {key.decode(): value.decode() for key, value in found.items()}
 
+    def told(self, document_uuid: str, phase: str) -> Mapping[str, Any]:
+        """The newest metadata of a phase; empty if there is none, or Redis is away."""
+        try:
+            found: Mapping[str, Any] = json.loads(self.read(document_uuid).get(f"{phase}_metadata", "{}"))
+        except redis.RedisError as error:
+            log.warning("progress_not_looked_at", document=document_uuid, error=str(error))
+            return {}
+        return found
+
     def left(self, document_uuid: str) -> int | None:
         """How many fields the hash has; None if Redis is away."""
         try:

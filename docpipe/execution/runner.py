@@ -240,9 +240,9 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
         record = runtime.store.source(ref)  # only the first stage asks, so the others spare the call
         return runtime.sources.fetch(record.uri, record.digest, record.name)
 
-    def report(done: int) -> None:
+    def report(done: int, total: int | None) -> None:
         beats.check()
-        turn.tell("processing", {"done": done})
+        turn.tell("processing", {"done": done, "total": total})
 
     job = Job(
         document=runtime.store.load(ref, turn.spec.needs),

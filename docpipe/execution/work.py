@@ -5,6 +5,8 @@ Importing this module imports the libraries of `docpipe-celery[worker]`; only `p
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import replace
 
 from docpipe.execution.job import Job
@@ -38,6 +40,7 @@ def chunk(job: Job) -> StageOutput:
 def entities(job: Job) -> StageOutput:
     """Chunks to mentions."""
     document = job.document
+    on_place = _pages_passed(job)
     ner = job.tools.ner
     options = EntityOptions(gazetteer=job.tools.gazetteer)
     output = find_mentions(
@@ -47,8 +50,26 @@ def entities(job: Job) -> StageOutput:
         engine=ner,
         by_language=job.tools.ner_by_language,
         options=options,
+        on_place=on_place,
     )
     return replace(output, engine=ner.name)
+
+
+def _pages_passed(job: Job) -> Callable[[int], None]:
+    """What reports each page of the text once it is given a place behind it; that none is done, it reports
+    at once, for models are loaded then.
+    """
+    ends = [page.end for page in job.document.pages]
+    passed = 0
+    job.report(passed, len(ends))
+
+    def on_place(place: int) -> None:
+        nonlocal passed
+        if (now := bisect_right(ends, place)) > passed:
+            passed = now
+            job.report(passed, len(ends))
+
+    return on_place
 
 
 def graph(job: Job) -> StageOutput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import cached_property
 
 from docpipe.errors import DocumentNotFoundError
@@ -55,9 +56,14 @@ class Documents:
         """Where a document stands. Raises `DocumentNotFoundError`."""
         return self.store.status(known_id(document_uuid))
 
-    def wait(self, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
-        """As `Submission.wait`."""
-        return wait_for(self.store, known_id(document_uuid), timeout)
+    def wait(
+        self,
+        document_uuid: str,
+        timeout: float | None = None,
+        on_look: Callable[[DocumentStatus], None] = lambda _: None,
+    ) -> DocumentStatus:
+        """As `Submission.wait`; `on_look` is called with where the document stands while it is not final."""
+        return wait_for(self.store, known_id(document_uuid), timeout, on_look)
 
     def get(self, document_uuid: str) -> Document:
         """A document with all that was found in it: the newest completed run's results, or, while none

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docpipe.execution.progress import Progress
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings, read_settings
 from docpipe.stores import open_store
@@ -42,10 +43,10 @@ def new_pipeline(settings: Settings | None = None) -> Pipeline:
     )
 
 
-def embedded_pipeline(settings: Settings | None = None) -> Pipeline:
+def embedded_pipeline(settings: Settings | None = None, progress: Progress | None = None) -> Pipeline:
     """A pipeline without services: `process` only, with a SQLite store whatever else is set."""
     settings = settings or read_settings()
-    return _without_app(settings, open_store(settings.embedded_store))
+    return _without_app(settings, open_store(settings.embedded_store), progress)
 
 
 def store_pipeline(settings: Settings | None = None) -> Pipeline:
@@ -54,11 +55,12 @@ def store_pipeline(settings: Settings | None = None) -> Pipeline:
     return _without_app(settings, settings.open_store())
 
 
-def _without_app(settings: Settings, store: Store) -> Pipeline:
+def _without_app(settings: Settings, store: Store, progress: Progress | None = None) -> Pipeline:
     return Pipeline(
         None,
         store=store,
         sources=settings.sources(),
         options=settings.options(),
         policy=settings.policy(),
+        progress=progress,
     )

@@ -75,12 +75,21 @@ def read_document(store: Store, document_uuid: str) -> Document:
     return replace(document, status=status.status, error=status.error)
 
 
-def wait_for(store: Store, document_uuid: str, timeout: float | None = None) -> DocumentStatus:
-    """As `Submission.wait`."""
+def wait_for(
+    store: Store,
+    document_uuid: str,
+    timeout: float | None = None,
+    on_look: Callable[[DocumentStatus], None] = lambda _: None,
+) -> DocumentStatus:
+    """As `Submission.wait`; `on_look` is called with where the document stands while it is not final."""
     patience = _Patience(document_uuid, timeout)
-    while (end := patience.end(*_look(store, document_uuid))) is None:
+    while True:
+        status, away = _look(store, document_uuid)
+        if (end := patience.end(status, away)) is not None:
+            return end
+        if status is not None:
+            on_look(status)
         time.sleep(patience.pause())
-    return end
 
 
 async def wait_for_async(store: Store, document_uuid: str, timeout: float | None = None) -> DocumentStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,8 @@ from docpipe.stores import open_store
 from docpipe.stores.values import Handover
 from tests.acceptance.conftest import Services, without_identity
 from tests.numbered import Pages, scan
-from tests.workers import HANG_SECONDS, Worker, Workers, wait_until
+from tests.terminal import on_terminal
+from tests.workers import HANG_SECONDS, Worker, Workers, clean_environment, wait_until
 
 PAGES = 60
 ALL = range(1, PAGES + 1)
@@ -121,6 +123,28 @@ def reaped_until_final(pipeline: Pipeline, submission: Submission) -> str:
         return status if status.startswith(("completed", "error", "cancelled")) else None
 
     return wait_until(final, "the document is final")
+
+
+def test_a_terminal_that_waits_shows_how_many_pages_are_read(
+    services: Services, pages: Pages, workers: Workers, tmp_path: Path
+) -> None:
+    pages.clear()
+    pages.tell("hold", 23)
+    other = scan(tmp_path / "other.pdf", range(1, 31))
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("docpipe"),
+        "submit",
+        "--wait",
+        str(HANG_SECONDS),
+        other,
+    ]
+    env = clean_environment(services.env | SETTINGS)
+    with on_terminal(command, env, tmp_path / "printed") as waiting:
+        wait_until(lambda: waiting.shows("other.pdf ocr", "25/30 pages"), "all ranges but one are read")
+        pages.untell("hold", 23)
+        assert waiting.end() == 0
+    assert f"docpipe: {other}: completed" in waiting.lines
+    assert len((tmp_path / "printed").read_text().split()) == 1
 
 
 def test_two_workers_share_a_file_and_make_what_one_makes(

@@ -56,7 +56,7 @@ def read_damaged(reader: ReaderProcess, folder: Path, data: bytes, name: str) ->
     path = folder / name
     path.write_bytes(data)
     try:
-        check(reader.read(path, name, lambda page: None))
+        check(reader.read(path, name, lambda *_: None))
     except EXPECTED as error:
         assert storable(str(error))
 
@@ -84,7 +84,7 @@ def storable(text: str) -> bool:
 def test_the_seed_itself_is_read(reader: ReaderProcess, folder: Path, name: str) -> None:
     path = folder / name
     path.write_bytes(SEEDS[name])
-    check(reader.read(path, name, lambda page: None))
+    check(reader.read(path, name, lambda *_: None))
 
 
 @pytest.mark.parametrize("name", SEEDS)

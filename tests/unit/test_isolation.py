@@ -23,6 +23,7 @@ from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.isolation.wire import Failed, RefusedError
 from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
+from docpipe.execution.progress import PagesDone
 from docpipe.formats.base import Limits
 from docpipe.models import StageOutput
 from tests.hostile_engines import LARGE, OFFSPRING_SECONDS
@@ -89,11 +90,11 @@ def children() -> list[psutil.Process]:
     return [process for reader in readers for process in (reader, *reader.children(recursive=True))]
 
 
-def nothing(page: int) -> None:
+def nothing(page: int, pages: int | None) -> None:
     pass
 
 
-def read(reader: ReaderProcess, path: Path, report: Callable[[int], None] = nothing) -> StageOutput:
+def read(reader: ReaderProcess, path: Path, report: PagesDone = nothing) -> StageOutput:
     return reader.read(path, path.name, report)
 
 
@@ -237,9 +238,10 @@ def test_a_reader_may_not_cancel() -> None:
 
 
 def test_progress_is_told_page_by_page(new_reader: NewReader, tmp_path: Path) -> None:
-    pages: list[int] = []
-    output = read(new_reader(ENGINE), picture(tmp_path / "three.tif", 60, 60, 60), pages.append)
-    assert pages == [1, 2, 3]
+    told: list[tuple[int, int | None]] = []
+    three = picture(tmp_path / "three.tif", 60, 60, 60)
+    output = read(new_reader(ENGINE), three, lambda *pages: told.append(pages))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert output.text == "Ann met Bob.\n\nAnn met Bob.\n\nAnn met Bob."
 
 
@@ -248,7 +250,7 @@ def test_a_document_that_is_given_up_leaves_nothing_for_the_next(
 ) -> None:
     """Its answer, still under way, must not become the next one's."""
 
-    def cancel(page: int) -> None:
+    def cancel(page: int, pages: int | None) -> None:
         raise errors.CancelledError()
 
     reader = new_reader(ENGINE)
@@ -366,7 +368,7 @@ def hanging(tmp_path: Path) -> Path:
     return picture(tmp_path / "hanging.tif", LARGE, LARGE + 1)
 
 
-def sending(number: int) -> tuple[threading.Thread, Callable[[int], None]]:
+def sending(number: int) -> tuple[threading.Thread, PagesDone]:
     """A thread that sends this process a signal, once the report given with it was called."""
     reported = threading.Event()
 
@@ -376,7 +378,7 @@ def sending(number: int) -> tuple[threading.Thread, Callable[[int], None]]:
 
     thread = threading.Thread(target=send)
     thread.start()
-    return thread, lambda page: reported.set()
+    return thread, lambda *_: reported.set()
 
 
 def softly(number: int, frame: FrameType | None) -> None:
@@ -422,10 +424,10 @@ options = Options(
     limits=Limits(max_seconds=1000.0),
 )
 reader = ReaderProcess(options)
-reader.read(Path(sys.argv[2]), "good.tif", lambda page: None)
+reader.read(Path(sys.argv[2]), "good.tif", lambda *_: None)
 print(reader._here.child._process.pid, flush=True)
 if sys.argv[3:]:
-    reader.read(Path(sys.argv[3]), "bad.tif", lambda page: None)
+    reader.read(Path(sys.argv[3]), "bad.tif", lambda *_: None)
 else:
     sys.stdin.read()
 """
@@ -497,7 +499,7 @@ from docpipe.execution.options import Options
 reader = ReaderProcess(Options(ocr_engine="tests.engines:OneLine"))
 
 def read():
-    return reader.read(Path(sys.argv[1]), "good.tif", lambda page: None).text
+    return reader.read(Path(sys.argv[1]), "good.tif", lambda *_: None).text
 
 def in_fork(answers):
     answers.put((billiard.current_process().daemon, read(), read()))

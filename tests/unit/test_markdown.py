@@ -28,7 +28,7 @@ def headings(text: str) -> list[str]:
 
 
 def test_the_headings_of_a_contract_are_its_title_and_its_clauses(examples: Path) -> None:
-    output = read(examples / "contract.pdf", "contract.pdf", Tools(Options()), lambda _page: None)
+    output = read(examples / "contract.pdf", "contract.pdf", Tools(Options()), lambda *_: None)
     text = to_markdown(Document("u", 1, "completed", "n", text=output.text or "", pages=output.pages or ()))
     assert headings(text)[:4] == [
         "# SERVICES AGREEMENT",

@@ -120,7 +120,7 @@ def _working_until_stopped(job: Job) -> StageOutput:
     """Reports page after page, as a long document does."""
     end = time.monotonic() + HANG_SECONDS
     while time.monotonic() < end:
-        job.report(1)
+        job.report(1, None)
     raise AssertionError("nobody stopped the attempt")
 
 
@@ -304,7 +304,7 @@ def test_a_lease_lasts_as_long_as_the_work(bench: Bench) -> None:
 
 def test_progress_is_told_every_change(bench: Bench) -> None:
     def work(job: Job) -> StageOutput:
-        job.report(1)
+        job.report(1, None)
         return StageOutput(text="x", pages=())
 
     bench.attempt(work)

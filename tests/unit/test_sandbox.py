@@ -53,7 +53,7 @@ def taken_over(
 def read(options: Options, path: Path) -> str:
     reader = ReaderProcess(options)
     try:
-        return reader.read(path, path.name, lambda page: None).text or ""
+        return reader.read(path, path.name, lambda *_: None).text or ""
     finally:
         reader.close()
 
@@ -302,7 +302,7 @@ seccomp.load([
 for mode in ("best", "require"):
     reader = ReaderProcess(Options(ocr_engine="tests.engines:OneLine", sandbox=Sandbox(mode)))
     try:
-        print(reader.read(Path(sys.argv[1]), "bad.tif", lambda page: None).text)
+        print(reader.read(Path(sys.argv[1]), "bad.tif", lambda *_: None).text)
         print(reader.layers()["files"])
     except ConfigurationError as error:
         print(error)

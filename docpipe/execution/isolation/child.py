@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from docpipe.errors import DocpipeError
     from docpipe.execution.isolation.task import ReadTask
     from docpipe.execution.isolation.wire import Failed, Said
+    from docpipe.execution.progress import PagesDone
     from docpipe.execution.tools import Tools
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
@@ -110,8 +109,8 @@ def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
 
     seconds = BUSY_FACTOR * int(task.options.limits.max_seconds) + _ALARM_GRACE_SECONDS
 
-    def report(page: int) -> None:
-        connection.sendall(wire.written(wire.Page("page", page)))
+    def report(page: int, pages: int | None) -> None:
+        connection.sendall(wire.written(wire.Page("page", page, pages)))
         signal.alarm(seconds)
 
     signal.alarm(seconds)  # a hang whose parent is gone or stopped: the kernel ends this process
@@ -123,7 +122,7 @@ def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
     connection.sendall(answer)
 
 
-def _answer(task: ReadTask, report: Callable[[int], None], layers: set[str]) -> bytes:
+def _answer(task: ReadTask, report: PagesDone, layers: set[str]) -> bytes:
     from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
     from docpipe.execution.isolation import wire  # noqa: PLC0415
 
@@ -142,7 +141,7 @@ def _answer(task: ReadTask, report: Callable[[int], None], layers: set[str]) -> 
         return wire.written(_failure(unexpected, error))
 
 
-def _work(task: ReadTask, report: Callable[[int], None]) -> Said:
+def _work(task: ReadTask, report: PagesDone) -> Said:
     from docpipe.execution.isolation import wire  # noqa: PLC0415
     from docpipe.execution.reading import read  # noqa: PLC0415 - it imports the libraries of engines
 

@@ -13,7 +13,6 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from docpipe.execution.isolation.sandbox import Rules
 from docpipe.execution.isolation.task import ReadTask
 from docpipe.execution.isolation.wire import Failed, Layers, Output, Page, Pictures, RefusedError
 from docpipe.execution.options import Options, PageRequest
+from docpipe.execution.progress import PagesDone
 from docpipe.formats.base import Limits
 from docpipe.models import PageRange, StageOutput
 
@@ -72,7 +72,7 @@ class ReaderProcess:
         self,
         path: Path,
         name: str,
-        report: Callable[[int], None],
+        report: PagesDone,
         request: PageRequest = PageRequest(),  # noqa: B008
     ) -> StageOutput:
         """Read the document in the child; `report` is called with each page when it is done, and may raise.
@@ -134,7 +134,7 @@ class ReaderProcess:
     def _limits(self) -> Limits:
         return self._options.limits
 
-    def _asked(self, task: ReadTask, report: Callable[[int], None]) -> Output | Pictures:
+    def _asked(self, task: ReadTask, report: PagesDone) -> Output | Pictures:
         child = self._child()
         try:
             answer = self._answer(child, task, report)
@@ -184,9 +184,7 @@ class ReaderProcess:
             or child.leaves_programs()
         )
 
-    def _answer(
-        self, child: Child, task: ReadTask, report: Callable[[int], None]
-    ) -> Output | Pictures | DocpipeError:
+    def _answer(self, child: Child, task: ReadTask, report: PagesDone) -> Output | Pictures | DocpipeError:
         """What the child says in the end; raises what it cannot say itself."""
         patience = self._patience(child)
         try:
@@ -198,7 +196,7 @@ class ReaderProcess:
                 if isinstance(said, Failed):
                     return said.error()
                 if isinstance(said, Page):
-                    report(said.page)
+                    report(said.page, said.of)
                     patience = self._patience(child)
                 self._check(child, task.name, patience)
         except EOFError:
@@ -229,7 +227,7 @@ def _engines(options: Options) -> dict[str, dict[str, object]]:
     return engines
 
 
-def _told_nobody(_page: int) -> None:
+def _told_nobody(_page: int, _pages: int | None) -> None:
     pass
 
 

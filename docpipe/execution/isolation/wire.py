@@ -24,6 +24,7 @@ _LEAST_BYTES = 64_000_000
 _MOST_NOTE = 20_000
 
 Picture = Annotated[str, StringConstraints(pattern=r"^data:image/webp;base64,[A-Za-z0-9+/]*={0,2}$")]
+_Count = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class RefusedError(Exception):
@@ -32,10 +33,11 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """So many pages are done."""
+    """So many pages are done, of so many."""
 
     kind: Literal["page"]
-    page: Annotated[int, Field(ge=0, le=10_000_000)]
+    page: _Count
+    of: _Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

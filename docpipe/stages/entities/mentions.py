@@ -86,6 +86,7 @@ def find_mentions(
     engine: NerEngine,
     by_language: Mapping[str, Callable[[], NerEngine]] = _NO_MODELS,
     options: EntityOptions = _DEFAULT,
+    on_place: Callable[[int], None] | None = None,
 ) -> StageOutput:
     """Find what `text` names: engine, gazetteer and exact patterns each read the whole text once.
 
@@ -97,13 +98,14 @@ def find_mentions(
     Parts of the text in a language that `by_language` has (the code by ISO 639) are read by the engine made
     there, all others by `engine`; where that is `KnowsLanguages` and does not know theirs, by none: a
     warning then names the language, and what stands there is found by patterns and the gazetteer alone.
-    An engine that is `Reporting` adds its warnings, and its usage as `extra`.
+    An engine that is `Reporting` adds its warnings, and its usage as `extra`. `on_place` is called with the
+    place of each of an engine's findings when it comes, and may raise to stop.
 
     Raises:
         BugError: the engine gave a span outside its text, or not one answer for every text.
     """
     readings = _readings(text, pages, engine, by_language)
-    found = _findings(text, pages, readings, engine, options)
+    found = _findings(text, pages, readings, engine, options, on_place or _told_nobody)
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
     report = engine.report() if isinstance(engine, Reporting) else Report()
@@ -116,7 +118,12 @@ def find_mentions(
 
 
 def _findings(
-    text: str, pages: Sequence[Page], readings: Sequence[_Reading], engine: NerEngine, options: EntityOptions
+    text: str,
+    pages: Sequence[Page],
+    readings: Sequence[_Reading],
+    engine: NerEngine,
+    options: EntityOptions,
+    on_place: Callable[[int], None],
 ) -> list[_Found]:
     """All findings, none over another. Where two overlap:
 
@@ -129,7 +136,10 @@ def _findings(
     """
     exact = find_patterns(text) if options.patterns else []
     calm = normalised(text)
-    spans = [span for reading in readings for span in _read(text, calm, reading, options.max_window)]
+    spans = []
+    for span in (span for reading in readings for span in _read(text, calm, reading, options.max_window)):
+        spans.append(span)
+        on_place(span.end)
     named = _named(text, spans, layout_breaks(text, pages), exact)
     worded, terms = _worded(text) if options.patterns else ([], [])
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
@@ -144,6 +154,10 @@ def _findings(
             _TIMES: [*times, *terms],
         }
     )
+
+
+def _told_nobody(_place: int) -> None:
+    pass
 
 
 def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[Span]) -> list[Span]:
