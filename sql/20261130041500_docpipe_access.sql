@@ -38,7 +38,8 @@ begin
         ('docpipe_entity_links', 'select, insert, update, delete'),
         ('docpipe_entity_decisions', 'select, insert, delete'),
         ('docpipe_entity_linked', 'select, insert, update'),
-        ('docpipe_erasures', 'select, update, delete')
+        ('docpipe_erasures', 'select, update, delete'),
+        ('docpipe_pauses', 'select')
     loop
         execute format('revoke all on public.%I from %I', v_table, p_role);
         execute format('grant %s on public.%I to %I', v_rights, v_table, p_role);
@@ -61,7 +62,7 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased')
             union
@@ -87,7 +88,8 @@ declare
         'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_page_search', 'docpipe_chunks', 'docpipe_mentions',
         'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_entity_names',
         'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
-        'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions'
+        'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions',
+        'docpipe_pauses'
     ];
 begin
     for v_name in
