@@ -32,6 +32,7 @@ begin
     end if;
     insert into public.docpipe_history (document_uuid, run, status, graph_status)
     values (p_document, p_run, p_status, p_graph_status);
+    perform public.docpipe_tell(p_document, p_run, p_status);
 end $$;
 
 -- A document's one status, out of the two columns that docpipe_set_status writes.

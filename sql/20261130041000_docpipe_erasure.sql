@@ -67,7 +67,7 @@ begin
     return v_expired;
 end $$;
 
--- Removes the lines of the history and the attempts that are older than `p_seconds`, of documents not at work.
+-- Removes what is older than `p_seconds`: history and attempts of documents not at work, and what webhooks were told.
 -- Returns how many, at most `p_limit`.
 create or replace function public.docpipe_forget_history(p_seconds double precision, p_limit integer)
 returns integer
@@ -75,6 +75,7 @@ language plpgsql set search_path = public, extensions as $$
 declare
     v_forgotten integer;
     v_attempts integer;
+    v_events integer;
 begin
     delete from public.docpipe_history where id in (
         select h.id from public.docpipe_history h
@@ -90,7 +91,12 @@ begin
                             where r.document_uuid = a.document_uuid and r.state = 'active')
          order by a.token limit p_limit - v_forgotten);
     get diagnostics v_attempts = row_count;
-    return v_forgotten + v_attempts;
+    delete from public.docpipe_webhook_events where place in (
+        select e.place from public.docpipe_webhook_events e
+         where e.settled_at < now() - make_interval(secs => p_seconds)
+         order by e.place limit p_limit - v_forgotten - v_attempts);
+    get diagnostics v_events = row_count;
+    return v_forgotten + v_attempts + v_events;
 end $$;
 
 -- What is left of deleted documents outside the database, the longest untried first; of `p_document` alone if given.
@@ -137,6 +143,9 @@ language sql stable set search_path = public, extensions as $$
                 select 1 from public.stage_runs r where r.token = s.token) and not exists (
                 select 1 from public.docpipe_page_ranges r where r.token = s.token)),
         'docpipe_history', (select count(*) from public.docpipe_history where document_uuid = p_document),
+        'docpipe_webhook_events', (select count(*) from public.docpipe_webhook_events where document_uuid = p_document),
+        'docpipe_webhook_deliveries', (select count(*) from public.docpipe_webhook_deliveries t
+                join public.docpipe_webhook_events e on e.id = t.event_id where e.document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
         'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 
 from docpipe.errors import DocumentNotFoundError
@@ -16,6 +16,7 @@ from docpipe.pipeline.linking import link_waiting
 from docpipe.pipeline.open_stores import remember
 from docpipe.pipeline.submission import read_document, wait_for
 from docpipe.pipeline.text_search import Passage, search_text
+from docpipe.pipeline.webhooks import Webhooks
 from docpipe.sources import Sources
 from docpipe.stores.port import Store
 
@@ -27,12 +28,18 @@ class Documents:
         store: where state and results live.
         sources: where the copies that docpipe made rest.
         progress: where the short-lived progress of documents is told; None: nowhere.
+        webhook_hosts: hosts of the own network, `name` or `name:port`, that webhooks may be on, and by http.
     """
 
     def __init__(
-        self, store: Store, sources: Sources | None = None, progress: Progress | None = None
+        self,
+        store: Store,
+        sources: Sources | None = None,
+        progress: Progress | None = None,
+        webhook_hosts: Collection[str] = (),
     ) -> None:
         self.store = store
+        self.webhooks = Webhooks(store.webhooks, webhook_hosts)
         self.sources = sources or Sources()
         self._progress = progress or NoProgress()
         remember(store)

@@ -40,6 +40,7 @@ def new_pipeline(settings: Settings | None = None) -> Pipeline:
         options=settings.options(),
         policy=settings.policy(),
         progress=RedisProgress.from_url(settings.redis_url.get_secret_value(), prefix=settings.key_prefix),
+        webhook_hosts=settings.webhooks_internal or (),
     )
 
 
@@ -63,4 +64,5 @@ def _without_app(settings: Settings, store: Store, progress: Progress | None = N
         options=settings.options(),
         policy=settings.policy(),
         progress=progress,
+        webhook_hosts=settings.webhooks_internal or (),
     )

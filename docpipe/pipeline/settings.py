@@ -89,6 +89,7 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("DOCPIPE_SOURCES")
     )
     allow_https: bool = False
+    webhooks_internal: Annotated[list[str] | None, NoDecode] = None
 
     ocr_engine: str = "rapidocr"
     ocr_inference: Literal["auto", "onnxruntime", "openvino", "cuda"] = "auto"
@@ -132,7 +133,7 @@ class Settings(BaseSettings):
     keep_documents_days: float | None = Field(None, gt=0, le=_MAX_DAYS)
     keep_history_days: float | None = Field(None, gt=0, le=_MAX_DAYS)
 
-    @field_validator("sources_allowed", mode="before")
+    @field_validator("sources_allowed", "webhooks_internal", mode="before")
     @classmethod
     def _as_list(cls, value: object) -> object:
         """A JSON list, or names with commas between them."""

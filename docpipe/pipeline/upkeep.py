@@ -17,10 +17,10 @@ _DAY = 86_400.0
 
 def look_after(documents: Documents, keep: Retention) -> Counter[str]:
     """Link what was not linked, remove what is kept no longer, and then, in the same look, its copies and
-    those of other deletions. How many of each, as `Pipeline.reap` counts them.
+    those of other deletions; tell webhooks. How many of each, as `Pipeline.reap` counts them.
     """
     _link_missed(documents)
-    return _forget_the_old(documents, keep) + _erase_the_rest(documents)
+    return _forget_the_old(documents, keep) + _erase_the_rest(documents) + _tell(documents)
 
 
 def _link_missed(documents: Documents) -> None:
@@ -45,4 +45,12 @@ def _erase_the_rest(documents: Documents) -> Counter[str]:
         return Counter(erased=documents.erase().done)
     except DocpipeError as error:
         log.warning("erasures_postponed", error=str(error))
+        return Counter()
+
+
+def _tell(documents: Documents) -> Counter[str]:
+    try:
+        return documents.webhooks.deliver()
+    except DocpipeError as error:
+        log.warning("webhooks_postponed", error=str(error))
         return Counter()

@@ -6,13 +6,11 @@ the connection goes to an address that was checked. So it is at each redirect.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
@@ -28,6 +26,7 @@ from docpipe.errors import (
 )
 from docpipe.models.masking import masked
 from docpipe.sources.addresses import Address, is_public
+from docpipe.sources.checked_network import CheckedNetwork, Resolve, resolve
 from docpipe.sources.locators import Locator, parsed
 
 _MAX_REDIRECTS = 5
@@ -38,17 +37,6 @@ _HEADERS: list[tuple[bytes | str, bytes | str]] = [
     ("Accept", "*/*"),
     ("Accept-Encoding", "identity"),  # unpacking is a way to attack, and documents are packed already
 ]
-
-Resolve = Callable[[str, int], list[Address]]
-
-
-def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a host, as the system finds them. Raises `OSError`."""
-    try:
-        found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
-    except UnicodeError as error:  # a label that no host may have
-        raise OSError(str(error)) from error
-    return [ipaddress.ip_address(numbers[0]) for *_, numbers in found]
 
 
 class Https:
@@ -92,7 +80,7 @@ class Https:
             SourceRejectedError: no address, too many redirects, or an answer of another kind.
             DocumentTooLargeError: by what the server says of its size.
         """
-        network = _CheckedNetwork(self._resolve, self._allowed, time.monotonic() + self._max_seconds)
+        network = CheckedNetwork(self._resolve, self._allowed, time.monotonic() + self._max_seconds)
         target, shown = parsed(uri), masked(uri)
         for _ in range(_MAX_REDIRECTS + 1):
             with self._answer(network, target) as answer:
@@ -123,7 +111,7 @@ class Https:
         raise SourceForbiddenError(f"{masked(uri)}: https:// is for reading only, not for DOCPIPE_UPLOADS.")
 
     @contextmanager
-    def _answer(self, network: _CheckedNetwork, target: Locator) -> Iterator[httpcore.Response]:
+    def _answer(self, network: CheckedNetwork, target: Locator) -> Iterator[httpcore.Response]:
         url, shown = _url(target), masked(str(target))
         plain = httpcore.URL(scheme=b"https", host=url.raw_host, port=self._port, target=url.raw_path)
         headers = [("Host", url.netloc), *_HEADERS]
@@ -155,85 +143,6 @@ def _url(target: Locator) -> httpx.URL:
         return httpx.URL(str(target))
     except httpx.InvalidURL as error:  # 0177.0.0.1: a number that programs read in different ways
         raise SourceForbiddenError(f"{masked(str(target))} is not a public address: {error}.") from error
-
-
-class _CheckedNetwork(httpcore.NetworkBackend):
-    """Connects to addresses that were checked, and to no other; all in a limited time."""
-
-    def __init__(self, resolve: Resolve, allowed: Callable[[Address], bool], deadline: float) -> None:
-        self._resolve = resolve
-        self._allowed = allowed
-        self._deadline = deadline
-        self._tcp = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError("it has no address")
-        for address in self._checked(host, port):
-            try:
-                stream = self._tcp.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _HurriedStream(stream, self._deadline)
-        raise failure
-
-    def _checked(self, host: str, port: int) -> list[Address]:
-        try:
-            addresses = self._resolve(host, port)
-        except OSError as error:
-            raise SourceUnavailableError(f"The host {host!r} cannot be resolved: {error}.") from error
-        for address in addresses:
-            if not self._allowed(address):
-                raise SourceForbiddenError(f"{host} is not a public address ({address}).")
-        return addresses
-
-
-class _HurriedStream(httpcore.NetworkStream):
-    """A stream that ends at its deadline, however slowly the bytes trickle in.
-
-    `start_tls` raises `SourceForbiddenError` when the server's certificate is not its own.
-    """
-
-    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
-        self._inner = inner
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._left(timeout))
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        try:
-            inner = self._inner.start_tls(ssl_context, server_hostname, self._left(timeout))
-        except httpcore.ConnectError as error:
-            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                message = f"The server cannot prove that it is {server_hostname}: {error}."
-                raise SourceForbiddenError(message) from error
-            raise
-        return _HurriedStream(inner, self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-    def _left(self, timeout: float | None) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the document takes too long")
-        return left if timeout is None else min(left, timeout)
 
 
 def _header(answer: httpcore.Response, name: str) -> str:

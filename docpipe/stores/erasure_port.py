@@ -49,9 +49,9 @@ class ErasureStore(Protocol):
 
     def forget_history(self, seconds: float, *, limit: int = 10_000) -> int:
         """Remove what the history says of longer ago than `seconds`, and the attempts that ended before, but
-        of documents at work.
+        of documents at work; and what webhooks were told before.
 
         Returns:
-            How many lines and attempts were removed, at most `limit`.
+            How many lines, attempts and events were removed, at most `limit`.
         """
         ...

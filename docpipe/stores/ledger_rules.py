@@ -20,8 +20,9 @@ from docpipe.models.status import (
     AttemptEnd,
     RunState,
     StageState,
+    is_error,
+    is_final,
 )
-from docpipe.stores.pause_port import Pause
 
 OPEN = frozenset({StageState.QUEUED, StageState.RUNNING, StageState.RETRYING})
 """States of a row that has not ended."""
@@ -38,8 +39,6 @@ class Run:
 
     state: RunState
     cancel_requested: bool = False
-    held: bool = False
-    """Its message was let go, because something was paused."""
 
     @property
     def active(self) -> bool:
@@ -104,8 +103,6 @@ class Answer(Enum):
     OVER = auto()
     NOT_READY = auto()
     BUSY = auto()
-    PAUSED = auto()
-    """Nothing is to begin there now: the run is held."""
     POISON = auto()
     UNKNOWN = auto()
 
@@ -154,16 +151,8 @@ class Revive(Enum):
 # --- taking and holding ------------------------------------------------------------------------------
 
 
-def claim(
-    run: Run | None,
-    stage: Row | None,
-    ready: bool,
-    claimant: Claimant,
-    now: datetime,
-    *,
-    paused: bool = False,
-) -> Answer:
-    """A claim of a stage. `ready`: every stage before it is complete; `paused`: as `is_paused` has it."""
+def claim(run: Run | None, stage: Row | None, ready: bool, claimant: Claimant, now: datetime) -> Answer:
+    """A claim of a stage. `ready`: every stage before it is complete."""
     if run is None or stage is None:
         return Answer.UNKNOWN
     if stage.state is StageState.COMPLETE:
@@ -174,17 +163,11 @@ def claim(
         return Answer.END_CANCELLED
     if not ready or stage.in_ranges:
         return Answer.NOT_READY
-    return _turn(stage, claimant, now, paused)
+    return _turn(stage, claimant, now)
 
 
 def claim_range(
-    run: Run | None,
-    stage: Row | None,
-    pages: Row | None,
-    claimant: Claimant,
-    now: datetime,
-    *,
-    paused: bool = False,
+    run: Run | None, stage: Row | None, pages: Row | None, claimant: Claimant, now: datetime
 ) -> Answer:
     """A claim of a range; one that was given up has ended like one that was read."""
     if run is None or stage is None or pages is None:
@@ -197,22 +180,15 @@ def claim_range(
         return Answer.END_CANCELLED
     if not stage.open:
         return Answer.OVER
-    return _turn(pages, claimant, now, paused)
+    return _turn(pages, claimant, now)
 
 
-def _turn(row: Row, claimant: Claimant, now: datetime, paused: bool) -> Answer:
+def _turn(row: Row, claimant: Claimant, now: datetime) -> Answer:
     if row.state is StageState.RUNNING and row.claim_id == claimant.claim_id:
         return Answer.SAME
     if is_leased(row, now):
         return Answer.BUSY
-    if paused:
-        return Answer.PAUSED
     return Answer.POISON if row.attempt >= claimant.max_attempts else Answer.TAKE
-
-
-def is_paused(pauses: Iterable[Pause], stage: str, project_id: str | None) -> bool:
-    """Whether no attempt is to begin at this stage of a document."""
-    return any(pause.holds(stage, project_id) for pause in pauses)
 
 
 def is_leased(row: Row, now: datetime) -> bool:
@@ -347,9 +323,7 @@ def revive(
     run: Run | None, row: Row | None, grace_seconds: float, max_attempts: int, now: datetime
 ) -> Revive:
     """The reaper came upon the row."""
-    if run is None or row is None or not run.active or run.held:
-        return Revive.LEAVE
-    if not is_stalled(row, grace_seconds, now):
+    if run is None or row is None or not run.active or not is_stalled(row, grace_seconds, now):
         return Revive.LEAVE
     if run.cancel_requested:
         return Revive.END_CANCELLED
@@ -437,6 +411,18 @@ def lost() -> Failure:
     """What is said of an attempt that never ended, once another has claimed its row or the row is poison."""
     message = "Its worker stopped without a word, or was cut off: the lease lapsed."
     return Failure("worker_lost", "WorkerLostError", message)
+
+
+# --- telling others ----------------------------------------------------------------------------------
+
+BATCH_COMPLETED = "batch.completed"
+
+
+def event(status: str) -> str | None:
+    """Which event webhooks are told when a document gets this status; None: it is no end."""
+    if is_error(status):
+        return "document.failed"
+    return f"document.{status}" if is_final(status) else None
 
 
 # --- poison ------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, Stag
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.pause_port import PauseStore
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
 from docpipe.stores.text_search import PageHit, Term
@@ -38,9 +37,10 @@ from docpipe.stores.values import (
     Stalled,
     Summary,
 )
+from docpipe.stores.webhook_port import WebhookStore
 
 
-class Store(GraphStore, ErasureStore, PauseStore, Protocol):
+class Store(GraphStore, ErasureStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str
@@ -49,6 +49,11 @@ class Store(GraphStore, ErasureStore, PauseStore, Protocol):
     @property
     def ranges(self) -> Ranges:
         """The ledger of long documents' pages."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Who is told of ends, and what became of it."""
         ...
 
     def register(self, document: NewDocument) -> Registered:

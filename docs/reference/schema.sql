@@ -77,7 +77,6 @@ create table public.docpipe_runs (
     finished_at timestamp with time zone,
     source_copied boolean,
     batch text,
-    held_at timestamp with time zone,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -87,22 +86,10 @@ create table public.docpipe_runs (
 CREATE INDEX docpipe_runs_active_idx ON public.docpipe_runs USING btree (document_uuid, run) WHERE (state = 'active'::text);
 CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
-CREATE INDEX docpipe_runs_held_idx ON public.docpipe_runs USING btree (priority, held_at) WHERE ((held_at IS NOT NULL) AND (state = 'active'::text));
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 alter table public.docpipe_runs enable row level security;
 create policy docpipe_service_role on public.docpipe_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_runs to service_role;
-
-create table public.docpipe_pauses (
-    kind text not null,
-    name text default ''::text not null,
-    at timestamp with time zone default now() not null,
-    constraint docpipe_pauses_pkey PRIMARY KEY (kind, name),
-    constraint docpipe_pauses_kind_check CHECK ((kind = ANY (ARRAY['all'::text, 'stage'::text, 'project'::text])))
-);
-alter table public.docpipe_pauses enable row level security;
-create policy docpipe_service_role on public.docpipe_pauses as permissive for all to service_role using (true) with check (true);
-grant delete, insert, select, update on table public.docpipe_pauses to service_role;
 
 create table public.stage_runs (
     document_uuid text not null,
@@ -508,6 +495,63 @@ alter table public.docpipe_queue_imports enable row level security;
 create policy docpipe_service_role on public.docpipe_queue_imports as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_queue_imports to service_role;
 
+create table public.docpipe_webhooks (
+    id text not null,
+    url text not null,
+    secret text not null,
+    events jsonb not null,
+    project_id text,
+    created_at timestamp with time zone default now() not null,
+    constraint docpipe_webhooks_pkey PRIMARY KEY (id)
+);
+alter table public.docpipe_webhooks enable row level security;
+create policy docpipe_service_role on public.docpipe_webhooks as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_webhooks to service_role;
+
+create table public.docpipe_webhook_events (
+    place bigint generated always as identity not null,
+    id text default ('msg_'::text || gen_random_uuid()) not null,
+    webhook_id text not null,
+    document_uuid text,
+    subject text not null,
+    type text not null,
+    data jsonb not null,
+    at timestamp with time zone default now() not null,
+    state text default 'due'::text not null,
+    attempt integer default 0 not null,
+    due_at timestamp with time zone default now() not null,
+    settled_at timestamp with time zone,
+    constraint docpipe_webhook_events_pkey PRIMARY KEY (place),
+    constraint docpipe_webhook_events_id_key UNIQUE (id),
+    constraint docpipe_webhook_events_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
+    constraint docpipe_webhook_events_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES public.docpipe_webhooks(id) ON DELETE CASCADE,
+    constraint docpipe_webhook_events_state_check CHECK ((state = ANY (ARRAY['due'::text, 'delivered'::text, 'given_up'::text])))
+);
+CREATE INDEX docpipe_webhook_events_document_idx ON public.docpipe_webhook_events USING btree (document_uuid);
+CREATE INDEX docpipe_webhook_events_due_idx ON public.docpipe_webhook_events USING btree (webhook_id, due_at) WHERE (state = 'due'::text);
+CREATE INDEX docpipe_webhook_events_order_idx ON public.docpipe_webhook_events USING btree (webhook_id, subject, place) WHERE (state = 'due'::text);
+CREATE INDEX docpipe_webhook_events_settled_idx ON public.docpipe_webhook_events USING btree (settled_at);
+CREATE INDEX docpipe_webhook_events_webhook_idx ON public.docpipe_webhook_events USING btree (webhook_id, place);
+alter table public.docpipe_webhook_events enable row level security;
+create policy docpipe_service_role on public.docpipe_webhook_events as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_webhook_events to service_role;
+
+create table public.docpipe_webhook_deliveries (
+    id bigint generated always as identity not null,
+    event_id text not null,
+    attempt integer not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    seconds double precision not null,
+    status integer,
+    error text,
+    constraint docpipe_webhook_deliveries_pkey PRIMARY KEY (id),
+    constraint docpipe_webhook_deliveries_event_id_fkey FOREIGN KEY (event_id) REFERENCES public.docpipe_webhook_events(id) ON DELETE CASCADE
+);
+CREATE INDEX docpipe_webhook_deliveries_event_idx ON public.docpipe_webhook_deliveries USING btree (event_id);
+alter table public.docpipe_webhook_deliveries enable row level security;
+create policy docpipe_service_role on public.docpipe_webhook_deliveries as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_webhook_deliveries to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_set_status(p_document text, p_run integer, p_status text, p_graph_status text, p_error text)
  RETURNS void
  LANGUAGE plpgsql
@@ -533,6 +577,7 @@ begin
     end if;
     insert into public.docpipe_history (document_uuid, run, status, graph_status)
     values (p_document, p_run, p_status, p_graph_status);
+    perform public.docpipe_tell(p_document, p_run, p_status);
 end $function$;
 revoke all on function public.docpipe_set_status(text,integer,text,text,text) from public;
 grant execute on function public.docpipe_set_status(text,integer,text,text,text) to service_role;
@@ -862,7 +907,7 @@ begin
     if not found then
         return null;
     end if;
-    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null
+    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null
      where document_uuid = p_document and run = r.run;
     update public.stage_runs
        set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null,
@@ -1108,9 +1153,6 @@ begin
         return pg_catalog.jsonb_build_object('outcome', 'busy',
             'lease_seconds', extract(epoch from s.lease_expires_at - now()));
     end if;
-    if public.docpipe_is_paused(p_document, p_stage) then
-        return public.docpipe_hold(p_document, p_run);
-    end if;
     if s.attempt >= p_max_attempts then
         return '{"outcome": "poison"}'::jsonb
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
@@ -1124,8 +1166,6 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
-    update public.docpipe_runs set held_at = null
-     where document_uuid = p_document and run = p_run and held_at is not null;
     perform public.docpipe_begin_attempt(
         p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
     update public.source_documents set celery_task_id = nullif(p_task_id, '')
@@ -1467,12 +1507,6 @@ begin
             'lease_seconds', extract(epoch from g.lease_expires_at - now()));
     end if;
     if g.state <> 'running' or g.claim_id is distinct from p_claim_id then
-        if public.docpipe_is_paused(p_document, g.stage) then
-            update public.docpipe_page_ranges set state = 'queued', queued_at = null, lease_expires_at = null
-             where document_uuid = p_document and run = p_run and first_page = p_first_page;
-            perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
-            return public.docpipe_hold(p_document, p_run);
-        end if;
         if g.attempt >= p_max_attempts then
             return pg_catalog.jsonb_build_object('outcome', 'poison', 'attempt', g.attempt, 'token', g.token,
                 'last_page', g.last_page);
@@ -1816,8 +1850,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_idle(r public.docpipe_runs, s public.s
  STABLE
  SET search_path TO 'public', 'extensions'
 AS $function$
-    select r.held_at is null
-       and coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
+    select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
        and (s.state <> 'running' or s.lease_expires_at <= now())
        and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage);
 $function$;
@@ -1858,7 +1891,7 @@ AS $function$
             union all
             select r.document_uuid, r.run, g.stage, g.state, g.first_page, r.priority, r.created_at
               from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
+             where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
                and public.docpipe_range_idle(g, p_grace_seconds)) every_one
          order by state = 'queued', priority, created_at, first_page
          limit p_limit) found;
@@ -1907,7 +1940,7 @@ AS $function$
         union all
         select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
           from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active' and r.held_at is null
+         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active'
            and g.queued_at <= g.lease_expires_at
            and public.docpipe_range_idle(g, p_grace_seconds)
         union all                                              -- no message of it was ever sent
@@ -1926,7 +1959,7 @@ AS $function$
                                   and s.state in ('queued', 'running', 'retrying')
                                   and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
           join public.docpipe_runs r using (document_uuid, run)
-         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
            and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
            and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                             where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
@@ -1939,7 +1972,7 @@ AS $function$
           join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
                                   and s.queue = l.queue
           join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
-         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
            and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                             where o->>0 = g.document_uuid and (o->>1)::integer = g.run
                               and (o->>2)::integer = g.first_page)
@@ -2015,8 +2048,7 @@ declare
     g public.docpipe_page_ranges;
 begin
     select * into r from public.docpipe_runs
-     where document_uuid = p_document and run = p_run and state = 'active' and held_at is null
-       for update skip locked;
+     where document_uuid = p_document and run = p_run and state = 'active' for update skip locked;
     select * into g from public.docpipe_page_ranges
      where document_uuid = p_document and run = p_run and first_page = p_first_page for update;
     if r.run is null or g.run is null or not public.docpipe_range_idle(g, p_grace_seconds) then
@@ -2038,110 +2070,6 @@ begin
 end $function$;
 revoke all on function public.docpipe_revive_range(text,integer,integer,double precision,integer,integer) from public;
 grant execute on function public.docpipe_revive_range(text,integer,integer,double precision,integer,integer) to service_role;
-
-CREATE OR REPLACE FUNCTION public.docpipe_pause(p_kind text, p_name text, p_paused boolean)
- RETURNS boolean
- LANGUAGE plpgsql
- SET search_path TO 'public', 'extensions'
-AS $function$
-begin
-    if p_paused then
-        insert into public.docpipe_pauses (kind, name) values (p_kind, p_name) on conflict do nothing;
-    else
-        delete from public.docpipe_pauses where kind = p_kind and name = p_name;
-    end if;
-    return found;
-end $function$;
-revoke all on function public.docpipe_pause(text,text,boolean) from public;
-grant execute on function public.docpipe_pause(text,text,boolean) to service_role;
-
-CREATE OR REPLACE FUNCTION public.docpipe_paused()
- RETURNS jsonb
- LANGUAGE sql
- STABLE
- SET search_path TO 'public', 'extensions'
-AS $function$
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) order by p.at, p.kind, p.name), '[]')
-      from public.docpipe_pauses p;
-$function$;
-revoke all on function public.docpipe_paused() from public;
-grant execute on function public.docpipe_paused() to service_role;
-
-CREATE OR REPLACE FUNCTION public.docpipe_is_paused(p_document text, p_stage text)
- RETURNS boolean
- LANGUAGE sql
- STABLE
- SET search_path TO 'public', 'extensions'
-AS $function$
-    select exists (
-        select 1 from public.docpipe_pauses p
-         where p.kind = 'all' or p.kind = 'stage' and p.name = p_stage
-            or p.kind = 'project' and p.name = (
-               select coalesce(d.project_id::text, '') from public.source_documents d
-                where d.document_uuid = p_document));
-$function$;
-revoke all on function public.docpipe_is_paused(text,text) from public;
-grant execute on function public.docpipe_is_paused(text,text) to service_role;
-
-CREATE OR REPLACE FUNCTION public.docpipe_hold(p_document text, p_run integer)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO 'public', 'extensions'
-AS $function$
-begin
-    update public.docpipe_runs set held_at = coalesce(held_at, now())
-     where document_uuid = p_document and run = p_run;
-    return '{"outcome": "paused"}';
-end $function$;
-revoke all on function public.docpipe_hold(text,integer) from public;
-grant execute on function public.docpipe_hold(text,integer) to service_role;
-
-CREATE OR REPLACE FUNCTION public.docpipe_release(p_limit integer, p_at_once integer)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO 'public', 'extensions'
-AS $function$
-declare
-    v_found record;
-    v_task_id text;
-    v_first_pages jsonb;
-    v_released jsonb := '[]';
-begin
-    if exists (select 1 from public.docpipe_pauses where kind = 'all') then
-        return v_released;
-    end if;
-    for v_found in
-        select r.document_uuid, r.run, r.priority, s.stage, s.words,
-               public.docpipe_in_ranges(r.document_uuid, r.run, s.stage) as in_ranges
-          from public.docpipe_runs r
-          join lateral (select * from public.stage_runs o
-                         where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
-                         order by o.position limit 1) s on true
-         where r.held_at is not null and r.state = 'active'
-           and not public.docpipe_is_paused(r.document_uuid, s.stage)
-         order by r.priority, r.held_at, r.document_uuid limit p_limit for update of r skip locked
-    loop
-        v_task_id := gen_random_uuid()::text;
-        v_first_pages := case when v_found.in_ranges
-            then public.docpipe_hand_out(v_found.document_uuid, v_found.run, p_at_once) end;
-        update public.docpipe_runs set held_at = null
-         where document_uuid = v_found.document_uuid and run = v_found.run;
-        update public.stage_runs set queued_at = now()
-         where document_uuid = v_found.document_uuid and run = v_found.run and stage = v_found.stage;
-        if not v_found.in_ranges then
-            update public.source_documents set celery_task_id = v_task_id
-             where document_uuid = v_found.document_uuid and docpipe_run = v_found.run;
-            perform public.docpipe_set_status(
-                v_found.document_uuid, v_found.run, v_found.words->>'queued', null, null);
-        end if;
-        v_released := v_released || pg_catalog.jsonb_build_object(
-            'document_uuid', v_found.document_uuid, 'run', v_found.run, 'stage', v_found.stage,
-            'priority', v_found.priority, 'task_id', v_task_id, 'first_pages', v_first_pages);
-    end loop;
-    return v_released;
-end $function$;
-revoke all on function public.docpipe_release(integer,integer) from public;
-grant execute on function public.docpipe_release(integer,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_lock_project(p_project text)
  RETURNS void
@@ -2536,6 +2464,204 @@ end $function$;
 revoke all on function public.docpipe_search(text,text,integer) from public;
 grant execute on function public.docpipe_search(text,text,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_tell(p_document text, p_run integer, p_status text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_type text := case when p_status in ('completed', 'completed_with_warnings', 'cancelled')
+                        then 'document.' || p_status
+                        when pg_catalog.starts_with(p_status, 'error_') then 'document.failed' end;
+    v_data jsonb;
+    v_project text;
+begin
+    if v_type is null or not exists (select 1 from public.docpipe_webhooks) then
+        return;
+    end if;
+    select d.project_id::text, pg_catalog.jsonb_build_object(
+               'document_uuid', p_document, 'run', p_run, 'status', p_status, 'name', d.original_file_name,
+               'project_id', d.project_id::text, 'batch', r.batch, 'stage', s.stage, 'error_code', s.error_code)
+      into v_project, v_data
+      from public.source_documents d
+      join public.docpipe_runs r on r.document_uuid = d.document_uuid and r.run = p_run
+      left join public.stage_runs s on s.document_uuid = d.document_uuid and s.run = p_run and s.state = 'failed'
+     where d.document_uuid = p_document;
+    insert into public.docpipe_webhook_events (webhook_id, document_uuid, subject, type, data)
+    select w.id, p_document, p_document, v_type, v_data from public.docpipe_webhooks w
+     where w.events ? v_type and coalesce(w.project_id = v_project, w.project_id is null);
+    if v_data->>'batch' is not null then
+        perform public.docpipe_tell_batch(v_data->>'batch', v_project);
+    end if;
+end $function$;
+revoke all on function public.docpipe_tell(text,integer,text) from public;
+grant execute on function public.docpipe_tell(text,integer,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_tell_batch(p_batch text, p_project text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    if not exists (select 1 from public.docpipe_webhooks w where w.events ? 'batch.completed'
+                    and coalesce(w.project_id = p_project, w.project_id is null)) then
+        return;
+    end if;
+    perform pg_catalog.pg_advisory_xact_lock(
+        pg_catalog.hashtextextended('docpipe_batch ' || p_batch, pg_catalog.hashtext(coalesce(p_project, ''))));
+    if exists (select 1 from public.docpipe_runs r join public.source_documents d using (document_uuid)
+                where r.batch = p_batch and r.state = 'active'
+                  and d.project_id::text is not distinct from p_project) then
+        return;
+    end if;
+    insert into public.docpipe_webhook_events (webhook_id, subject, type, data)
+    select w.id, p_batch, 'batch.completed', pg_catalog.jsonb_build_object(
+               'batch', p_batch, 'project_id', p_project, 'documents', (
+               select pg_catalog.jsonb_object_agg(f.status, f.documents) from (
+                   select public.docpipe_document_status(
+                              d.celery_status::text, d.initial_processing_status::text) as status,
+                          count(*) as documents
+                     from public.source_documents d
+                    where d.project_id::text is not distinct from p_project and d.document_uuid in (
+                              select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
+                    group by 1) f))
+      from public.docpipe_webhooks w
+     where w.events ? 'batch.completed' and coalesce(w.project_id = p_project, w.project_id is null);
+end $function$;
+revoke all on function public.docpipe_tell_batch(text,text) from public;
+grant execute on function public.docpipe_tell_batch(text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_add_webhook(p_webhook text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    insert into public.docpipe_webhooks (id, url, secret, events, project_id)
+    select w->>'id', w->>'url', w->>'secret', w->'events', w->>'project_id' from (select p_webhook::jsonb as w) f
+    on conflict (id) do nothing;
+$function$;
+revoke all on function public.docpipe_add_webhook(text) from public;
+grant execute on function public.docpipe_add_webhook(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_list_webhooks(p_project text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(w) order by w.created_at, w.id), '[]')
+      from public.docpipe_webhooks w where p_project is null or w.project_id = p_project;
+$function$;
+revoke all on function public.docpipe_list_webhooks(text) from public;
+grant execute on function public.docpipe_list_webhooks(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_remove_webhook(p_id text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    delete from public.docpipe_webhooks where id = p_id;
+    return found;
+end $function$;
+revoke all on function public.docpipe_remove_webhook(text) from public;
+grant execute on function public.docpipe_remove_webhook(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_due_webhooks()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(w.id order by w.id), '[]') from public.docpipe_webhooks w
+     where exists (select 1 from public.docpipe_webhook_events e
+                    where e.webhook_id = w.id and e.state = 'due' and e.due_at <= now());
+$function$;
+revoke all on function public.docpipe_due_webhooks() from public;
+grant execute on function public.docpipe_due_webhooks() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_claim_event(p_webhook text, p_lease_seconds double precision)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    with next as (
+        select e.place from public.docpipe_webhook_events e
+         where e.webhook_id = p_webhook and e.state = 'due' and e.due_at <= now()
+           and not exists (select 1 from public.docpipe_webhook_events o
+                            where o.webhook_id = e.webhook_id and o.subject = e.subject
+                              and o.state = 'due' and o.place < e.place)
+         order by e.due_at, e.place limit 1
+           for update skip locked
+    )
+    update public.docpipe_webhook_events e
+       set attempt = e.attempt + 1, due_at = now() + make_interval(secs => p_lease_seconds)
+      from next, public.docpipe_webhooks w
+     where e.place = next.place and w.id = e.webhook_id
+    returning pg_catalog.to_jsonb(e) || pg_catalog.jsonb_build_object('url', w.url, 'secret', w.secret);
+$function$;
+revoke all on function public.docpipe_claim_event(text,double precision) from public;
+grant execute on function public.docpipe_claim_event(text,double precision) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_note_delivery(p_event text, p_attempt integer, p_delivery text, p_again_seconds double precision)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    d jsonb := p_delivery::jsonb;
+    v_state text := case when d->>'error' is null then 'delivered' when p_again_seconds is null then 'given_up'
+                         else 'due' end;
+begin
+    update public.docpipe_webhook_events
+       set state = v_state, settled_at = case when v_state <> 'due' then now() end,
+           due_at = now() + make_interval(secs => coalesce(p_again_seconds, 0))
+     where id = p_event and attempt = p_attempt and state = 'due';
+    if not found then
+        return false;
+    end if;
+    insert into public.docpipe_webhook_deliveries (event_id, attempt, seconds, status, error)
+    values (p_event, p_attempt, (d->>'seconds')::double precision, (d->>'status')::integer, d->>'error');
+    return true;
+end $function$;
+revoke all on function public.docpipe_note_delivery(text,integer,text,double precision) from public;
+grant execute on function public.docpipe_note_delivery(text,integer,text,double precision) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_list_deliveries(p_webhook text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'id' order by f.id desc), '[]') from (
+        select t.id, e.id as event_id, e.type, e.subject, e.state, t.attempt, t.at, t.seconds, t.status, t.error
+          from public.docpipe_webhook_deliveries t
+          join public.docpipe_webhook_events e on e.id = t.event_id
+         where e.webhook_id = p_webhook order by t.id desc limit p_limit) f;
+$function$;
+revoke all on function public.docpipe_list_deliveries(text,integer) from public;
+grant execute on function public.docpipe_list_deliveries(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_replay_events(p_webhook text, p_event text, p_selection text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    w jsonb := p_selection::jsonb;
+    v_replayed integer;
+begin
+    update public.docpipe_webhook_events
+       set state = 'due', attempt = 0, due_at = now(), settled_at = null
+     where webhook_id = p_webhook and state <> 'due' and (p_event is null or id = p_event)
+       and (w->>'since' is null or at >= (w->>'since')::timestamptz)
+       and (state = 'given_up' or not (w->>'given_up')::boolean);
+    get diagnostics v_replayed = row_count;
+    return v_replayed;
+end $function$;
+revoke all on function public.docpipe_replay_events(text,text,text) from public;
+grant execute on function public.docpipe_replay_events(text,text,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_delete(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2616,6 +2742,7 @@ AS $function$
 declare
     v_forgotten integer;
     v_attempts integer;
+    v_events integer;
 begin
     delete from public.docpipe_history where id in (
         select h.id from public.docpipe_history h
@@ -2631,7 +2758,12 @@ begin
                             where r.document_uuid = a.document_uuid and r.state = 'active')
          order by a.token limit p_limit - v_forgotten);
     get diagnostics v_attempts = row_count;
-    return v_forgotten + v_attempts;
+    delete from public.docpipe_webhook_events where place in (
+        select e.place from public.docpipe_webhook_events e
+         where e.settled_at < now() - make_interval(secs => p_seconds)
+         order by e.place limit p_limit - v_forgotten - v_attempts);
+    get diagnostics v_events = row_count;
+    return v_forgotten + v_attempts + v_events;
 end $function$;
 revoke all on function public.docpipe_forget_history(double precision,integer) from public;
 grant execute on function public.docpipe_forget_history(double precision,integer) to service_role;
@@ -2690,6 +2822,9 @@ AS $function$
                 select 1 from public.stage_runs r where r.token = s.token) and not exists (
                 select 1 from public.docpipe_page_ranges r where r.token = s.token)),
         'docpipe_history', (select count(*) from public.docpipe_history where document_uuid = p_document),
+        'docpipe_webhook_events', (select count(*) from public.docpipe_webhook_events where document_uuid = p_document),
+        'docpipe_webhook_deliveries', (select count(*) from public.docpipe_webhook_deliveries t
+                join public.docpipe_webhook_events e on e.id = t.event_id where e.document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
         'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
@@ -2931,7 +3066,9 @@ begin
         ('docpipe_entity_decisions', 'select, insert, delete'),
         ('docpipe_entity_linked', 'select, insert, update'),
         ('docpipe_erasures', 'select, update, delete'),
-        ('docpipe_pauses', 'select')
+        ('docpipe_webhooks', 'select'),
+        ('docpipe_webhook_events', 'select, insert, update'),
+        ('docpipe_webhook_deliveries', 'insert')
     loop
         execute format('revoke all on public.%I from %I', v_table, p_role);
         execute format('grant %s on public.%I to %I', v_rights, v_table, p_role);
@@ -2954,9 +3091,10 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_stalled', 'docpipe_lost', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
-                   'docpipe_ties', 'docpipe_erasures', 'docpipe_erased')
+                   'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',
+                   'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery')
             union
             select p.oid, p.prosrc from calls c join pg_catalog.pg_proc p
                 on p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
@@ -2974,5 +3112,7 @@ grant usage on schema public to service_role;
 grant usage on sequence public.docpipe_history_id_seq to service_role;
 grant usage on sequence public.docpipe_token_seq to service_role;
 grant usage on sequence public.docpipe_undo_id_seq to service_role;
+grant usage on sequence public.docpipe_webhook_deliveries_id_seq to service_role;
+grant usage on sequence public.docpipe_webhook_events_place_seq to service_role;
 grant usage on sequence public.neo4j_documents_id_seq to service_role;
 grant usage on sequence public.source_documents_id_seq to service_role;

@@ -29,6 +29,7 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Handover, Heartbeat, Outcome
+from docpipe.stores.webhook_port import Try, Webhook
 from tests.contract.test_store import OUTPUTS, new
 from tests.engines import OPTIONS
 from tests.stack import Stack
@@ -39,6 +40,7 @@ OF_HOSTS = {
     "register", "register_many", "batch", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
     "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
     "set_apart", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
+    "add_webhook", "list_webhooks", "remove_webhook", "list_deliveries", "replay_events",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""
 HOST_TABLES = """
@@ -171,6 +173,17 @@ def test_a_worker_erases_what_is_left_of_a_document_that_a_host_deleted(
     owner.delete(ref.document_uuid)
     assert [each.document_uuid for each in worker.erasures()] == [ref.document_uuid]
     assert worker.erased(ref.document_uuid)
+
+
+def test_a_worker_tells_the_webhooks_that_a_host_added(owner: PostgresStore, worker: PostgresStore) -> None:
+    owner.webhooks.add(Webhook("hook", "https://example.com", "whsec_", ("document.failed",)))
+    ref = added(owner)
+    worker.fail(ref, "ocr", claimed(worker, ref, "ocr"), FAILURE)
+    event = worker.webhooks.claim("hook", 60.0)
+    assert event
+    assert event.data["document_uuid"] == ref.document_uuid
+    assert worker.webhooks.note(event, Try(0.1, 204, None), None)
+    assert [each.state for each in owner.webhooks.log("hook")] == ["delivered"]
 
 
 def test_a_worker_calls_its_functions_and_no_others(dsn: str) -> None:

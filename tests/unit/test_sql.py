@@ -29,12 +29,15 @@ HOMES = {
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
     "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
-    "pauses": ["pause", "paused", "is_paused", "hold", "release"],
     "entities": [
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
     "search": ["searchable", "words", "index_pages", "search"],
+    "webhooks": [
+        "tell", "tell_batch", "add_webhook", "list_webhooks", "remove_webhook", "due_webhooks", "claim_event",
+        "note_delivery", "list_deliveries", "replay_events",
+    ],
     "erasure": ["delete", "expire", "forget_history", "erasures", "erased", "traces"],
     "actions": ["record_action", "list_actions"],
     "statistics": ["statistics"],
@@ -65,9 +68,9 @@ LEDGER = {
     *HOMES["stages"],
     *HOMES["ranges"],
     *HOMES["recovery"],
-    *HOMES["pauses"][2:],
     "finish",
     "finish_stage",
+    "tell",
 }
 
 

@@ -19,10 +19,10 @@ from docpipe.models.status import document_status
 from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.erasure import FunctionErasures
-from docpipe.stores.functions.pauses import FunctionPauses
 from docpipe.stores.functions.payloads import payloads
 from docpipe.stores.functions.project_entities import FunctionGraph
 from docpipe.stores.functions.ranges import FunctionRanges
+from docpipe.stores.functions.webhooks import FunctionWebhooks
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.message_rows import look_row, stalled_of
@@ -54,7 +54,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
+class FunctionStore(FunctionGraph, FunctionErasures):
     """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
 
     fingerprint: str
@@ -147,6 +147,10 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
     @property
     def ranges(self) -> FunctionRanges:
         return FunctionRanges(self._rpc, self._select, self._with_output)
+
+    @property
+    def webhooks(self) -> FunctionWebhooks:
+        return FunctionWebhooks(self._rpc)
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         error = failure_json(failure)

@@ -24,7 +24,7 @@ _OF_A_DOCUMENT = {
             "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history",
             "docpipe_pages", "docpipe_page_search", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
             "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_entity_names",
-            "docpipe_entity_linked", "docpipe_erasures",
+            "docpipe_entity_linked", "docpipe_erasures", "docpipe_webhook_events",
         ),
         "document_uuid",
     ),
@@ -74,7 +74,12 @@ class SqliteErasures(SqliteFile):
                 " where r.document_uuid = a.document_uuid and r.state = 'active') order by a.token limit ?)",
                 (ledger.now(-seconds), limit - forgotten),
             ).rowcount
-            return forgotten + tried
+            told = db.execute(
+                "delete from docpipe_webhook_events where place in (select place from docpipe_webhook_events"
+                " where settled_at < ? order by place limit ?)",
+                (ledger.now(-seconds), limit - forgotten - tried),
+            ).rowcount
+            return forgotten + tried + told
 
     def erasures(self, document_uuid: str | None = None, *, limit: int = 100) -> list[Erasure]:
         wanted = None if document_uuid is None else storable(document_uuid)
@@ -116,10 +121,18 @@ class SqliteErasures(SqliteFile):
             }
         files = {"store file": self.path, "log": self.path.with_name(f"{self.path.name}-wal")}
         of_document["docpipe_actions"] = self._actions_on(document_uuid)
+        of_document["docpipe_webhook_deliveries"] = self._deliveries_of(document_uuid)
         return of_document | of_nobody | {name: _holds(path, document_uuid) for name, path in files.items()}
 
     def _actions_on(self, document_uuid: str) -> int:
         query = "select count(*) from docpipe_actions where instr(target, ?) > 0"
+        return _count(self._connection(), query, document_uuid)
+
+    def _deliveries_of(self, document_uuid: str) -> int:
+        query = (
+            "select count(*) from docpipe_webhook_deliveries t join docpipe_webhook_events e"
+            " on e.id = t.event_id where e.document_uuid = ?"
+        )
         return _count(self._connection(), query, document_uuid)
 
     def _forget_deleted(self) -> None:

@@ -49,15 +49,7 @@ create table if not exists docpipe_runs (
     created_at text not null,
     finished_at text,
     batch text,
-    held_at text,
     primary key (document_uuid, run)
-);
-
-create table if not exists docpipe_pauses (
-    kind text not null check (kind in ('all', 'stage', 'project')),
-    name text not null default '',
-    at text not null,
-    primary key (kind, name)
 );
 
 create index if not exists docpipe_runs_source_idx on docpipe_runs (source_uri);
@@ -360,3 +352,45 @@ create table if not exists docpipe_erasures (
     tried_at text,
     at text not null
 );
+
+create table if not exists docpipe_webhooks (
+    id text primary key,
+    url text not null,
+    secret text not null,
+    events text not null,
+    project_id text,
+    created_at text not null
+);
+
+create table if not exists docpipe_webhook_events (
+    place integer primary key,
+    id text not null unique,
+    webhook_id text not null references docpipe_webhooks (id) on delete cascade,
+    document_uuid text references source_documents (document_uuid) on delete cascade,
+    subject text not null,
+    type text not null,
+    data text not null,
+    at text not null,
+    state text not null default 'due' check (state in ('due', 'delivered', 'given_up')),
+    attempt integer not null default 0,
+    due_at text not null,
+    settled_at text
+);
+create index if not exists docpipe_webhook_events_due_idx on docpipe_webhook_events (webhook_id, due_at)
+    where state = 'due';
+create index if not exists docpipe_webhook_events_order_idx
+    on docpipe_webhook_events (webhook_id, subject, place) where state = 'due';
+create index if not exists docpipe_webhook_events_webhook_idx on docpipe_webhook_events (webhook_id, place);
+create index if not exists docpipe_webhook_events_document_idx on docpipe_webhook_events (document_uuid);
+create index if not exists docpipe_webhook_events_settled_idx on docpipe_webhook_events (settled_at);
+
+create table if not exists docpipe_webhook_deliveries (
+    id integer primary key,
+    event_id text not null references docpipe_webhook_events (id) on delete cascade,
+    attempt integer not null,
+    at text not null,
+    seconds real not null,
+    status integer,
+    error text
+);
+create index if not exists docpipe_webhook_deliveries_event_idx on docpipe_webhook_deliveries (event_id);

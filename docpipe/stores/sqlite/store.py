@@ -25,8 +25,8 @@ from docpipe.stores.sqlite import statistics as sqlite_statistics
 from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.erasure import SqliteErasures
 from docpipe.stores.sqlite.page_search import SqliteSearch
-from docpipe.stores.sqlite.pauses import SqlitePauses
 from docpipe.stores.sqlite.project_entities import SqliteGraph
+from docpipe.stores.sqlite.webhooks import SqliteWebhooks
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
     ALL,
@@ -47,13 +47,14 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, SqlitePauses):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
         self.fingerprint = f"sqlite:///{self.path}"
         self.ranges = sqlite_ranges.SqliteRanges(self._transaction)
+        self.webhooks = SqliteWebhooks(self._transaction)
 
     # --- moves ----------------------------------------------------------------------------------
 
@@ -83,8 +84,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
                 first is not None and first["stage"] == stage,
                 bool(ledger.range_rows(db, ref, stage)),
             )
-            paused = ledger.is_paused(db, ref, stage)
-            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment(), paused=paused)
+            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment())
             refused = ledger.answered(db, ref, seen, answer, joins=joins)
             if refused:
                 return refused
@@ -92,8 +92,6 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
             if not joins or seen.raw["started_at"] is None:
                 changes["started_at"] = ledger.now()
             ledger.update_stage(db, ref, stage, **changes)
-            if seen.run and seen.run.held:
-                ledger.hold(db, ref, None)
             ledger.set_processing(db, ref, seen.raw, claimant, once=joins)
             return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
 
