@@ -279,6 +279,13 @@ class PoisonDocumentError(PermanentError):
     remedy = "The document stops workers: `docpipe status UUID` shows what became of each attempt."
 
 
+class PausedError(TransientError):
+    """Nothing is to begin at a stage, or at the documents of a project, for now."""
+
+    code = "paused"
+    remedy = "`docpipe doctor` says what is paused, and `docpipe resume --all` or its like lets it go on."
+
+
 class WaitTimeoutError(DocpipeError, builtins.TimeoutError):
     """The document did not reach a final state in time."""
 

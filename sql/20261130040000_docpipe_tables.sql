@@ -88,6 +88,19 @@ create index if not exists docpipe_runs_source_idx on public.docpipe_runs using 
 alter table public.docpipe_runs add column if not exists batch text;
 create index if not exists docpipe_runs_batch_idx on public.docpipe_runs (batch) where batch is not null;
 
+-- Since when the run is held, because something is paused: it has no message. Null: it is not.
+alter table public.docpipe_runs add column if not exists held_at timestamptz;
+create index if not exists docpipe_runs_held_idx on public.docpipe_runs (priority, held_at)
+    where held_at is not null and state = 'active';
+
+-- What is paused. docpipe_pauses.sql tells what that means.
+create table if not exists public.docpipe_pauses (
+    kind text not null check (kind in ('all', 'stage', 'project')),
+    name text not null default '',
+    at timestamptz not null default now(),
+    primary key (kind, name)
+);
+
 -- The ledger: one row per (document, run, stage).
 create table if not exists public.stage_runs (
     document_uuid text not null,

@@ -58,7 +58,7 @@ end $$;
 -- `p_claim_id` makes the call repeatable: the same claim asked for again, because its answer was lost on the
 -- way, is the same claim and not a rival. A stage with open ranges is not ready; 'joins' says that they have
 -- read its pages.
--- Rule: claim, is_leased.
+-- Rule: claim, is_leased, is_paused.
 create or replace function public.docpipe_claim(
     p_document text, p_run integer, p_stage text, p_claim_id text, p_task_id text, p_worker text,
     p_lease_seconds double precision, p_max_attempts integer
@@ -105,6 +105,9 @@ begin
         return pg_catalog.jsonb_build_object('outcome', 'busy',
             'lease_seconds', extract(epoch from s.lease_expires_at - now()));
     end if;
+    if public.docpipe_is_paused(p_document, p_stage) then
+        return public.docpipe_hold(p_document, p_run);
+    end if;
     if s.attempt >= p_max_attempts then
         return '{"outcome": "poison"}'::jsonb
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
@@ -118,6 +121,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    update public.docpipe_runs set held_at = null
+     where document_uuid = p_document and run = p_run and held_at is not null;
     perform public.docpipe_begin_attempt(
         p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
     update public.source_documents set celery_task_id = nullif(p_task_id, '')

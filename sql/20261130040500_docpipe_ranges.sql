@@ -157,7 +157,7 @@ begin
 end $$;
 
 -- Claims a range, as docpipe_claim does a stage.
--- Rule: claim_range, is_leased.
+-- Rule: claim_range, is_leased, is_paused.
 create or replace function public.docpipe_claim_range(
     p_document text, p_run integer, p_first_page integer, p_claim_id text, p_task_id text, p_worker text,
     p_lease_seconds double precision, p_max_attempts integer
@@ -192,6 +192,12 @@ begin
             'lease_seconds', extract(epoch from g.lease_expires_at - now()));
     end if;
     if g.state <> 'running' or g.claim_id is distinct from p_claim_id then
+        if public.docpipe_is_paused(p_document, g.stage) then
+            update public.docpipe_page_ranges set state = 'queued', queued_at = null, lease_expires_at = null
+             where document_uuid = p_document and run = p_run and first_page = p_first_page;
+            perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
+            return public.docpipe_hold(p_document, p_run);
+        end if;
         if g.attempt >= p_max_attempts then
             return pg_catalog.jsonb_build_object('outcome', 'poison', 'attempt', g.attempt, 'token', g.token,
                 'last_page', g.last_page);

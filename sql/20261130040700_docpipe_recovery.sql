@@ -1,13 +1,14 @@
 -- What was lost: stages and ranges that nobody works on are found, and resumed or ended.
 
 -- Whether nobody is known to work on a stage: its lease, if it had one, has lapsed, and its message is old.
--- Its newest message was sent longer ago than the grace. A stage with open ranges is theirs.
+-- Its newest message was sent longer ago than the grace. A stage with open ranges is theirs; a run that is held has none.
 -- Rule: is_stalled.
 create or replace function public.docpipe_idle(
     r public.docpipe_runs, s public.stage_runs, p_grace_seconds double precision
 ) returns boolean
 language sql stable set search_path = public, extensions as $$
-    select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
+    select r.held_at is null
+       and coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
        and (s.state <> 'running' or s.lease_expires_at <= now())
        and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage);
 $$;
@@ -44,7 +45,7 @@ language sql stable set search_path = public, extensions as $$
             union all
             select r.document_uuid, r.run, g.stage, g.state, g.first_page, r.priority, r.created_at
               from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
+             where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
                and public.docpipe_range_idle(g, p_grace_seconds)) every_one
          order by state = 'queued', priority, created_at, first_page
          limit p_limit) found;
@@ -90,7 +91,7 @@ language sql stable set search_path = public, extensions as $$
         union all
         select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
           from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active'
+         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active' and r.held_at is null
            and g.queued_at <= g.lease_expires_at
            and public.docpipe_range_idle(g, p_grace_seconds)
         union all                                              -- no message of it was ever sent
@@ -109,7 +110,7 @@ language sql stable set search_path = public, extensions as $$
                                   and s.state in ('queued', 'running', 'retrying')
                                   and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
           join public.docpipe_runs r using (document_uuid, run)
-         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
            and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
            and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                             where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
@@ -122,7 +123,7 @@ language sql stable set search_path = public, extensions as $$
           join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
                                   and s.queue = l.queue
           join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
-         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
            and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                             where o->>0 = g.document_uuid and (o->>1)::integer = g.run
                               and (o->>2)::integer = g.first_page)
@@ -197,7 +198,8 @@ declare
     g public.docpipe_page_ranges;
 begin
     select * into r from public.docpipe_runs
-     where document_uuid = p_document and run = p_run and state = 'active' for update skip locked;
+     where document_uuid = p_document and run = p_run and state = 'active' and held_at is null
+       for update skip locked;
     select * into g from public.docpipe_page_ranges
      where document_uuid = p_document and run = p_run and first_page = p_first_page for update;
     if r.run is null or g.run is null or not public.docpipe_range_idle(g, p_grace_seconds) then

@@ -11,8 +11,9 @@ from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.models import Attempt, DocumentStatus, RangeRun
-from docpipe.models.status import AttemptEnd
+from docpipe.models.status import AttemptEnd, StageState, is_final
 from docpipe.pipeline.default import store_pipeline
+from docpipe.stores.pause_port import Pause
 
 
 @click.command(epilog="Example: docpipe status 6f1c0c9e-… --json")
@@ -36,6 +37,7 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
         echo(json.dumps(told, ensure_ascii=False, default=str))
     else:
         _print_timeline(found, pipeline.ranges(document_uuid))
+        _print_pauses(found, pipeline.store.paused())
         _print_attempts(attempts)
         _print_problems(found)
 
@@ -67,6 +69,15 @@ def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
     console.print(table)
     if ranges:
         console.print(_progress_of(ranges))
+
+
+def _print_pauses(found: DocumentStatus, pauses: list[Pause]) -> None:
+    """Those that the document waits for."""
+    following = next((stage.stage for stage in found.stages if stage.state != StageState.COMPLETE), None)
+    if following is not None and not is_final(found.status):
+        for pause in pauses:
+            if pause.holds(following, found.project_id):
+                new_console(soft_wrap=True).print(f"[yellow]{shown(str(pause))}[/]")
 
 
 def _print_attempts(attempts: list[Attempt]) -> None:

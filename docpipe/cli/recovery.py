@@ -24,6 +24,7 @@ _EVERY = 100_000
 _REAPED = {
     "resume": "resumed",
     "poison": "quarantined",
+    "released": "held no longer",
     "erased": "erased for good",
     "expired": "deleted, past their time",
     "history": "statuses forgotten",
@@ -102,12 +103,47 @@ def _is_erased(pipeline: Pipeline, uuid: str) -> bool:
     return all(place.is_empty for place in places)
 
 
-@click.command(epilog="Example: docpipe resume 6f1c0c9e-…")
-@click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+def _what(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with options that say what is paused, as `stage`, `project_id` and `everything`."""
+    for option in (
+        click.option("--all", "everything", is_flag=True, help="Everything."),
+        click.option("--project", "project_id", metavar="ID", help="A project; '': documents without one."),
+        click.option("--stage", metavar="STAGE", help="A stage: ocr, chunk, entities or graph."),
+    ):
+        command = option(command)
+    return command
+
+
+def _count(stage: str | None, project_id: str | None, everything: bool, *more: object) -> int:
+    return sum([stage is not None, project_id is not None, everything, *map(bool, more)])
+
+
+@click.command(epilog="Example: docpipe pause --stage ocr")
+@_what
+def pause(stage: str | None, project_id: str | None, everything: bool) -> None:
+    """Let no work begin at a stage, at a project's documents, or at anything.
+
+    What works already ends its stage. It holds until docpipe resume, whatever restarts.
+    """
+    if _count(stage, project_id, everything) != 1:
+        raise click.UsageError("Say what: --stage, --project or --all.")
+    new = default_pipeline().pause(stage=stage, project_id=project_id)
+    echo("paused" if new else "was paused before", err=True)
+
+
+@click.command(epilog="Example: docpipe resume 6f1c0c9e-…, or docpipe resume --stage ocr")
+@click.argument("uuids", nargs=-1, metavar="[UUID…]")
+@_what
 @as_json
-def resume(uuids: tuple[str, ...]) -> None:
-    """Let failed or cancelled documents go on from their first incomplete stage."""
+def resume(uuids: tuple[str, ...], stage: str | None, project_id: str | None, everything: bool) -> None:
+    """Let failed or cancelled documents go on from their first incomplete stage; or end a pause."""
+    if _count(stage, project_id, everything, uuids) != 1:
+        raise click.UsageError("Name documents, or what is paused: --stage, --project or --all.")
     pipeline = default_pipeline()
+    if not uuids:
+        count = pipeline.unpause(stage=stage, project_id=project_id)
+        echo(f"{count} documents that were held go on", err=True)
+        return
 
     def go_on(uuid: str) -> str:
         if pipeline.resume(uuid):

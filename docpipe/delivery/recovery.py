@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from docpipe.delivery.broker import Broker
 from docpipe.delivery.dispatch import Dispatch
+from docpipe.delivery.pausing import release
 from docpipe.errors import ConfigurationError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.policy import Policy
@@ -45,7 +46,9 @@ class Recovery:
     def reap(self) -> Counter[str]:
         queues = {stage.queue for stage in self.dispatch.stages}
         lost = lost_in(self.broker, self.store, queues, self.policy.grace_seconds)
-        return Counter(self._revive(each.ref, each.first_page) for each in lost)
+        outcomes = Counter(self._revive(each.ref, each.first_page) for each in lost)
+        outcomes["released"] += release(self.dispatch, self.policy.ranges_at_once)
+        return +outcomes
 
     def _revive(self, ref: Ref, first_page: int | None) -> str:
         return self._revive_stage(ref) if first_page is None else self._revive_range(ref, first_page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from docpipe.errors import PausedError
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_stage
 from docpipe.models import Ref
@@ -27,6 +28,8 @@ def _run(runtime: Runtime, stage: StageSpec, ref: Ref) -> None:
             run_stage(runtime, stage, ref, task_id="")
             return
         except NothingToDoError as nothing:
+            if nothing.outcome is Outcome.PAUSED:
+                raise PausedError(f"Stage {stage.name} of this document is paused.") from None
             if nothing.outcome is not Outcome.BUSY:
                 return
             time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document

@@ -30,12 +30,14 @@ from docpipe.models.status import CANCELLED, is_error
 from docpipe.pipeline.documents import Documents, known_id
 from docpipe.pipeline.in_process import run_stages
 from docpipe.pipeline.linking import link_document
+from docpipe.pipeline.pausing import pause_of
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end
 from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms
 from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
+from docpipe.stores.pause_port import Pause
 from docpipe.stores.port import Store
 from docpipe.stores.values import Handover
 
@@ -293,7 +295,8 @@ class Pipeline(Documents):
 
         Returns:
             How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`); of how
-            many deleted documents the rest was removed (`erased`). Where `Policy.keep` says how long things
+            many deleted documents the rest was removed (`erased`); how many that a pause had held go on
+            (`released`). Where `Policy.keep` says how long things
             are kept: how many documents (`expired`) and statuses of their history (`history`) were older.
             Of webhooks, what `Webhooks.deliver` counts.
 
@@ -307,6 +310,36 @@ class Pipeline(Documents):
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
         """Publish what is due of a long document. The reaper publishes what the broker refuses."""
         self._dispatch.hand_over(ref, handover, task_id)
+
+    def unpause(self, *, stage: str | None = None, project_id: str | None = None) -> int:
+        """Take a pause back, and publish the documents that it held.
+
+        Returns:
+            How many documents go on. What the broker does not take, the reaper publishes later.
+
+        Raises:
+            ConfigurationError: as `pause`.
+        """
+        from docpipe.delivery.pausing import release  # noqa: PLC0415
+
+        self.store.unpause(pause_of(self.stages, stage, project_id))
+        return release(self._dispatch, self.policy.ranges_at_once)
+
+    def pause(self, *, stage: str | None = None, project_id: str | None = None) -> bool:
+        """Let no attempt begin at a stage, at a project's documents (`""`: those without one), or, without
+        either, at anything; what works already ends its stage. It holds until `unpause`, whatever restarts.
+
+        Returns:
+            False if that was paused before.
+
+        Raises:
+            ConfigurationError: the pipeline has no such stage, or both are given.
+        """
+        return self.store.pause(pause_of(self.stages, stage, project_id))
+
+    def paused(self) -> list[Pause]:
+        """What is paused, the oldest first."""
+        return self.store.paused()
 
     def resume(self, document_uuid: str) -> str | None:
         """Resume a failed, quarantined or cancelled document at its first incomplete stage, with input

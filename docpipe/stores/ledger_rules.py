@@ -23,6 +23,7 @@ from docpipe.models.status import (
     is_error,
     is_final,
 )
+from docpipe.stores.pause_port import Pause
 
 OPEN = frozenset({StageState.QUEUED, StageState.RUNNING, StageState.RETRYING})
 """States of a row that has not ended."""
@@ -39,6 +40,8 @@ class Run:
 
     state: RunState
     cancel_requested: bool = False
+    held: bool = False
+    """Its message was let go, because something was paused."""
 
     @property
     def active(self) -> bool:
@@ -103,6 +106,8 @@ class Answer(Enum):
     OVER = auto()
     NOT_READY = auto()
     BUSY = auto()
+    PAUSED = auto()
+    """Nothing is to begin there now: the run is held."""
     POISON = auto()
     UNKNOWN = auto()
 
@@ -151,8 +156,16 @@ class Revive(Enum):
 # --- taking and holding ------------------------------------------------------------------------------
 
 
-def claim(run: Run | None, stage: Row | None, ready: bool, claimant: Claimant, now: datetime) -> Answer:
-    """A claim of a stage. `ready`: every stage before it is complete."""
+def claim(
+    run: Run | None,
+    stage: Row | None,
+    ready: bool,
+    claimant: Claimant,
+    now: datetime,
+    *,
+    paused: bool = False,
+) -> Answer:
+    """A claim of a stage. `ready`: every stage before it is complete; `paused`: as `is_paused` has it."""
     if run is None or stage is None:
         return Answer.UNKNOWN
     if stage.state is StageState.COMPLETE:
@@ -163,11 +176,17 @@ def claim(run: Run | None, stage: Row | None, ready: bool, claimant: Claimant, n
         return Answer.END_CANCELLED
     if not ready or stage.in_ranges:
         return Answer.NOT_READY
-    return _turn(stage, claimant, now)
+    return _turn(stage, claimant, now, paused)
 
 
 def claim_range(
-    run: Run | None, stage: Row | None, pages: Row | None, claimant: Claimant, now: datetime
+    run: Run | None,
+    stage: Row | None,
+    pages: Row | None,
+    claimant: Claimant,
+    now: datetime,
+    *,
+    paused: bool = False,
 ) -> Answer:
     """A claim of a range; one that was given up has ended like one that was read."""
     if run is None or stage is None or pages is None:
@@ -180,15 +199,22 @@ def claim_range(
         return Answer.END_CANCELLED
     if not stage.open:
         return Answer.OVER
-    return _turn(pages, claimant, now)
+    return _turn(pages, claimant, now, paused)
 
 
-def _turn(row: Row, claimant: Claimant, now: datetime) -> Answer:
+def _turn(row: Row, claimant: Claimant, now: datetime, paused: bool) -> Answer:
     if row.state is StageState.RUNNING and row.claim_id == claimant.claim_id:
         return Answer.SAME
     if is_leased(row, now):
         return Answer.BUSY
+    if paused:
+        return Answer.PAUSED
     return Answer.POISON if row.attempt >= claimant.max_attempts else Answer.TAKE
+
+
+def is_paused(pauses: Iterable[Pause], stage: str, project_id: str | None) -> bool:
+    """Whether no attempt is to begin at this stage of a document."""
+    return any(pause.holds(stage, project_id) for pause in pauses)
 
 
 def is_leased(row: Row, now: datetime) -> bool:
@@ -323,7 +349,9 @@ def revive(
     run: Run | None, row: Row | None, grace_seconds: float, max_attempts: int, now: datetime
 ) -> Revive:
     """The reaper came upon the row."""
-    if run is None or row is None or not run.active or not is_stalled(row, grace_seconds, now):
+    if run is None or row is None or not run.active or run.held:
+        return Revive.LEAVE
+    if not is_stalled(row, grace_seconds, now):
         return Revive.LEAVE
     if run.cancel_requested:
         return Revive.END_CANCELLED

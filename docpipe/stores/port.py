@@ -17,6 +17,7 @@ from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, Stag
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.pause_port import PauseStore
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
 from docpipe.stores.text_search import PageHit, Term
@@ -40,7 +41,7 @@ from docpipe.stores.values import (
 from docpipe.stores.webhook_port import WebhookStore
 
 
-class Store(GraphStore, ErasureStore, Protocol):
+class Store(GraphStore, ErasureStore, PauseStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str

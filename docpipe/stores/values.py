@@ -95,6 +95,8 @@ class Outcome(StrEnum):
     """Another attempt holds a live lease."""
     NOT_READY = "not_ready"
     """An earlier stage, or a range of the stage's own pages, is not complete."""
+    PAUSED = "paused"
+    """No attempt begins there now: the run is held, and published when it is released."""
     POISON = "poison"
     """Started too often without ending."""
     UNKNOWN = "unknown"

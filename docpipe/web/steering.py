@@ -6,11 +6,13 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from docpipe.errors import DocpipeError
+from docpipe.stores.pause_port import Pause, Paused
 from docpipe.stores.values import Action
 from docpipe.web.render import page
 from docpipe.web.site import act, everything, genuine, view_of
@@ -33,8 +35,10 @@ def show(request: Request) -> Response:
     except DocpipeError as error:
         problem = str(error)
     values: dict[str, Any] = {"look": asked if asked in _LOOKS else "", "found": found, "problem": problem}
-    done = view.pipeline.store.actions(limit=100)
-    return page(request, "steering.html", title="Steering", done=done, **values)
+    values["done"] = view.pipeline.store.actions(limit=100)
+    values["pauses"] = [(_name(each), str(each)) for each in view.pipeline.paused()]
+    values["stages"] = [spec.name for spec in view.pipeline.stages]
+    return page(request, "steering.html", title="Steering", **values)
 
 
 async def reap(request: Request) -> Response:
@@ -45,7 +49,7 @@ async def reap(request: Request) -> Response:
 
 def _reap(request: Request, form: FormData) -> Response:
     number, view = genuine(request, form), everything(request)
-    action = Action(number, view.visitor.name, "reap", None, None, str(form.get("why", ""))[:500])
+    action = Action(number, view.visitor.name, "reap", None, None, _why(form))
 
     def look() -> str:
         outcomes = view.pipeline.reap()
@@ -56,4 +60,50 @@ def _reap(request: Request, form: FormData) -> Response:
     return page(request, "done.html", title="Done", **values)
 
 
-ROUTES = [Route("/steering", show), Route("/steering/reap", reap, methods=["POST"])]
+async def pause(request: Request) -> Response:
+    """Pause a stage, a project or everything."""
+    async with request.form() as form:
+        return await run_in_threadpool(_pause, request, form, "pause")
+
+
+async def unpause(request: Request) -> Response:
+    """End a pause."""
+    async with request.form() as form:
+        return await run_in_threadpool(_pause, request, form, "unpause")
+
+
+def _pause(request: Request, form: FormData, done: str) -> Response:
+    number, view = genuine(request, form), everything(request)
+    what, name = str(form.get("what", "")), str(form.get("name", ""))
+    kind, _, stage = what.partition(":")
+    chosen: dict[str, str] = {"stage": {"stage": stage}, "project": {"project_id": name}}.get(kind, {})
+    if not chosen and kind != Paused.ALL:
+        raise HTTPException(400, "Say what: a stage, a project or everything.")
+    action = Action(number, view.visitor.name, done, f"{what} {name}".strip(), None, _why(form))
+
+    def change() -> str:
+        if done == "pause":
+            return "paused" if view.pipeline.pause(**chosen) else "was paused before"
+        return f"{view.pipeline.unpause(**chosen)} documents that were held go on"
+
+    told = act(view_of(request), action, change)
+    return page(request, "done.html", title="Done", action=done, told=[(action.target, told)])
+
+
+def _name(pause: Pause) -> tuple[str, str]:
+    """What a form says of it: `what` and `name`."""
+    if pause.kind is Paused.STAGE:
+        return f"stage:{pause.name}", ""
+    return pause.kind.value, pause.name
+
+
+def _why(form: FormData) -> str:
+    return str(form.get("why", ""))[:500]
+
+
+ROUTES = [
+    Route("/steering", show),
+    Route("/steering/reap", reap, methods=["POST"]),
+    Route("/steering/pause", pause, methods=["POST"]),
+    Route("/steering/unpause", unpause, methods=["POST"]),
+]

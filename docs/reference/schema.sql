@@ -77,6 +77,7 @@ create table public.docpipe_runs (
     finished_at timestamp with time zone,
     source_copied boolean,
     batch text,
+    held_at timestamp with time zone,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -86,10 +87,22 @@ create table public.docpipe_runs (
 CREATE INDEX docpipe_runs_active_idx ON public.docpipe_runs USING btree (document_uuid, run) WHERE (state = 'active'::text);
 CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
+CREATE INDEX docpipe_runs_held_idx ON public.docpipe_runs USING btree (priority, held_at) WHERE ((held_at IS NOT NULL) AND (state = 'active'::text));
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 alter table public.docpipe_runs enable row level security;
 create policy docpipe_service_role on public.docpipe_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_runs to service_role;
+
+create table public.docpipe_pauses (
+    kind text not null,
+    name text default ''::text not null,
+    at timestamp with time zone default now() not null,
+    constraint docpipe_pauses_pkey PRIMARY KEY (kind, name),
+    constraint docpipe_pauses_kind_check CHECK ((kind = ANY (ARRAY['all'::text, 'stage'::text, 'project'::text])))
+);
+alter table public.docpipe_pauses enable row level security;
+create policy docpipe_service_role on public.docpipe_pauses as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_pauses to service_role;
 
 create table public.stage_runs (
     document_uuid text not null,
@@ -907,7 +920,7 @@ begin
     if not found then
         return null;
     end if;
-    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null
+    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null
      where document_uuid = p_document and run = r.run;
     update public.stage_runs
        set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null,
@@ -1153,6 +1166,9 @@ begin
         return pg_catalog.jsonb_build_object('outcome', 'busy',
             'lease_seconds', extract(epoch from s.lease_expires_at - now()));
     end if;
+    if public.docpipe_is_paused(p_document, p_stage) then
+        return public.docpipe_hold(p_document, p_run);
+    end if;
     if s.attempt >= p_max_attempts then
         return '{"outcome": "poison"}'::jsonb
             || pg_catalog.jsonb_build_object('attempt', s.attempt, 'token', s.token);
@@ -1166,6 +1182,8 @@ begin
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
+    update public.docpipe_runs set held_at = null
+     where document_uuid = p_document and run = p_run and held_at is not null;
     perform public.docpipe_begin_attempt(
         p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
     update public.source_documents set celery_task_id = nullif(p_task_id, '')
@@ -1507,6 +1525,12 @@ begin
             'lease_seconds', extract(epoch from g.lease_expires_at - now()));
     end if;
     if g.state <> 'running' or g.claim_id is distinct from p_claim_id then
+        if public.docpipe_is_paused(p_document, g.stage) then
+            update public.docpipe_page_ranges set state = 'queued', queued_at = null, lease_expires_at = null
+             where document_uuid = p_document and run = p_run and first_page = p_first_page;
+            perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
+            return public.docpipe_hold(p_document, p_run);
+        end if;
         if g.attempt >= p_max_attempts then
             return pg_catalog.jsonb_build_object('outcome', 'poison', 'attempt', g.attempt, 'token', g.token,
                 'last_page', g.last_page);
@@ -1850,7 +1874,8 @@ CREATE OR REPLACE FUNCTION public.docpipe_idle(r public.docpipe_runs, s public.s
  STABLE
  SET search_path TO 'public', 'extensions'
 AS $function$
-    select coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
+    select r.held_at is null
+       and coalesce(s.queued_at, r.created_at) < now() - make_interval(secs => p_grace_seconds)
        and (s.state <> 'running' or s.lease_expires_at <= now())
        and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage);
 $function$;
@@ -1891,7 +1916,7 @@ AS $function$
             union all
             select r.document_uuid, r.run, g.stage, g.state, g.first_page, r.priority, r.created_at
               from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
+             where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
                and public.docpipe_range_idle(g, p_grace_seconds)) every_one
          order by state = 'queued', priority, created_at, first_page
          limit p_limit) found;
@@ -1940,7 +1965,7 @@ AS $function$
         union all
         select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
           from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active'
+         where g.state = 'running' and g.lease_expires_at <= now() and r.state = 'active' and r.held_at is null
            and g.queued_at <= g.lease_expires_at
            and public.docpipe_range_idle(g, p_grace_seconds)
         union all                                              -- no message of it was ever sent
@@ -1959,7 +1984,7 @@ AS $function$
                                   and s.state in ('queued', 'running', 'retrying')
                                   and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
           join public.docpipe_runs r using (document_uuid, run)
-         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
            and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
            and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                             where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
@@ -1972,7 +1997,7 @@ AS $function$
           join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
                                   and s.queue = l.queue
           join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
-         where r.state = 'active' and l.priorities @> pg_catalog.to_jsonb(r.priority)
+         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
            and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                             where o->>0 = g.document_uuid and (o->>1)::integer = g.run
                               and (o->>2)::integer = g.first_page)
@@ -2048,7 +2073,8 @@ declare
     g public.docpipe_page_ranges;
 begin
     select * into r from public.docpipe_runs
-     where document_uuid = p_document and run = p_run and state = 'active' for update skip locked;
+     where document_uuid = p_document and run = p_run and state = 'active' and held_at is null
+       for update skip locked;
     select * into g from public.docpipe_page_ranges
      where document_uuid = p_document and run = p_run and first_page = p_first_page for update;
     if r.run is null or g.run is null or not public.docpipe_range_idle(g, p_grace_seconds) then
@@ -2070,6 +2096,110 @@ begin
 end $function$;
 revoke all on function public.docpipe_revive_range(text,integer,integer,double precision,integer,integer) from public;
 grant execute on function public.docpipe_revive_range(text,integer,integer,double precision,integer,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_pause(p_kind text, p_name text, p_paused boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    if p_paused then
+        insert into public.docpipe_pauses (kind, name) values (p_kind, p_name) on conflict do nothing;
+    else
+        delete from public.docpipe_pauses where kind = p_kind and name = p_name;
+    end if;
+    return found;
+end $function$;
+revoke all on function public.docpipe_pause(text,text,boolean) from public;
+grant execute on function public.docpipe_pause(text,text,boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_paused()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) order by p.at, p.kind, p.name), '[]')
+      from public.docpipe_pauses p;
+$function$;
+revoke all on function public.docpipe_paused() from public;
+grant execute on function public.docpipe_paused() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_is_paused(p_document text, p_stage text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select exists (
+        select 1 from public.docpipe_pauses p
+         where p.kind = 'all' or p.kind = 'stage' and p.name = p_stage
+            or p.kind = 'project' and p.name = (
+               select coalesce(d.project_id::text, '') from public.source_documents d
+                where d.document_uuid = p_document));
+$function$;
+revoke all on function public.docpipe_is_paused(text,text) from public;
+grant execute on function public.docpipe_is_paused(text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_hold(p_document text, p_run integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    update public.docpipe_runs set held_at = coalesce(held_at, now())
+     where document_uuid = p_document and run = p_run;
+    return '{"outcome": "paused"}';
+end $function$;
+revoke all on function public.docpipe_hold(text,integer) from public;
+grant execute on function public.docpipe_hold(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_release(p_limit integer, p_at_once integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_found record;
+    v_task_id text;
+    v_first_pages jsonb;
+    v_released jsonb := '[]';
+begin
+    if exists (select 1 from public.docpipe_pauses where kind = 'all') then
+        return v_released;
+    end if;
+    for v_found in
+        select r.document_uuid, r.run, r.priority, s.stage, s.words,
+               public.docpipe_in_ranges(r.document_uuid, r.run, s.stage) as in_ranges
+          from public.docpipe_runs r
+          join lateral (select * from public.stage_runs o
+                         where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
+                         order by o.position limit 1) s on true
+         where r.held_at is not null and r.state = 'active'
+           and not public.docpipe_is_paused(r.document_uuid, s.stage)
+         order by r.priority, r.held_at, r.document_uuid limit p_limit for update of r skip locked
+    loop
+        v_task_id := gen_random_uuid()::text;
+        v_first_pages := case when v_found.in_ranges
+            then public.docpipe_hand_out(v_found.document_uuid, v_found.run, p_at_once) end;
+        update public.docpipe_runs set held_at = null
+         where document_uuid = v_found.document_uuid and run = v_found.run;
+        update public.stage_runs set queued_at = now()
+         where document_uuid = v_found.document_uuid and run = v_found.run and stage = v_found.stage;
+        if not v_found.in_ranges then
+            update public.source_documents set celery_task_id = v_task_id
+             where document_uuid = v_found.document_uuid and docpipe_run = v_found.run;
+            perform public.docpipe_set_status(
+                v_found.document_uuid, v_found.run, v_found.words->>'queued', null, null);
+        end if;
+        v_released := v_released || pg_catalog.jsonb_build_object(
+            'document_uuid', v_found.document_uuid, 'run', v_found.run, 'stage', v_found.stage,
+            'priority', v_found.priority, 'task_id', v_task_id, 'first_pages', v_first_pages);
+    end loop;
+    return v_released;
+end $function$;
+revoke all on function public.docpipe_release(integer,integer) from public;
+grant execute on function public.docpipe_release(integer,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_lock_project(p_project text)
  RETURNS void
@@ -3066,6 +3196,7 @@ begin
         ('docpipe_entity_decisions', 'select, insert, delete'),
         ('docpipe_entity_linked', 'select, insert, update'),
         ('docpipe_erasures', 'select, update, delete'),
+        ('docpipe_pauses', 'select'),
         ('docpipe_webhooks', 'select'),
         ('docpipe_webhook_events', 'select, insert, update'),
         ('docpipe_webhook_deliveries', 'insert')
@@ -3091,7 +3222,7 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',
                    'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery')

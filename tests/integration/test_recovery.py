@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 from celery import Celery
+from celery.exceptions import Ignore
 
 from docpipe.delivery.tasks import celery_defaults
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocumentNotFoundError
@@ -23,6 +24,7 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.pause_port import Pause
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
@@ -210,6 +212,52 @@ def test_a_stage_that_kills_its_workers_ends_in_quarantine_and_can_be_released(
     assert (poisoned.document_uuid, poisoned.status) == (ref.document_uuid, "error_ocr")
     assert pipeline.resume(ref.document_uuid) is not None
     assert pipeline.status(ref.document_uuid).stages[0].attempt == 0
+
+
+# --- pause ----------------------------------------------------------------------------------------
+
+
+def test_a_pause_outlives_redis_and_what_it_held_is_sent_when_it_ends(
+    new_pipeline: NewPipeline, pipeline: Pipeline, submission: Submission, client: redis.Redis
+) -> None:
+    ref = ref_of(submission)
+    assert pipeline.pause(stage="ocr")
+    asked = Claimant("c", "t", "host:1", 60.0, max_attempts=5)
+    assert pipeline.store.claim(ref, "ocr", asked).outcome is Outcome.PAUSED  # its message is let go
+    client.flushall()
+    restarted = new_pipeline()
+    for _ in range(3):
+        assert not restarted.reap()
+    assert messages(restarted.broker, ["ocr"]) == set()
+    assert [str(pause).partition(" since ")[0] for pause in restarted.paused()] == ["stage ocr is paused"]
+    told = [each.message for each in restarted.examine(consumers=False) if each.check == "paused"]
+    assert [each.startswith("stage ocr is paused") for each in told] == [True]
+    assert restarted.unpause(stage="ocr") == 1
+    assert messages(restarted.broker, ["ocr"]) == {ref}
+    assert restarted.unpause(stage="ocr") == 0
+
+
+def test_a_message_of_a_paused_stage_goes_round_no_more_than_once(
+    pipeline: Pipeline, submission: Submission, client: redis.Redis
+) -> None:
+    pipeline.pause()
+    lose_messages(client)  # a worker has taken it
+    assert pipeline.app is not None
+    with pytest.raises(Ignore):
+        pipeline.app.tasks["docpipe.ocr"](ref_of(submission).to_message())
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 0}
+    pipeline.reap()
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 0}
+    pipeline.store.unpause(Pause())
+    assert pipeline.reap() == {"released": 1}
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 1}
+
+
+def test_a_pause_names_a_stage_or_a_project(pipeline: Pipeline) -> None:
+    with pytest.raises(ConfigurationError, match="There is no stage 'read'; it is one of ocr, chunk"):
+        pipeline.pause(stage="read")
+    with pytest.raises(ConfigurationError, match="not both"):
+        pipeline.unpause(stage="ocr", project_id="p")
 
 
 # --- resume and reprocess ------------------------------------------------------------------------

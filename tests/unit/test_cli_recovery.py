@@ -161,3 +161,21 @@ def test_the_status_shows_how_far_the_ranges_of_a_document_are(docpipe: Docpipe,
     assert "pages: 0 of 4 read, 3 in work" in docpipe("status", ref.document_uuid).out
     store.ranges.finish(ref, taken_range, StageOutput(text="", pages=()), 2)
     assert "pages: 3 of 4 read, 0 in work" in docpipe("status", ref.document_uuid).out
+
+
+def test_a_pause_holds_documents_and_resume_lets_them_go_on(docpipe: Docpipe, pipeline: Pipeline) -> None:
+    assert docpipe("pause", "--stage", "ocr").err == "paused\n"
+    assert docpipe("pause", "--stage", "ocr").err == "was paused before\n"
+    held = pipeline.submit(b"Ann met Bob: later", name="later.txt")
+    assert pipeline.status(held.document_uuid).status == "ocr_queued"
+    assert "stage ocr is paused since" in docpipe("status", held.document_uuid).out
+    with pytest.raises(errors.PausedError, match="Stage ocr of this document is paused"):
+        pipeline.process(b"Ann met Bob: now", name="now.txt")
+    assert docpipe("resume", "--stage", "ocr").err == "2 documents that were held go on\n"
+    assert {statuses(pipeline)[name] for name in ("later.txt", "now.txt")} == {"completed"}
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+@pytest.mark.parametrize("options", [(), ("--all", "--stage", "ocr"), ("--project", "a", "--stage", "ocr")])
+def test_a_pause_is_of_one_thing(docpipe: Docpipe, command: str, options: tuple[str, ...]) -> None:
+    assert docpipe(command, *options).code == 2

@@ -29,6 +29,7 @@ HOMES = {
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
     "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
+    "pauses": ["pause", "paused", "is_paused", "hold", "release"],
     "entities": [
         "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
@@ -68,6 +69,7 @@ LEDGER = {
     *HOMES["stages"],
     *HOMES["ranges"],
     *HOMES["recovery"],
+    *HOMES["pauses"][2:],
     "finish",
     "finish_stage",
     "tell",

@@ -367,3 +367,19 @@ def test_it_works_under_a_path_of_the_host(pipeline: Pipeline, ours: str) -> Non
         "/papers/documents/change", data={"form": form_of(page), "action": "cancel", "document": ours}
     )
     assert "had ended already" in told.text
+
+
+def test_a_pause_is_begun_and_ended_by_buttons(pipeline: Pipeline) -> None:
+    browser = visits(pipeline, Visitor("ann"))
+    for what, name in (("stage:ocr", ""), ("project", "<b>ours</b>"), ("all", "")):
+        assert "paused" in sent(browser, "/steering/pause", {"what": what, "name": name}, at="/steering").text
+    page = browser.get("/steering").text
+    assert "stage ocr is paused since" in page
+    assert "<b>ours</b>" not in page
+    assert page.count("Let it go on") == 3
+    sent(browser, "/steering/unpause", {"what": "stage:ocr", "name": ""}, at="/steering")
+    assert [(pause.kind, pause.name) for pause in pipeline.paused()] == [
+        ("project", "<b>ours</b>"), ("all", ""),
+    ]  # fmt: skip
+    assert sent(browser, "/steering/pause", {"what": "nothing"}, at="/steering").status_code == 400
+    assert [each.action for each in pipeline.store.actions()] == ["unpause", "pause", "pause", "pause"]

@@ -162,8 +162,12 @@ def _store(store: Store) -> Iterator[Finding]:
         return
     for line in lacking:
         yield Finding("store", False, line)
-    if not lacking:
-        yield Finding("store", True, f"{store.fingerprint} has what docpipe needs")
+    if lacking:
+        return
+    yield Finding("store", True, f"{store.fingerprint} has what docpipe needs")
+    for pause in store.paused():
+        message = f"{pause}: nothing begins there. Let it go on with docpipe resume."
+        yield Finding("paused", False, message, fatal=False)
 
 
 def _readers() -> Iterator[Finding]:

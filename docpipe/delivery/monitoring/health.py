@@ -109,7 +109,7 @@ def _broker(deployment: Deployment) -> tuple[Check, dict[str, QueueDepth] | None
 def _store(deployment: Deployment) -> tuple[list[Check], Statistics | None]:
     try:
         statistics = deployment.store.statistics(limit=_LISTED)
-        lacking = deployment.store.check()
+        lacking, paused = deployment.store.check(), deployment.store.paused()
     except ConfigurationError as error:
         return [Check("schema", Level.WRONG, str(error))], None
     except DocpipeError as error:
@@ -119,6 +119,7 @@ def _store(deployment: Deployment) -> tuple[list[Check], Statistics | None]:
     checks += [Check("schema", Level.WRONG, line) for line in lacking]
     if not lacking:
         checks.append(Check("schema", Level.OK, "the schema is up to date"))
+    checks += [Check("paused", Level.WARNING, f"{pause}. End it: docpipe resume") for pause in paused]
     return checks, statistics
 
 

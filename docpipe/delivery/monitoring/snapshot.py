@@ -20,6 +20,7 @@ from docpipe.delivery.recovery import lost_in
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.plan import StageSpec
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING, StageState
+from docpipe.stores.pause_port import Pause
 from docpipe.stores.statistics import DocumentCount, RunningStage, StageCount, Statistics
 from docpipe.stores.values import Stalled
 
@@ -58,6 +59,7 @@ class Snapshot:
     stuck: tuple[StuckStage, ...] | None
     unknown_statuses: tuple[str, ...]
     """Words in `celery_status` that are not docpipe's."""
+    paused: tuple[Pause, ...] | None = None
 
 
 def look(
@@ -81,6 +83,7 @@ def look(
     if depths is not None and inspect_seconds is not None:
         workers = _workers(deployment.app, inspect_seconds, problems)
     statistics = _statistics(deployment, problems, window_seconds, limit)
+    paused = None if statistics is None else _paused(deployment, problems)
     stuck = None
     if statistics is not None and depths is not None:
         stuck = _stuck(deployment, statistics, limit, problems)
@@ -92,6 +95,7 @@ def look(
         workers=workers,
         statistics=statistics,
         stuck=stuck,
+        paused=paused,
         unknown_statuses=_unknown(deployment.stages, statistics.documents if statistics else ()),
     )
 
@@ -128,6 +132,14 @@ def _statistics(
         problems.append(Problem("store", str(error)))
         return None
     return replace(found, stages=_every(deployment.stages, found.stages))
+
+
+def _paused(deployment: Deployment, problems: list[Problem]) -> tuple[Pause, ...] | None:
+    try:
+        return tuple(deployment.store.paused())
+    except DocpipeError as error:
+        problems.append(Problem("store", str(error)))
+        return None
 
 
 def _every(specs: Sequence[StageSpec], counted: Sequence[StageCount]) -> tuple[StageCount, ...]:

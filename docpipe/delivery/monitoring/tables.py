@@ -27,6 +27,8 @@ def _parts(snapshot: Snapshot) -> Iterator[RenderableType]:
     yield Text(f"docpipe  {snapshot.at.astimezone():%Y-%m-%d %H:%M:%S}", style="bold")
     for problem in snapshot.problems:
         yield Text(visible(f"{problem.part}: {problem.message}"), style="red")
+    for pause in snapshot.paused or ():
+        yield Text(visible(str(pause)), style="yellow")
     yield _queues(snapshot)
     if snapshot.statistics is not None:
         yield _stages(snapshot.statistics)

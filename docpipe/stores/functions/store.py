@@ -19,6 +19,7 @@ from docpipe.models.status import document_status
 from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.erasure import FunctionErasures
+from docpipe.stores.functions.pauses import FunctionPauses
 from docpipe.stores.functions.payloads import payloads
 from docpipe.stores.functions.project_entities import FunctionGraph
 from docpipe.stores.functions.ranges import FunctionRanges
@@ -54,7 +55,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class FunctionStore(FunctionGraph, FunctionErasures):
+class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
     """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
 
     fingerprint: str

@@ -32,7 +32,7 @@ def _schema() -> str:
 
 
 _ADDED = {
-    "docpipe_runs": {"source_copied": "integer", "batch": "text"},
+    "docpipe_runs": {"source_copied": "integer", "batch": "text", "held_at": "text"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},
     "docpipe_mentions": {"value": "text", "boxes": "text"},
@@ -42,8 +42,12 @@ _ADDED = {
 """Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
 
 
-_LATER = "create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null"
-"""The index of a column that a store made by an earlier docpipe gets first."""
+_LATER = """
+create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null;
+create index if not exists docpipe_runs_held_idx on docpipe_runs (priority, held_at)
+    where held_at is not null and state = 'active';
+"""
+"""Indexes of columns that a store made by an earlier docpipe gets first."""
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
@@ -147,7 +151,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     is_indexed = is_new or _has_index(connection)
     connection.executescript(_schema())
     _add_columns(connection)
-    connection.execute(_LATER)
+    connection.executescript(_LATER)
     if not is_indexed:
         _index(connection)
     if is_new:

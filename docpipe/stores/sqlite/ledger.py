@@ -17,6 +17,7 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.pause_port import Pause, Paused
 from docpipe.stores.sqlite import attempts, page_index, webhook_events
 from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
 
@@ -40,6 +41,7 @@ _REFUSED = {
     rules.Answer.END_CANCELLED: Outcome.OVER,
     rules.Answer.OVER: Outcome.OVER,
     rules.Answer.NOT_READY: Outcome.NOT_READY,
+    rules.Answer.PAUSED: Outcome.PAUSED,
     rules.Answer.UNKNOWN: Outcome.UNKNOWN,
 }
 BEATS = {
@@ -247,7 +249,9 @@ def see(db: sqlite3.Connection, ref: Ref, stage: str | None) -> Seen:
 
 
 def run_of(raw: rows.Row | None) -> rules.Run | None:
-    return None if raw is None else rules.Run(RunState(raw["state"]), bool(raw["cancel_requested"]))
+    if raw is None:
+        return None
+    return rules.Run(RunState(raw["state"]), bool(raw["cancel_requested"]), raw["held_at"] is not None)
 
 
 def row_of(raw: rows.Row, *, in_ranges: bool = False) -> rules.Row:
@@ -283,7 +287,33 @@ def answered(
         return Claim(Outcome.BUSY, lease_seconds=max(0.0, remaining.total_seconds()))
     if answer is rules.Answer.END_CANCELLED:
         end_cancelled(db, ref)
+    if answer is rules.Answer.PAUSED:
+        hold(db, ref, now())
     return Claim(_REFUSED[answer])
+
+
+def is_paused(db: sqlite3.Connection, ref: Ref, stage: str | None) -> bool:
+    """Whether no attempt is to begin at this stage of the document."""
+    found = db.execute("select kind, name from docpipe_pauses").fetchall()
+    document = (
+        found
+        and db.execute(
+            "select project_id from source_documents where document_uuid = ?", (ref.document_uuid,)
+        ).fetchone()
+    )
+    if not document or stage is None:
+        return False
+    pauses = [Pause(Paused(row["kind"]), row["name"]) for row in found]
+    return rules.is_paused(pauses, stage, document["project_id"])
+
+
+def hold(db: sqlite3.Connection, ref: Ref, at: str | None) -> None:
+    """Hold the run: its message was let go. None: it is held no longer."""
+    held = "coalesce(held_at, ?)" if at else "?"
+    db.execute(
+        f"update docpipe_runs set held_at = {held} where document_uuid = ? and run = ?",  # noqa: S608
+        (at, ref.document_uuid, ref.run),
+    )
 
 
 def taken(db: sqlite3.Connection, claimant: rules.Claimant, raw: rows.Row) -> rows.Row:

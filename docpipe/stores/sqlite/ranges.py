@@ -65,7 +65,12 @@ class SqliteRanges:
     def claim(self, ref: Ref, first_page: int, claimant: Claimant) -> Claim:
         with self.transaction() as db:
             seen, stage = _see(db, ref, "first_page", first_page)
-            answer = rules.claim_range(seen.run, stage, seen.row, claimant, ledger.moment())
+            paused = ledger.is_paused(db, ref, seen.raw.get("stage"))
+            answer = rules.claim_range(seen.run, stage, seen.row, claimant, ledger.moment(), paused=paused)
+            if answer is rules.Answer.PAUSED:
+                waits = {"state": "queued", "queued_at": None, "lease_expires_at": None}
+                _update(db, ref, first_page, waits)
+                _mirror(db, ref, seen.raw["stage"])
             refused = ledger.answered(db, ref, seen, answer)
             if refused:
                 return refused
@@ -160,7 +165,7 @@ class SqliteRanges:
             begun = recovery.reprocess(db, old, names[: names.index(found[0]["stage"])], stages)
             for row in found:
                 _move(db, row, begun.ref.run, again=row["first_page"] in again)
-            due = _hand_out(db, begun.ref, at_once)
+            due = hand_out(db, begun.ref, at_once)
             return Resumption(begun.ref, begun.stage, begun.priority, tuple(due))
 
     def runs(self, ref: Ref) -> list[RangeRun]:
@@ -182,7 +187,7 @@ def resume(db: sqlite3.Connection, ref: Ref, stage: str, at_once: int) -> tuple[
     for row in _all(db, ref):
         if row["stage"] == stage and row["state"] != "complete":
             _update(db, ref, row["first_page"], {"state": "queued", "attempt": 0} | fresh)
-    return tuple(_hand_out(db, ref, at_once))
+    return tuple(hand_out(db, ref, at_once))
 
 
 def put_away(db: sqlite3.Connection, ref: Ref, stage: str) -> None:
@@ -244,7 +249,7 @@ def _mirror(db: sqlite3.Connection, ref: Ref, stage: str) -> None:
         ledger.update_stage(db, ref, stage, state=state, lease_expires_at=lease and lease.isoformat())
 
 
-def _hand_out(db: sqlite3.Connection, ref: Ref, at_once: int) -> list[int]:
+def hand_out(db: sqlite3.Connection, ref: Ref, at_once: int) -> list[int]:
     """Say that the messages of the ranges that are due now are sent; these ranges' first pages."""
     found = _all(db, ref)
     places = rules.hand_out([ledger.row_of(each) for each in found], at_once)
@@ -264,7 +269,7 @@ def _handover(db: sqlite3.Connection, ref: Ref, first_pages: Sequence[int]) -> H
 
 def _close(db: sqlite3.Connection, ref: Ref, stage: str, at_once: int) -> Handover:
     """A range has ended: hand out the next ones, or the stage when it was the last."""
-    due = _hand_out(db, ref, at_once)
+    due = hand_out(db, ref, at_once)
     _mirror(db, ref, stage)
     ledger.update_stage(db, ref, stage, queued_at=ledger.now())  # the reaper's grace begins anew
     return _handover(db, ref, due)

@@ -23,7 +23,7 @@ select r.priority, r.created_at as run_created_at, s.document_uuid, s.run, s.sta
                 where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
                   and g.state in ('queued', 'running', 'retrying')) as in_ranges
   from docpipe_runs r join stage_runs s using (document_uuid, run)
- where r.state = 'active' and s.state <> 'complete'
+ where r.state = 'active' and r.held_at is null and s.state <> 'complete'
    and s.position = (select min(o.position) from stage_runs o
                       where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
 """
@@ -31,7 +31,7 @@ _WAITING_RANGES = """
 select r.priority, r.created_at as run_created_at, g.document_uuid, g.run, g.stage, g.first_page,
        g.state, g.attempt, g.token, g.claim_id, g.task_id, g.lease_expires_at, g.queued_at, 0 as in_ranges
   from docpipe_page_ranges g join docpipe_runs r using (document_uuid, run)
- where r.state = 'active' and g.state in ('queued', 'running', 'retrying')
+ where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
 """
 _WAITING_ALL = (
     f"select * from ({_WAITING} union all {_WAITING_RANGES})"  # noqa: S608
@@ -93,7 +93,7 @@ def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Res
     """Let the run `ref`, which has ended, go on from its first incomplete stage."""
     keys = (ref.document_uuid, ref.run)
     db.execute(
-        "update docpipe_runs set state = 'active', cancel_requested = 0, finished_at = null"
+        "update docpipe_runs set state = 'active', cancel_requested = 0, finished_at = null, held_at = null"
         " where document_uuid = ? and run = ?",
         keys,
     )

@@ -49,7 +49,15 @@ create table if not exists docpipe_runs (
     created_at text not null,
     finished_at text,
     batch text,
+    held_at text,
     primary key (document_uuid, run)
+);
+
+create table if not exists docpipe_pauses (
+    kind text not null check (kind in ('all', 'stage', 'project')),
+    name text not null default '',
+    at text not null,
+    primary key (kind, name)
 );
 
 create index if not exists docpipe_runs_source_idx on docpipe_runs (source_uri);

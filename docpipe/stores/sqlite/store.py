@@ -25,6 +25,7 @@ from docpipe.stores.sqlite import statistics as sqlite_statistics
 from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.erasure import SqliteErasures
 from docpipe.stores.sqlite.page_search import SqliteSearch
+from docpipe.stores.sqlite.pauses import SqlitePauses
 from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.sqlite.webhooks import SqliteWebhooks
 from docpipe.stores.statistics import Statistics, statistics_of
@@ -47,7 +48,7 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, SqlitePauses):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
@@ -84,7 +85,8 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
                 first is not None and first["stage"] == stage,
                 bool(ledger.range_rows(db, ref, stage)),
             )
-            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment())
+            paused = ledger.is_paused(db, ref, stage)
+            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment(), paused=paused)
             refused = ledger.answered(db, ref, seen, answer, joins=joins)
             if refused:
                 return refused
@@ -92,6 +94,8 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions):
             if not joins or seen.raw["started_at"] is None:
                 changes["started_at"] = ledger.now()
             ledger.update_stage(db, ref, stage, **changes)
+            if seen.run and seen.run.held:
+                ledger.hold(db, ref, None)
             ledger.set_processing(db, ref, seen.raw, claimant, once=joins)
             return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
 
