@@ -19,7 +19,7 @@ from docpipe.stages.entities.names import NAMES, settled, tidied
 from docpipe.stages.entities.no_names import no_terms
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
 from docpipe.stages.entities.times import find_times
-from docpipe.stages.entities.values import value_of
+from docpipe.stages.entities.values import DateOrder, date_order, value_of
 from docpipe.stages.text.places import around, locate
 from docpipe.stages.text.reading_text import Normal, is_word_broken, normalised, reading_text
 from docpipe.stages.text.wording.terms import read_lengths
@@ -108,10 +108,11 @@ def find_mentions(
     found = _findings(text, pages, readings, engine, options, on_place or _told_nobody)
     kept = [one for one in found if options.labels is None or one.span.label in options.labels]
     starts = [chunk.start for chunk in chunks]
+    order = date_order(text[one.span.start : one.span.end] for one in found if one.span.label == "DATE")
     report = engine.report() if isinstance(engine, Reporting) else Report()
     unread = not_read(text, [reading.part for reading in readings if reading.engine is None])
     return StageOutput(
-        mentions=tuple(_mention(i, one, text, pages, starts) for i, one in enumerate(kept)),
+        mentions=tuple(_mention(i, one, text, pages, starts, order) for i, one in enumerate(kept)),
         warnings=(*report.warnings, *unread),
         extra=report.usage or None,
     )
@@ -141,15 +142,15 @@ def _findings(
         spans.append(span)
         on_place(span.end)
     named = _named(text, spans, layout_breaks(text, pages), exact)
-    worded, terms = _worded(text) if options.patterns else ([], [])
+    worded, terms, lengths = _worded(text) if options.patterns else ([], [], [])
     times = find_times(text) if options.patterns and _leaves_times(engine) else []
     return _merged(
         {
-            PATTERN: exact,
             GAZETTEER: [
                 Span(*calm.original(s.start, s.end), s.label) for s in _known(calm, options.gazetteer)
             ],
             _WORDING: worded,
+            PATTERN: [*exact, *lengths],
             **_by_engine(named, readings),
             _TIMES: [*times, *terms],
         }
@@ -173,13 +174,13 @@ def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[
     return settled(text, no_terms(text, tidied(text, _cut_back(text, whole, exact))))
 
 
-def _worded(text: str) -> tuple[list[Span], list[Span]]:
-    """What an agreement's wording shows, and where it calls its parties by their terms or says how long."""
+def _worded(text: str) -> tuple[list[Span], list[Span], list[Span]]:
+    """What an agreement's wording shows, where it calls its parties by their terms, and lengths of time."""
     spans = [Span(said.start, said.end, said.label) for said in read_wording(text)]
     if not spans:
-        return [], []
+        return [], [], []
     called = [Span(*place) for place in party_terms(text, defined_parties(text))]
-    return spans, [*called, *(Span(start, end, "DATE") for start, end in read_lengths(text))]
+    return spans, called, [Span(*place, "DATE") for place in read_lengths(text)]
 
 
 def _readings(
@@ -356,6 +357,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _merged(found: dict[str, list[Span]]) -> list[_Found]:
+    """The findings without overlaps; what several sources give is the first one's."""
     sources = {span: source for source in reversed(found) for span in found[source]}
 
     def rank(span: Span) -> tuple[int, int, int]:
@@ -375,7 +377,14 @@ def _merged(found: dict[str, list[Span]]) -> list[_Found]:
     return [_Found(span, PATTERN if sources[span] in own else sources[span]) for span in kept]
 
 
-def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts: Sequence[int]) -> Mention:
+def _mention(
+    index: int,
+    found: _Found,
+    text: str,
+    pages: Sequence[Page],
+    starts: Sequence[int],
+    order: DateOrder | None,
+) -> Mention:
     span = found.span
     page, boxes = locate(text, pages, span.start, span.end)
     chunk = max(0, bisect_right(starts, span.start) - 1)
@@ -390,6 +399,6 @@ def _mention(index: int, found: _Found, text: str, pages: Sequence[Page], starts
         score=span.score,
         source=found.source,
         chunk=chunk,
-        value=value_of(span.label, text[span.start : span.end]),
+        value=value_of(span.label, text[span.start : span.end], order),
         boxes=boxes,
     )

@@ -46,7 +46,9 @@ _ANY_DAY = rf"{_DAY_NUMBER}(?: ?(?:st|nd|rd|th|ST|ND|RD|TH)\b|er|re|[º°ª])?\.
 _YEAR = r"(?:1[0-9]|20|21)\d\d"
 _BEFORE_DATE = r"(?<![\w./-])(?<!\d,)"
 _AFTER_DATE = r"(?!\w|/\d|-\d\d?-)"
-_OF = rf"(?:{_BREAK}(?:of|de|ta['’]))?"
+_RAISED = r"(?:[^\S\n]?(?:st|nd|rd|th)\b)?"
+"""The ending of a day's number that stands above the line: it is read at the end of the line."""
+_OF = rf"(?:{_BREAK}(?:of|de|ta['’]){_RAISED})?"
 _OF_YEAR = rf"(?: ?,?{_IN_CELL}|{_BREAK}(?:de|del|of){_BREAK})"
 _MONTH_FIRST = ("hu", "lt")
 """Languages that write year, month, day with the month's name."""
@@ -61,7 +63,8 @@ _DOTTED = re.compile(
 )
 _SHORT = re.compile(
     r"\b(?i:due|dated?|on|by|until|since|from|am|vom|bis|ab|seit|den|du|le|au|dal?|il|al|del?|el|op|dnia)"
-    rf"[: ]{{1,3}}(?P<it>{_DAY_NUMBER}\.{_MONTH_NUMBER}\.\d\d)(?!\w|[./-]\d)"
+    rf"[: ]{{1,3}}(?P<it>{_DAY_NUMBER}\.{_MONTH_NUMBER}\.\d\d"
+    rf"|{_MONTH_NUMBER}\.(?:3[01]|2\d|1[3-9])\.(?:{_YEAR}|\d\d))(?!\w|[./-]\d)"
 )
 _STOPS = re.compile(r"\d\. ?\d\d?\. ?\d\d")
 _JAPANESE = re.compile(r"(?<!\d)\d{4}年\d{1,2}月\d{1,2}日")
@@ -114,7 +117,7 @@ def _dates() -> re.Pattern[str]:
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{any_month}{_OF_YEAR}{_YEAR}"
         rf"|{_DAY_NUMBER}([-/.]){any_month}\2(?:{_YEAR}|\d\d)"
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{alone}"
-        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?: ?,?{_IN_CELL}{_YEAR})"
+        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:(?: ?|\t(?=,)),?{_IN_CELL}{_YEAR})"
         rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
         rf"|{alone},?{_BREAK}(?:(?:of|de|del){_BREAK})?{_YEAR}"
         rf"|{_DAY_NUMBER}-(?:1[0-2]|0[1-9])-{_YEAR}"

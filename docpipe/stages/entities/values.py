@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
+from enum import Enum, auto
 from functools import cache
 from typing import TypeVar
 
@@ -53,14 +55,17 @@ _MINUS = re.compile(r"(?<!\w)[-−](?:\s?[A-Z]{3})?[^\w,]{0,4}$")
 _PERCENT = re.compile(rf"([-−]?\d[\d.,'’{GAPS}]{{0,26}}?)\s?(?:%|per ?cent\b|v\.? ?H\.)", re.IGNORECASE)
 
 
-def value_of(label: str, text: str) -> str | None:
+def value_of(label: str, text: str, order: DateOrder | None = None) -> str | None:
     """The value of a mention of this label in its normal form; None where the words leave it open.
 
     DATE by `iso_date` or `length_of_time`, MONEY by `amount`, PERCENT by `percentage`; PHONE, IBAN, EMAIL,
     VAT_NUMBER and the numbers of cases, contracts and invoices without what only makes them easier to read.
+    `order` is that of the document's dates (`date_order`), for those that leave it open.
     """
     form = _FORMS.get(label)
     plain = " ".join(text.split())
+    if label == "DATE" and order and (found := _DAY_OR_MONTH_FIRST.fullmatch(plain)):
+        return _numeric(int(found[1]), int(found[3]), _year(found[4]), found[2], order)
     value = form(plain) if form else None
     in_words = label == "DATE" or (label == "MONEY" and not _DIGIT.search(plain))
     if form and value is None and in_words and (digits := in_digits(plain)):
@@ -68,11 +73,50 @@ def value_of(label: str, text: str) -> str | None:
     return value
 
 
+class DateOrder(Enum):
+    """Which of the two comes first in a date of numbers."""
+
+    DAY_FIRST = auto()
+    MONTH_FIRST = auto()
+
+
+def date_order(dates: Iterable[str]) -> DateOrder | None:
+    """The order in which a document writes day and month, by its dates of numbers that show it, else by most
+    of those with the month's name; None where they show none or disagree.
+
+    `day of` shows none: it is written where the month comes first otherwise.
+    """
+    plain = [" ".join(text.split()) for text in dates]
+    numbers = {order for text in plain if (order := _shown_by_numbers(text))}
+    if numbers:
+        return _only(numbers)
+    words = Counter(order for text in plain if (order := _shown_by_words(text)))
+    ranked = words.most_common()
+    return ranked[0][0] if len(ranked) == 1 or (ranked and ranked[0][1] > ranked[1][1]) else None
+
+
+def _shown_by_numbers(text: str) -> DateOrder | None:
+    found = _DAY_OR_MONTH_FIRST.fullmatch(text)
+    if not found or max(int(found[1]), int(found[3])) <= 12:
+        return None
+    return DateOrder.DAY_FIRST if int(found[1]) > 12 else DateOrder.MONTH_FIRST
+
+
+def _shown_by_words(text: str) -> DateOrder | None:
+    parts = [part for part in _PARTS.findall(folded(text)) if part not in cldr.weekdays()]
+    if len(parts) < 3 or "day" in parts or not iso_date(text):
+        return None
+    if parts[0] in cldr.months():
+        return DateOrder.MONTH_FIRST
+    return DateOrder.DAY_FIRST if len(parts[0].rstrip(".")) < 3 else None
+
+
 def iso_date(text: str) -> str | None:
     """ISO 8601: `2024-03-14`, `2024-03`, `2024`, `--03-14` (no year), `199X` and `18XX` (decade, century).
 
     Four digits first are a year, and month and day follow. Numbers with full stops are day, month, year; with
-    slashes or hyphens they are so only if the order is plain, since one of the first two cannot be a month.
+    slashes or hyphens they are so only if the order is plain, since one of the first two cannot be a month;
+    with any sign a second number that can be no month is the day (`3.26.2001`).
     A year of two digits is 1969 to 2068, as POSIX has it. None for what is ambiguous, relative, or no
     day of the calendar, and for words that are no part of a date (`mid-1970s`, `quarter ended March 31`).
     """
@@ -238,10 +282,12 @@ def _year(digits: str) -> int:
     return year if len(digits) == 4 else year + (1900 if year > 68 else 2000)
 
 
-def _numeric(first: int, second: int, year: int, sign: str) -> str | None:
-    if sign == "." or first > 12 or first == second:
+def _numeric(first: int, second: int, year: int, sign: str, order: DateOrder | None = None) -> str | None:
+    if second > 12:
+        return _day(year, first, second)
+    if sign == "." or first > 12 or first == second or order is DateOrder.DAY_FIRST:
         return _day(year, second, first)
-    return _day(year, first, second) if second > 12 else None
+    return _day(year, first, second) if order else None
 
 
 def _day(year: int, month: int, day: int) -> str | None:

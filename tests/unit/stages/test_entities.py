@@ -244,3 +244,26 @@ def test_the_engine_is_not_asked_about_lone_letters_and_signs() -> None:
     mentions = mentions_of(text, engine, ChunkOptions(max_size=20))
     assert named(mentions) == [("Ann Lee", "PERSON")]
     assert len(engine.seen) == 1
+
+
+AGREEMENT = "This Agreement is made between Acme Inc. (the “Company”) and Ann Lee. "
+
+
+def test_a_party_wins_over_a_longer_name_that_the_engine_takes_it_into() -> None:
+    text = AGREEMENT + "This Agreement binds Board of Acme Inc. too. This Agreement ends."
+    found = mentions_of(text, WordList(**{"between Acme Inc.": "ORG"}))
+    assert next(each.text for each in found if "Acme" in each.text) == "Acme Inc."
+
+
+def test_a_length_of_time_in_an_agreement_is_its_words_alone() -> None:
+    text = (
+        AGREEMENT
+        + "This Agreement shall expire seven (7) years from the Effective Date. This Agreement ends."
+    )
+    found = mentions_of(text, WordList(**{"seven (7) years from the Effective Date": "DATE"}))
+    assert [(each.text, each.value) for each in found if each.label == "DATE"] == [("seven (7) years", "P7Y")]
+
+
+def test_a_date_of_numbers_reads_in_the_order_of_the_documents_other_dates() -> None:
+    found = mentions_of("Offer of August 6, 2008. Signed: 8/11/08", WordList())
+    assert [each.value for each in found] == ["2008-08-06", "2008-08-11"]

@@ -20,6 +20,9 @@ def found(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("label", "text", "expected"),
     [
+        ("DATE", "as of the 10 day of th\nJanuary, 2007, by", "10 day of th\nJanuary, 2007"),
+        ("DATE", "as of\tApril 6th\t, 2005, in", "April 6th\t, 2005"),
+        ("DATE", "DATE: 3.26.01", "3.26.01"),
         ("EMAIL", "Write to jane.o'neil+x@mail.acme-corp.co.uk.", "jane.o'neil+x@mail.acme-corp.co.uk"),
         ("URL", "(see https://en.example.org/wiki/A_(b)?q=1).", "https://en.example.org/wiki/A_(b)?q=1"),
         ("URL", "Visit www.example.com, please", "www.example.com"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from docpipe.stages.entities.cldr import LANGUAGES, fraction_digits, months
 from docpipe.stages.entities.patterns import find_patterns
-from docpipe.stages.entities.values import _FORMS, amount, iso_date, value_of
+from docpipe.stages.entities.values import _FORMS, DateOrder, amount, date_order, iso_date, value_of
 from docpipe.stages.graph.spellings import LITERAL
 
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "PLN", "KWD", "INR", "BRL")
@@ -63,6 +63,8 @@ CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "PLN", "KWD", "INR", "BRL")
         ("05/05/2023", "2023-05-05"),
         ("03/14/24", "2024-03-14"),
         ("03/04/2023", None),
+        ("3.26.01", "2001-03-26"),
+        ("10 day of th January, 2007", "2007-01-10"),
         ("03-04-2023", None),
         ("30 February 2024", None),
         ("2024-13-01", None),
@@ -257,3 +259,38 @@ def test_no_name_of_a_month_is_read_as_another() -> None:
 )
 def test_a_length_of_time_has_its_iso_value(text: str, value: str | None) -> None:
     assert value_of("DATE", text) == value
+
+
+@pytest.mark.parametrize(
+    ("dates", "order"),
+    [
+        (["8/11/08", "August 6, 2008"], DateOrder.MONTH_FIRST),
+        (["8/11/08", "6 August 2008", "Friday, 8 August 2008"], DateOrder.DAY_FIRST),
+        (["3/4/2024", "le 3 avril 2024"], None),
+        (["3/4/2024", "3 avril 2024"], DateOrder.DAY_FIRST),
+        (["3/4/2024", "12/25/2023", "25 December 2023", "26 December 2023"], DateOrder.MONTH_FIRST),
+        (["3/4/2024", "25/12/2023", "12/25/2023"], None),
+        (["the 6th day of May, 2005", "May 7, 2005"], DateOrder.MONTH_FIRST),
+        (["May 7, 2005", "7 May 2005"], None),
+        (["2024-03-04", "May 2024", "8/11/08"], None),
+    ],
+)
+def test_a_document_shows_whether_the_day_or_the_month_comes_first(
+    dates: list[str], order: DateOrder | None
+) -> None:
+    assert date_order(dates) == order
+
+
+@pytest.mark.parametrize(
+    ("order", "value"),
+    [(DateOrder.MONTH_FIRST, "2008-08-11"), (DateOrder.DAY_FIRST, "2008-11-08"), (None, None)],
+)
+def test_a_date_of_numbers_that_says_no_order_has_that_of_its_document(
+    order: DateOrder | None, value: str | None
+) -> None:
+    assert value_of("DATE", "8/11/08", order) == value
+
+
+def test_numbers_that_show_their_order_have_it_whatever_the_document_writes() -> None:
+    assert value_of("DATE", "25/12/2023", DateOrder.MONTH_FIRST) == "2023-12-25"
+    assert value_of("DATE", "4.3.2024", DateOrder.MONTH_FIRST) == "2024-03-04"

@@ -155,3 +155,31 @@ def test_a_long_line_that_is_nearly_a_title_is_given_up_at_once(unit: str) -> No
     found = read_title(text)
     assert found is not None
     assert text[slice(*found)].endswith("AND LOAN AGREEMENT")
+
+
+def test_a_witness_signs_for_no_party_and_is_none() -> None:
+    text = "By: /s/ Ann Lee\nName: Ann Lee\nWitness\nBy: /s/ Bob Stone\nName: Bob Stone\n"
+    assert [text[slice(*each.signer)] for each in read_signatures(text) if each.signer] == ["Ann Lee"]
+
+
+def test_the_name_of_a_company_above_a_signature_may_take_two_lines() -> None:
+    text = "NORTHERN GALVANISING\n& COATING, INC.\nBy: /s/ Ann Lee\n"
+    (signature,) = read_signatures(text)
+    assert signature.party
+    assert text[slice(*signature.party)] == "NORTHERN GALVANISING\n& COATING, INC."
+
+
+@pytest.mark.parametrize("heading", ["LIST OF PRIOR INVENTIONS", "COMPANY OR PARTNERSHIP"])
+def test_a_heading_above_a_signature_is_no_party(heading: str) -> None:
+    assert [each.party for each in read_signatures(f"{heading}\nBy: /s/ Ann Lee\n")] == [None]
+
+
+def test_what_follows_the_opening_words_names_no_party() -> None:
+    text = (
+        "This Agreement is made between Acme Inc. and Umbrella Corp. under the following terms:\n"
+        "Nature and Purpose. The parties agree."
+    )
+    assert [text[each.start : each.end] for each in agreement_parties(text)] == [
+        "Acme Inc.",
+        "Umbrella Corp.",
+    ]

@@ -37,6 +37,8 @@ _INDIVIDUAL = re.compile(
     r"(?i)\b(?:individual|employee|executive|consultant|associate|director|advisor|contractor|mr"
     r"|ms|mrs)\b"
 )
+_LISTS = re.compile(r"(?i)\b(?:and|or|of)\b|;")
+"""What the words of a heading hold, and no person's name."""
 _NO_NAME_WORDS = """
     a agreement an and any associate background between both buyer by client company confidential
     confidentiality consultant contract contractor corporation counterparty customer date dated deed
@@ -81,6 +83,11 @@ def has_form(name: str) -> bool:
     return _ENDS_WITH_FORM.search(name) is not None
 
 
+def is_organisation(name: str) -> bool:
+    """Whether its form or a word of it is that of a company or institution."""
+    return has_form(name) or _ORGANISED.search(name) is not None
+
+
 def is_name(name: str) -> bool:
     """Whether it has a word that is none of those that contracts call anybody by."""
     words = [word.casefold() for word in _LETTERS.findall(name)]
@@ -96,12 +103,12 @@ def squeezed(name: str) -> str:
 def label_of(name: str, described: str = "") -> str:
     """ORG or PERSON, by the name's form and the words behind it (`an individual`, `a Delaware company`)."""
     words = name.split()
-    if _ENDS_WITH_FORM.search(name) or _ORGANISED.search(name):
+    if is_organisation(name):
         return "ORG"
     if re.search(
         r"(?i)\b(?:corporation|company|partnership|limited|organi[sz]ed|incorporated)\b", described[:160]
     ):
         return "ORG"
-    if _INDIVIDUAL.search(described[:160]) or 2 <= len(words) <= 4:
+    if _INDIVIDUAL.search(described[:160]) or (2 <= len(words) <= 4 and not _LISTS.search(name)):
         return "PERSON"
     return "ORG"

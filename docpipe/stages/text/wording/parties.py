@@ -51,8 +51,10 @@ _SENTENCE = re.compile(
 )
 _STOP = re.compile(
     r"\b(?i:w\s?i\s?t\s?n\s?e\s?s\s?s\s?e\s?t\s?h|whereas|now,?\s++therefore|in\s++consideration"
+    r"|under\s++the\s++following\s++terms|agree\s++as\s++follows"
     r"|(?-i:RECITALS?|R E C I T A L S"
-    r"|BACKGROUND|Recitals|Background|AGREEMENT:|STATEMENT OF|Preliminary|PRELIMINARY))"
+    r"|BACKGROUND|TABLE\s++OF\s++CONTENTS"
+    r"|Recitals|Background|AGREEMENT:|STATEMENT OF|Preliminary|PRELIMINARY))"
 )
 _GAP = re.compile(
     r"(?:[\s,;:–—-]|\b(?:and|AND|And|both|the|THE|either)\b(?=[\s,])|\((?:\d|[a-z]|i{1,3}|iv)\)"

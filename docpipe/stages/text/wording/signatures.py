@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from docpipe.models import FactType
-from docpipe.stages.text.wording.names import NAME, has_form, is_name, label_of
+from docpipe.stages.text.wording.names import NAME, has_form, is_name, is_organisation, label_of
 from docpipe.stages.text.wording.values import Said
 
 _BY = re.compile(r"(?:By|BY)\b\s*[:.]?\s*|(?=/[sS]/)")
@@ -20,6 +20,9 @@ _PASSED = re.compile(
     r"|\(|[_\W]*$|logo|signed|agreed|accepted)"
 )
 _LABELLED = re.compile(r"[A-Za-z’' ]{3,40}:\s*(?=\S)")
+_WITNESS = re.compile(r"(?i)witness(?:ed\s+by)?\s*:?")
+_GOES_ON = re.compile(r"(?:&|and|AND)\s")
+"""How the second line of a company's name begins."""
 _ABOVE = 4
 _BELOW = 4
 _PRINTED = re.compile(
@@ -28,6 +31,8 @@ _PRINTED = re.compile(
 )
 
 
+_SEVERAL = re.compile(r"\b(?:AND|OR|OF)\b")
+"""What headings in capitals hold where no company stands."""
 _PERSON_BELOW = re.compile(
     r"(?i)(?:the\s+)?(?:employee|executive|consultant|associate|contractor|participant|director"
     r"|recipient|individual)(?:\s+name)?\s*:?$"
@@ -56,6 +61,8 @@ def read_signatures(text: str) -> list[Signature]:
     found = []
     for number, row in enumerate(rows):
         for column, cell in enumerate(row):
+            if _is_witness(text, rows, number, column):
+                continue
             opening = _BY.match(text, cell.start, cell.end)
             if _NAMED.match(text, cell.start, cell.end) and not _is_signed_above(text, rows, number, column):
                 found.append(_signature(text, rows, number - 1, column, cell.start))
@@ -65,6 +72,13 @@ def read_signatures(text: str) -> list[Signature]:
             elif named := _printed_person(text, rows, number, column, cell):
                 found.append(Signature(named, None, "", named))
     return [each for each in found if each.signer or each.party]
+
+
+def _is_witness(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int) -> bool:
+    """Whether the line above in this column calls the signer a witness, or the next where it has columns."""
+    below = [row for row in rows[number + 1 : number + 2] if len(row) > 1]
+    cells = (_cell_at(row, column) for row in [*rows[max(0, number - 1) : number], *below])
+    return any(cell and _WITNESS.fullmatch(text, cell.start, cell.end) for cell in cells)
 
 
 def signing_parties(text: str) -> Iterator[Said]:
@@ -139,8 +153,9 @@ def _cell_at(row: Sequence[_Cell], column: int) -> _Cell | None:
 def _party_above(
     text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int
 ) -> tuple[int, int] | None:
-    for row in reversed(rows[max(0, number - _ABOVE) : number]):
-        cell = _cell_at(row, column)
+    low = max(0, number - _ABOVE)
+    for place in range(number - 1, low - 1, -1):
+        cell = _cell_at(rows[place], column)
         if cell is None:
             continue
         piece = text[cell.start : cell.end]
@@ -149,6 +164,8 @@ def _party_above(
         if _PASSED.match(piece) or re.match(r"(?:By|BY)\b", piece):
             continue
         start = cell.start + (found.end() if (found := _LABELLED.match(piece)) else 0)
+        if _GOES_ON.match(piece) and place and len(rows[place - 1]) == 1:
+            start = rows[place - 1][0].start
         if span := _company(text, start, cell.end):
             return span
         if len(piece) > 70:
@@ -162,7 +179,8 @@ def _company(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     rest = text[found.end() : end].strip(" ,:;.")
     whole = has_form(found.group()) or not rest
-    company = label_of(found.group()) == "ORG" or found.group().isupper()
+    shouted = found.group().isupper() and not _SEVERAL.search(found.group())
+    company = is_organisation(found.group()) or shouted
     if not (whole and company and len(found.group()) > 3):
         return None
     return start, found.start() + len(found.group().rstrip(" ,:"))
