@@ -401,6 +401,9 @@ create table if not exists public.docpipe_entity_decisions (
     primary key (project_id, key_a, key_b),
     check (key_a collate "C" < key_b collate "C")
 );
+alter table public.docpipe_entity_decisions
+    add column if not exists who text not null default '',
+    add column if not exists why text not null default '';
 create index if not exists docpipe_entity_decisions_key_b_idx
     on public.docpipe_entity_decisions (project_id, key_b);
 

@@ -99,7 +99,8 @@ begin
             v_other := case when v_tie.key_a = v_heir then v_tie.key_b else v_tie.key_a end;
             continue when v_other = v_key;
             perform public.docpipe_decide(p_project, least(v_key collate "C", v_other collate "C"),
-                                          greatest(v_key collate "C", v_other collate "C"), v_tie.same);
+                                          greatest(v_key collate "C", v_other collate "C"),
+                                          v_tie.same, v_tie.who, v_tie.why);
         end loop;
     end loop;
     select pg_catalog.array_agg(distinct k.key) into v_gone from pg_catalog.unnest(p_keys) as k (key)
@@ -169,8 +170,8 @@ language sql stable set search_path = public, extensions as $$
     select pg_catalog.jsonb_build_object(
         'links', coalesce((select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(l) - 'project_id') from links l), '[]'),
         'decisions', coalesce((select pg_catalog.jsonb_agg(
-                                   pg_catalog.jsonb_build_object('key_a', key_a, 'key_b', key_b, 'same', same))
-                                 from decisions), '[]'));
+                                   pg_catalog.to_jsonb(d) - 'project_id')
+                                 from decisions d), '[]'));
 $$;
 
 -- Keys of a project in order, after `p_after`; with `p_text` those of which a spelling holds it.
@@ -217,23 +218,28 @@ language sql stable set search_path = public, extensions as $$
              order by r.document_uuid, r.index offset p_skip limit p_limit) f;
 $$;
 
--- Records that two keys are one thing (true) or two (false), or takes it back (null).
-create or replace function public.docpipe_decide(p_project text, p_key_a text, p_key_b text, p_same boolean)
+drop function if exists public.docpipe_decide(text, text, text, boolean);
+-- Records that two keys are one thing (true) or two (false), says who and why; or takes it back (null).
+create or replace function public.docpipe_decide(
+    p_project text, p_key_a text, p_key_b text, p_same boolean, p_who text, p_why text)
 returns void
 language plpgsql set search_path = public, extensions as $$
 begin
     perform public.docpipe_lock_project(p_project);
     delete from public.docpipe_entity_decisions
      where project_id = p_project and key_a = p_key_a and key_b = p_key_b;
-    insert into public.docpipe_entity_decisions (project_id, key_a, key_b, same)
-    select p_project, p_key_a, p_key_b, p_same where p_same is not null
+    insert into public.docpipe_entity_decisions (project_id, key_a, key_b, same, who, why)
+    select p_project, p_key_a, p_key_b, p_same, p_who, p_why where p_same is not null
        and exists (select 1 from public.docpipe_entity_names where project_id = p_project and key = p_key_a)
        and exists (select 1 from public.docpipe_entity_names where project_id = p_project and key = p_key_b);
 end $$;
 
+drop function if exists public.docpipe_set_apart(text, text, boolean);
 -- Gives a name a key of its own in one document, or takes it back.
 -- For two documents that have the same name for two things.
-create or replace function public.docpipe_set_apart(p_document text, p_key text, p_apart boolean) returns void
+create or replace function public.docpipe_set_apart(
+    p_document text, p_key text, p_apart boolean, p_who text, p_why text)
+returns void
 language plpgsql set search_path = public, extensions as $$
 declare
     v_own text := p_key || ' @' || p_document;
@@ -243,5 +249,5 @@ begin
     perform public.docpipe_lock_project(v_project);
     update public.docpipe_entity_names set key = case when p_apart then v_own else p_key end
      where document_uuid = p_document and key = case when p_apart then p_key else v_own end;
-    perform public.docpipe_decide(v_project, p_key, v_own, case when p_apart then false end);
+    perform public.docpipe_decide(v_project, p_key, v_own, case when p_apart then false end, p_who, p_why);
 end $$;

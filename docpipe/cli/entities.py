@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 
 import click
 from rich.table import Column, Table
 
 from docpipe.cli.terminal import echo, new_console, shown
-from docpipe.graph.values import Entities, Explanation, ProjectEntity
+from docpipe.graph.values import Entities, Explanation, ProjectEntity, Reason
 from docpipe.pipeline.default import store_pipeline
 
 _PAGE = 500
@@ -61,20 +62,32 @@ def _print_table(listed: list[ProjectEntity]) -> None:
     console.print(table)
 
 
-@entities.command(epilog="Example: docpipe entities merge 6f1c0c9e-…/entity:3 81b2…/entity:0")
+_BY = click.option("--by", "who", default="", help="Who says so; `explain` and the web page show it.")
+_BECAUSE = click.option("--because", "why", default="", help="Why; it is shown beside.")
+
+
+@entities.command(
+    epilog="Example: docpipe entities merge 6f1c0c9e-…/entity:3 81b2…/entity:0 --because 'one VAT number'"
+)
 @click.argument("one", metavar="ENTITY")
 @click.argument("other", metavar="ENTITY")
-def merge(one: str, other: str) -> None:
+@_BY
+@_BECAUSE
+def merge(one: str, other: str, who: str, why: str) -> None:
     """Say that two entities are one; takes an earlier split of the two back."""
-    _print_entity(store_pipeline().graphs.merge(one, other))
+    _print_entity(store_pipeline().graphs.merge(one, other, who=who, why=why))
 
 
-@entities.command(epilog="Example: docpipe entities split 6f1c0c9e-…/entity:3 81b2…/entity:0")
+@entities.command(
+    epilog="Example: docpipe entities split 6f1c0c9e-…/entity:3 81b2…/entity:0 --by Ann --because 'two towns'"
+)
 @click.argument("one", metavar="ENTITY")
 @click.argument("other", metavar="ENTITY")
-def split(one: str, other: str) -> None:
+@_BY
+@_BECAUSE
+def split(one: str, other: str, who: str, why: str) -> None:
     """Say that two entities are two; takes an earlier merge of the two back."""
-    _print_entity(store_pipeline().graphs.split(one, other))
+    _print_entity(store_pipeline().graphs.split(one, other, who=who, why=why))
 
 
 @entities.command(epilog="Example: docpipe entities explain 6f1c0c9e-…/entity:3")
@@ -84,7 +97,7 @@ def explain(entity: str, as_json: bool) -> None:
     """Show what an entity is made of, and which rule or decision joins each pair of names."""
     found = store_pipeline().graphs.explain(entity)
     if as_json:
-        echo(json.dumps(asdict(found), ensure_ascii=False))
+        echo(json.dumps(asdict(found), ensure_ascii=False, default=datetime.isoformat))
     else:
         _print_explanation(found)
 
@@ -100,7 +113,17 @@ def _print_explanation(found: Explanation) -> None:
         echo(f"  {member}")
     for reason in found.reasons:
         holds = "" if reason.holds else ", set aside"
-        echo(f"  {reason.rule} {reason.score:.2f}{holds}: {reason.name_a} | {reason.name_b}")
+        echo(
+            f"  {reason.rule} {reason.score:.2f}{holds}: {reason.name_a} | {reason.name_b}{_said_by(reason)}"
+        )
+
+
+def _said_by(reason: Reason) -> str:
+    """Who decided it, when and why, as far as it is known."""
+    day = f" on {reason.at:%Y-%m-%d}" if reason.at else ""
+    who = f" by {reason.who}" if reason.who else ""
+    why = f", because: {reason.why}" if reason.why else ""
+    return f" (decided{who}{day}{why})" if who or why else ""
 
 
 @entities.command(epilog="Example: docpipe entities link --project acme")

@@ -18,6 +18,7 @@ class Verdict:
 
     link: EntityLink
     holds: bool
+    decision: EntityDecision | None = None
 
 
 class Clusters:
@@ -36,14 +37,13 @@ class Clusters:
         for cut in (each for each in decided if not each.same):
             self._cuts[cut.key_a].add(cut.key_b)
             self._cuts[cut.key_b].add(cut.key_a)
-        merges = [EntityLink(each.key_a, each.key_b, "merge", 1.0) for each in decided if each.same]
         best = sorted(links, key=lambda link: (-link.score, link.key_a, link.key_b, link.rule))
         strong = [link for link in best if link.rule not in WEAK]
         weak = [link for link in best if link.rule in WEAK]
-        self.verdicts = [Verdict(link, self._join(link)) for link in (*merges, *strong)]
+        self.verdicts = [Verdict(_tie(each), self._join(_tie(each)), each) for each in decided if each.same]
+        self.verdicts += [Verdict(link, self._join(link)) for link in strong]
         self.verdicts += list(self._joined_weak(weak))
-        splits = [EntityLink(each.key_a, each.key_b, "split", 1.0) for each in decided if not each.same]
-        self.verdicts += [Verdict(link, True) for link in splits]
+        self.verdicts += [Verdict(_tie(each), True, each) for each in decided if not each.same]
 
     def root(self, key: str) -> str:
         """The smallest key of the cluster."""
@@ -81,6 +81,10 @@ class Clusters:
         clear = {short for short, things in means.items() if len(things) == 1}
         for link in links:
             yield Verdict(link, _short_first(link)[0] in clear and self._join(link))
+
+
+def _tie(decision: EntityDecision) -> EntityLink:
+    return EntityLink(decision.key_a, decision.key_b, "merge" if decision.same else "split", 1.0)
 
 
 def _short_first(link: EntityLink) -> tuple[str, str]:

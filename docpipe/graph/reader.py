@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from docpipe.errors import ConfigurationError, EntityNotFoundError
 from docpipe.graph import build
-from docpipe.graph.clusters import Clusters
+from docpipe.graph.clusters import Clusters, Verdict
 from docpipe.graph.values import (
     Entities,
     Explanation,
@@ -202,26 +203,32 @@ class Graphs:
 
     # --- deciding -------------------------------------------------------------------------------
 
-    def merge(self, one: str, other: str) -> ProjectEntity:
+    def merge(self, one: str, other: str, *, who: str = "", why: str = "") -> ProjectEntity:
         """Say that two entities of a project are one thing; takes an earlier `split` of the two back.
+
+        Args:
+            who: the person who says so.
+            why: what they know it from; `explain` shows both.
 
         Raises:
             EntityNotFoundError: as for `entity`.
             ConfigurationError: they belong to different projects.
         """
-        self._decide(one, other, same=True)
+        self._decide(one, other, EntityDecision("", "", True, who, why))
         return self.entity(one)
 
-    def split(self, one: str, other: str) -> ProjectEntity:
+    def split(self, one: str, other: str, *, who: str = "", why: str = "") -> ProjectEntity:
         """Say that two entities of a project are two things; takes an earlier `merge` of the two back.
 
-        Raises: as `merge`.
+        Args and raises: as `merge`.
             ConfigurationError: also if they are one entity of one document.
         """
-        self._decide(one, other, same=False)
+        self._decide(one, other, EntityDecision("", "", False, who, why))
         return self.entity(one)
 
-    def _decide(self, one: str, other: str, *, same: bool) -> None:
+    def _decide(self, one: str, other: str, said: EntityDecision) -> None:
+        """Write down what was `said`, of the keys that the two ids stand for."""
+        same = said.same
         (project, key), (elsewhere, rival) = self._key(one), self._key(other)
         if project != elsewhere:
             raise ConfigurationError(f"{one} and {other} belong to different projects.")
@@ -229,10 +236,11 @@ class Graphs:
         if key == rival and not same:
             if home == place:
                 raise ConfigurationError(f"{one} and {other} are one entity of one document.")
-            return self._store.set_apart(place, key, apart=True)
+            apart = replace(said, key_a=key, key_b=own_key(key, place))
+            return self._store.set_apart(place, key, apart)
         for plain, own, document in ((key, rival, place), (rival, key, home)):
             if own == own_key(plain, document):
-                return self._decide_apart(project, EntityDecision(plain, own, same), document)
+                return self._decide_apart(project, replace(said, key_a=plain, key_b=own), document)
         if key == rival:
             return None
         pair = (min(key, rival), max(key, rival))
@@ -242,13 +250,13 @@ class Graphs:
         linked = any((each.key_a, each.key_b) == pair for each in ties.links)
         together = rival in self._clusters(project, [key]).members(key)
         if together != same or (linked and not same):
-            self._store.decide(project, EntityDecision(*pair, same), pair)
+            self._store.decide(project, replace(said, key_a=pair[0], key_b=pair[1]), pair)
 
     def _decide_apart(self, project: str, decision: EntityDecision, document: str) -> None:
         """About two of one name that were split: what else was decided about the second stays with it."""
         known = self._store.ties(project, [decision.key_b]).decisions
         if decision.same and len(known) == 1:
-            self._store.set_apart(document, decision.key_a, apart=False)
+            self._store.set_apart(document, decision.key_a, None)
         elif decision not in known:
             self._store.decide(project, decision, (decision.key_a, decision.key_b))
 
@@ -263,9 +271,7 @@ class Graphs:
         clusters = self._clusters(project, [key])
         inside = clusters.members(key)
         reasons = tuple(
-            Reason(each.link.key_a, each.link.key_b, each.link.rule, each.link.score, each.holds)
-            for each in clusters.verdicts
-            if {each.link.key_a, each.link.key_b} & inside
+            _reason(each) for each in clusters.verdicts if {each.link.key_a, each.link.key_b} & inside
         )
         return Explanation(self.entity(entity_id), reasons)
 
@@ -308,6 +314,12 @@ class Graphs:
         return [
             _entity(project, group) for group in groups if text is None or _first_key(group, text) in keys
         ]
+
+
+def _reason(verdict: Verdict) -> Reason:
+    link, by = verdict.link, verdict.decision
+    shown = (link.key_a, link.key_b, link.rule, link.score, verdict.holds)
+    return Reason(*shown, by.who, by.why, by.at) if by else Reason(*shown)
 
 
 def _check_limit(limit: int) -> None:

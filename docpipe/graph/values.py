@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 Scalar = str | int | float | bool
 
@@ -114,6 +115,10 @@ class Reason:
     score: float
     holds: bool
     """False: it was set aside, for a decision against it or because it is ambiguous."""
+    who: str = ""
+    """Of a decision: the person who took it, as they gave their name."""
+    why: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

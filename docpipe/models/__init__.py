@@ -423,11 +423,15 @@ class EntityLink:
 
 @dataclass(frozen=True, slots=True)
 class EntityDecision:
-    """What a person decided about a pair of keys (`key_a < key_b`): one thing, or two."""
+    """What a person decided about a pair of keys (`key_a < key_b`); equal whoever decided it, and why."""
 
     key_a: str
     key_b: str
     same: bool
+    who: str = field(default="", compare=False)
+    why: str = field(default="", compare=False)
+    at: datetime | None = field(default=None, compare=False)
+    """When it was written; the store sets it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ class GraphStore(Protocol):
         """Write down what was decided about a pair of keys (the smaller first), or take it back (None)."""
         ...
 
-    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
-        """Give a document's name a key of its own, `models.own_key`, with a decision that records it; or take
-        it back.
+    def set_apart(self, document_uuid: str, key: str, split: EntityDecision | None) -> None:
+        """Give a document's name a key of its own, `models.own_key`, with the decision that records it; or
+        take it back (None).
         """
         ...

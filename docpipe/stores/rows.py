@@ -247,7 +247,9 @@ def link_of(row: Mapping[str, Any]) -> EntityLink:
 
 
 def decision_of(row: Mapping[str, Any]) -> EntityDecision:
-    return EntityDecision(row["key_a"], row["key_b"], bool(row["same"]))
+    return EntityDecision(
+        *(row["key_a"], row["key_b"], bool(row["same"]), row["who"], row["why"]), _time(row["at"])
+    )
 
 
 def member_of(row: Mapping[str, Any]) -> EntityMember:

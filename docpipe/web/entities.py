@@ -80,7 +80,8 @@ def _decide(request: Request, form: FormData) -> Response:
     project = view.pipeline.graphs.entity(ids[0]).project_id
     action = Action(number, view.visitor.name, name, " ".join(ids), project, str(form.get("why", ""))[:500])
     graphs = view.pipeline.graphs
-    told = act(view, action, lambda: (graphs.merge if name == "merge" else graphs.split)(*ids).name)
+    decided = graphs.merge if name == "merge" else graphs.split
+    told = act(view, action, lambda: decided(ids[0], ids[1], who=action.who, why=action.why or "").name)
     said = "is one entity now" if name == "merge" else "is two entities now"
     values: dict[str, Any] = {"action": name, "told": [(ids[0], f"{told} {said}")]}
     return page(request, "done.html", title="Decided", **values)

@@ -430,6 +430,8 @@ create table public.docpipe_entity_decisions (
     key_b text not null,
     same boolean not null,
     at timestamp with time zone default now() not null,
+    who text default ''::text not null,
+    why text default ''::text not null,
     constraint docpipe_entity_decisions_pkey PRIMARY KEY (project_id, key_a, key_b),
     constraint docpipe_entity_decisions_check CHECK (((key_a COLLATE "C") < (key_b COLLATE "C")))
 );
@@ -2314,7 +2316,8 @@ begin
             v_other := case when v_tie.key_a = v_heir then v_tie.key_b else v_tie.key_a end;
             continue when v_other = v_key;
             perform public.docpipe_decide(p_project, least(v_key collate "C", v_other collate "C"),
-                                          greatest(v_key collate "C", v_other collate "C"), v_tie.same);
+                                          greatest(v_key collate "C", v_other collate "C"),
+                                          v_tie.same, v_tie.who, v_tie.why);
         end loop;
     end loop;
     select pg_catalog.array_agg(distinct k.key) into v_gone from pg_catalog.unnest(p_keys) as k (key)
@@ -2397,8 +2400,8 @@ AS $function$
     select pg_catalog.jsonb_build_object(
         'links', coalesce((select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(l) - 'project_id') from links l), '[]'),
         'decisions', coalesce((select pg_catalog.jsonb_agg(
-                                   pg_catalog.jsonb_build_object('key_a', key_a, 'key_b', key_b, 'same', same))
-                                 from decisions), '[]'));
+                                   pg_catalog.to_jsonb(d) - 'project_id')
+                                 from decisions d), '[]'));
 $function$;
 revoke all on function public.docpipe_ties(text,text) from public;
 grant execute on function public.docpipe_ties(text,text) to service_role;
@@ -2464,7 +2467,7 @@ $function$;
 revoke all on function public.docpipe_relations_of(text,integer,integer) from public;
 grant execute on function public.docpipe_relations_of(text,integer,integer) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_decide(p_project text, p_key_a text, p_key_b text, p_same boolean)
+CREATE OR REPLACE FUNCTION public.docpipe_decide(p_project text, p_key_a text, p_key_b text, p_same boolean, p_who text, p_why text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
@@ -2473,15 +2476,15 @@ begin
     perform public.docpipe_lock_project(p_project);
     delete from public.docpipe_entity_decisions
      where project_id = p_project and key_a = p_key_a and key_b = p_key_b;
-    insert into public.docpipe_entity_decisions (project_id, key_a, key_b, same)
-    select p_project, p_key_a, p_key_b, p_same where p_same is not null
+    insert into public.docpipe_entity_decisions (project_id, key_a, key_b, same, who, why)
+    select p_project, p_key_a, p_key_b, p_same, p_who, p_why where p_same is not null
        and exists (select 1 from public.docpipe_entity_names where project_id = p_project and key = p_key_a)
        and exists (select 1 from public.docpipe_entity_names where project_id = p_project and key = p_key_b);
 end $function$;
-revoke all on function public.docpipe_decide(text,text,text,boolean) from public;
-grant execute on function public.docpipe_decide(text,text,text,boolean) to service_role;
+revoke all on function public.docpipe_decide(text,text,text,boolean,text,text) from public;
+grant execute on function public.docpipe_decide(text,text,text,boolean,text,text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_set_apart(p_document text, p_key text, p_apart boolean)
+CREATE OR REPLACE FUNCTION public.docpipe_set_apart(p_document text, p_key text, p_apart boolean, p_who text, p_why text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
@@ -2494,10 +2497,10 @@ begin
     perform public.docpipe_lock_project(v_project);
     update public.docpipe_entity_names set key = case when p_apart then v_own else p_key end
      where document_uuid = p_document and key = case when p_apart then p_key else v_own end;
-    perform public.docpipe_decide(v_project, p_key, v_own, case when p_apart then false end);
+    perform public.docpipe_decide(v_project, p_key, v_own, case when p_apart then false end, p_who, p_why);
 end $function$;
-revoke all on function public.docpipe_set_apart(text,text,boolean) from public;
-grant execute on function public.docpipe_set_apart(text,text,boolean) to service_role;
+revoke all on function public.docpipe_set_apart(text,text,boolean,text,text) from public;
+grant execute on function public.docpipe_set_apart(text,text,boolean,text,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_searchable(p_text text)
  RETURNS text

@@ -334,6 +334,31 @@ def pair(store: Store) -> tuple[str, str]:
     return entity_id(one.document_uuid, 0), entity_id(two.document_uuid, 0)
 
 
+def decided(graphs: Graphs, entity: str) -> list[tuple[str, str, str]]:
+    return [(each.rule, each.who, each.why) for each in graphs.explain(entity).reasons]
+
+
+def test_a_decision_keeps_who_took_it_and_why(store: Store, pair: tuple[str, str]) -> None:
+    graphs = Graphs(store)
+    graphs.merge(*pair, who="Ann Lee", why="one VAT number")
+    assert decided(graphs, pair[0]) == [("merge", "Ann Lee", "one VAT number")]
+    (reason,) = graphs.explain(pair[1]).reasons
+    assert reason.at is not None
+    graphs.split(*pair, who="Bob", why="no: two towns")
+    assert decided(graphs, pair[0]) == []
+
+
+def test_who_split_namesakes_and_why_outlives_the_first_of_the_name(store: Store) -> None:
+    graphs = Graphs(store)
+    first, second, third = (added(store, ("ORG", "Acme" if i < 2 else "Umbrella")) for i in range(3))
+    one, two, three = (entity_id(each.document_uuid, 0) for each in (first, second, third))
+    graphs.split(one, two, who="Ann Lee", why="two towns")
+    assert decided(graphs, two) == [("split", "Ann Lee", "two towns")]
+    graphs.merge(two, three, who="Bob", why="one director")
+    store.delete(first.document_uuid)
+    assert decided(graphs, two) == [("merge", "Bob", "one director")]
+
+
 def test_merging_makes_one_and_splitting_restores_all(store: Store, pair: tuple[str, str]) -> None:
     graphs = Graphs(store)
     before = rows_of(store)

@@ -48,8 +48,15 @@ def test_entities_are_listed_merged_split_and_explained(documents: list[Document
         ("bob@example.org", 1),
     ]
     ann, bob = (each["id"] for each in listed)
-    assert run("entities", "merge", bob, ann) == f"{ann} EMAIL ann@example.org: 3 mentions in 2 documents\n"
-    assert "merge 1.00: EMAIL ann@example.org | EMAIL bob@example.org" in run("entities", "explain", ann)
+    said = ("--by", "Cat", "--because", "one \x1b[1mmailbox")
+    merged = run("entities", "merge", bob, ann, *said)
+    assert merged == f"{ann} EMAIL ann@example.org: 3 mentions in 2 documents\n"
+    explained = run("entities", "explain", ann)
+    assert "merge 1.00: EMAIL ann@example.org | EMAIL bob@example.org (decided by Cat on 20" in explained
+    assert "because: one " in explained
+    assert "\x1b" not in explained
+    (reason,) = json.loads(run("entities", "explain", ann, "--json"))["reasons"]
+    assert (reason["who"], reason["at"][:2]) == ("Cat", "20")
     assert run("entities", "split", bob, ann) == f"{bob} EMAIL bob@example.org: 1 mentions in 1 documents\n"
     assert run("entities", "link") == "0 documents linked\n"
 

@@ -92,10 +92,18 @@ class FunctionGraph(ABC):
 
     def decide(self, project_id: str, decision: EntityDecision | None, pair: tuple[str, str]) -> None:
         same = None if decision is None else decision.same
-        self._rpc("decide", p_project=project_id, p_key_a=pair[0], p_key_b=pair[1], p_same=same)
+        self._rpc(
+            "decide", p_project=project_id, p_key_a=pair[0], p_key_b=pair[1], p_same=same, **_taken(decision)
+        )
 
-    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
-        self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart)
+    def set_apart(self, document_uuid: str, key: str, split: EntityDecision | None) -> None:
+        apart = split is not None
+        self._rpc("set_apart", p_document=document_uuid, p_key=key, p_apart=apart, **_taken(split))
+
+
+def _taken(decision: EntityDecision | None) -> dict[str, str]:
+    """By whom, and why."""
+    return {"p_who": decision.who if decision else "", "p_why": decision.why if decision else ""}
 
 
 def _batches(items: Sequence[T]) -> Iterator[list[T]]:

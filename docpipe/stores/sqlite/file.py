@@ -38,6 +38,7 @@ _ADDED = {
     "docpipe_mentions": {"value": "text", "boxes": "text"},
     "docpipe_relations": {"verb": "text", "count": "integer", "boxes": "text"},
     "docpipe_facts": {"boxes": "text"},
+    "docpipe_entity_decisions": {"who": "text not null default ''", "why": "text not null default ''"},
 }
 """Columns of `sqlite/schema.sql` that a store made by an earlier docpipe has not."""
 

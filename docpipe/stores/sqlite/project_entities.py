@@ -140,11 +140,11 @@ class SqliteGraph(SqliteFile):
 
     def decide(self, project_id: str, decision: EntityDecision | None, pair: tuple[str, str]) -> None:
         with self._transaction() as db:
-            _decide(db, project_id, pair, None if decision is None else decision.same)
+            _decide(db, project_id, pair, decision)
 
-    def set_apart(self, document_uuid: str, key: str, *, apart: bool) -> None:
+    def set_apart(self, document_uuid: str, key: str, split: EntityDecision | None) -> None:
         own = own_key(key, document_uuid)
-        old, new = (key, own) if apart else (own, key)
+        old, new = (key, own) if split else (own, key)
         with self._transaction() as db:
             named = db.execute(
                 "update docpipe_entity_names set key = ? where document_uuid = ? and key = ?"
@@ -152,7 +152,7 @@ class SqliteGraph(SqliteFile):
                 (new, document_uuid, old),
             ).fetchall()
             for row in named:
-                _decide(db, row["project_id"], (key, own), False if apart else None)
+                _decide(db, row["project_id"], (key, own), split)
 
 
 def _linkable(db: sqlite3.Connection, ref: Ref) -> str | None:
@@ -180,18 +180,20 @@ def _put_name(db: sqlite3.Connection, ref: Ref, project: str, name: EntityName) 
     )
 
 
-def _decide(db: sqlite3.Connection, project: str, pair: tuple[str, str], same: bool | None) -> None:
-    row: rows.Row = {"project": project, "key_a": pair[0], "key_b": pair[1], "at": ledger.now(), "same": same}
+def _decide(
+    db: sqlite3.Connection, project: str, pair: tuple[str, str], decision: EntityDecision | None
+) -> None:
+    row: rows.Row = {"project": project, "key_a": pair[0], "key_b": pair[1], "at": ledger.now()}
     db.execute(
         "delete from docpipe_entity_decisions"
         " where project_id = :project and key_a = :key_a and key_b = :key_b",
         row,
     )
-    if same is not None:
+    if decision is not None:
         db.execute(
-            "insert into docpipe_entity_decisions (project_id, key_a, key_b, same, at)"
-            f" select :project, :key_a, :key_b, :same, :at where {_BOTH_NAMED}",
-            row,
+            "insert into docpipe_entity_decisions (project_id, key_a, key_b, same, who, why, at)"
+            f" select :project, :key_a, :key_b, :same, :who, :why, :at where {_BOTH_NAMED}",
+            row | {"same": decision.same, "who": decision.who, "why": decision.why},
         )
 
 
@@ -237,4 +239,4 @@ def _inherit(db: sqlite3.Connection, project: str, key: str) -> None:
     ).fetchall():
         other = tie["key_b"] if tie["key_a"] == heir else tie["key_a"]
         if other != key:
-            _decide(db, project, (min(key, other), max(key, other)), tie["same"])
+            _decide(db, project, (min(key, other), max(key, other)), rows.decision_of(tie))

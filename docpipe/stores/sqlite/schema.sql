@@ -333,6 +333,8 @@ create table if not exists docpipe_entity_decisions (
     key_a text not null,
     key_b text not null check (key_a < key_b),
     same integer not null,
+    who text not null default '',
+    why text not null default '',
     at text not null,
     primary key (project_id, key_a, key_b)
 );
