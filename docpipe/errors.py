@@ -7,7 +7,7 @@ the adapter that meets them.
 from __future__ import annotations
 
 import builtins
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class DocpipeError(Exception):
@@ -69,6 +69,18 @@ class PermissionDeniedError(ConfigurationError):
 
     code = "permission_denied"
     remedy = "Use the service key (SUPABASE_SECRET_KEY), and run docpipe db apply as the database's owner."
+
+
+class IdempotencyError(ConfigurationError):
+    """The idempotency key of a submit belongs to another document of the project."""
+
+    code = "idempotency"
+    remedy = "Use a new key for each document; repeat a key only with the same bytes."
+
+    @classmethod
+    def of(cls, key: object, holder: str) -> Self:
+        """The key, and the document that has it."""
+        return cls(f"The idempotency key {key!r} stands for document {holder}, which has other bytes.")
 
 
 # --- may work later ---------------------------------------------------------------------------

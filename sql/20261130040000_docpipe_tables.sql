@@ -33,6 +33,7 @@ alter table public.source_documents
     add column if not exists document_metadata jsonb not null default '{}',
     add column if not exists docpipe_run integer,             -- the newest run
     add column if not exists docpipe_result_run integer,      -- the newest run that completed
+    add column if not exists docpipe_reading jsonb,           -- how it is read, where not as all others
     add column if not exists created_at timestamptz not null default now(),
     add column if not exists updated_at timestamptz not null default now();
 
@@ -141,6 +142,16 @@ create index if not exists stage_runs_finished_idx on public.stage_runs (finishe
 create index if not exists stage_runs_error_idx on public.stage_runs (error_code) where error_code is not null;
 create index if not exists stage_runs_poison_idx on public.stage_runs (document_uuid, run)
     where state = 'failed' and error_code = 'poison';
+
+-- The keys under which documents were submitted: within its project a key stands for one document.
+create table if not exists public.docpipe_idempotency_keys (
+    project_id text not null,                                  -- empty: documents without a project
+    key text not null,
+    document_uuid text not null references public.source_documents (document_uuid) on delete cascade,
+    created_at timestamptz not null default now(),
+    primary key (project_id, key)
+);
+create index if not exists docpipe_idempotency_keys_document_idx on public.docpipe_idempotency_keys (document_uuid);
 
 -- The ledger of page ranges: one row per range of a document that is read in ranges.
 create table if not exists public.docpipe_page_ranges (

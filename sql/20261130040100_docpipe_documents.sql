@@ -48,9 +48,19 @@ update public.source_documents set celery_status = 'graph_complete'
  where docpipe_run is not null and celery_status::text in ('completed', 'completed_with_warnings')
    and initial_processing_status::text = celery_status::text;
 
+-- What docpipe_register answers of a document that was known.
+create or replace function public.docpipe_known(p_document public.source_documents) returns jsonb
+language sql stable set search_path = public, extensions as $$
+    select pg_catalog.jsonb_build_object(
+        'document_uuid', p_document.document_uuid, 'run', p_document.docpipe_run, 'created', false,
+        'status', public.docpipe_document_status(
+            p_document.celery_status::text, p_document.initial_processing_status::text),
+        'task_id', p_document.celery_task_id);
+$$;
+
 -- Registers a document with its first run, or finds the one with the same bytes in the same project.
 -- A found document begins a new run only where `reprocess` asks for it.
-create or replace function public.docpipe_register(p_document text) returns jsonb
+create or replace function public.docpipe_register_bytes(p_document text) returns jsonb
 language plpgsql set search_path = public, extensions as $$
 declare
     d jsonb := p_document::jsonb;
@@ -75,11 +85,7 @@ begin
            and content_digest = d->>'digest'
            for update;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
-            return pg_catalog.jsonb_build_object(
-                'document_uuid', row.document_uuid, 'run', row.docpipe_run, 'created', false,
-                'status', public.docpipe_document_status(
-                    row.celery_status::text, row.initial_processing_status::text),
-                'task_id', row.celery_task_id);
+            return public.docpipe_known(row);
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
@@ -93,11 +99,44 @@ begin
       from pg_catalog.jsonb_array_elements(d->'stages') s;
     update public.source_documents
        set docpipe_run = v_run, celery_task_id = null,
-           original_file_path = d->>'uri', document_metadata = d->'metadata'
+           original_file_path = d->>'uri', document_metadata = d->'metadata',
+           docpipe_reading = nullif(d->'reading', 'null')
      where document_uuid = row.document_uuid;
     perform public.docpipe_set_status(row.document_uuid, v_run, 'pending', null, null);
     return pg_catalog.jsonb_build_object(
         'document_uuid', row.document_uuid, 'run', v_run, 'created', true, 'status', 'pending', 'task_id', null);
+end $$;
+
+-- Registers a document as docpipe_register_bytes does, under its `idempotency_key` if it has one.
+-- A key that the project knows answers the document it stands for, as it is; of one with other bytes only the `holder`.
+create or replace function public.docpipe_register(p_document text) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    d jsonb := p_document::jsonb;
+    v_project text := coalesce((pg_catalog.jsonb_populate_record(   -- as the column's own type spells it
+        null::public.source_documents, d - 'metadata')).project_id::text, '');
+    v_key text := d->>'idempotency_key';
+    v_holder public.source_documents;
+    v_found jsonb;
+begin
+    if v_key is null then
+        return public.docpipe_register_bytes(p_document);
+    end if;
+    -- two submits under one key come one after the other
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(v_project || ' ' || v_key, 47));
+    select s.* into v_holder
+      from public.docpipe_idempotency_keys k join public.source_documents s on s.document_uuid = k.document_uuid
+     where k.project_id = v_project and k.key = v_key;
+    if not found then
+        v_found := public.docpipe_register_bytes(p_document);
+        insert into public.docpipe_idempotency_keys (project_id, key, document_uuid)
+        values (v_project, v_key, v_found->>'document_uuid');
+        return v_found;
+    end if;
+    if v_holder.content_digest is distinct from d->>'digest' then
+        return pg_catalog.jsonb_build_object('holder', v_holder.document_uuid);
+    end if;
+    return public.docpipe_known(v_holder);
 end $$;
 
 -- Registers several documents, each as docpipe_register does, and queues those whose first message is due.

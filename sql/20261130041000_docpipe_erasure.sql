@@ -155,6 +155,7 @@ language sql stable set search_path = public, extensions as $$
         'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
         'docpipe_facts', (select count(*) from public.docpipe_facts where document_uuid = p_document),
         'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
+        'docpipe_idempotency_keys', (select count(*) from public.docpipe_idempotency_keys where document_uuid = p_document),
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
         'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),

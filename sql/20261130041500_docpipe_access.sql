@@ -93,7 +93,7 @@ declare
         'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_entity_names',
         'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
         'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions',
-        'docpipe_pauses',
+        'docpipe_pauses', 'docpipe_idempotency_keys',
         'docpipe_webhooks', 'docpipe_webhook_events', 'docpipe_webhook_deliveries'
     ];
 begin

@@ -24,16 +24,21 @@ from docpipe.sources.allowed import Trusted
 @click.option("--priority", type=click.IntRange(0, 9), default=0, show_default=True, help="0 goes first.")
 @click.option("--reprocess", is_flag=True, help="Start a new run of documents that are known.")
 @click.option("--batch", help="Submit them under this name, for `docpipe batch`.")
+@click.option("--dpi", type=int, help="Resolution at which scanned pages are read, 72 to 600.")
+@click.option("--language", "languages", multiple=True, help="Of the text, as Tesseract names it (again).")
+@click.option("--engine", help="The OCR engine, where not the usual one.")
 @click.option("--wait", "timeout", type=float, metavar="SECONDS", help="Wait, and say how each ended.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per source and line.")
-def submit(sources: tuple[str, ...], timeout: float | None, as_json: bool, **options: Any) -> None:
+def submit(
+    sources: tuple[str, ...], timeout: float | None, as_json: bool, languages: tuple[str, ...], **options: Any
+) -> None:
     """Submit paths and locators (s3://, supabase://, https://) to the workers; prints one uuid per line.
 
     What DOCPIPE_SOURCES does not name is kept as a copy, because workers do not read it.
     With --wait, standard error says how each ended; exit code 1 unless all completed.
     """
     pipeline = default_pipeline()
-    found = pipeline.submit_many(map(Trusted, sources), **options)
+    found = pipeline.submit_many(map(Trusted, sources), languages=languages or None, **options)
     submitted = [_said(source, each, quiet=as_json) for source, each in zip(sources, found, strict=True)]
     if timeout is not None:
         _wait(pipeline, submitted, timeout, quiet=as_json)

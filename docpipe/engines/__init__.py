@@ -19,6 +19,8 @@ class _Entry(NamedTuple):
     extra: str
     programs: bool = False
     """Whether it starts other programs, and the sandbox must let it."""
+    languages: bool = False
+    """Whether it is told languages: the option `languages`, joined by `+`."""
 
 
 OCR_ENGINES = {
@@ -26,7 +28,9 @@ OCR_ENGINES = {
     "rapidocr-onnxruntime": _Entry(
         "docpipe.engines.ocr.rapidocr_onnxruntime", "RapidOcrOnnxRuntimeEngine", "ocr-legacy"
     ),
-    "tesseract": _Entry("docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr", programs=True),
+    "tesseract": _Entry(
+        "docpipe.engines.ocr.tesseract", "TesseractEngine", "ocr", programs=True, languages=True
+    ),
 }
 NER_ENGINES = {
     "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "ner"),

@@ -12,6 +12,7 @@ from docpipe.execution.options import PageRequest
 from docpipe.execution.progress import PagesDone
 from docpipe.execution.tools import Tools
 from docpipe.models import Document, StageOutput
+from docpipe.models.reading import ReadingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Job:
     report: PagesDone
     """Raises when the attempt should stop."""
     request: PageRequest = field(default_factory=PageRequest)
+    reading: Callable[[], ReadingOptions] = ReadingOptions
+    """How this document is to be read. A call of the store: only a stage that reads bytes asks."""
 
 
 Work = Callable[[Job], StageOutput]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from docpipe.engines import OCR_ENGINES
 from docpipe.errors import ConfigurationError
 from docpipe.execution.layers import Sandbox
 from docpipe.formats.base import Limits
 from docpipe.models import PageRange
+from docpipe.models.reading import ReadingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,50 @@ class Options:
                 "DOCPIPE_SANDBOX=require demands layers around the process that reads, but DOCPIPE_ISOLATE is"
                 " false: there is none. Set one of the two otherwise."
             )
+
+    def for_document(self, reading: ReadingOptions) -> Options:
+        """These options with what is said about one document.
+
+        Its engine is one of docpipe's, or one of this pipeline's: who submits a document chooses among what
+        is installed, and names no module to be imported.
+
+        Raises:
+            ConfigurationError: there is no such engine, or it is not told languages.
+        """
+        engine = self.ocr_engine if reading.engine is None else reading.engine
+        options = dict(self._own_engines.get(engine, {}))
+        if engine not in self._own_engines and engine not in OCR_ENGINES:
+            raise ConfigurationError(
+                f"There is no OCR engine {engine!r} here. Choose one of {', '.join(sorted(OCR_ENGINES))},"
+                " or name it in the pipeline's options."
+            )
+        if reading.languages is not None:
+            options["languages"] = _joined(engine, reading.languages)
+        second = self.ocr_second_engine if engine != self.ocr_second_engine else None
+        return replace(
+            self,
+            ocr_engine=engine,
+            ocr_options=options,
+            ocr_dpi=reading.dpi or self.ocr_dpi,
+            ocr_second_engine=second,
+        )
+
+    @property
+    def _own_engines(self) -> dict[str, Mapping[str, Any]]:
+        own = {self.ocr_engine: self.ocr_options}
+        if self.ocr_second_engine is not None:
+            own.setdefault(self.ocr_second_engine, self.ocr_second_options)
+        return own
+
+
+def _joined(engine: str, languages: tuple[str, ...]) -> str:
+    if engine in OCR_ENGINES and not OCR_ENGINES[engine].languages:
+        told = " or ".join(name for name, each in OCR_ENGINES.items() if each.languages)
+        raise ConfigurationError(
+            f"The OCR engine {engine} has one model for all languages. Leave languages out, or choose"
+            f" engine={told!r}."
+        )
+    return "+".join(languages)
 
 
 @dataclass(frozen=True, slots=True)

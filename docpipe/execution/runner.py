@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +236,10 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
     if turn.claim.joins:
         return _joined(turn)
 
+    source = cache(partial(runtime.store.source, ref))  # only the first stage asks: others spare the call
+
     def fetch() -> AbstractContextManager[Path]:
-        record = runtime.store.source(ref)  # only the first stage asks, so the others spare the call
+        record = source()
         return runtime.sources.fetch(record.uri, record.digest, record.name)
 
     def report(done: int, total: int | None) -> None:
@@ -251,6 +253,7 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
         fetch=fetch,
         report=report,
         request=turn.request,
+        reading=lambda: source().reading,
     )
     output = turn.spec.load()(job)
     beats.check()

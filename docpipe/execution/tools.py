@@ -18,6 +18,14 @@ from docpipe.stages.ocr.second_opinion import SecondOpinion
 T = TypeVar("T")
 
 
+def engines_that_read(options: Options) -> dict[str, dict[str, object]]:
+    """The OCR engines by name, the first one first, and their options."""
+    engines = {options.ocr_engine: dict(options.ocr_options)}
+    if options.ocr_second_engine is not None:
+        engines[options.ocr_second_engine] = dict(options.ocr_second_options)
+    return engines
+
+
 class Tools:
     """The engines of one process, loaded when a stage first asks for them."""
 
@@ -26,9 +34,17 @@ class Tools:
         self._loading = Lock()
         self._loaded: dict[str, Any] = {}
 
+    def with_options(self, options: Options) -> Tools:
+        """Those of other options; an OCR engine that is the same stays loaded once. Only for reading."""
+        if options == self.options:
+            return self
+        others = Tools(options)
+        others._loading, others._loaded = self._loading, self._loaded
+        return others
+
     @property
     def ocr(self) -> OcrEngine:
-        return self._once("ocr", self._load_ocr)
+        return self._once(f"ocr {engines_that_read(self.options)}", self._load_ocr)
 
     @property
     def ocr_when_needed(self) -> WhenNeeded:

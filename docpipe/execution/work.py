@@ -20,11 +20,12 @@ from docpipe.stages.graph.relations import RelationOptions
 
 def ocr(job: Job) -> StageOutput:
     """Bytes to pages of text."""
-    tools = job.tools
+    reading, name = job.reading(), job.document.name
     with job.fetch() as path:
-        if tools.options.isolate:
-            return job.reader.read(path, job.document.name, job.report, job.request)
-        return read(path, job.document.name, tools, job.report, job.request)
+        if job.tools.options.isolate:
+            return job.reader.read(path, name, job.report, job.request, reading)
+        tools = job.tools.with_options(job.tools.options.for_document(reading))
+        return read(path, name, tools, job.report, job.request)
 
 
 def chunk(job: Job) -> StageOutput:

@@ -7,7 +7,7 @@ processes that start often and submit seldom.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -82,10 +82,23 @@ def submit(
     metadata: Mapping[str, Any] | None = None,
     priority: int | None = None,
     reprocess: bool = False,
+    dpi: int | None = None,
+    languages: Sequence[str] | None = None,
+    engine: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Submission:
     """Submit a document to the workers; see `Pipeline.submit`."""
     return default_pipeline().submit(
-        source, name=name, project_id=project_id, metadata=metadata, priority=priority, reprocess=reprocess
+        source,
+        name=name,
+        project_id=project_id,
+        metadata=metadata,
+        priority=priority,
+        reprocess=reprocess,
+        dpi=dpi,
+        languages=languages,
+        engine=engine,
+        idempotency_key=idempotency_key,
     )
 
 
@@ -97,6 +110,9 @@ def submit_many(
     metadata: Mapping[str, Any] | None = None,
     priority: int | None = None,
     reprocess: bool = False,
+    dpi: int | None = None,
+    languages: Sequence[str] | None = None,
+    engine: str | None = None,
     batch: str | None = None,
 ) -> Iterator[Submission | DocpipeError]:
     """Submit several documents; see `Pipeline.submit_many`."""
@@ -107,6 +123,9 @@ def submit_many(
         metadata=metadata,
         priority=priority,
         reprocess=reprocess,
+        dpi=dpi,
+        languages=languages,
+        engine=engine,
         batch=batch,
     )
 
@@ -160,10 +179,20 @@ def process(
     project_id: str | UUID | None = None,
     metadata: Mapping[str, Any] | None = None,
     reprocess: bool = False,
+    dpi: int | None = None,
+    languages: Sequence[str] | None = None,
+    engine: str | None = None,
 ) -> Document:
     """Take a document through all stages in this process, without services; see `Pipeline.process`."""
     return _embedded_pipeline().process(
-        source, name=name, project_id=project_id, metadata=metadata, reprocess=reprocess
+        source,
+        name=name,
+        project_id=project_id,
+        metadata=metadata,
+        reprocess=reprocess,
+        dpi=dpi,
+        languages=languages,
+        engine=engine,
     )
 
 

@@ -26,6 +26,7 @@ from docpipe.execution.progress import Progress
 from docpipe.execution.runner import Runtime
 from docpipe.execution.tools import Tools
 from docpipe.models import Document, Ref
+from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import CANCELLED, is_error
 from docpipe.pipeline.documents import Documents, known_id
 from docpipe.pipeline.in_process import run_stages
@@ -33,7 +34,7 @@ from docpipe.pipeline.linking import link_document
 from docpipe.pipeline.pausing import pause_of
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end
-from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms
+from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms, reading_options
 from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
@@ -197,6 +198,10 @@ class Pipeline(Documents):
         metadata: Mapping[str, Any] | None = None,
         priority: int | None = None,
         reprocess: bool = False,
+        dpi: int | None = None,
+        languages: Sequence[str] | None = None,
+        engine: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Submission:
         """Write the document's row, then publish its first task.
 
@@ -211,13 +216,23 @@ class Pipeline(Documents):
                 document.
             metadata: any JSON object; kept with the document. Dates, UUIDs, paths and decimals become text.
             priority: 0 (first) to 9 (last).
+            dpi, languages, engine: how this document's scanned pages are read, where not as the pipeline's
+                options say: dots per inch, 72 to 600; languages as the engine names them (`["eng", "deu"]`;
+                of docpipe's only Tesseract is told them); an OCR engine of docpipe's or of the pipeline's.
+                They are kept with the document and hold for its later runs too.
+            idempotency_key: any text of at most 255 characters. In a project the same key gives the same
+                document, whatever `reprocess` says: a request that is repeated begins nothing anew.
 
         Raises:
+            IdempotencyError: the key stands for a document with other bytes.
             DocpipeError: the source cannot be read, or the store cannot be reached. A broker that cannot
                 be reached raises nothing: the row is `pending`, and submitting again, or the
                 reaper, publishes it.
         """
-        terms = Terms(project_id, metadata, priority or 0, reprocess)
+        reading = self._reading(dpi, languages, engine)
+        terms = Terms(
+            project_id, metadata, priority or 0, reprocess, reading=reading, idempotency_key=idempotency_key
+        )
         dispatch = self._dispatch
         return self._submitter.submit(self.sources.take_in(source, name), terms, dispatch)
 
@@ -234,6 +249,9 @@ class Pipeline(Documents):
         metadata: Mapping[str, Any] | None = None,
         priority: int | None = None,
         reprocess: bool = False,
+        dpi: int | None = None,
+        languages: Sequence[str] | None = None,
+        engine: str | None = None,
         batch: str | None = None,
     ) -> Iterator[Submission | DocpipeError]:
         """Submit each source; one that cannot be submitted yields its error and stops nothing.
@@ -241,14 +259,21 @@ class Pipeline(Documents):
         Sources are read as the results are asked for, 500 at a time, and registered by one call of the store.
 
         Args:
-            name, project_id, metadata, priority, reprocess: as for `submit`, the same for all.
+            name, project_id, metadata, priority, reprocess, dpi, languages, engine: as for `submit`, the same
+                for all.
             batch: a name under which all of them can be looked at together, see `batch`.
 
         Raises:
             ConfigurationError: an argument is wrong, or the pipeline has no Celery app.
         """
-        terms = Terms(project_id, metadata, priority or 0, reprocess, batch)
+        reading = self._reading(dpi, languages, engine)
+        terms = Terms(project_id, metadata, priority or 0, reprocess, batch, reading)
         return self._submitter.submit_many(sources, name, terms, self._dispatch)
+
+    def _reading(
+        self, dpi: int | None, languages: Sequence[str] | None, engine: str | None
+    ) -> ReadingOptions:
+        return reading_options(self.runtime.tools.options, dpi, languages, engine)
 
     @property
     def _submitter(self) -> Submitter:
@@ -388,16 +413,21 @@ class Pipeline(Documents):
         project_id: str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         reprocess: bool = False,
+        dpi: int | None = None,
+        languages: Sequence[str] | None = None,
+        engine: str | None = None,
     ) -> Document:
         """Take a document through all stages in this process, with the same ledger and store.
 
-        A document that completed before is returned as it is; one that failed is processed again.
+        A document that completed before is returned as it is; one that failed is processed again. The
+        arguments are those of `submit`.
 
         Raises:
             DocpipeError: as it was recorded, with `stage`.
         """
+        reading = self._reading(dpi, languages, engine)
+        terms = Terms(project_id, metadata, reprocess=reprocess, reading=reading)
         taken = self.sources.take_in(source, name)
-        terms = Terms(project_id, metadata, reprocess=reprocess)
         registered = self._submitter.register(taken, terms)
         if not registered.created and (is_error(registered.status) or registered.status == CANCELLED):
             registered = self._submitter.register(taken, replace(terms, reprocess=True))

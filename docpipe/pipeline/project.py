@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from docpipe.errors import ConfigurationError, DocumentNotFoundError, EntityNotFoundError
 from docpipe.graph.exports import export
@@ -13,6 +13,7 @@ from docpipe.graph.reader import Graphs
 from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
 from docpipe.models import Document, DocumentStatus
 from docpipe.pipeline.submission import Submission
+from docpipe.pipeline.submitting import SubmitArguments
 from docpipe.pipeline.text_search import Passage
 from docpipe.sources import SourceLike
 from docpipe.stores.port import Store
@@ -27,16 +28,7 @@ class Whole(Protocol):
     @property
     def graphs(self) -> Graphs: ...
 
-    def submit(
-        self,
-        source: SourceLike,
-        *,
-        name: str | None = None,
-        project_id: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        priority: int | None = None,
-        reprocess: bool = False,
-    ) -> Submission: ...
+    def submit(self, source: SourceLike, **arguments: Unpack[SubmitArguments]) -> Submission: ...
 
     def get(self, document_uuid: str) -> Document: ...
 
@@ -91,6 +83,10 @@ class Project:
         metadata: Mapping[str, Any] | None = None,
         priority: int | None = None,
         reprocess: bool = False,
+        dpi: int | None = None,
+        languages: Sequence[str] | None = None,
+        engine: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Submission:
         """As `Pipeline.submit`, into this project."""
         return self.pipeline.submit(
@@ -100,6 +96,10 @@ class Project:
             metadata=metadata,
             priority=priority,
             reprocess=reprocess,
+            dpi=dpi,
+            languages=languages,
+            engine=engine,
+            idempotency_key=idempotency_key,
         )
 
     def get(self, document_uuid: str) -> Document:

@@ -20,6 +20,7 @@ from docpipe.execution.options import Options
 from docpipe.execution.policy import Policy, Retention
 from docpipe.formats.base import Limits
 from docpipe.models.masking import masked
+from docpipe.models.reading import HIGHEST_DPI, LOWEST_DPI
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import Store
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
 
     ocr_engine: str = "rapidocr"
     ocr_inference: Literal["auto", "onnxruntime", "openvino", "cuda"] = "auto"
-    ocr_dpi: int = Field(200, ge=72, le=600)
+    ocr_dpi: int = Field(200, ge=LOWEST_DPI, le=HIGHEST_DPI)
     ocr_min_confidence: float = Field(0.8, ge=0, le=1)
     ocr_second_engine: str | None = None
     ocr_split_pages: int = Field(50, ge=0)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from docpipe.errors import ConfigurationError, DocpipeError, TransientError
 from docpipe.execution.logs import get_logger
+from docpipe.execution.options import Options
+from docpipe.models.reading import AS_OTHERS, HIGHEST_DPI, LOWEST_DPI, ReadingOptions
 from docpipe.models.status import PENDING
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import SourceLike, Sources, TakenIn
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+LONGEST_KEY = 255
 AT_ONCE = 500
 """Documents that are registered by one call of the store."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -42,6 +45,10 @@ class SubmitArguments(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     priority: int | None
     reprocess: bool
+    dpi: int | None
+    languages: Sequence[str] | None
+    engine: str | None
+    idempotency_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +64,24 @@ class Terms:
     priority: int = 0
     reprocess: bool = False
     batch: str | None = None
+    reading: ReadingOptions = AS_OTHERS
+    idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.project_id, uuid.UUID):
             object.__setattr__(self, "project_id", str(self.project_id))
         if not isinstance(self.priority, int) or self.priority not in PRIORITIES:
             raise ConfigurationError(f"priority is {self.priority}; it must be 0 (first) to 9 (last).")
-        for name, value in (("project_id", self.project_id), ("batch", self.batch)):
+        texts = {"project_id": self.project_id, "batch": self.batch, "idempotency_key": self.idempotency_key}
+        for name, value in texts.items():
             if not isinstance(value, str | None):
                 raise ConfigurationError(f"{name} is a {type(value).__name__}; it must be a string.")
             if not may_be_stored(value or ""):
                 raise ConfigurationError(f"{name}={value!a} holds NUL or an unpaired surrogate.")
         if self.batch == "":
             raise ConfigurationError("A batch needs a name.")
+        if self.idempotency_key is not None and not 0 < len(self.idempotency_key) <= LONGEST_KEY:
+            raise ConfigurationError(f"An idempotency_key has 1 to {LONGEST_KEY} characters.")
         object.__setattr__(self, "metadata", _as_json(self.metadata))
 
     @property
@@ -102,6 +114,35 @@ def _text_of(value: object) -> str:
     if isinstance(value, uuid.UUID | Decimal | PurePath):
         return str(value)
     raise TypeError(f"a {type(value).__name__} is no JSON")
+
+
+_LANGUAGE = re.compile(r"[A-Za-z]\w{1,31}(?:/[A-Za-z]\w{1,31})?", re.ASCII)
+
+
+def reading_options(
+    options: Options, dpi: int | None, languages: Sequence[str] | None, engine: str | None
+) -> ReadingOptions:
+    """What a submit says about reading its documents.
+
+    Raises:
+        ConfigurationError: one of the values is wrong, or not what the engine of these options can be told.
+    """
+    if dpi is not None and (not isinstance(dpi, int) or not LOWEST_DPI <= dpi <= HIGHEST_DPI):
+        raise ConfigurationError(f"dpi is {dpi!r}; it must be {LOWEST_DPI} to {HIGHEST_DPI}.")
+    if not isinstance(engine, str | None):
+        raise ConfigurationError(f"engine is a {type(engine).__name__}; it must be an OCR engine's name.")
+    reading = ReadingOptions(dpi, None if languages is None else _languages(languages), engine)
+    options.for_document(reading)
+    return reading
+
+
+def _languages(languages: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(languages, str | bytes) or not isinstance(languages, Sequence) or not languages:
+        raise ConfigurationError(f"languages is {languages!r}; it must be a list of names: ['eng', 'deu'].")
+    for each in languages:
+        if not isinstance(each, str) or not _LANGUAGE.fullmatch(each):
+            raise ConfigurationError(f"languages names {each!r}; a language is named as in ['eng', 'deu'].")
+    return tuple(languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +224,8 @@ class Submitter:
             priority=terms.priority,
             reprocess=terms.reprocess,
             batch=terms.batch,
+            reading=terms.reading,
+            idempotency_key=terms.idempotency_key,
         )
 
 

@@ -61,7 +61,11 @@ class Store(GraphStore, ErasureStore, PauseStore, Protocol):
         """Write the document's row and its run's ledger, status `pending`.
 
         The same bytes in the same project are one document: without `reprocess` a known document is
-        returned as it is, with it a new run begins and a run still active is superseded.
+        returned as it is, with it a new run begins and a run still active is superseded. A document whose
+        `idempotency_key` is known in the project is returned as it is in any case.
+
+        Raises:
+            IdempotencyError: the key stands for other bytes.
         """
         ...
 

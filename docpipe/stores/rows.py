@@ -151,6 +151,7 @@ def document_row(document: NewDocument) -> Row:
     row = asdict(document)
     row["metadata"] = dict(document.metadata)
     row["stages"] = plan_rows(document.stages)
+    row["reading"] = document.reading.as_json()
     return row
 
 

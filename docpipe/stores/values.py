@@ -18,6 +18,7 @@ from docpipe.models import (
     Relation,
     StageOutput,
 )
+from docpipe.models.reading import AS_OTHERS, ReadingOptions
 from docpipe.models.status import StageState, StageWords
 
 PRIORITIES = range(10)
@@ -69,6 +70,10 @@ class NewDocument:
     """Whether docpipe made the copy at `uri`, and so removes it with the document."""
     batch: str | None = None
     """The name under which it is submitted together with others."""
+    reading: ReadingOptions = AS_OTHERS
+    """How this document is to be read."""
+    idempotency_key: str | None = None
+    """Chosen by who submits: within the project it stands for this document and no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ class SourceRecord:
     digest: str | None
     """None for a document of another system whose bytes were never read."""
     size: int | None
+    reading: ReadingOptions = AS_OTHERS
 
 
 @dataclass(frozen=True, slots=True)

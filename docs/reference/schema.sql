@@ -31,6 +31,7 @@ create table public.source_documents (
     document_metadata jsonb default '{}'::jsonb not null,
     docpipe_run integer,
     docpipe_result_run integer,
+    docpipe_reading jsonb,
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
     constraint source_documents_pkey PRIMARY KEY (id)
@@ -142,6 +143,19 @@ CREATE INDEX stage_runs_sent_idx ON public.stage_runs USING btree (queue, queued
 alter table public.stage_runs enable row level security;
 create policy docpipe_service_role on public.stage_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.stage_runs to service_role;
+
+create table public.docpipe_idempotency_keys (
+    project_id text not null,
+    key text not null,
+    document_uuid text not null,
+    created_at timestamp with time zone default now() not null,
+    constraint docpipe_idempotency_keys_pkey PRIMARY KEY (project_id, key),
+    constraint docpipe_idempotency_keys_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE
+);
+CREATE INDEX docpipe_idempotency_keys_document_idx ON public.docpipe_idempotency_keys USING btree (document_uuid);
+alter table public.docpipe_idempotency_keys enable row level security;
+create policy docpipe_service_role on public.docpipe_idempotency_keys as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_idempotency_keys to service_role;
 
 create table public.docpipe_page_ranges (
     document_uuid text not null,
@@ -610,7 +624,22 @@ $function$;
 revoke all on function public.docpipe_document_status(text,text) from public;
 grant execute on function public.docpipe_document_status(text,text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_register(p_document text)
+CREATE OR REPLACE FUNCTION public.docpipe_known(p_document public.source_documents)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.jsonb_build_object(
+        'document_uuid', p_document.document_uuid, 'run', p_document.docpipe_run, 'created', false,
+        'status', public.docpipe_document_status(
+            p_document.celery_status::text, p_document.initial_processing_status::text),
+        'task_id', p_document.celery_task_id);
+$function$;
+revoke all on function public.docpipe_known(public.source_documents) from public;
+grant execute on function public.docpipe_known(public.source_documents) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_register_bytes(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
@@ -638,11 +667,7 @@ begin
            and content_digest = d->>'digest'
            for update;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
-            return pg_catalog.jsonb_build_object(
-                'document_uuid', row.document_uuid, 'run', row.docpipe_run, 'created', false,
-                'status', public.docpipe_document_status(
-                    row.celery_status::text, row.initial_processing_status::text),
-                'task_id', row.celery_task_id);
+            return public.docpipe_known(row);
         end if;
         update public.docpipe_runs set state = 'superseded', finished_at = now()
          where document_uuid = row.document_uuid and state = 'active';
@@ -656,11 +681,47 @@ begin
       from pg_catalog.jsonb_array_elements(d->'stages') s;
     update public.source_documents
        set docpipe_run = v_run, celery_task_id = null,
-           original_file_path = d->>'uri', document_metadata = d->'metadata'
+           original_file_path = d->>'uri', document_metadata = d->'metadata',
+           docpipe_reading = nullif(d->'reading', 'null')
      where document_uuid = row.document_uuid;
     perform public.docpipe_set_status(row.document_uuid, v_run, 'pending', null, null);
     return pg_catalog.jsonb_build_object(
         'document_uuid', row.document_uuid, 'run', v_run, 'created', true, 'status', 'pending', 'task_id', null);
+end $function$;
+revoke all on function public.docpipe_register_bytes(text) from public;
+grant execute on function public.docpipe_register_bytes(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_register(p_document text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    d jsonb := p_document::jsonb;
+    v_project text := coalesce((pg_catalog.jsonb_populate_record(   -- as the column's own type spells it
+        null::public.source_documents, d - 'metadata')).project_id::text, '');
+    v_key text := d->>'idempotency_key';
+    v_holder public.source_documents;
+    v_found jsonb;
+begin
+    if v_key is null then
+        return public.docpipe_register_bytes(p_document);
+    end if;
+    -- two submits under one key come one after the other
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(v_project || ' ' || v_key, 47));
+    select s.* into v_holder
+      from public.docpipe_idempotency_keys k join public.source_documents s on s.document_uuid = k.document_uuid
+     where k.project_id = v_project and k.key = v_key;
+    if not found then
+        v_found := public.docpipe_register_bytes(p_document);
+        insert into public.docpipe_idempotency_keys (project_id, key, document_uuid)
+        values (v_project, v_key, v_found->>'document_uuid');
+        return v_found;
+    end if;
+    if v_holder.content_digest is distinct from d->>'digest' then
+        return pg_catalog.jsonb_build_object('holder', v_holder.document_uuid);
+    end if;
+    return public.docpipe_known(v_holder);
 end $function$;
 revoke all on function public.docpipe_register(text) from public;
 grant execute on function public.docpipe_register(text) to service_role;
@@ -2967,6 +3028,7 @@ AS $function$
         'docpipe_edges', (select count(*) from public.docpipe_edges where document_uuid = p_document),
         'docpipe_facts', (select count(*) from public.docpipe_facts where document_uuid = p_document),
         'docpipe_entity_names', (select count(*) from public.docpipe_entity_names where document_uuid = p_document),
+        'docpipe_idempotency_keys', (select count(*) from public.docpipe_idempotency_keys where document_uuid = p_document),
         'docpipe_entity_linked', (select count(*) from public.docpipe_entity_linked where document_uuid = p_document),
         'docpipe_former_status', (select count(*) from public.docpipe_former_status where document_uuid = p_document),
         'docpipe_queue_imports', (select count(*) from public.docpipe_queue_imports where document_uuid = p_document),

@@ -69,7 +69,7 @@ def test_the_longest_untried_comes_first(store: Store) -> None:
 
 
 def test_every_place_is_empty_after_a_deletion_and_was_not_before(store: Store) -> None:
-    ref = added(store)
+    ref = store.register(new(idempotency_key="k1")).ref
     run_all(store, ref)
     before = store.traces(ref.document_uuid)
     results = {f"docpipe_{part}" for part in ALL_PARTS - {Part.TEXT, Part.EXTRAS}}
@@ -79,6 +79,7 @@ def test_every_place_is_empty_after_a_deletion_and_was_not_before(store: Store) 
         "docpipe_runs",
         "stage_runs",
         "docpipe_history",
+        "docpipe_idempotency_keys",
         "docpipe_attempts",
         "docpipe_page_search",
     } | results

@@ -159,7 +159,7 @@ def _tools_for(task: ReadTask) -> Tools:
 
     if "tools" not in _kept:  # the models stay loaded from one document to the next
         _kept["tools"] = Tools(task.options)
-    return _kept["tools"]
+    return _kept["tools"].with_options(task.options)
 
 
 def _forbidden(task: ReadTask, raised: BaseException, layers: set[str]) -> DocpipeError | None:

@@ -35,8 +35,12 @@ from docpipe.execution.isolation.task import ReadTask
 from docpipe.execution.isolation.wire import Failed, Layers, Output, Page, Pictures, RefusedError
 from docpipe.execution.options import Options, PageRequest
 from docpipe.execution.progress import PagesDone
+from docpipe.execution.tools import engines_that_read
 from docpipe.formats.base import Limits
 from docpipe.models import PageRange, StageOutput
+from docpipe.models.reading import AS_OTHERS, ReadingOptions
+
+_Engines = dict[str, dict[str, object]]
 
 _POLL_SECONDS = 0.02
 """How often memory is looked at: a process can take some 2 MB in a millisecond."""
@@ -74,6 +78,7 @@ class ReaderProcess:
         name: str,
         report: PagesDone,
         request: PageRequest = PageRequest(),  # noqa: B008
+        reading: ReadingOptions = AS_OTHERS,
     ) -> StageOutput:
         """Read the document in the child; `report` is called with each page when it is done, and may raise.
 
@@ -90,7 +95,8 @@ class ReaderProcess:
                 is not available.
             DocpipeError: as reading raises it.
         """
-        answer = self._asked(ReadTask(path, name, self._options, request), report)
+        options = self._options.for_document(reading)
+        answer = self._asked(ReadTask(path, name, options, request), report)
         if not isinstance(answer, Output):
             raise _refused(name, RefusedError("it answered what was not asked"))
         return answer.output
@@ -111,7 +117,7 @@ class ReaderProcess:
         Raises:
             ConfigurationError: a layer that is demanded is not available.
         """
-        child = self._new_child()
+        child = self._new_child(engines_that_read(self._options))
         try:
             while (said := child.receive(_POLL_SECONDS)) is None:
                 pass
@@ -135,7 +141,7 @@ class ReaderProcess:
         return self._options.limits
 
     def _asked(self, task: ReadTask, report: PagesDone) -> Output | Pictures:
-        child = self._child()
+        child = self._child(engines_that_read(task.options))
         try:
             answer = self._answer(child, task, report)
             child.folders.clear()
@@ -148,16 +154,17 @@ class ReaderProcess:
             raise answer
         return answer
 
-    def _child(self) -> Child:
+    def _child(self, engines: _Engines) -> Child:
+        """The sandbox lets a child reach its engines' files and no others, so other engines need another."""
         child: Child | None = getattr(self._here, "child", None)
-        if child is None or not child.alive:
+        if child is None or not child.alive or self._here.engines != engines:
             self.close()
-            child = self._here.child = self._new_child()
+            child = self._here.child = self._new_child(engines)
+            self._here.engines = engines
         return child
 
-    def _new_child(self) -> Child:
+    def _new_child(self, engines: _Engines) -> Child:
         sandbox, folders = self._options.sandbox, Folders()
-        engines = _engines(self._options)
         programs = any(OCR_ENGINES[name].programs for name in engines if name in OCR_ENGINES)
         layers = tuple(name for name in sandbox.layers if not (programs and name == "programs"))
         rules = Rules(
@@ -217,14 +224,6 @@ class ReaderProcess:
             raise ReadingMemoryError(f"Reading {name} took more than {limit:,} MB of memory.")
         if "limits" in self._options.sandbox.layers and (excess := child.excess()):
             raise ReadingForbiddenError(f"Reading {name} was stopped by the layer limits: {excess}.")
-
-
-def _engines(options: Options) -> dict[str, dict[str, object]]:
-    """The engines that read, by name, and their options."""
-    engines = {options.ocr_engine: dict(options.ocr_options)}
-    if options.ocr_second_engine is not None:
-        engines[options.ocr_second_engine] = dict(options.ocr_second_options)
-    return engines
 
 
 def _told_nobody(_page: int, _pages: int | None) -> None:

@@ -13,8 +13,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from docpipe.errors import DocumentNotFoundError, PermissionDeniedError, SchemaError, TransientError
+from docpipe.errors import (
+    DocumentNotFoundError,
+    IdempotencyError,
+    PermissionDeniedError,
+    SchemaError,
+    TransientError,
+)
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import document_status
 from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
@@ -96,6 +103,8 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
 
     def register(self, document: NewDocument) -> Registered:
         row = self._rpc("register", p_document=json.dumps(rows.document_row(document)))
+        if "holder" in row:
+            raise IdempotencyError.of(document.idempotency_key, row["holder"])
         ref = Ref(row["document_uuid"], row["run"])
         return Registered(ref, row["created"], row["status"], row["task_id"])
 
@@ -225,7 +234,7 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
         return found[0]
 
     def source(self, ref: Ref) -> SourceRecord:
-        columns = "original_file_name,content_digest,file_size_bytes"
+        columns = "original_file_name,content_digest,file_size_bytes,docpipe_reading"
         document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
         run = self._one(Query("docpipe_runs", "source_uri", match(ref)))
         return SourceRecord(
@@ -233,6 +242,7 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
             document["original_file_name"],
             document["content_digest"],
             document["file_size_bytes"],
+            ReadingOptions.of_json(document["docpipe_reading"]),
         )
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:

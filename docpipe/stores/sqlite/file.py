@@ -32,6 +32,7 @@ def _schema() -> str:
 
 
 _ADDED = {
+    "source_documents": {"docpipe_reading": "text"},
     "docpipe_runs": {"source_copied": "integer", "batch": "text", "held_at": "text"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},

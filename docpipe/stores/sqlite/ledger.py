@@ -33,6 +33,7 @@ JSON_COLUMNS = {
     "metadata",
     "warnings",
     "document_metadata",
+    "docpipe_reading",
 }
 
 
@@ -115,8 +116,14 @@ def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
     insert_plan(db, ref, document.stages)
     db.execute(
         "update source_documents set docpipe_run = ?, celery_task_id = null, original_file_path = ?,"
-        " document_metadata = ? where document_uuid = ?",
-        (ref.run, document.uri, json.dumps(dict(document.metadata)), ref.document_uuid),
+        " document_metadata = ?, docpipe_reading = ? where document_uuid = ?",
+        (
+            ref.run,
+            document.uri,
+            json.dumps(dict(document.metadata)),
+            json.dumps(document.reading.as_json()),
+            ref.document_uuid,
+        ),
     )
 
 

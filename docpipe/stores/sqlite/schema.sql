@@ -18,6 +18,7 @@ create table if not exists source_documents (
     document_metadata text not null,
     docpipe_run integer,
     docpipe_result_run integer,
+    docpipe_reading text,
     created_at text not null,
     updated_at text not null
 );
@@ -25,6 +26,15 @@ create unique index if not exists source_documents_content_idx
     on source_documents (coalesce(project_id, ''), content_digest);
 create index if not exists source_documents_project_idx on source_documents (project_id, id);
 create index if not exists source_documents_status_idx on source_documents (celery_status);
+
+create table if not exists docpipe_idempotency_keys (
+    project_id text not null,
+    key text not null,
+    document_uuid text not null references source_documents (document_uuid) on delete cascade,
+    created_at text not null,
+    primary key (project_id, key)
+);
+create index if not exists docpipe_idempotency_keys_document_idx on docpipe_idempotency_keys (document_uuid);
 
 create table if not exists neo4j_documents (
     id integer primary key,

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from docpipe.errors import DocumentNotFoundError
+from docpipe.errors import DocumentNotFoundError, IdempotencyError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import PENDING, AttemptEnd, document_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import result_rows, rows
@@ -221,7 +222,8 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
 
     def source(self, ref: Ref) -> SourceRecord:
         found = self._rows(
-            "select r.source_uri, d.original_file_name, d.content_digest, d.file_size_bytes"
+            "select r.source_uri, d.original_file_name, d.content_digest, d.file_size_bytes,"
+            " d.docpipe_reading"
             " from docpipe_runs r join source_documents d using (document_uuid)"
             " where r.document_uuid = ? and r.run = ?",
             ref.document_uuid,
@@ -231,7 +233,11 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
             raise _not_found(ref.document_uuid)
         row = found[0]
         return SourceRecord(
-            row["source_uri"], row["original_file_name"], row["content_digest"], row["file_size_bytes"]
+            row["source_uri"],
+            row["original_file_name"],
+            row["content_digest"],
+            row["file_size_bytes"],
+            ReadingOptions.of_json(row["docpipe_reading"]),
         )
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
@@ -340,13 +346,36 @@ def _status_of(row: Mapping[str, Any]) -> str:
 
 
 def _registered(db: sqlite3.Connection, document: NewDocument) -> Registered:
+    if document.idempotency_key is None:
+        return _registered_by_its_bytes(db, document)
+    keys = {"project_id": document.project_id or "", "key": document.idempotency_key}
+    holder = db.execute(
+        "select d.* from docpipe_idempotency_keys k join source_documents d using (document_uuid)"
+        " where k.project_id = :project_id and k.key = :key",
+        keys,
+    ).fetchone()
+    if holder is None:
+        found = _registered_by_its_bytes(db, document)
+        row = keys | {"document_uuid": found.ref.document_uuid, "created_at": ledger.now()}
+        ledger.insert(db, "docpipe_idempotency_keys", row)
+        return found
+    if holder["content_digest"] != document.digest:
+        raise IdempotencyError.of(document.idempotency_key, holder["document_uuid"])
+    return _known(holder)
+
+
+def _known(row: Mapping[str, Any]) -> Registered:
+    ref = Ref(row["document_uuid"], row["docpipe_run"])
+    return Registered(ref, False, _status_of(row), row["celery_task_id"])
+
+
+def _registered_by_its_bytes(db: sqlite3.Connection, document: NewDocument) -> Registered:
     known = db.execute(
         "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
         (document.project_id or "", document.digest),
     ).fetchone()
     if known and not document.reprocess:
-        ref = Ref(known["document_uuid"], known["docpipe_run"])
-        return Registered(ref, False, _status_of(known), known["celery_task_id"])
+        return _known(known)
     if known:
         ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
         recovery.supersede(db, ref.document_uuid)
