@@ -42,6 +42,7 @@ at 200 dpi is."""
 _MOST_ENLARGED = 2.0
 _NAMED = 3
 """Places that a warning names."""
+_SIGNS = {True: "☑", False: "☐"}
 _BLANK_CONTRAST = 16
 """Grey levels of 256: paper without a mark differs by less."""
 
@@ -338,7 +339,7 @@ def _closer(seen: _Seen, dpi: int) -> int:
 def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     turned = engine.orientation(image.pixels)
     height, width = image.pixels.shape[:2]
-    found, boxes = _read_straight(turn(image.pixels, turned), engine)
+    found, boxes = _read_straight(turn(image.pixels, turned), image.points_per_pixel, engine)
     on_page = OnPage(turned, width, height, image.points_per_pixel)
     lines, areas = [], []
     for line in _with_text(found):
@@ -350,29 +351,45 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     return _Seen(put_right(lines), boxes, areas, unread, turned)
 
 
-def _read_straight(pixels: NDArray[np.uint8], engine: OcrEngine) -> tuple[list[RecognisedLine], list[Box]]:
+def _read_straight(
+    pixels: NDArray[np.uint8], points_per_pixel: float, engine: OcrEngine
+) -> tuple[list[RecognisedLine], list[Box]]:
     """What was seen in an upright picture, and the boxes on it level of the lines that have text; a crooked
     one is made straight first, or read again where only reading it told that it is."""
     if isinstance(engine, FindsLines) and abs(angle := skew(engine.find_lines(pixels))) >= _CROOKED:
-        return _read_straightened(pixels, angle, engine)
-    found = engine.read(pixels)
+        return _read_straightened(pixels, angle, points_per_pixel, engine)
+    found = _read_with_boxes(pixels, points_per_pixel, engine)
     quads = [line.quad for line in _with_text(found)]
     if abs(angle := skew(quads)) >= _CROOKED:
-        return _read_straightened(pixels, angle, engine)
+        return _read_straightened(pixels, angle, points_per_pixel, engine)
     return found, level(quads)
 
 
 def _read_straightened(
-    pixels: NDArray[np.uint8], angle: float, engine: OcrEngine
+    pixels: NDArray[np.uint8], angle: float, points_per_pixel: float, engine: OcrEngine
 ) -> tuple[list[RecognisedLine], list[Box]]:
     """The same of a picture whose lines slope by `angle`."""
     from docpipe.stages.ocr.deskew import sloped_again, straightened  # noqa: PLC0415 - brings Pillow
 
     straight = straightened(pixels, angle)
-    again = engine.read(straight)
+    again = _read_with_boxes(straight, points_per_pixel, engine)
     after, before = straight.shape[1::-1], pixels.shape[1::-1]
     sloped = [replace(line, quad=sloped_again(line.quad, angle, after, before)) for line in again]
     return sloped, level([line.quad for line in _with_text(again)])
+
+
+def _read_with_boxes(
+    pixels: NDArray[np.uint8], points_per_pixel: float, engine: OcrEngine
+) -> list[RecognisedLine]:
+    """What the engine reads, and the boxes of forms, each a sign on a line of its own: engines take them for
+    letters."""
+    from docpipe.stages.ocr.tick_boxes import painted_over, tick_boxes  # noqa: PLC0415 - brings OpenCV
+
+    boxes = tick_boxes(pixels, points_per_pixel)
+    found = engine.read(painted_over(pixels, boxes))
+    if not _with_text(found):
+        return found
+    return [*found, *(RecognisedLine(_SIGNS[box.is_ticked], box.quad, 1.0) for box in boxes)]
 
 
 def _unread_ink(image: PageImage, seen: _Seen) -> list[RecognisedLine]:
