@@ -137,6 +137,23 @@ begin
         'outcome', 'claimed', 'token', s.token, 'attempt', s.attempt, 'joins', v_joins);
 end $$;
 
+-- docpipe_claim, and with it what the stage works on: `input`, as docpipe_input gives it.
+-- Rule: claim.
+create or replace function public.docpipe_claim_with_input(
+    p_document text, p_run integer, p_stage text, p_claim_id text, p_task_id text, p_worker text,
+    p_lease_seconds double precision, p_max_attempts integer, p_needs text
+) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_claim jsonb := public.docpipe_claim(
+        p_document, p_run, p_stage, p_claim_id, p_task_id, p_worker, p_lease_seconds, p_max_attempts);
+begin
+    if v_claim->>'outcome' <> 'claimed' then
+        return v_claim;
+    end if;
+    return v_claim || pg_catalog.jsonb_build_object('input', public.docpipe_input(p_document, p_run, p_needs));
+end $$;
+
 -- Extends the lease: 'ok'; 'cancelled': stop, someone asked for it; 'lost': another claim took over.
 -- Rule: heartbeat.
 create or replace function public.docpipe_heartbeat(

@@ -144,3 +144,73 @@ begin
              where g.document_uuid = p_document and g.run = p_run and public.docpipe_is_replayable(g)));
     return true;
 end $$;
+
+-- docpipe_finish_stage, and in the same transaction what follows.
+-- `p_then` is {"claim": {…}} for the next stage (its name and what docpipe_claim takes), or {"names": […]} after
+-- the last one. Answers {"finished": …}, and if it was in time, `claim` or `linking`; repeated, alike. Names are linked
+-- only if nobody has to be waited for: results never wait for a project.
+-- Rule: finish, claim.
+create or replace function public.docpipe_finish_on(
+    p_document text, p_run integer, p_stage text, p_token bigint, p_output text, p_then text
+) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_then jsonb := p_then::jsonb;
+    c jsonb := v_then->'claim';
+begin
+    if not public.docpipe_finish_stage(p_document, p_run, p_stage, p_token, p_output) then
+        return '{"finished": false}';
+    end if;
+    if c is null then
+        return pg_catalog.jsonb_build_object(
+            'finished', true, 'linking', public.docpipe_link_at_once(p_document, p_run, v_then->>'names'));
+    end if;
+    return pg_catalog.jsonb_build_object('finished', true, 'claim', public.docpipe_claim(
+        p_document, p_run, c->>'stage', c->>'claim_id', c->>'task_id', c->>'worker',
+        (c->>'lease_seconds')::double precision, (c->>'max_attempts')::integer));
+end $$;
+
+-- What a stage works on, in one answer: the document and the parts in `p_needs`, a JSON list; null: not small.
+-- Then it is read in pieces.
+create or replace function public.docpipe_input(p_document text, p_run integer, p_needs text) returns jsonb
+language plpgsql stable set search_path = public, extensions as $$
+declare
+    v_needs jsonb := p_needs::jsonb;
+    v_input jsonb;
+    v_table text;
+    v_rows jsonb;
+begin
+    if exists (select 1 from public.docpipe_runs r where r.document_uuid = p_document and r.run = p_run
+                and (pg_catalog.length(r.text) > 100000
+                     or (select count(*) from public.docpipe_pages p
+                          where p.document_uuid = p_document and p.run = p_run) > 1000)) then
+        return null;
+    end if;
+    select pg_catalog.jsonb_build_object(
+            'document', pg_catalog.jsonb_build_object(
+                'original_file_name', d.original_file_name, 'project_id', d.project_id::text,
+                'celery_status', d.celery_status, 'initial_processing_status', d.initial_processing_status,
+                'document_metadata', d.document_metadata, 'content_digest', d.content_digest,
+                'file_size_bytes', d.file_size_bytes, 'docpipe_reading', d.docpipe_reading),
+            'run', pg_catalog.jsonb_build_object(
+                'source_uri', r.source_uri, 'file_type', r.file_type, 'metadata', r.metadata,
+                'text', case when v_needs ? 'text' then r.text end),
+            'stages', (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                                  'stage', s.stage, 'warnings', s.warnings,
+                                  'output', case when v_needs ? 'extras' then s.output end) order by s.position)
+                         from public.stage_runs s where s.document_uuid = p_document and s.run = p_run))
+      into v_input
+      from public.source_documents d
+      join public.docpipe_runs r on r.document_uuid = d.document_uuid
+     where d.document_uuid = p_document and r.run = p_run;
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+        continue when not v_needs ? v_table;
+        execute pg_catalog.format(
+            'select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t) - ''{document_uuid,run}''::text[] '
+            'order by t.%I), ''[]'') from public.%I t where t.document_uuid = $1 and t.run = $2',
+            case v_table when 'pages' then 'number' else 'index' end, 'docpipe_' || v_table)
+           into v_rows using p_document, p_run;
+        v_input := v_input || pg_catalog.jsonb_build_object(v_table, v_rows);
+    end loop;
+    return v_input;
+end $$;

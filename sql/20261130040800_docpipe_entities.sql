@@ -133,6 +133,77 @@ begin
     return true;
 end $$;
 
+-- Writes a run's names, all or a slice of them, and says which keys of the project they may be the same as.
+-- Null: another run holds the results to read; else {"apart": [key], "rivals": [[block, key]], "linked": boolean}.
+-- `apart` are keys that somebody split from others' in this document: their names get a key of its own, and no
+-- rivals. Blocks of one key have no rivals either. With `p_whole`, and without any rival, the document is linked.
+create or replace function public.docpipe_link(p_document text, p_run integer, p_names text, p_whole boolean)
+returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_project text := public.docpipe_linkable(p_document, p_run);
+    v_names jsonb;
+    v_apart jsonb;
+    v_blocks jsonb;
+    v_rivals jsonb;
+    v_linked boolean;
+begin
+    if v_project is null then
+        return null;
+    end if;
+    perform public.docpipe_lock_project(v_project);
+    select coalesce(pg_catalog.jsonb_agg(distinct n.value->>'key'), '[]') into v_apart
+      from pg_catalog.jsonb_array_elements(p_names::jsonb) n
+      join public.docpipe_entity_decisions d on d.project_id = v_project and d.key_a = n.value->>'key'
+       and d.key_b = (n.value->>'key') || ' @' || p_document;
+    select coalesce(pg_catalog.jsonb_agg(case when v_apart ? (n.value->>'key')
+               then n.value || pg_catalog.jsonb_build_object(
+                        'key', (n.value->>'key') || ' @' || p_document, 'blocks', '[]'::jsonb)
+               else n.value end), '[]') into v_names
+      from pg_catalog.jsonb_array_elements(p_names::jsonb) n;
+    perform public.docpipe_put_names(p_document, p_run, v_names::text);
+    select coalesce(pg_catalog.jsonb_agg(distinct b), '[]') into v_blocks
+      from pg_catalog.jsonb_array_elements(v_names) n, pg_catalog.jsonb_array_elements_text(n.value->'blocks') b;
+    with found as (
+        select f.value, count(*) over (partition by f.value->>0) as keys
+          from pg_catalog.jsonb_array_elements(public.docpipe_rivals(v_project, v_blocks::text)) f
+    ) select coalesce(pg_catalog.jsonb_agg(value), '[]') into v_rivals from found where keys > 1;
+    v_linked := p_whole and v_rivals = '[]' and public.docpipe_linked(p_document, p_run);
+    return pg_catalog.jsonb_build_object('apart', v_apart, 'rivals', v_rivals, 'linked', v_linked);
+end $$;
+
+-- docpipe_link of all names of a run, if its project is free and nothing fails; null: it is linked later.
+create or replace function public.docpipe_link_at_once(p_document text, p_run integer, p_names text) returns jsonb
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_project text;
+begin
+    select coalesce(project_id::text, '') into v_project
+      from public.source_documents where document_uuid = p_document;
+    if not pg_catalog.pg_try_advisory_xact_lock(
+            pg_catalog.hashtextextended('docpipe project ' || v_project, 0)) then
+        return null;
+    end if;
+    return public.docpipe_link(p_document, p_run, p_names, true);
+exception when others then
+    return null;                                               -- the results stay
+end $$;
+
+-- Writes links that were found for a run's names, and with the last of them marks it as linked.
+-- False: another run holds the results to read.
+create or replace function public.docpipe_link_by(p_document text, p_run integer, p_links text, p_last boolean)
+returns boolean
+language plpgsql set search_path = public, extensions as $$
+declare
+    v_project text := public.docpipe_linkable(p_document, p_run);
+begin
+    if v_project is null then
+        return false;
+    end if;
+    perform public.docpipe_put_links(v_project, p_links);
+    return not p_last or public.docpipe_linked(p_document, p_run);
+end $$;
+
 -- Documents whose results are not linked yet, among the runs that completed lately (null: among all).
 create or replace function public.docpipe_unlinked(p_project text, p_seconds double precision, p_limit integer)
 returns jsonb

@@ -61,7 +61,8 @@ begin
             select p.oid, p.prosrc from pg_catalog.pg_proc p
              where p.pronamespace = 'public'::regnamespace and p.proname in (
                    'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
-                   'docpipe_claim', 'docpipe_heartbeat', 'docpipe_stage_part', 'docpipe_finish_stage',
+                   'docpipe_claim', 'docpipe_claim_with_input', 'docpipe_heartbeat', 'docpipe_stage_part',
+                   'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_link', 'docpipe_link_by',
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Never, TypeVar
 
 from celery import Celery, Task
@@ -20,7 +21,7 @@ from docpipe.execution.runner import (
     TryAgainError,
     UnrecordedError,
     run_range,
-    run_stage,
+    run_stages,
 )
 from docpipe.models import Failure, RangeRef, Ref, is_id
 from docpipe.models.status import QUEUES, Stage
@@ -107,8 +108,8 @@ def register(
             f"This Celery app has {', '.join(taken)} already: one app carries one pipeline."
             " Give the second pipeline an app of its own."
         )
-    for stage in stages:
-        _register_stage(app, base, stage, runtime, hand_over)
+    for place in range(len(stages)):
+        _register_stage(app, base, stages[place:], runtime, hand_over)
 
     @app.task(name=PAGES, base=base, bind=True, shared=False)
     def pages(self: Task[..., Any], message: Message) -> None:
@@ -128,32 +129,57 @@ def register(
 
 
 def _register_stage(
-    app: Celery, base: type[Task[..., Any]], spec: StageSpec, runtime: Runtime, hand_over: HandOver
+    app: Celery,
+    base: type[Task[..., Any]],
+    specs: Sequence[StageSpec],
+    runtime: Runtime,
+    hand_over: HandOver,
 ) -> None:
     # shared=False: Celery would otherwise put the task, with this pipeline's store, on every other app
-    @app.task(name=spec.task_name, base=base, bind=True, shared=False)
+    @app.task(name=specs[0].task_name, base=base, bind=True, shared=False)
     def stage(self: Task[..., Any], message: Message) -> Message:
-        return deliver(self, spec, runtime, message, hand_over)
+        return deliver(self, specs, runtime, message, hand_over)
 
 
 def deliver(
-    task: Task[..., Any], spec: StageSpec, runtime: Runtime, message: Message, hand_over: HandOver
+    task: Task[..., Any],
+    specs: Sequence[StageSpec],
+    runtime: Runtime,
+    message: Message,
+    hand_over: HandOver,
 ) -> Message:
-    """Run one delivery and give the message to the next stage; or, of a document that is read in ranges of
-    pages, publish those that are due. Then the last of them brings the chain back.
+    """Run one delivery of the first stage, and of those after it that may run in place; give the message to
+    the next one. Or, of a document that is read in ranges of pages, publish those that are due: then the last
+    of them brings the chain back.
     """
-    ref, request = _read(Ref, message), task.request
+    ref, task_id = _read(Ref, message), _task_id(task.request.id)
+    stages = [specs[0], *_in_place(task, specs[1:], runtime.policy)]
     # eagerly, each range would run inside the one before it
-    may_split = not request.is_eager
-    handover = _attempted(
-        task,
-        runtime,
-        lambda: run_stage(runtime, spec, ref, task_id=_task_id(request.id), may_split=may_split),
+    may_split = not task.request.is_eager
+    reached = _attempted(
+        task, runtime, lambda: run_stages(runtime, stages, ref, task_id=task_id, may_split=may_split)
     )
-    if handover is not None:
-        hand_over(ref, handover)
+    if reached.due is not None:
+        hand_over(ref, reached.due)
         raise Ignore
+    _shorten(task, reached.stages - 1)
     return message
+
+
+def _in_place(task: Task[..., Any], specs: Sequence[StageSpec], policy: Policy) -> list[StageSpec]:
+    """The stages that this process may go on with: it serves their queues, and they are in the chain."""
+    request = task.request
+    if not policy.in_place_characters or request.is_eager:
+        return []
+    served = task.app.amqp.queues.consume_from
+    return list(takewhile(lambda spec: spec.queue in served, specs[: len(request.chain or ())]))
+
+
+def _shorten(task: Task[..., Any], stages: int) -> None:
+    """Take stages that are complete off the chain, which Celery keeps last task first."""
+    if stages > 0:
+        request: Any = task.request  # the types of its `chain` are not those that Celery gives it
+        request.chain = request.chain[:-stages]
 
 
 def deliver_range(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import ClassVar, Protocol
 
@@ -27,7 +27,7 @@ from docpipe.execution.policy import Policy
 from docpipe.models import Failure, Ref, StageOutput
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Store
-from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome
+from docpipe.stores.values import Claim, Finished, Handover, Heartbeat, Outcome, Part, Then
 
 _STOPS_ALL = (
     ConfigurationError,
@@ -68,6 +68,8 @@ class Ending:
 
     end: End
     due: Handover | None = None
+    finished: Finished | None = None
+    """What was done in the same transaction, where that was asked for."""
 
 
 def _ended(done: bool) -> Ending:
@@ -94,7 +96,7 @@ class LedgerRow(Protocol):
     def first_page(self) -> int | None: ...
     def claim(self, task_id: str) -> Claim: ...
     def heartbeat(self, token: int) -> Heartbeat: ...
-    def finish(self, token: int, output: StageOutput) -> Ending: ...
+    def finish(self, token: int, output: StageOutput, then: Then | None, /) -> Ending: ...
     def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool: ...
     def fail(self, token: int | None, failure: Failure) -> Ending: ...
 
@@ -109,18 +111,22 @@ class StageRow:
     policy: Policy
     ref: Ref
     stage: str
+    needs: frozenset[Part]
 
     def claim(self, task_id: str) -> Claim:
-        return self.store.claim(self.ref, self.stage, _claimant(task_id, self.policy))
+        return self.store.claim(self.ref, self.stage, claimant(task_id, self.policy), self.needs)
 
     def heartbeat(self, token: int) -> Heartbeat:
         return self.store.heartbeat(self.ref, self.stage, token, self.policy.lease_seconds)
 
-    def finish(self, token: int, output: StageOutput) -> Ending:
-        if output.ranges is None:
+    def finish(self, token: int, output: StageOutput, then: Then | None, /) -> Ending:
+        if output.ranges is not None:
+            at_once = self.policy.ranges_at_once
+            return _went_on(self.store.ranges.split(self.ref, self.stage, token, output.ranges, at_once))
+        if then is None:
             return _ended(self.store.finish(self.ref, self.stage, token, output))
-        at_once = self.policy.ranges_at_once
-        return _went_on(self.store.ranges.split(self.ref, self.stage, token, output.ranges, at_once))
+        finished = self.store.finish_on(self.ref, self.stage, token, output, then)
+        return replace(_ended(finished.in_time), finished=finished)
 
     def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool:
         return self.store.retry(self.ref, self.stage, token, failure, delay_seconds)
@@ -140,12 +146,12 @@ class RangeRow:
     first_page: int
 
     def claim(self, task_id: str) -> Claim:
-        return self.store.ranges.claim(self.ref, self.first_page, _claimant(task_id, self.policy))
+        return self.store.ranges.claim(self.ref, self.first_page, claimant(task_id, self.policy))
 
     def heartbeat(self, token: int) -> Heartbeat:
         return self.store.ranges.heartbeat(self.ref, token, self.policy.lease_seconds)
 
-    def finish(self, token: int, output: StageOutput) -> Ending:
+    def finish(self, token: int, output: StageOutput, _then: Then | None, /) -> Ending:
         return _went_on(self.store.ranges.finish(self.ref, token, output, self.policy.ranges_at_once))
 
     def retry(self, token: int, failure: Failure, delay_seconds: float) -> bool:
@@ -159,7 +165,8 @@ class RangeRow:
         return _went_on(self.store.ranges.fail(self.ref, token, failure, self.policy.ranges_at_once))
 
 
-def _claimant(task_id: str, policy: Policy) -> Claimant:
+def claimant(task_id: str, policy: Policy) -> Claimant:
+    """A claim of this process for a task."""
     return Claimant(
         claim_id=uuid.uuid4().hex,
         task_id=task_id,

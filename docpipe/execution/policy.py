@@ -37,6 +37,10 @@ class Policy:
     soft_time_limit: float = 1800.0
     """A stage that runs longer is stopped and retried; workers of pool prefork only."""
     hard_time_limit: float = 1860.0
+    in_place_characters: int = 0
+    """A worker that serves the next stage's queue too goes on in the same task with a document of at most so
+    many characters; 0: never, each stage has a message of its own.
+    """
     ranges_at_once: int = 8
     """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
     keep: Retention = Retention()

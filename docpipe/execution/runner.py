@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -25,56 +25,40 @@ from docpipe.errors import (
     WorkerLostError,
 )
 from docpipe.execution.heartbeats import Heartbeats
-from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.in_place import Held, InHand
 from docpipe.execution.job import Job
-from docpipe.execution.ledger_row import End, Ending, LedgerRow, NothingToDoError, RangeRow, StageRow
+from docpipe.execution.ledger_row import (
+    End,
+    Ending,
+    LedgerRow,
+    NothingToDoError,
+    RangeRow,
+    StageRow,
+    claimant,
+)
 from docpipe.execution.logs import bound, get_logger
 from docpipe.execution.options import PageRequest
 from docpipe.execution.plan import StageSpec
-from docpipe.execution.policy import Policy
-from docpipe.execution.progress import NoProgress, Progress
-from docpipe.execution.tools import Tools
-from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
-from docpipe.sources import Sources
+from docpipe.execution.runtime import Runtime
+from docpipe.models import Document, EntityName, Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.stages.ocr.page_ranges import join
 from docpipe.stores.ledger_rules import poison
-from docpipe.stores.port import Store
-from docpipe.stores.values import Claim, Handover, Outcome
+from docpipe.stores.values import Claim, Handover, Linking, NextClaim, Outcome, SourceRecord, Then
 
 log = get_logger(__name__)
 
 __all__ = [
     "NothingToDoError",
+    "Reached",
     "Runtime",
     "TryAgainError",
     "UnrecordedError",
     "run_range",
     "run_stage",
+    "run_stages",
 ]
 
 _TRACEBACK_CHARACTERS = 8_000
-
-
-def _nothing_more(_stage: str, _ref: Ref) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What every attempt of this process shares."""
-
-    store: Store
-    sources: Sources
-    tools: Tools
-    reader: ReaderProcess
-    policy: Policy = field(default_factory=Policy)
-    progress: Progress = field(default_factory=NoProgress)
-    translations: Mapping[type[BaseException], type[DocpipeError]] = field(default_factory=dict)
-    """Exceptions of the host (Celery's time limit) and what they mean here."""
-    passes: tuple[type[BaseException], ...] = ()
-    """Exceptions that are the host's control flow and go through untouched."""
-    completed: Callable[[str, Ref], None] = _nothing_more
-    """Called after a stage is complete, by this attempt or an earlier one, with the stage's name."""
 
 
 class TryAgainError(Exception):
@@ -93,10 +77,30 @@ class UnrecordedError(TransientError):
     remedy = "Nothing is lost: the stage is resumed when its lease has lapsed and the store is back."
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a task has brought a run."""
+
+    stages: int
+    """So many are complete, of those that it was given."""
+    due: Handover | None = None
+    """Of a long document, what is to be published now."""
+
+
 def run_stage(
     runtime: Runtime, spec: StageSpec, ref: Ref, *, task_id: str, may_split: bool = False
 ) -> Handover | None:
-    """One attempt of one stage. Returns None when the stage is complete, by this attempt or an earlier one.
+    """One attempt of one stage. Returns None when the stage is complete, by this attempt or an earlier one;
+    else, and otherwise, as `run_stages`.
+    """
+    return run_stages(runtime, (spec,), ref, task_id=task_id, may_split=may_split).due
+
+
+def run_stages(
+    runtime: Runtime, specs: Sequence[StageSpec], ref: Ref, *, task_id: str, may_split: bool = False
+) -> Reached:
+    """One attempt of the first of the stages, and in place, as long as the document is small and nobody else
+    holds it, of those that follow.
 
     Whether a failed attempt is followed by another is decided by the ledger's count: it is the same for
     all messages of a run, however many there are.
@@ -111,12 +115,19 @@ def run_stage(
         DocpipeError: the attempt failed for good, and the ledger has it already.
         SystemExit, KeyboardInterrupt: the process was asked to exit; the ledger says `retrying`.
     """
-    with bound(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
-        row = StageRow(runtime.store, runtime.policy, ref, spec.name)
-        handover = _run(runtime, spec, row, task_id, may_split=may_split)
-        if handover is None:
-            runtime.completed(spec.name, ref)
-        return handover
+    held: Held | None = None
+    for done, spec in enumerate(specs):
+        row = StageRow(runtime.store, runtime.policy, ref, spec.name, spec.needs)
+        following = next(iter(specs[done + 1 :]), None)
+        with bound(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id):
+            ended = _run(_Asked(runtime, spec, row, task_id, may_split, following), held)
+            if ended.due is not None:
+                return Reached(done, ended.due)
+            runtime.completion.completed(spec.name, ref, ended.names, ended.linking)
+        if not ended.goes_on:
+            return Reached(done + 1)
+        held = ended.held
+    return Reached(len(specs))
 
 
 def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id: str) -> Handover | None:
@@ -127,36 +138,72 @@ def run_range(runtime: Runtime, spec: StageSpec, range_ref: RangeRef, *, task_id
     """
     ref, first = range_ref.ref, range_ref.first_page
     with bound(document=ref.document_uuid, run=ref.run, stage=spec.name, task=task_id, first_page=first):
-        return _run(runtime, spec, RangeRow(runtime.store, runtime.policy, ref, first), task_id)
+        row = RangeRow(runtime.store, runtime.policy, ref, first)
+        return _run(_Asked(runtime, spec, row, task_id)).due
 
 
-def _run(
-    runtime: Runtime, spec: StageSpec, row: LedgerRow, task_id: str, *, may_split: bool = False
-) -> Handover | None:
-    with _telling_the_store(f"Stage {spec.name} was not begun."):
-        claim = row.claim(task_id)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a task is to do with one row of the ledger."""
+
+    runtime: Runtime
+    spec: StageSpec
+    row: LedgerRow
+    task_id: str
+    may_split: bool = False
+    following: StageSpec | None = None
+    """The stage with which it may go on in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What an attempt left behind. `held`: the next stage, claimed already."""
+
+    due: Handover | None = None
+    goes_on: bool = False
+    held: Held | None = None
+    names: tuple[EntityName, ...] | None = None
+    linking: Linking | None = None
+
+
+def _run(asked: _Asked, held: Held | None = None) -> _Ended:
+    claim = held.claim if held else _claimed(asked)
     if claim.outcome is Outcome.COMPLETE:
         log.info("stage_already_complete")
-        return None
-    turn = _Turn(runtime, spec, row, claim, may_split)
+        return _Ended(goes_on=asked.following is not None)
+    turn = _Turn(asked, claim)
     if claim.outcome is Outcome.POISON:
-        return _give_up_on_poison(turn)
+        return _Ended(_give_up_on_poison(turn))
     if claim.outcome is not Outcome.CLAIMED or claim.token is None:
         log.info("stage_not_claimed", outcome=claim.outcome.value)
         raise NothingToDoError(claim.outcome, claim.lease_seconds)
     with bound(attempt=claim.attempt):
-        return _attempt(turn)
+        return _attempt(turn, held.in_hand if held else None)
+
+
+def _claimed(asked: _Asked) -> Claim:
+    with _telling_the_store(f"Stage {asked.spec.name} was not begun."):
+        return asked.row.claim(asked.task_id)
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """One attempt that holds its claim."""
 
-    runtime: Runtime
-    spec: StageSpec
-    row: LedgerRow
+    asked: _Asked
     claim: Claim
-    may_split: bool
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.asked.runtime
+
+    @property
+    def spec(self) -> StageSpec:
+        return self.asked.spec
+
+    @property
+    def row(self) -> LedgerRow:
+        return self.asked.row
 
     @property
     def ref(self) -> Ref:
@@ -170,7 +217,7 @@ class _Turn:
     @property
     def request(self) -> PageRequest:
         first, last = self.row.first_page, self.claim.last_page
-        return PageRequest(None if first is None else PageRange(first, last or first), self.may_split)
+        return PageRequest(None if first is None else PageRange(first, last or first), self.asked.may_split)
 
     def tell(self, status: str, fields: Mapping[str, Any]) -> None:
         """Keep the live copy of progress up: the end of a range is not the end of its stage."""
@@ -188,13 +235,16 @@ def _telling_the_store(news: str) -> Iterator[None]:
         raise UnrecordedError(f"{news} The store could not record it: {away}") from away
 
 
-def _attempt(turn: _Turn) -> Handover | None:
+def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
     _say(turn, "processing")
     started = time.monotonic()
     try:
         with Heartbeats(turn.runtime.policy.lease_seconds, partial(turn.row.heartbeat, turn.token)) as beats:
-            output = _work(turn, beats)
-            end = _finish(turn, output)
+            in_hand = in_hand or _read(turn)
+            output = _work(turn, in_hand.document, beats)
+            made = in_hand.after(output)
+            then = _then(turn, made, output)
+            end = _finish(turn, output, then)
     except NothingToDoError:
         raise
     except turn.runtime.passes:
@@ -213,14 +263,14 @@ def _attempt(turn: _Turn) -> Handover | None:
         due = _record(turn, known)
         if due is None:
             raise
-        return due
+        return _Ended(due)
     except Exception as raised:
         error = _translated(raised, turn.runtime)
         error.__cause__ = raised  # before it is recorded: the ledger keeps the traceback
         due = _record(turn, error)
         if due is None:
             raise error from raised
-        return due
+        return _Ended(due)
     if end.end is End.LATE:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
         raise NothingToDoError(Outcome.OVER)
@@ -228,15 +278,41 @@ def _attempt(turn: _Turn) -> Handover | None:
         log.info("stage_split", ranges=len(output.ranges))
     else:
         _say(turn, "complete", seconds=round(time.monotonic() - started, 3))
-    return end.due
+    return _ended(turn, made, end, then)
 
 
-def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
+def _read(turn: _Turn) -> InHand:
+    given, needs = turn.claim.input, turn.spec.needs
+    return InHand(given.document if given else turn.runtime.store.load(turn.ref, needs), needs)
+
+
+def _then(turn: _Turn, made: InHand, output: StageOutput) -> Then | None:
+    """What the finish does besides."""
+    following, policy = turn.asked.following, turn.runtime.policy
+    if following and made.is_small(policy.in_place_characters):
+        return NextClaim(following.name, claimant(turn.asked.task_id, policy))
+    return (
+        turn.runtime.completion.names(turn.spec.name, made.document) if output.entities is not None else None
+    )
+
+
+def _ended(turn: _Turn, made: InHand, end: Ending, then: Then | None) -> _Ended:
+    done, following = end.finished, turn.asked.following
+    if end.due is not None or done is None:
+        return _Ended(end.due)
+    if following and done.claim and done.claim.outcome is Outcome.CLAIMED:
+        return _Ended(goes_on=True, held=Held(done.claim, made.begun(following)))
+    return _Ended(names=None if isinstance(then, NextClaim) else then, linking=done.linking)
+
+
+def _work(turn: _Turn, document: Document, beats: Heartbeats) -> StageOutput:
     runtime, ref = turn.runtime, turn.ref
     if turn.claim.joins:
         return _joined(turn)
 
-    source = cache(partial(runtime.store.source, ref))  # only the first stage asks: others spare the call
+    @cache
+    def source() -> SourceRecord:  # only the first stage asks: others spare the call
+        return turn.claim.input.source if turn.claim.input else runtime.store.source(ref)
 
     def fetch() -> AbstractContextManager[Path]:
         record = source()
@@ -247,7 +323,7 @@ def _work(turn: _Turn, beats: Heartbeats) -> StageOutput:
         turn.tell("processing", {"done": done, "total": total})
 
     job = Job(
-        document=runtime.store.load(ref, turn.spec.needs),
+        document=document,
         tools=runtime.tools,
         reader=runtime.reader,
         fetch=fetch,
@@ -267,14 +343,14 @@ def _joined(turn: _Turn) -> StageOutput:
     return join(((each.pages, each.output) for each in read), limit)
 
 
-def _finish(turn: _Turn, output: StageOutput) -> Ending:
+def _finish(turn: _Turn, output: StageOutput, then: Then | None) -> Ending:
     """Store the output. If the store is down, wait for it: the work would have to be done again."""
     policy = turn.runtime.policy
     deadline = time.monotonic() + policy.outage_seconds
     tries = 0
     while True:
         try:
-            return turn.row.finish(turn.token, output)
+            return turn.row.finish(turn.token, output, then)
         except TransientError as error:
             pause = min(policy.delay(tries), policy.lease_seconds)
             if time.monotonic() + pause > deadline:

@@ -30,7 +30,7 @@ from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import CANCELLED, is_error
 from docpipe.pipeline.documents import Documents, known_id
 from docpipe.pipeline.in_process import run_stages
-from docpipe.pipeline.linking import link_document
+from docpipe.pipeline.linking import LinkWhenDone
 from docpipe.pipeline.pausing import pause_of
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end
@@ -96,7 +96,7 @@ class Pipeline(Documents):
             reader=ReaderProcess(options),
             policy=self.policy,
             progress=self._progress,
-            completed=self._link_when_done,
+            completion=LinkWhenDone(store, self.stages[-1].name, self._say_completed),
         )
         if app is not None or "celery" in sys.modules:  # a host's task may call `process`
             self._meet_celery(app)
@@ -111,14 +111,7 @@ class Pipeline(Documents):
             tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
             worker_init.connect(self._refuse_unsafe_start)
 
-    def _link_when_done(self, stage: str, ref: Ref) -> None:
-        """After the last stage. What fails here is done later: the document is complete all the same."""
-        if stage != self.stages[-1].name:
-            return
-        try:
-            link_document(self.store, ref)
-        except DocpipeError as error:
-            log.warning("entities_not_linked", document=ref.document_uuid, run=ref.run, error=str(error))
+    def _say_completed(self, ref: Ref) -> None:
         if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
             signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
 

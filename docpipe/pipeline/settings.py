@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(5, ge=1)
     backoff_seconds: float = Field(2.0, gt=0)
     outage_seconds: float = Field(600.0, ge=0)
+    in_place_characters: int = Field(0, ge=0)
     soft_time_limit: float = Field(1800.0, gt=0)
     hard_time_limit: float = Field(1860.0, gt=0)
 
@@ -259,6 +260,7 @@ class Settings(BaseSettings):
             outage_seconds=self.outage_seconds,
             soft_time_limit=self.soft_time_limit,
             hard_time_limit=self.hard_time_limit,
+            in_place_characters=self.in_place_characters,
             ranges_at_once=self.ocr_ranges_at_once,
             keep=Retention(
                 documents=_seconds(self.keep_documents_days),

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
-from docpipe.stores.values import Found, Ties
+from docpipe.stores.values import Found, Linking, Ties
 
 
 class GraphStore(Protocol):
@@ -19,21 +19,16 @@ class GraphStore(Protocol):
         """At most `limit` values of a `port.Part` (not text, not extras), after the first `start`."""
         ...
 
-    def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
-        """Add the names of a run to its project; false if it is not the run whose results are read."""
+    def link(self, ref: Ref, names: Sequence[EntityName]) -> Linking | None:
+        """Add the names of a run to its project, and learn which keys they are to be compared with; if there
+        are none, the document is linked. None: it is not the run whose results are read.
+        """
         ...
 
-    def rivals(self, project_id: str, blocks: Collection[str]) -> dict[str, list[str]]:
-        """The keys in each of the blocks."""
-        ...
-
-    def put_links(self, project_id: str, links: Sequence[EntityLink]) -> None:
-        """Add links; one whose end no document names any more is left out."""
-        ...
-
-    def linked(self, ref: Ref) -> bool:
-        """Say that the run's names and links are all there; the names of the document's older runs go, and
-        what hangs on keys that no document names any more. False as for `put_names`.
+    def link_by(self, ref: Ref, links: Sequence[EntityLink]) -> bool:
+        """Add the links between the run's names and others, and say that all are there: the names of the
+        document's older runs go, and what hangs on keys that no document names any more. A link whose end
+        no document names any more is left out. False: it is not the run whose results are read.
         """
         ...
 

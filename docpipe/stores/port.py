@@ -25,6 +25,7 @@ from docpipe.stores.values import (
     ALL,
     Action,
     Claim,
+    Finished,
     Heartbeat,
     Look,
     NewDocument,
@@ -37,6 +38,7 @@ from docpipe.stores.values import (
     SourceRecord,
     Stalled,
     Summary,
+    Then,
 )
 from docpipe.stores.webhook_port import WebhookStore
 
@@ -83,8 +85,13 @@ class Store(GraphStore, ErasureStore, PauseStore, Protocol):
         """Take `queue` back: the document is `pending` again, with the reason."""
         ...
 
-    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
-        """Take the stage for this attempt; the attempt is counted before any work starts."""
+    def claim(self, ref: Ref, stage: str, claimant: Claimant, needs: Collection[Part] | None = None) -> Claim:
+        """Take the stage for this attempt; the attempt is counted before any work starts.
+
+        Args:
+            needs: what the stage works on, to come along (`Claim.input`); None: nothing does. What is large
+                does not: `load` and `source` read it.
+        """
         ...
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
@@ -93,6 +100,12 @@ class Store(GraphStore, ErasureStore, PauseStore, Protocol):
 
     def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
         """Replace the stage's results and move ledger and status on, all in one transaction."""
+        ...
+
+    def finish_on(self, ref: Ref, stage: str, token: int, output: StageOutput, then: Then) -> Finished:
+        """`finish`, and in the same transaction `claim` of the next stage, or the first half of linking
+        (`link`), where nobody else links in the project at that moment.
+        """
         ...
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:

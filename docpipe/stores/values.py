@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from docpipe.models import (
+    Document,
     EntityDecision,
     EntityLink,
+    EntityName,
     Failure,
     PageRange,
     RangeRef,
@@ -20,6 +22,7 @@ from docpipe.models import (
 )
 from docpipe.models.reading import AS_OTHERS, ReadingOptions
 from docpipe.models.status import StageState, StageWords
+from docpipe.stores.ledger_rules import Claimant
 
 PRIORITIES = range(10)
 """0 is first."""
@@ -109,6 +112,26 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """Where a run's bytes rest, and what they must be."""
+
+    uri: str
+    name: str
+    digest: str | None
+    """None for a document of another system whose bytes were never read."""
+    size: int | None
+    reading: ReadingOptions = AS_OTHERS
+
+
+@dataclass(frozen=True, slots=True)
+class StageInput:
+    """What a stage works on."""
+
+    document: Document
+    source: SourceRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """`token` and `attempt` are set when claimed or poison; `lease_seconds` (remaining) when busy."""
 
@@ -120,24 +143,51 @@ class Claim:
     """Of a range that was claimed."""
     joins: bool = False
     """The stage's pages were read in ranges: what they hold is to be joined."""
+    input: StageInput | None = None
+    """Of a stage that was claimed with what it needs, unless that is large."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextClaim:
+    """After the finish of one stage: the next is claimed."""
+
+    stage: str
+    claimant: Claimant
+
+
+Then = NextClaim | tuple[EntityName, ...]
+"""What a finish does besides: it claims the next stage; or, after the last, it links the names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """What is left to do after a run's names are written."""
+
+    rivals: Mapping[str, Sequence[str]]
+    """By block the keys in it, the run's own among them; blocks of one key are left out."""
+    apart: frozenset[str]
+    """Keys of names that somebody split from others' in this document: they were given a key of its own
+    (`models.own_key`), and are compared with none.
+    """
+    linked: bool
+    """There is nothing to compare, and the document is linked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finish, and what was done in the same transaction."""
+
+    in_time: bool
+    claim: Claim | None = None
+    """Of the next stage, where that was asked for."""
+    linking: Linking | None = None
+    """Of the names, where that was asked for and could be done at once."""
 
 
 class Heartbeat(StrEnum):
     OK = "ok"
     CANCELLED = "cancelled"
     LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
-    """Where a run's bytes rest, and what they must be."""
-
-    uri: str
-    name: str
-    digest: str | None
-    """None for a document of another system whose bytes were never read."""
-    size: int | None
-    reading: ReadingOptions = AS_OTHERS
 
 
 @dataclass(frozen=True, slots=True)

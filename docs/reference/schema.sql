@@ -1263,6 +1263,23 @@ end $function$;
 revoke all on function public.docpipe_claim(text,integer,text,text,text,text,double precision,integer) from public;
 grant execute on function public.docpipe_claim(text,integer,text,text,text,text,double precision,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_claim_with_input(p_document text, p_run integer, p_stage text, p_claim_id text, p_task_id text, p_worker text, p_lease_seconds double precision, p_max_attempts integer, p_needs text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_claim jsonb := public.docpipe_claim(
+        p_document, p_run, p_stage, p_claim_id, p_task_id, p_worker, p_lease_seconds, p_max_attempts);
+begin
+    if v_claim->>'outcome' <> 'claimed' then
+        return v_claim;
+    end if;
+    return v_claim || pg_catalog.jsonb_build_object('input', public.docpipe_input(p_document, p_run, p_needs));
+end $function$;
+revoke all on function public.docpipe_claim_with_input(text,integer,text,text,text,text,double precision,integer,text) from public;
+grant execute on function public.docpipe_claim_with_input(text,integer,text,text,text,text,double precision,integer,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_heartbeat(p_document text, p_run integer, p_stage text, p_token bigint, p_lease_seconds double precision)
  RETURNS text
  LANGUAGE plpgsql
@@ -1931,6 +1948,78 @@ end $function$;
 revoke all on function public.docpipe_finish_stage(text,integer,text,bigint,text) from public;
 grant execute on function public.docpipe_finish_stage(text,integer,text,bigint,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_finish_on(p_document text, p_run integer, p_stage text, p_token bigint, p_output text, p_then text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_then jsonb := p_then::jsonb;
+    c jsonb := v_then->'claim';
+begin
+    if not public.docpipe_finish_stage(p_document, p_run, p_stage, p_token, p_output) then
+        return '{"finished": false}';
+    end if;
+    if c is null then
+        return pg_catalog.jsonb_build_object(
+            'finished', true, 'linking', public.docpipe_link_at_once(p_document, p_run, v_then->>'names'));
+    end if;
+    return pg_catalog.jsonb_build_object('finished', true, 'claim', public.docpipe_claim(
+        p_document, p_run, c->>'stage', c->>'claim_id', c->>'task_id', c->>'worker',
+        (c->>'lease_seconds')::double precision, (c->>'max_attempts')::integer));
+end $function$;
+revoke all on function public.docpipe_finish_on(text,integer,text,bigint,text,text) from public;
+grant execute on function public.docpipe_finish_on(text,integer,text,bigint,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_input(p_document text, p_run integer, p_needs text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_needs jsonb := p_needs::jsonb;
+    v_input jsonb;
+    v_table text;
+    v_rows jsonb;
+begin
+    if exists (select 1 from public.docpipe_runs r where r.document_uuid = p_document and r.run = p_run
+                and (pg_catalog.length(r.text) > 100000
+                     or (select count(*) from public.docpipe_pages p
+                          where p.document_uuid = p_document and p.run = p_run) > 1000)) then
+        return null;
+    end if;
+    select pg_catalog.jsonb_build_object(
+            'document', pg_catalog.jsonb_build_object(
+                'original_file_name', d.original_file_name, 'project_id', d.project_id::text,
+                'celery_status', d.celery_status, 'initial_processing_status', d.initial_processing_status,
+                'document_metadata', d.document_metadata, 'content_digest', d.content_digest,
+                'file_size_bytes', d.file_size_bytes, 'docpipe_reading', d.docpipe_reading),
+            'run', pg_catalog.jsonb_build_object(
+                'source_uri', r.source_uri, 'file_type', r.file_type, 'metadata', r.metadata,
+                'text', case when v_needs ? 'text' then r.text end),
+            'stages', (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                                  'stage', s.stage, 'warnings', s.warnings,
+                                  'output', case when v_needs ? 'extras' then s.output end) order by s.position)
+                         from public.stage_runs s where s.document_uuid = p_document and s.run = p_run))
+      into v_input
+      from public.source_documents d
+      join public.docpipe_runs r on r.document_uuid = d.document_uuid
+     where d.document_uuid = p_document and r.run = p_run;
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+        continue when not v_needs ? v_table;
+        execute pg_catalog.format(
+            'select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t) - ''{document_uuid,run}''::text[] '
+            'order by t.%I), ''[]'') from public.%I t where t.document_uuid = $1 and t.run = $2',
+            case v_table when 'pages' then 'number' else 'index' end, 'docpipe_' || v_table)
+           into v_rows using p_document, p_run;
+        v_input := v_input || pg_catalog.jsonb_build_object(v_table, v_rows);
+    end loop;
+    return v_input;
+end $function$;
+revoke all on function public.docpipe_input(text,integer,text) from public;
+grant execute on function public.docpipe_input(text,integer,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_idle(r public.docpipe_runs, s public.stage_runs, p_grace_seconds double precision)
  RETURNS boolean
  LANGUAGE sql
@@ -2416,6 +2505,83 @@ begin
 end $function$;
 revoke all on function public.docpipe_linked(text,integer) from public;
 grant execute on function public.docpipe_linked(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_link(p_document text, p_run integer, p_names text, p_whole boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_project text := public.docpipe_linkable(p_document, p_run);
+    v_names jsonb;
+    v_apart jsonb;
+    v_blocks jsonb;
+    v_rivals jsonb;
+    v_linked boolean;
+begin
+    if v_project is null then
+        return null;
+    end if;
+    perform public.docpipe_lock_project(v_project);
+    select coalesce(pg_catalog.jsonb_agg(distinct n.value->>'key'), '[]') into v_apart
+      from pg_catalog.jsonb_array_elements(p_names::jsonb) n
+      join public.docpipe_entity_decisions d on d.project_id = v_project and d.key_a = n.value->>'key'
+       and d.key_b = (n.value->>'key') || ' @' || p_document;
+    select coalesce(pg_catalog.jsonb_agg(case when v_apart ? (n.value->>'key')
+               then n.value || pg_catalog.jsonb_build_object(
+                        'key', (n.value->>'key') || ' @' || p_document, 'blocks', '[]'::jsonb)
+               else n.value end), '[]') into v_names
+      from pg_catalog.jsonb_array_elements(p_names::jsonb) n;
+    perform public.docpipe_put_names(p_document, p_run, v_names::text);
+    select coalesce(pg_catalog.jsonb_agg(distinct b), '[]') into v_blocks
+      from pg_catalog.jsonb_array_elements(v_names) n, pg_catalog.jsonb_array_elements_text(n.value->'blocks') b;
+    with found as (
+        select f.value, count(*) over (partition by f.value->>0) as keys
+          from pg_catalog.jsonb_array_elements(public.docpipe_rivals(v_project, v_blocks::text)) f
+    ) select coalesce(pg_catalog.jsonb_agg(value), '[]') into v_rivals from found where keys > 1;
+    v_linked := p_whole and v_rivals = '[]' and public.docpipe_linked(p_document, p_run);
+    return pg_catalog.jsonb_build_object('apart', v_apart, 'rivals', v_rivals, 'linked', v_linked);
+end $function$;
+revoke all on function public.docpipe_link(text,integer,text,boolean) from public;
+grant execute on function public.docpipe_link(text,integer,text,boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_link_at_once(p_document text, p_run integer, p_names text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_project text;
+begin
+    select coalesce(project_id::text, '') into v_project
+      from public.source_documents where document_uuid = p_document;
+    if not pg_catalog.pg_try_advisory_xact_lock(
+            pg_catalog.hashtextextended('docpipe project ' || v_project, 0)) then
+        return null;
+    end if;
+    return public.docpipe_link(p_document, p_run, p_names, true);
+exception when others then
+    return null;                                               -- the results stay
+end $function$;
+revoke all on function public.docpipe_link_at_once(text,integer,text) from public;
+grant execute on function public.docpipe_link_at_once(text,integer,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_link_by(p_document text, p_run integer, p_links text, p_last boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_project text := public.docpipe_linkable(p_document, p_run);
+begin
+    if v_project is null then
+        return false;
+    end if;
+    perform public.docpipe_put_links(v_project, p_links);
+    return not p_last or public.docpipe_linked(p_document, p_run);
+end $function$;
+revoke all on function public.docpipe_link_by(text,integer,text,boolean) from public;
+grant execute on function public.docpipe_link_by(text,integer,text,boolean) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_unlinked(p_project text, p_seconds double precision, p_limit integer)
  RETURNS jsonb
@@ -3283,7 +3449,8 @@ begin
             select p.oid, p.prosrc from pg_catalog.pg_proc p
              where p.pronamespace = 'public'::regnamespace and p.proname in (
                    'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
-                   'docpipe_claim', 'docpipe_heartbeat', 'docpipe_stage_part', 'docpipe_finish_stage',
+                   'docpipe_claim', 'docpipe_claim_with_input', 'docpipe_heartbeat', 'docpipe_stage_part',
+                   'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_link', 'docpipe_link_by',
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',

@@ -122,10 +122,10 @@ def test_a_worker_takes_a_document_through_all_stages(owner: PostgresStore, work
         EntityName(0, "k1", "Ann", "PERSON", "ann", 1, ("b",)),
         EntityName(1, "k2", "A", "PERSON", "a", 1, ("b",)),
     ]
-    assert worker.put_names(ref, names)
-    assert sorted(worker.rivals("", {"b"})["b"]) == ["k1", "k2"]
-    worker.put_links("", [EntityLink("k1", "k2", "form", 1.0)])
-    assert worker.linked(ref)
+    linking = worker.link(ref, names)
+    assert linking is not None
+    assert {block: sorted(keys) for block, keys in linking.rivals.items()} == {"b": ["k1", "k2"]}
+    assert worker.link_by(ref, [EntityLink("k1", "k2", "form", 1.0)])
     assert worker.ties("", {"k1"}).links
 
 

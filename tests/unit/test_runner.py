@@ -19,10 +19,11 @@ from docpipe.execution.plan import OCR
 from docpipe.execution.policy import Policy
 from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun
+from docpipe.pipeline.linking import LinkWhenDone
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Store
-from docpipe.stores.values import NewDocument, Outcome, Part, SourceRecord
+from docpipe.stores.values import NewDocument, Outcome, Part
 from tests.engines import doing
 from tests.unit.conftest import NewPipeline
 from tests.workers import HANG_SECONDS
@@ -331,16 +332,21 @@ def test_delays_differ_so_that_documents_do_not_come_back_together() -> None:
     assert len({Policy().delay(3) for _ in range(20)}) > 1
 
 
-def test_only_the_first_stage_asks_where_the_bytes_rest(
-    new_pipeline: NewPipeline, note: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_stage_costs_one_call_before_its_work_and_one_after_it(
+    new_pipeline: NewPipeline, note: Path
 ) -> None:
     pipeline = new_pipeline()
-    source, asked = pipeline.store.source, []
+    asked: list[str] = []
 
-    def counting(ref: Ref) -> SourceRecord:
-        asked.append(ref)
-        return source(ref)
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            return getattr(pipeline.store, name)
 
-    monkeypatch.setattr(pipeline.store, "source", counting)
-    document = pipeline.process(note)
-    assert (document.status, asked) == ("completed", [Ref(document.document_uuid, 1)])
+    ref = _registered(pipeline, note)
+    completion = replace(cast("LinkWhenDone", pipeline.runtime.completion), store=cast("Store", Counting()))
+    runtime = replace(pipeline.runtime, store=cast("Store", Counting()), completion=completion)
+    for stage in pipeline.stages:
+        run_stage(runtime, stage, ref, task_id="task")
+    assert asked == ["claim", "finish"] * 3 + ["claim", "finish_on"]
+    assert pipeline.store.unlinked() == []

@@ -23,18 +23,22 @@ HOMES = {
         "begin_attempt", "end_attempt", "lose_attempt", "fail_attempt", "stop_attempts", "attempts",
     ],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
-    "stages": ["queue", "publish_failed", "claim", "heartbeat", "retry", "fail", "end_failed", "fail_task"],
+    "stages": [
+        "queue", "publish_failed", "claim", "claim_with_input", "heartbeat", "retry", "fail", "end_failed",
+        "fail_task",
+    ],
     "ranges": [
         "is_open", "in_ranges", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range",
         "give_up_range",
         "split", "claim_range", "heartbeat_range", "finish_range", "retry_range", "fail_range",
         "fail_split_stage",
     ],
-    "results": ["stage_part", "insert_rows", "finish", "finish_stage"],
+    "results": ["stage_part", "insert_rows", "finish", "finish_stage", "finish_on", "input"],
     "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
     "pauses": ["pause", "paused", "is_paused", "hold", "release"],
     "entities": [
-        "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "unlinked",
+        "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "link",
+        "link_at_once", "link_by", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
     "search": ["searchable", "words", "index_pages", "search"],
@@ -76,6 +80,7 @@ LEDGER = {
     "finish",
     "finish_stage",
     "tell",
+    "finish_on",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from docpipe.models import Failure, Ref
+from docpipe.stores.documents import order_of
 from docpipe.stores.ledger_rules import Claimant
 
 
@@ -55,7 +56,7 @@ def match(ref: Ref) -> dict[str, Any]:
 
 def rows_of(part: str, ref: Ref) -> Query:
     """The rows of a part of the document, in order."""
-    return Query(f"docpipe_{part}", "*", match(ref), "number" if part == "pages" else "index")
+    return Query(f"docpipe_{part}", "*", match(ref), order_of(part))
 
 
 def asked_by(claimant: Claimant) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref
 from docpipe.stores import result_rows, rows
 from docpipe.stores.functions.calls import Query, keys, rows_of
-from docpipe.stores.values import Found, Ties
+from docpipe.stores.values import Found, Linking, Ties
 
 T = TypeVar("T")
 
@@ -35,25 +35,24 @@ class FunctionGraph(ABC):
             for row in self._select(rows_of(part, ref), start=start, limit=limit)
         ]
 
-    def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
+    def link(self, ref: Ref, names: Sequence[EntityName]) -> Linking | None:
+        """In slices: a later one finds the keys of those before it, so no pair is missed."""
+        slices = list(_batches(names)) or [[]]
+        whole, found = len(slices) == 1, []
+        for some in slices:
+            told = json.dumps([asdict(name) for name in some])
+            answer = self._rpc("link", **keys(ref), p_names=told, p_whole=whole)
+            if answer is None:
+                return None
+            found.append(linking_of(answer))
+        return found[0] if whole else _joined(found)
+
+    def link_by(self, ref: Ref, links: Sequence[EntityLink]) -> bool:
+        slices = [json.dumps([asdict(link) for link in some]) for some in list(_batches(links)) or [[]]]
         return all(
-            self._rpc("put_names", **keys(ref), p_names=json.dumps([asdict(name) for name in some]))
-            for some in _batches(names)
+            self._rpc("link_by", **keys(ref), p_links=some, p_last=number == len(slices))
+            for number, some in enumerate(slices, 1)
         )
-
-    def rivals(self, project_id: str, blocks: Collection[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for some in _batches(sorted(blocks)):
-            for block, key in self._rpc("rivals", p_project=project_id, p_blocks=json.dumps(some)):
-                found[block].append(key)
-        return dict(found)
-
-    def put_links(self, project_id: str, links: Sequence[EntityLink]) -> None:
-        for some in _batches(links):
-            self._rpc("put_links", p_project=project_id, p_links=json.dumps([asdict(link) for link in some]))
-
-    def linked(self, ref: Ref) -> bool:
-        return bool(self._rpc("linked", **keys(ref)))
 
     def unlinked(
         self, project_id: str | None = None, *, seconds: float | None = None, limit: int = 100
@@ -104,6 +103,22 @@ class FunctionGraph(ABC):
 def _taken(decision: EntityDecision | None) -> dict[str, str]:
     """By whom, and why."""
     return {"p_who": decision.who if decision else "", "p_why": decision.why if decision else ""}
+
+
+def linking_of(answer: Mapping[str, Any]) -> Linking:
+    """What `docpipe_link` answers."""
+    rivals: dict[str, list[str]] = defaultdict(list)
+    for block, key in answer["rivals"]:
+        rivals[block].append(key)
+    return Linking(rivals, frozenset(answer["apart"]), answer["linked"])
+
+
+def _joined(parts: Sequence[Linking]) -> Linking:
+    rivals: dict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        for block, found in part.rivals.items():
+            rivals[block] += found
+    return Linking(rivals, frozenset().union(*(part.apart for part in parts)), linked=False)
 
 
 def _batches(items: Sequence[T]) -> Iterator[list[T]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, ParamSpec, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
@@ -21,14 +22,13 @@ from docpipe.errors import (
     TransientError,
 )
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.reading import ReadingOptions
-from docpipe.models.status import document_status
-from docpipe.stores import result_rows, rows
+from docpipe.stores import rows
+from docpipe.stores.documents import TABLES, document_of, input_of, source_of
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.erasure import FunctionErasures
 from docpipe.stores.functions.pauses import FunctionPauses
 from docpipe.stores.functions.payloads import payloads
-from docpipe.stores.functions.project_entities import FunctionGraph
+from docpipe.stores.functions.project_entities import FunctionGraph, linking_of
 from docpipe.stores.functions.ranges import FunctionRanges
 from docpipe.stores.functions.webhooks import FunctionWebhooks
 from docpipe.stores.ids import storable
@@ -40,9 +40,11 @@ from docpipe.stores.values import (
     ALL,
     Action,
     Claim,
+    Finished,
     Heartbeat,
     Look,
     NewDocument,
+    NextClaim,
     Part,
     PlannedStage,
     Registered,
@@ -52,6 +54,7 @@ from docpipe.stores.values import (
     SourceRecord,
     Stalled,
     Summary,
+    Then,
 )
 
 SCHEMA_VERSION = "20261130041400"
@@ -131,8 +134,13 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         return bool(self._rpc("publish_failed", **keys(ref), p_stage=stage, p_message=message))
 
-    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
-        return rows.claim_of(self._rpc("claim", **keys(ref), p_stage=stage, **asked_by(claimant)))
+    def claim(self, ref: Ref, stage: str, claimant: Claimant, needs: Collection[Part] | None = None) -> Claim:
+        asked = {**keys(ref), "p_stage": stage, **asked_by(claimant)}
+        if needs is None:
+            return rows.claim_of(self._rpc("claim", **asked))
+        answer = self._rpc("claim_with_input", **asked, p_needs=json.dumps(sorted(needs)))
+        found = answer.get("input")
+        return replace(rows.claim_of(answer), input=found and input_of(ref, found, needs))
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         return Heartbeat(
@@ -142,6 +150,12 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
     def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
         arguments = {**keys(ref), "p_stage": stage, "p_token": token}
         return bool(self._with_output("finish_stage", arguments, token, output))
+
+    def finish_on(self, ref: Ref, stage: str, token: int, output: StageOutput, then: Then) -> Finished:
+        arguments = {**keys(ref), "p_stage": stage, "p_token": token, "p_then": json.dumps(_told(then))}
+        answer = self._with_output("finish_on", arguments, token, output)
+        claim, linking = answer.get("claim"), answer.get("linking")
+        return Finished(answer["finished"], claim and rows.claim_of(claim), linking and linking_of(linking))
 
     def _with_output(
         self, function: str, arguments: Mapping[str, Any], token: int, output: StageOutput
@@ -236,14 +250,7 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
     def source(self, ref: Ref) -> SourceRecord:
         columns = "original_file_name,content_digest,file_size_bytes,docpipe_reading"
         document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
-        run = self._one(Query("docpipe_runs", "source_uri", match(ref)))
-        return SourceRecord(
-            run["source_uri"],
-            document["original_file_name"],
-            document["content_digest"],
-            document["file_size_bytes"],
-            ReadingOptions.of_json(document["docpipe_reading"]),
-        )
+        return source_of(document, self._one(Query("docpipe_runs", "source_uri", match(ref))))
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
         columns = (
@@ -254,23 +261,8 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
         run = self._one(Query("docpipe_runs", f"file_type,metadata{text}", match(ref)))
 
         stages = list(self._select(Query("stage_runs", "stage,output,warnings", match(ref), "position")))
-
-        def table(part: Part) -> Iterator[rows.Row]:
-            return self._select(rows_of(part, ref)) if part in parts else iter(())
-
-        return Document(
-            document_uuid=ref.document_uuid,
-            run=ref.run,
-            status=document_status(document["celery_status"], document["initial_processing_status"]),
-            name=document["original_file_name"],
-            project_id=document["project_id"],
-            metadata=document["document_metadata"] | run["metadata"],
-            file_type=run["file_type"],
-            text=run.get("text") or "",
-            extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
-            warnings=rows.warnings_of(stages),
-            **result_rows.parts_of(table),
-        )
+        tables = {part.value: self._select(rows_of(part, ref)) for part in TABLES if part in parts}
+        return document_of(ref, document, run, stages, tables, parts)
 
     def status(self, document_uuid: str) -> DocumentStatus:
         document_uuid = storable(document_uuid)
@@ -312,7 +304,7 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
         lacking = []
         ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history")
         tables = ("source_documents", "neo4j_documents", *ledger)
-        for table in (*tables, *(f"docpipe_{part}" for part in Part if part not in (Part.TEXT, Part.EXTRAS))):
+        for table in (*tables, *(f"docpipe_{part}" for part in TABLES)):
             try:
                 list(self._select(Query(table), limit=1))
             except (SchemaError, PermissionDeniedError) as error:
@@ -335,6 +327,13 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
             f"the schema is of version {found}, older than {SCHEMA_VERSION}, which this docpipe needs."
             " Run: docpipe db apply."
         ]
+
+
+def _told(then: Then) -> dict[str, Any]:
+    """As `docpipe_finish_on` takes it."""
+    if isinstance(then, NextClaim):
+        return {"claim": {"stage": then.stage, **asdict(then.claimant)}}
+    return {"names": [asdict(name) for name in then]}
 
 
 def repeated(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -6,14 +6,14 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from docpipe.models import EntityDecision, EntityLink, EntityMember, EntityName, Ref, own_key
 from docpipe.stores import result_rows, rows
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.sqlite.file import SqliteFile
-from docpipe.stores.values import Found, Ties
+from docpipe.stores.values import Found, Linking, Ties
 
 _AMONG = "in (select value from json_each(?))"
 _BOTH_NAMED = " and ".join(
@@ -34,47 +34,21 @@ class SqliteGraph(SqliteFile):
         )
         return [result_rows.VALUE_OF[part](row) for row in found]
 
-    def put_names(self, ref: Ref, names: Sequence[EntityName]) -> bool:
+    def link(self, ref: Ref, names: Sequence[EntityName]) -> Linking | None:
+        with self._transaction() as db:
+            return link(db, ref, names)
+
+    def link_by(self, ref: Ref, links: Sequence[EntityLink]) -> bool:
         with self._transaction() as db:
             project = _linkable(db, ref)
             if project is None:
                 return False
-            for name in names:
-                _put_name(db, ref, project, name)
-            return True
-
-    def rivals(self, project_id: str, blocks: Collection[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for row in self._rows(
-            f"select block, key from docpipe_entity_blocks where project_id = ? and block {_AMONG}",  # noqa: S608
-            *(project_id, json.dumps(sorted(blocks))),
-        ):
-            found[row["block"]].append(row["key"])
-        return dict(found)
-
-    def put_links(self, project_id: str, links: Sequence[EntityLink]) -> None:
-        with self._transaction() as db:
             db.executemany(
                 "insert into docpipe_entity_links (project_id, key_a, key_b, rule, score)"
                 f" select :project, :key_a, :key_b, :rule, :score where {_BOTH_NAMED} on conflict do nothing",
-                [asdict(link) | {"project": project_id} for link in links],
+                [asdict(link) | {"project": project} for link in links],
             )
-
-    def linked(self, ref: Ref) -> bool:
-        with self._transaction() as db:
-            project = _linkable(db, ref)
-            if project is None:
-                return False
-            gone = db.execute(
-                "delete from docpipe_entity_names where document_uuid = ? and run <> ? returning key",
-                (ref.document_uuid, ref.run),
-            ).fetchall()
-            prune(db, project, [row["key"] for row in gone])
-            db.execute(
-                "insert into docpipe_entity_linked (document_uuid, run) values (?, ?)"
-                " on conflict (document_uuid) do update set run = excluded.run",
-                (ref.document_uuid, ref.run),
-            )
+            _mark_linked(db, ref, project)
             return True
 
     def unlinked(
@@ -153,6 +127,52 @@ class SqliteGraph(SqliteFile):
             ).fetchall()
             for row in named:
                 _decide(db, row["project_id"], (key, own), split)
+
+
+def link(db: sqlite3.Connection, ref: Ref, names: Sequence[EntityName]) -> Linking | None:
+    """As `GraphStore.link`, in a transaction that is open."""
+    project = _linkable(db, ref)
+    if project is None:
+        return None
+    apart = _split_off(db, ref, project, names)
+    for name in names:
+        own = replace(name, key=own_key(name.key, ref.document_uuid), blocks=())
+        _put_name(db, ref, project, own if name.key in apart else name)
+    blocks = {block for name in names if name.key not in apart for block in name.blocks}
+    rivals = _rivals(db, project, blocks)
+    if not rivals:
+        _mark_linked(db, ref, project)
+    return Linking(rivals, apart, linked=not rivals)
+
+
+def _split_off(db: sqlite3.Connection, ref: Ref, project: str, names: Sequence[EntityName]) -> frozenset[str]:
+    """The keys of names that somebody split from others' in this document."""
+    pairs = [(name.key, own_key(name.key, ref.document_uuid)) for name in names]
+    split = "select 1 from docpipe_entity_decisions where project_id = ? and key_a = ? and key_b = ?"
+    return frozenset(key for key, own in pairs if db.execute(split, (project, key, own)).fetchone())
+
+
+def _rivals(db: sqlite3.Connection, project: str, blocks: Collection[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in db.execute(
+        f"select block, key from docpipe_entity_blocks where project_id = ? and block {_AMONG}",  # noqa: S608
+        (project, json.dumps(sorted(blocks))),
+    ):
+        found[row["block"]].append(row["key"])
+    return {block: keys for block, keys in found.items() if len(keys) > 1}
+
+
+def _mark_linked(db: sqlite3.Connection, ref: Ref, project: str) -> None:
+    gone = db.execute(
+        "delete from docpipe_entity_names where document_uuid = ? and run <> ? returning key",
+        (ref.document_uuid, ref.run),
+    ).fetchall()
+    prune(db, project, [row["key"] for row in gone])
+    db.execute(
+        "insert into docpipe_entity_linked (document_uuid, run) values (?, ?)"
+        " on conflict (document_uuid) do update set run = excluded.run",
+        (ref.document_uuid, ref.run),
+    )
 
 
 def _linkable(db: sqlite3.Connection, ref: Ref) -> str | None:

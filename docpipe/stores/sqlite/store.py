@@ -13,13 +13,13 @@ from typing import Any
 
 from docpipe.errors import DocumentNotFoundError, IdempotencyError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import PENDING, AttemptEnd, document_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import result_rows, rows
+from docpipe.stores.documents import TABLES, document_of, order_of, source_of
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
-from docpipe.stores.sqlite import attempts, ledger, recovery
+from docpipe.stores.sqlite import attempts, ledger, project_entities, recovery
 from docpipe.stores.sqlite import lost as sqlite_lost
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
@@ -33,9 +33,11 @@ from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
     ALL,
     Claim,
+    Finished,
     Heartbeat,
     Look,
     NewDocument,
+    NextClaim,
     Outcome,
     Part,
     PlannedStage,
@@ -44,8 +46,10 @@ from docpipe.stores.values import (
     Revival,
     Selection,
     SourceRecord,
+    StageInput,
     Stalled,
     Summary,
+    Then,
 )
 
 
@@ -79,26 +83,12 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
                 return False
             return ledger.unsent(db, ref, seen, message)
 
-    def claim(self, ref: Ref, stage: str, claimant: Claimant) -> Claim:
+    def claim(self, ref: Ref, stage: str, claimant: Claimant, needs: Collection[Part] | None = None) -> Claim:
         with self._transaction() as db:
-            seen, first = ledger.see(db, ref, stage), ledger.first_incomplete(db, ref)
-            ready, joins = (
-                first is not None and first["stage"] == stage,
-                bool(ledger.range_rows(db, ref, stage)),
-            )
-            paused = ledger.is_paused(db, ref, stage)
-            answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment(), paused=paused)
-            refused = ledger.answered(db, ref, seen, answer, joins=joins)
-            if refused:
-                return refused
-            changes = ledger.taken(db, claimant, seen.raw)
-            if not joins or seen.raw["started_at"] is None:
-                changes["started_at"] = ledger.now()
-            ledger.update_stage(db, ref, stage, **changes)
-            if seen.run and seen.run.held:
-                ledger.hold(db, ref, None)
-            ledger.set_processing(db, ref, seen.raw, claimant, once=joins)
-            return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
+            claim = _claimed(db, ref, stage, claimant)
+        if needs is None or claim.outcome is not Outcome.CLAIMED:
+            return claim
+        return replace(claim, input=self._input(ref, needs))
 
     def heartbeat(self, ref: Ref, stage: str, token: int, lease_seconds: float) -> Heartbeat:
         with self._transaction() as db:
@@ -110,34 +100,15 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
 
     def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
         with self._transaction() as db:
-            seen = ledger.see(db, ref, stage)
-            move = rules.finish(seen.run, seen.row, token)
-            if move is rules.Move.APPLY:
-                self._complete(db, ref, seen.raw, output)
-            return move is not rules.Move.LATE
+            return _finished(db, ref, stage, token, output)
 
-    def _complete(self, db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
-        fields, tables = rows.run_fields(output), result_rows.result_rows(output)
-        for table, found in tables.items():
-            ledger.replace(db, f"docpipe_{table}", ref, found)
-        ledger.update_run(db, ref, fields)
-        ledger.update_stage(
-            db,
-            ref,
-            row["stage"],
-            state="complete",
-            finished_at=ledger.now(),
-            lease_expires_at=None,
-            makes=list(tables),
-            output=fields.get("extra"),
-            engine=fields.get("engine"),
-            warnings=fields["warnings"],
-            **ledger.failure_columns(None),
-        )
-        attempts.end(db, row["token"], AttemptEnd.COMPLETE, ledger.now())
-        sqlite_ranges.put_away(db, ref, row["stage"])
-        ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
-        ledger.move_on(db, ref)
+    def finish_on(self, ref: Ref, stage: str, token: int, output: StageOutput, then: Then) -> Finished:
+        with self._transaction() as db:
+            if not _finished(db, ref, stage, token, output):
+                return Finished(in_time=False)
+            if isinstance(then, NextClaim):
+                return Finished(in_time=True, claim=_claimed(db, ref, then.stage, then.claimant))
+            return Finished(in_time=True, linking=project_entities.link(db, ref, then))
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         with self._transaction() as db:
@@ -231,18 +202,14 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
         )
         if not found:
             raise _not_found(ref.document_uuid)
-        row = found[0]
-        return SourceRecord(
-            row["source_uri"],
-            row["original_file_name"],
-            row["content_digest"],
-            row["file_size_bytes"],
-            ReadingOptions.of_json(row["docpipe_reading"]),
-        )
+        return source_of(found[0], found[0])
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
+        return self._input(ref, parts).document
+
+    def _input(self, ref: Ref, parts: Collection[Part]) -> StageInput:
         found = self._rows(
-            "select d.*, r.file_type, r.text as run_text, r.metadata"
+            "select d.*, r.file_type, r.text, r.metadata, r.source_uri"
             " from source_documents d join docpipe_runs r using (document_uuid)"
             " where d.document_uuid = ? and r.run = ?",
             ref.document_uuid,
@@ -251,30 +218,15 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
         if not found:
             raise _not_found(ref.document_uuid)
         row = found[0]
-
-        stages = self._stages(ref)
-
-        def table(part: Part) -> list[rows.Row]:
-            return self._result(part, ref) if part in parts else []
-
-        return Document(
-            document_uuid=ref.document_uuid,
-            run=ref.run,
-            status=_status_of(row),
-            name=row["original_file_name"],
-            project_id=row["project_id"],
-            metadata=row["document_metadata"] | row["metadata"],
-            file_type=row["file_type"],
-            text=(row["run_text"] or "") if Part.TEXT in parts else "",
-            extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
-            warnings=rows.warnings_of(stages),
-            **result_rows.parts_of(table),
-        )
+        run = row if Part.TEXT in parts else row | {"text": None}
+        tables = {part.value: self._result(part, ref) for part in TABLES if part in parts}
+        document = document_of(ref, row, run, self._stages(ref), tables, parts)
+        return StageInput(document, source_of(row, row))
 
     def _result(self, part: Part, ref: Ref) -> list[rows.Row]:
-        order = "number" if part is Part.PAGES else '"index"'
         return self._rows(
-            f"select * from docpipe_{part.value} where document_uuid = ? and run = ? order by {order}",  # noqa: S608
+            f"select * from docpipe_{part} where document_uuid = ? and run = ?"  # noqa: S608
+            f' order by "{order_of(part)}"',
             ref.document_uuid,
             ref.run,
         )
@@ -339,6 +291,59 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
     def check(self) -> list[str]:
         self._connection()  # opening it makes what is missing
         return []
+
+
+def _claimed(db: sqlite3.Connection, ref: Ref, stage: str, claimant: Claimant) -> Claim:
+    seen, first = ledger.see(db, ref, stage), ledger.first_incomplete(db, ref)
+    ready, joins = (
+        first is not None and first["stage"] == stage,
+        bool(ledger.range_rows(db, ref, stage)),
+    )
+    paused = ledger.is_paused(db, ref, stage)
+    answer = rules.claim(seen.run, seen.row, ready, claimant, ledger.moment(), paused=paused)
+    refused = ledger.answered(db, ref, seen, answer, joins=joins)
+    if refused:
+        return refused
+    changes = ledger.taken(db, claimant, seen.raw)
+    if not joins or seen.raw["started_at"] is None:
+        changes["started_at"] = ledger.now()
+    ledger.update_stage(db, ref, stage, **changes)
+    if seen.run and seen.run.held:
+        ledger.hold(db, ref, None)
+    ledger.set_processing(db, ref, seen.raw, claimant, once=joins)
+    return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
+
+
+def _finished(db: sqlite3.Connection, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
+    seen = ledger.see(db, ref, stage)
+    move = rules.finish(seen.run, seen.row, token)
+    if move is rules.Move.APPLY:
+        _complete(db, ref, seen.raw, output)
+    return move is not rules.Move.LATE
+
+
+def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
+    fields, tables = rows.run_fields(output), result_rows.result_rows(output)
+    for table, found in tables.items():
+        ledger.replace(db, f"docpipe_{table}", ref, found)
+    ledger.update_run(db, ref, fields)
+    ledger.update_stage(
+        db,
+        ref,
+        row["stage"],
+        state="complete",
+        finished_at=ledger.now(),
+        lease_expires_at=None,
+        makes=list(tables),
+        output=fields.get("extra"),
+        engine=fields.get("engine"),
+        warnings=fields["warnings"],
+        **ledger.failure_columns(None),
+    )
+    attempts.end(db, row["token"], AttemptEnd.COMPLETE, ledger.now())
+    sqlite_ranges.put_away(db, ref, row["stage"])
+    ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
+    ledger.move_on(db, ref)
 
 
 def _status_of(row: Mapping[str, Any]) -> str:
