@@ -94,6 +94,10 @@ alter table public.docpipe_runs add column if not exists held_at timestamptz;
 create index if not exists docpipe_runs_held_idx on public.docpipe_runs (priority, held_at)
     where held_at is not null and state = 'active';
 
+-- Whether its names are still to be joined to those of its project; null: an earlier docpipe, which did not say.
+alter table public.docpipe_runs add column if not exists unlinked boolean;
+create index if not exists docpipe_runs_unlinked_idx on public.docpipe_runs (finished_at) where unlinked;
+
 -- What is paused. docpipe_pauses.sql tells what that means.
 create table if not exists public.docpipe_pauses (
     kind text not null check (kind in ('all', 'stage', 'project')),

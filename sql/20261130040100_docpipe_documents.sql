@@ -213,7 +213,10 @@ declare
     v_found jsonb;
 begin
     select coalesce(pg_catalog.string_agg(' and ' || c.condition, ''), '') into v_conditions from (values
-        ('status', '$1->''status'' ? public.docpipe_document_status(
+        ('status', pg_catalog.format('d.celery_status::text = any (%L::text[]) and ', array(
+                        select case when s in ('completed', 'completed_with_warnings') then 'graph_complete' else s end
+                          from pg_catalog.jsonb_array_elements_text(w->'status') s))
+                   || '$1->''status'' ? public.docpipe_document_status(
                         d.celery_status::text, d.initial_processing_status::text)'),
         ('error_code', 's.error_code = $1->>''error_code'' and d.document_uuid in (
                         select e.document_uuid from public.stage_runs e where e.error_code = $1->>''error_code'')'),

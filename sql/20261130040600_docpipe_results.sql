@@ -118,7 +118,7 @@ begin
     v_final := case when exists (select 1 from public.stage_runs
                                   where document_uuid = p_document and run = p_run and warnings <> '[]')
                then 'completed_with_warnings' else 'completed' end;
-    update public.docpipe_runs set state = 'completed', finished_at = now()
+    update public.docpipe_runs set state = 'completed', finished_at = now(), unlinked = true
      where document_uuid = p_document and run = p_run;
     update public.source_documents set docpipe_result_run = p_run
      where document_uuid = p_document and docpipe_run = p_run;

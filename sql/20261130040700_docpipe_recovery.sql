@@ -104,29 +104,32 @@ language sql stable set search_path = public, extensions as $$
          where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
            and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
         union all
-        select s.document_uuid, s.run, s.stage, s.state, null, r.priority, r.created_at
-          from looks l
-          join public.stage_runs s on s.queue = l.queue and s.queued_at < l.sent_before
-                                  and s.state in ('queued', 'running', 'retrying')
-                                  and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
-          join public.docpipe_runs r using (document_uuid, run)
-         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
-           and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
-           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
-                            where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
+        select w.* from looks l cross join lateral (            -- so that the index is asked, and no more than that
+            select s.document_uuid, s.run, s.stage, s.state, null::integer, r.priority, r.created_at
+              from (select o.* from public.stage_runs o
+                     where o.queue = l.queue and o.queued_at < l.sent_before
+                       and o.state in ('queued', 'running', 'retrying')
+                       and (o.state <> 'running' or o.lease_expires_at < o.queued_at)
+                     order by o.queued_at offset 0) s
+              join public.docpipe_runs r using (document_uuid, run)
+             where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+               and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
+               and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                                where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
+             order by s.queued_at limit p_limit) w
         union all
-        select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
-          from looks l
-          join public.docpipe_page_ranges g on g.queued_at < l.sent_before
-                                           and g.state in ('queued', 'running', 'retrying')
-                                           and (g.state <> 'running' or g.lease_expires_at < g.queued_at)
-          join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
-                                  and s.queue = l.queue
-          join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
-         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
-           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
-                            where o->>0 = g.document_uuid and (o->>1)::integer = g.run
-                              and (o->>2)::integer = g.first_page)
+        select w.* from looks l cross join lateral (
+            select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+              from public.docpipe_page_ranges g
+              join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
+              join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
+             where s.queue = l.queue and g.queued_at < l.sent_before and g.state in ('queued', 'running', 'retrying')
+               and (g.state <> 'running' or g.lease_expires_at < g.queued_at)
+               and r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+               and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                                where o->>0 = g.document_uuid and (o->>1)::integer = g.run
+                                  and (o->>2)::integer = g.first_page)
+             order by g.queued_at limit p_limit) w
     )
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'priority' - 'created_at'), '[]') from (
         select * from found order by state <> 'running', priority, created_at, first_page limit p_limit) f;

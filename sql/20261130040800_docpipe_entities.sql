@@ -130,6 +130,7 @@ begin
     perform public.docpipe_prune_keys(v_project, v_keys);
     insert into public.docpipe_entity_linked (document_uuid, run) values (p_document, p_run)
     on conflict (document_uuid) do update set run = excluded.run;
+    update public.docpipe_runs set unlinked = false where document_uuid = p_document and run <= p_run and unlinked;
     return true;
 end $$;
 
@@ -213,12 +214,18 @@ language sql stable set search_path = public, extensions as $$
               from public.docpipe_runs r
               join public.source_documents d
                 on d.document_uuid = r.document_uuid and d.docpipe_result_run = r.run
-              left join public.docpipe_entity_linked l on l.document_uuid = r.document_uuid
-             where l.run is distinct from r.run
+             where r.unlinked
                and (p_project is null or coalesce(d.project_id::text, '') = p_project)
                and (p_seconds is null or r.finished_at >= now() - make_interval(secs => p_seconds))
              order by r.finished_at limit p_limit) u;
 $$;
+
+-- Runs of an earlier docpipe, which did not say whether they are linked.
+update public.docpipe_runs r
+   set unlinked = d.docpipe_result_run = r.run and not exists (
+       select 1 from public.docpipe_entity_linked l where l.document_uuid = r.document_uuid and l.run = r.run)
+  from public.source_documents d
+ where d.document_uuid = r.document_uuid and r.state = 'completed' and r.unlinked is null;
 
 -- The links and decisions that end at one of the keys.
 create or replace function public.docpipe_ties(p_project text, p_keys text) returns jsonb

@@ -7,13 +7,17 @@ create or replace function public.docpipe_statistics(p_window_seconds double pre
 returns jsonb
 language sql stable set search_path = public, extensions as $$
     with turn as (                                             -- the stage whose turn it is, of each active run
-        select s.stage, s.position, s.state,
-               greatest(0.0, extract(epoch from now() - coalesce(s.queued_at, r.created_at))) as age
-          from public.docpipe_runs r join public.stage_runs s using (document_uuid, run)
-         where r.state = 'active' and s.state <> 'complete'
-           and not exists (select 1 from public.stage_runs e
-                            where e.document_uuid = s.document_uuid and e.run = s.run
-                              and e.position < s.position and e.state <> 'complete')
+        select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - s.queued_at)) as age
+          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+         where s.state in ('queued', 'running', 'retrying') and s.queued_at is not null and r.state = 'active'
+        union all                                              -- never sent
+        select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - r.created_at))
+          from public.source_documents d
+          join public.docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+          join lateral (select * from public.stage_runs o
+                         where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
+                         order by o.position limit 1) s on true
+         where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
     ), ended as (                                              -- a reprocessed run holds copies of older stages
         select s.stage, s.position, s.state, s.error_code, s.error_class,
                extract(epoch from s.finished_at - s.started_at)::double precision as seconds,

@@ -79,6 +79,7 @@ create table public.docpipe_runs (
     source_copied boolean,
     batch text,
     held_at timestamp with time zone,
+    unlinked boolean,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -90,6 +91,7 @@ CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) W
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
 CREATE INDEX docpipe_runs_held_idx ON public.docpipe_runs USING btree (priority, held_at) WHERE ((held_at IS NOT NULL) AND (state = 'active'::text));
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
+CREATE INDEX docpipe_runs_unlinked_idx ON public.docpipe_runs USING btree (finished_at) WHERE unlinked;
 alter table public.docpipe_runs enable row level security;
 create policy docpipe_service_role on public.docpipe_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_runs to service_role;
@@ -812,7 +814,10 @@ declare
     v_found jsonb;
 begin
     select coalesce(pg_catalog.string_agg(' and ' || c.condition, ''), '') into v_conditions from (values
-        ('status', '$1->''status'' ? public.docpipe_document_status(
+        ('status', pg_catalog.format('d.celery_status::text = any (%L::text[]) and ', array(
+                        select case when s in ('completed', 'completed_with_warnings') then 'graph_complete' else s end
+                          from pg_catalog.jsonb_array_elements_text(w->'status') s))
+                   || '$1->''status'' ? public.docpipe_document_status(
                         d.celery_status::text, d.initial_processing_status::text)'),
         ('error_code', 's.error_code = $1->>''error_code'' and d.document_uuid in (
                         select e.document_uuid from public.stage_runs e where e.error_code = $1->>''error_code'')'),
@@ -1918,7 +1923,7 @@ begin
     v_final := case when exists (select 1 from public.stage_runs
                                   where document_uuid = p_document and run = p_run and warnings <> '[]')
                then 'completed_with_warnings' else 'completed' end;
-    update public.docpipe_runs set state = 'completed', finished_at = now()
+    update public.docpipe_runs set state = 'completed', finished_at = now(), unlinked = true
      where document_uuid = p_document and run = p_run;
     update public.source_documents set docpipe_result_run = p_run
      where document_uuid = p_document and docpipe_run = p_run;
@@ -2130,29 +2135,32 @@ AS $function$
          where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
            and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
         union all
-        select s.document_uuid, s.run, s.stage, s.state, null, r.priority, r.created_at
-          from looks l
-          join public.stage_runs s on s.queue = l.queue and s.queued_at < l.sent_before
-                                  and s.state in ('queued', 'running', 'retrying')
-                                  and (s.state <> 'running' or s.lease_expires_at < s.queued_at)
-          join public.docpipe_runs r using (document_uuid, run)
-         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
-           and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
-           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
-                            where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
+        select w.* from looks l cross join lateral (            -- so that the index is asked, and no more than that
+            select s.document_uuid, s.run, s.stage, s.state, null::integer, r.priority, r.created_at
+              from (select o.* from public.stage_runs o
+                     where o.queue = l.queue and o.queued_at < l.sent_before
+                       and o.state in ('queued', 'running', 'retrying')
+                       and (o.state <> 'running' or o.lease_expires_at < o.queued_at)
+                     order by o.queued_at offset 0) s
+              join public.docpipe_runs r using (document_uuid, run)
+             where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+               and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
+               and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                                where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
+             order by s.queued_at limit p_limit) w
         union all
-        select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
-          from looks l
-          join public.docpipe_page_ranges g on g.queued_at < l.sent_before
-                                           and g.state in ('queued', 'running', 'retrying')
-                                           and (g.state <> 'running' or g.lease_expires_at < g.queued_at)
-          join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
-                                  and s.queue = l.queue
-          join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
-         where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
-           and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
-                            where o->>0 = g.document_uuid and (o->>1)::integer = g.run
-                              and (o->>2)::integer = g.first_page)
+        select w.* from looks l cross join lateral (
+            select g.document_uuid, g.run, g.stage, g.state, g.first_page, r.priority, r.created_at
+              from public.docpipe_page_ranges g
+              join public.stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
+              join public.docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
+             where s.queue = l.queue and g.queued_at < l.sent_before and g.state in ('queued', 'running', 'retrying')
+               and (g.state <> 'running' or g.lease_expires_at < g.queued_at)
+               and r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+               and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
+                                where o->>0 = g.document_uuid and (o->>1)::integer = g.run
+                                  and (o->>2)::integer = g.first_page)
+             order by g.queued_at limit p_limit) w
     )
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'priority' - 'created_at'), '[]') from (
         select * from found order by state <> 'running', priority, created_at, first_page limit p_limit) f;
@@ -2501,6 +2509,7 @@ begin
     perform public.docpipe_prune_keys(v_project, v_keys);
     insert into public.docpipe_entity_linked (document_uuid, run) values (p_document, p_run)
     on conflict (document_uuid) do update set run = excluded.run;
+    update public.docpipe_runs set unlinked = false where document_uuid = p_document and run <= p_run and unlinked;
     return true;
 end $function$;
 revoke all on function public.docpipe_linked(text,integer) from public;
@@ -2594,8 +2603,7 @@ AS $function$
               from public.docpipe_runs r
               join public.source_documents d
                 on d.document_uuid = r.document_uuid and d.docpipe_result_run = r.run
-              left join public.docpipe_entity_linked l on l.document_uuid = r.document_uuid
-             where l.run is distinct from r.run
+             where r.unlinked
                and (p_project is null or coalesce(d.project_id::text, '') = p_project)
                and (p_seconds is null or r.finished_at >= now() - make_interval(secs => p_seconds))
              order by r.finished_at limit p_limit) u;
@@ -3251,13 +3259,17 @@ CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double pre
  SET search_path TO 'public', 'extensions'
 AS $function$
     with turn as (                                             -- the stage whose turn it is, of each active run
-        select s.stage, s.position, s.state,
-               greatest(0.0, extract(epoch from now() - coalesce(s.queued_at, r.created_at))) as age
-          from public.docpipe_runs r join public.stage_runs s using (document_uuid, run)
-         where r.state = 'active' and s.state <> 'complete'
-           and not exists (select 1 from public.stage_runs e
-                            where e.document_uuid = s.document_uuid and e.run = s.run
-                              and e.position < s.position and e.state <> 'complete')
+        select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - s.queued_at)) as age
+          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+         where s.state in ('queued', 'running', 'retrying') and s.queued_at is not null and r.state = 'active'
+        union all                                              -- never sent
+        select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - r.created_at))
+          from public.source_documents d
+          join public.docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+          join lateral (select * from public.stage_runs o
+                         where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
+                         order by o.position limit 1) s on true
+         where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
     ), ended as (                                              -- a reprocessed run holds copies of older stages
         select s.stage, s.position, s.state, s.error_code, s.error_class,
                extract(epoch from s.finished_at - s.started_at)::double precision as seconds,

@@ -33,7 +33,7 @@ def _schema() -> str:
 
 _ADDED = {
     "source_documents": {"docpipe_reading": "text"},
-    "docpipe_runs": {"source_copied": "integer", "batch": "text", "held_at": "text"},
+    "docpipe_runs": {"source_copied": "integer", "batch": "text", "held_at": "text", "unlinked": "integer"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},
     "docpipe_mentions": {"value": "text", "boxes": "text"},
@@ -48,8 +48,14 @@ _LATER = """
 create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null;
 create index if not exists docpipe_runs_held_idx on docpipe_runs (priority, held_at)
     where held_at is not null and state = 'active';
+create index if not exists docpipe_runs_unlinked_idx on docpipe_runs (finished_at) where unlinked;
+update docpipe_runs set unlinked = (document_uuid, run) in (
+       select d.document_uuid, d.docpipe_result_run from source_documents d
+         left join docpipe_entity_linked l on l.document_uuid = d.document_uuid
+        where l.run is not d.docpipe_result_run)
+ where state = 'completed' and unlinked is null;
 """
-"""Indexes of columns that a store made by an earlier docpipe gets first."""
+"""Of columns that a store made by an earlier docpipe gets first: indexes, and what it did not say."""
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

@@ -403,6 +403,8 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
     ).fetchone()
     final = rules.final_status(warned=warned is not None)
     end_run(db, ref, "completed")
+    keys = (ref.document_uuid, ref.run)
+    db.execute("update docpipe_runs set unlinked = 1 where document_uuid = ? and run = ?", keys)
     db.execute(
         "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
         (ref.run, ref.document_uuid, ref.run),

@@ -26,31 +26,34 @@ _RANGE = """
 select r.priority, r.created_at as run_created_at, g.document_uuid, g.run, g.stage, g.first_page,
        g.state, g.attempt, g.token, g.claim_id, g.task_id, g.lease_expires_at, g.queued_at, 0 as in_ranges
 """
+# `cross join` keeps the order of the tables: what is asked of the first is asked of an index.
 _SILENT = f"""
-{_STAGE} from stage_runs s join docpipe_runs r using (document_uuid, run)
- where r.state = 'active' and r.held_at is null and s.state = 'running' and s.lease_expires_at <= :now
+{_STAGE} from stage_runs s cross join docpipe_runs r using (document_uuid, run)
+ where r.state = 'active' and r.held_at is null
+   and s.state in ('queued', 'running', 'retrying') and s.state = 'running' and s.lease_expires_at <= :now
    and coalesce(s.queued_at, r.created_at) <= s.lease_expires_at
  union all
-{_RANGE} from docpipe_page_ranges g join docpipe_runs r using (document_uuid, run)
- where r.state = 'active' and r.held_at is null and g.state = 'running' and g.lease_expires_at <= :now
+{_RANGE} from docpipe_page_ranges g cross join docpipe_runs r using (document_uuid, run)
+ where r.state = 'active' and r.held_at is null
+   and g.state in ('queued', 'running', 'retrying') and g.state = 'running' and g.lease_expires_at <= :now
    and g.queued_at <= g.lease_expires_at
 """
 _NEVER_SENT = f"""
 {_STAGE} from source_documents d
-  join docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
-  join stage_runs s on s.document_uuid = r.document_uuid and s.run = r.run
+  cross join docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+  cross join stage_runs s on s.document_uuid = r.document_uuid and s.run = r.run
  where d.celery_status = :pending and r.state = 'active' and r.held_at is null and s.queued_at is null
    and s.position = (select min(o.position) from stage_runs o
                       where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
 """  # noqa: S608
 _SENT = f"""
-{_STAGE} from stage_runs s join docpipe_runs r using (document_uuid, run)
+{_STAGE} from stage_runs s cross join docpipe_runs r using (document_uuid, run)
  where s.queue = :queue and s.queued_at < :before and s.state in ('queued', 'running', 'retrying')
    and (s.state <> 'running' or s.lease_expires_at < s.queued_at) and r.state = 'active' and r.held_at is null
  union all
 {_RANGE} from docpipe_page_ranges g
-  join stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
-  join docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
+  cross join stage_runs s on s.document_uuid = g.document_uuid and s.run = g.run and s.stage = g.stage
+  cross join docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
  where s.queue = :queue and g.queued_at < :before and g.state in ('queued', 'running', 'retrying')
    and (g.state <> 'running' or g.lease_expires_at < g.queued_at) and r.state = 'active' and r.held_at is null
 """

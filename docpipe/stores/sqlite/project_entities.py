@@ -57,8 +57,7 @@ class SqliteGraph(SqliteFile):
         found = self._rows(
             "select r.document_uuid, r.run from docpipe_runs r join source_documents d"
             " on d.document_uuid = r.document_uuid and d.docpipe_result_run = r.run"
-            " left join docpipe_entity_linked l on l.document_uuid = r.document_uuid"
-            " where l.run is not r.run and coalesce(d.project_id, '') = coalesce(?, d.project_id, '')"
+            " where r.unlinked and coalesce(d.project_id, '') = coalesce(?, d.project_id, '')"
             " and r.finished_at >= ? order by r.finished_at limit ?",
             *(project_id, "" if seconds is None else ledger.now(-seconds), limit),
         )
@@ -171,6 +170,10 @@ def _mark_linked(db: sqlite3.Connection, ref: Ref, project: str) -> None:
     db.execute(
         "insert into docpipe_entity_linked (document_uuid, run) values (?, ?)"
         " on conflict (document_uuid) do update set run = excluded.run",
+        (ref.document_uuid, ref.run),
+    )
+    db.execute(
+        "update docpipe_runs set unlinked = 0 where document_uuid = ? and run <= ? and unlinked",
         (ref.document_uuid, ref.run),
     )
 

@@ -60,6 +60,7 @@ create table if not exists docpipe_runs (
     finished_at text,
     batch text,
     held_at text,
+    unlinked integer,
     primary key (document_uuid, run)
 );
 
@@ -106,6 +107,7 @@ create index if not exists stage_runs_open_idx on stage_runs (state, lease_expir
     where state in ('queued', 'running', 'retrying');
 create index if not exists stage_runs_sent_idx on stage_runs (queue, queued_at)
     where state in ('queued', 'running', 'retrying') and queued_at is not null;
+create index if not exists stage_runs_finished_idx on stage_runs (finished_at);
 create index if not exists stage_runs_error_idx on stage_runs (error_code) where error_code is not null;
 
 create table if not exists docpipe_page_ranges (

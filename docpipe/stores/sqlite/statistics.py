@@ -23,11 +23,12 @@ select s.stage, min(s.position) as position,
        max(case when s.state in ('queued', 'retrying')
                 then max(0.0, 86400.0 * (julianday(?) - julianday(coalesce(s.queued_at, r.created_at))))
            end) as oldest_waiting_seconds
-  from docpipe_runs r join stage_runs s using (document_uuid, run)
- where r.state = 'active' and s.state <> 'complete'
-   and not exists (select 1 from stage_runs e
-                    where e.document_uuid = s.document_uuid and e.run = s.run
-                      and e.position < s.position and e.state <> 'complete')
+  from stage_runs s join docpipe_runs r using (document_uuid, run)
+ where r.state = 'active' and s.state in ('queued', 'running', 'retrying') and (
+       s.queued_at is not null or s.document_uuid in (
+           select d.document_uuid from source_documents d where d.celery_status = 'pending')
+       and s.position = (select min(e.position) from stage_runs e where e.state <> 'complete'
+                            and e.document_uuid = s.document_uuid and e.run = s.run))
  group by s.stage
 """
 

@@ -1,0 +1,213 @@
+"""How long each operation of a store takes with a thousand documents, and with very many.
+
+    python -m benchmarks.growth --documents 1000 100000 --write docs/benchmarks.md
+
+Each number of documents has a Postgres database and a SQLite file of its own; the rows are made in SQL. Every
+operation is called several times through the store; the median counts. --explain prints the plans of the
+statements in Postgres that take long, by its auto_explain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import growth_rows, report
+from docpipe.execution.plan import BUILT_IN
+from docpipe.models import EntityName, Failure, Ref, StageOutput
+from docpipe.stores import open_store
+from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.port import Store
+from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.text_search import terms
+from docpipe.stores.values import Look, NewDocument, Selection
+from tests.stack import Stack
+
+REPEATS = 7
+FACTOR, MILLISECONDS = 3.0, 50.0
+"""What grows more, or takes longer, is to be mended, or explained."""
+
+
+@dataclass
+class Worker:
+    """Documents of its own, on which the moves are made one after the other."""
+
+    store: Store
+    numbers: Iterator[int]
+
+    def register(self) -> Ref:
+        plan = [spec.planned for spec in BUILT_IN]
+        own = str(uuid.uuid4())
+        new = NewDocument(own, "large", "new.pdf", f"file:///{own}", own, 1000, {}, plan)
+        return self.store.register(new).ref
+
+    def moves(self) -> Iterator[tuple[str, float]]:
+        """A document from its submit to its end, with the milliseconds of each move."""
+        store, ref = self.store, Ref("", 1)
+
+        def timed(name: str, move: Callable[[], object]) -> tuple[str, float]:
+            return name, milliseconds(move)
+
+        def register() -> None:
+            nonlocal ref
+            ref = self.register()
+
+        yield timed("register", register)
+        yield timed("queue", lambda: store.queue(ref, "ocr", str(uuid.uuid4())))
+        token = 0
+
+        def claim() -> None:
+            nonlocal token
+            taken = store.claim(ref, "ocr", Claimant(uuid.uuid4().hex, "t", "host:1", 60.0, 5))
+            assert taken.token is not None
+            token = taken.token
+
+        yield timed("claim", claim)
+        yield timed("heartbeat", lambda: store.heartbeat(ref, "ocr", token, 60.0))
+        failure = Failure("transient", "TransientError", "away")
+        yield timed("retry", lambda: store.retry(ref, "ocr", token, failure, 0.0))
+        claim()
+        output = StageOutput(text="Ann met Bob.", pages=())
+        yield timed("finish", lambda: store.finish(ref, "ocr", token, output))
+        yield timed("status", lambda: store.status(ref.document_uuid))
+        yield timed("cancel", lambda: store.cancel(ref.document_uuid))
+        yield timed("resume", lambda: store.resume(ref.document_uuid, "again"))
+        yield timed("delete", lambda: store.delete(ref.document_uuid))
+
+
+def reads(store: Store, documents: int) -> Mapping[str, Callable[[], object]]:
+    """What users and loops ask, by name. The head of the backlog is the message of its oldest document."""
+    oldest = documents - documents % 100  # n % 100 = 0 waits
+    head = Look("ocr", tuple(range(10)), ((Ref(f"d{oldest}", 1), f"t{oldest}"),), False)
+    done = Ref("d10", 1)
+    names = [EntityName(0, "PERSON ann 10", "ann 10", "PERSON", "ann 10", 1, ("PERSON ^ann ",))]
+    return {
+        "lost (reaper, behind the backlog)": lambda: store.lost([head], grace_seconds=30.0),
+        "release (reaper)": store.release,
+        "unlinked, one day (reaper)": lambda: store.unlinked(seconds=86_400.0),
+        "statistics (monitor)": store.statistics,
+        "the newest documents": store.documents,
+        "documents of a small project": lambda: store.documents(Selection(project_id="p1")),
+        "documents with an error that none has": lambda: store.documents(Selection(error_code="bug")),
+        "documents with a status": lambda: store.documents(Selection(status=("error_ocr",)), limit=50),
+        "documents of a batch": lambda: store.batch("b1"),
+        "first 100 names of the large project": lambda: store.keys("large"),
+        "search of a name, no match": lambda: store.keys("large", text="nobody at all"),
+        "search of a word, few matches": lambda: store.search_pages(terms("15")),
+        "search of a word, all match": lambda: store.search_pages(terms("agreement")),
+        "rivals of a name in the large project": lambda: store.rivals("large", {"PERSON ^ann "}),
+        "write a name in the large project": lambda: store.put_names(done, names),
+    }
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - started)
+
+
+def measured(store: Store, documents: int) -> dict[str, float]:
+    """Median milliseconds of each operation."""
+    found: dict[str, list[float]] = {}
+    worker = Worker(store, count())
+    for _ in range(REPEATS):
+        for name, taken in worker.moves():
+            found.setdefault(name, []).append(taken)
+        for name, call in reads(store, documents).items():
+            found.setdefault(name, []).append(milliseconds(call))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+@contextmanager
+def postgres(stack: Stack, documents: int) -> Iterator[Store]:
+    dsn = stack.env["SUPABASE_DB_URL"]
+    stack.postgres.truncate()
+    with psycopg.connect(dsn, autocommit=True) as db:
+        for statement in growth_rows.inserts(growth_rows.POSTGRES, documents):
+            db.execute(statement.encode())
+        db.execute(b"vacuum analyze")
+    store = open_store("postgres", supabase_db_url=dsn)
+    yield store
+    store.close()
+
+
+def explain(stack: Stack) -> None:
+    """Let Postgres say, in its notices, the plans of statements that take long, those in functions too."""
+    with psycopg.connect(stack.env["SUPABASE_DB_URL"], autocommit=True) as db:
+        for setting, value in (
+            ("session_preload_libraries", "auto_explain"),
+            ("auto_explain.log_min_duration", str(int(MILLISECONDS / 4))),
+            ("auto_explain.log_analyze", "on"),
+            ("auto_explain.log_nested_statements", "on"),
+        ):
+            db.execute(f"alter database postgres set {setting} = '{value}'".encode())
+
+
+@contextmanager
+def sqlite(folder: Path, documents: int) -> Iterator[Store]:
+    store = SqliteStore(folder / f"{documents}.db")
+    with store._transaction() as db:
+        for statement in growth_rows.inserts(growth_rows.SQLITE, documents):
+            db.execute(statement)
+    store._connection().execute("analyze")
+    yield store
+    store.close()
+
+
+def table(sizes: list[int], results: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
+    """Milliseconds by store and number of documents; what grows too much or takes too long is marked."""
+    titles = {"postgres": "Postgres", "sqlite": "SQLite"}
+    head = ["milliseconds, median", *(f"{titles[name]}, {size:,}" for name in results for size in sizes)]
+    names = list(next(iter(next(iter(results.values())).values())))
+    rows = [
+        [name, *(cell for by_size in results.values() for cell in _cells(name, sizes, by_size))]
+        for name in names
+    ]
+    return report.table(head, rows)
+
+
+def _cells(name: str, sizes: list[int], by_size: Mapping[int, Mapping[str, float]]) -> Iterator[str]:
+    least = by_size[sizes[0]][name]
+    for size in sizes:
+        value = by_size[size][name]
+        too_much = value > MILLISECONDS or (value > FACTOR * least and value > 5.0)
+        yield f"**{value:.1f}**" if too_much and size > sizes[0] else f"{value:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--documents", type=int, nargs="+", default=[1_000, 100_000])
+    parser.add_argument("--store", choices=["postgres", "sqlite"], nargs="+", default=["postgres", "sqlite"])
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the figures into this page")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write bars of the largest number, as SVG")
+    args = parser.parse_args()
+    results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in args.store}
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack") as stack:
+        for name in args.store:
+            for size in args.documents:
+                opened = postgres(stack, size) if name == "postgres" else sqlite(Path(folder), size)
+                with opened as store:
+                    results[name][size] = measured(store, size)
+                print(name, size, results[name][size], flush=True)
+    text = f"{report.machine()} Medians of {REPEATS} calls.\n\n{table(args.documents, results)}"
+    print(text)
+    if args.write:
+        report.replace_section(args.write, "growth", text)
+    if args.plot:
+        largest = results[args.store[0]][args.documents[-1]]
+        title = f"{args.store[0]}, {args.documents[-1]:,} documents"
+        args.plot.write_text(report.bars(title, list(largest.items()), "ms"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
