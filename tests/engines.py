@@ -6,8 +6,10 @@ Options(ocr_engine="tests.engines:OneLine", ner_engine="tests.engines:Capitals")
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docpipe.engines.ports import RecognisedLine, Span
@@ -53,6 +55,20 @@ class Capitals:
     def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
         for text in texts:
             yield [Span(*match.span(), "PERSON") for match in re.finditer(r"[A-Z][a-z]+", text)]
+
+
+class Gated(Capitals):
+    """Waits for a file before it finds anything."""
+
+    name = "gated 1"
+
+    def __init__(self, *, gate: str) -> None:
+        self._gate = Path(gate)
+
+    def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
+        while not self._gate.exists():
+            time.sleep(0.05)
+        yield from super().find(texts)
 
 
 def failing(stage: StageSpec, *errors: BaseException) -> StageSpec:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,6 +64,26 @@ def active_queues(app: Celery, seconds: float) -> dict[str, list[Any]]:
     with app.connection_for_write() as connection:
         found = app.control.inspect(timeout=seconds, connection=connection).active_queues()
     return found or {}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What one worker says about itself."""
+
+    queues: frozenset[str]
+    active: Sequence[Mapping[str, Any]]
+    """The tasks that its processes run, as Celery describes them."""
+
+
+def worker_reports(app: Celery, seconds: float) -> list[WorkerReport]:
+    """What each worker consumes and runs, of those that answer; asked and raises as `active_queues`."""
+    with app.connection_for_write() as connection:
+        inspect = app.control.inspect(timeout=seconds / 2, connection=connection)
+        active, queues = inspect.active() or {}, inspect.active_queues() or {}
+    return [
+        WorkerReport(frozenset(queue["name"] for queue in queues.get(worker, ())), tasks)
+        for worker, tasks in active.items()
+    ]
 
 
 class UnreadableError(ValueError):

@@ -109,7 +109,7 @@ class Pipeline(Documents):
             from celery.signals import worker_init  # noqa: PLC0415
 
             tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
-            worker_init.connect(self._refuse_unsafe_start)
+            worker_init.connect(self._begin_worker)
 
     def _say_completed(self, ref: Ref) -> None:
         if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
@@ -139,6 +139,14 @@ class Pipeline(Documents):
 
         return examine_health(self.deployment, limits or Thresholds())
 
+    def ready(self) -> Health:
+        """Check broker, store and schema, and nothing that workers do: may this process serve? Raises as
+        `health`.
+        """
+        from docpipe.delivery.monitoring.health import examine_readiness  # noqa: PLC0415
+
+        return examine_readiness(self.deployment)
+
     @property
     def deployment(self) -> Deployment:
         """What doctor, health and monitor look at. Raises `ConfigurationError` without a Celery app."""
@@ -159,10 +167,14 @@ class Pipeline(Documents):
         """Say that this pipeline's store and stages are the right ones from now on."""
         self.broker.agreed(self.deployment.fingerprint, insist=True)
 
-    def _refuse_unsafe_start(self, sender: object, **_: object) -> None:
-        """A worker of this app does not start on settings that would lose documents."""
-        if getattr(sender, "app", None) is not self.app:
+    def _begin_worker(self, sender: object, **_: object) -> None:
+        """A worker of this app starts on no settings that would lose documents; it says that it lives."""
+        app = self._app()
+        if getattr(sender, "app", None) is not app:
             return
+        from docpipe.delivery.monitoring.liveness import watch  # noqa: PLC0415
+
+        watch(app, self.deployment.queues)
         fatal = [each for each in self.examine(consumers=False) if not each.ok and each.fatal]
         if fatal:
             told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)

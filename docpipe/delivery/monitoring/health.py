@@ -2,7 +2,8 @@
 
 A worker that answers a ping may still consume nothing (it lost its consumer when Redis went away and came
 back), so every queue is sent a canary: a small task that must come back. A queue whose workers are busy
-is as good: there the canary waits behind work that a living worker holds.
+is as good: there the canary waits behind work that a living worker holds. A worker on many queues is busy
+for all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from redis.exceptions import RedisError
 
 from docpipe.delivery.broker import QueueDepth
 from docpipe.delivery.canvas import CANARY
+from docpipe.delivery.monitoring.busy import busy_queues
 from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
+from docpipe.delivery.monitoring.liveness import workers_here
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocpipeError
 from docpipe.execution.logs import get_logger
 from docpipe.stores.statistics import Statistics
@@ -78,6 +81,29 @@ def examine_health(deployment: Deployment, thresholds: Thresholds = Thresholds()
     """
     checks = tuple(_checks(deployment, thresholds))
     return Health(all(each.level is not Level.WRONG for each in checks), checks)
+
+
+def examine_readiness(deployment: Deployment) -> Health:
+    """Check broker, store and schema only: can documents be submitted, and can work be recorded?"""
+    broker, _ = _broker(deployment)
+    store, _ = _store(deployment)
+    checks = (broker, *store)
+    return Health(all(each.level is not Level.WRONG for each in checks), checks)
+
+
+def examine_liveness() -> Health:
+    """Whether there is a worker of this user on this machine, and each is alive. Asks no service."""
+    found = [_worker(pid, wrong) for pid, wrong in workers_here().items()]
+    if not found:
+        message = "no worker of this user runs here, or its pool is solo. Start one: docpipe worker"
+        found = [Check("worker", Level.WRONG, message)]
+    return Health(all(each.level is Level.OK for each in found), tuple(found))
+
+
+def _worker(pid: int, wrong: str | None) -> Check:
+    if wrong is None:
+        return Check(f"worker {pid}", Level.OK, "alive")
+    return Check(f"worker {pid}", Level.WRONG, f"{wrong}. Restart it.")
 
 
 def _checks(deployment: Deployment, thresholds: Thresholds) -> Iterator[Check]:
@@ -151,8 +177,7 @@ def _consumers(
     except BrokerUnavailableError as error:
         yield Check("consumers", Level.WRONG, str(error))
         return
-    working = {each.stage for each in statistics.running if each.lease_seconds > 0} if statistics else set()
-    busy = {stage.queue for stage in deployment.stages if stage.name in working}
+    busy = busy_queues(deployment, statistics) if silent and statistics else set()
     for queue in canaries:
         yield _consumer(queue, queue in silent, queue in busy, seconds)
 

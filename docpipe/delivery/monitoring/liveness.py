@@ -1,0 +1,131 @@
+"""Is the worker of this machine alive? Its main loop says so in a file, every few seconds.
+
+The loop turns while all its children are busy, so a busy worker is alive. It stands still when the process
+hangs and while the broker is away, and what it no longer consumes stands in the file. A probe reads the file
+and asks no service. Not for pool `solo`, whose main loop does the work itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, bootsteps
+
+from docpipe.execution.logs import get_logger
+from docpipe.models.private_files import make_private_file, make_private_folder
+
+log = get_logger(__name__)
+
+BEAT_SECONDS = 10.0
+SILENT_SECONDS = 45.0
+"""A loop that is silent for longer hangs: with a probe each 10 seconds that is seen within a minute."""
+
+
+def folder() -> Path:
+    """Where the workers of this user, on this machine, have their files."""
+    return Path(tempfile.gettempdir()) / f"docpipe-workers-{os.geteuid()}"
+
+
+def workers_here() -> dict[int, str | None]:
+    """Each worker of this user on this machine, by process, and what is wrong with it; None: it is alive."""
+    return {int(path.name): _wrong(path) for path in sorted(_files()) if _runs(int(path.name))}
+
+
+def _files() -> list[Path]:
+    return [path for path in folder().glob("*") if path.name.isdecimal()] if _is_ours(folder()) else []
+
+
+def _runs(pid: int) -> bool:
+    with suppress(PermissionError):  # it is another user's, and lives
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+def _wrong(path: Path) -> str | None:
+    try:
+        lacking, silent = path.read_text(encoding="utf-8"), time.time() - path.stat().st_mtime
+    except OSError as error:
+        return f"its file cannot be read: {error}"
+    if silent > SILENT_SECONDS:
+        return f"its main loop stands still since {silent:.0f} s: it hangs, or its broker is away"
+    return f"it no longer consumes {lacking}" if lacking else None
+
+
+def _is_ours(place: Path) -> bool:
+    """The temporary folder is everybody's: somebody else may have made a folder of that name."""
+    try:
+        found = place.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+class Beat:
+    """The file of one worker."""
+
+    def __init__(self) -> None:
+        self._path = folder() / str(os.getpid())
+
+    def say(self, lacking: Collection[str]) -> None:
+        """Alive now; `lacking` are the queues that it should consume and does not."""
+        try:
+            make_private_folder(self._path.parent)
+            if not _is_ours(self._path.parent):
+                raise PermissionError(f"{self._path.parent} is somebody else's")
+            make_private_file(self._path)
+            self._path.write_text(", ".join(sorted(lacking)), encoding="utf-8")
+        except OSError as error:
+            log.warning("liveness_not_said", error=str(error))
+
+    def end(self) -> None:
+        """The worker stops."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def watch(app: Celery, queues: Collection[str]) -> None:
+    """Let workers of this app say that they are alive, and which of the queues they have lost."""
+
+    class Liveness(bootsteps.StartStopStep):
+        """Started again after each loss of the connection, when the consumer is."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def __init__(self, _consumer: Any, **_: Any) -> None:
+            self._beat = Beat()
+            self._wanted: frozenset[str] | None = None
+
+        def start(self, consumer: Any) -> None:
+            if _is_solo(consumer):
+                return
+            if self._wanted is None:
+                self._wanted = frozenset(consumed(consumer)) & frozenset(queues)
+            self._say(consumer)
+            consumer.timer.call_repeatedly(BEAT_SECONDS, self._say, (consumer,))
+
+        def _say(self, consumer: Any) -> None:
+            self._beat.say((self._wanted or frozenset()) - consumed(consumer))
+
+        def shutdown(self, _consumer: Any) -> None:
+            self._beat.end()
+
+    app.steps["consumer"].add(Liveness)
+
+
+def consumed(consumer: Any) -> set[str]:
+    """The queues that the worker consumes now."""
+    return set(consumer.app.amqp.queues.consume_from)
+
+
+def _is_solo(consumer: Any) -> bool:
+    return type(consumer.pool).__module__.endswith(".solo")

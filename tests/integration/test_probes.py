@@ -1,0 +1,179 @@
+"""Probes of a real worker that serves every queue alone: busy is alive; hanging or without a queue is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from docpipe.delivery.monitoring import liveness
+from docpipe.delivery.monitoring.health import Level, Thresholds, examine_liveness
+from docpipe.models.status import QUEUES
+from docpipe.pipeline.default import health
+from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
+from docpipe.stores import open_store
+from tests.integration.test_health import close, levels, new_pipeline, wrong
+from tests.unit.conftest import ENGINES, Docpipe
+from tests.unit.conftest import docpipe as docpipe_command  # noqa: F401 - a fixture
+from tests.workers import HANG_SECONDS, Worker, Workers, wait_until
+
+SOON = Thresholds(canary_seconds=1.0)
+LEASE_SECONDS = 6
+
+
+@pytest.fixture
+def pipeline(redis_url: str, tmp_path: Path) -> Iterator[Pipeline]:
+    made = new_pipeline(redis_url, open_store(f"sqlite://{tmp_path / 'docpipe.db'}"), tmp_path)
+    yield made
+    close(made)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the worker and this process have their temporary files, and nobody else."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def busy(redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path) -> Iterator[Worker]:
+    """One worker with one process for all queues, which is in the middle of a document."""
+    gate = tmp_path / "gate"
+    environment = ENGINES | {
+        "REDIS_URL": redis_url,
+        "DOCPIPE_STORE": f"sqlite://{tmp_path / 'docpipe.db'}",
+        "DOCPIPE_UPLOADS": str(tmp_path / "uploads"),
+        "DOCPIPE_NER_ENGINE": "tests.engines:Gated",
+        "DOCPIPE_NER_OPTIONS": json.dumps({"gate": str(gate)}),
+        "DOCPIPE_LEASE_SECONDS": str(LEASE_SECONDS),
+        "TMPDIR": str(temporary),
+    }
+    with Workers(tmp_path, environment) as workers:
+        worker = workers.start(*QUEUES.values())
+        workers.wait_until_ready()
+        submission: Submission = pipeline.submit(b"Ann met Bob.", name="note.txt")
+        wait_until(lambda: submission.status().status == "entity_processing", "the worker is busy")
+        yield worker
+        gate.touch()
+        wait_until(lambda: submission.status().status == "completed", "the document is done")
+
+
+def test_a_busy_worker_for_all_queues_is_well(busy: Worker, pipeline: Pipeline) -> None:
+    found = health(pipeline, limits=SOON)
+    assert wrong(found) == {}
+    said = {each.check: each.message for each in found.checks}
+    assert {said[f"queue {queue}"] for queue in QUEUES.values()} == {
+        "consumed: all its workers are busy, the canary waits"
+    }
+
+
+def test_a_busy_worker_that_lost_a_queue_is_not(busy: Worker, pipeline: Pipeline) -> None:
+    assert pipeline.app is not None
+    pipeline.app.control.cancel_consumer("text", reply=True, timeout=HANG_SECONDS, limit=1)
+    wait_until(lambda: wrong(health(pipeline, limits=SOON)).keys() == {"queue text"}, "text is missed")
+    pipeline.app.control.add_consumer("text", reply=True, timeout=HANG_SECONDS, limit=1)
+
+
+def test_a_worker_that_hangs_is_noticed_when_its_lease_has_lapsed(busy: Worker, pipeline: Pipeline) -> None:
+    family = busy.processes()
+    for process in family:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(
+            lambda: (
+                wrong(health(pipeline, limits=SOON)).keys() >= {f"queue {each}" for each in QUEUES.values()}
+            ),
+            "every queue is missed",
+        )
+    finally:
+        for process in family:
+            process.send_signal(signal.SIGCONT)
+
+
+def test_a_busy_worker_is_alive_and_one_without_a_queue_or_broker_is_not(
+    busy: Worker, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main: psutil.Process = busy.processes()[0]
+    found = examine_liveness()
+    assert levels(found) == {f"worker {main.pid}": Level.OK}
+    file = liveness.folder() / str(main.pid)
+    os.utime(file, (0, 0))
+    wait_until(lambda: examine_liveness().ok, "its loop has turned again while it is busy")
+    assert pipeline.app is not None
+    pipeline.app.control.cancel_consumer("text", reply=True, timeout=HANG_SECONDS, limit=1)
+    wait_until(lambda: not examine_liveness().ok, "it says what it lost")
+    assert wrong(examine_liveness()) == {f"worker {main.pid}": "it no longer consumes text. Restart it."}
+    pipeline.app.control.add_consumer("text", reply=True, timeout=HANG_SECONDS, limit=1)
+    wait_until(lambda: examine_liveness().ok, "it has its queue again")
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 0.0)  # as a loop that hangs is seen, later
+    assert "its main loop stands still" in wrong(examine_liveness())[f"worker {main.pid}"]
+
+
+def test_a_hang_is_seen_within_a_minute_by_a_probe_each_ten_seconds() -> None:
+    assert liveness.BEAT_SECONDS * 3 < liveness.SILENT_SECONDS <= 50
+
+
+# --- without a worker ---------------------------------------------------------------------------
+
+
+def test_where_no_worker_runs_none_is_alive(temporary: Path) -> None:
+    assert wrong(examine_liveness()).keys() == {"worker"}
+
+
+def test_the_file_of_a_worker_that_was_killed_counts_for_nobody(temporary: Path) -> None:
+    liveness.folder().mkdir()
+    ended = psutil.Popen(["true"])
+    ended.wait()
+    (liveness.folder() / str(ended.pid)).touch()
+    assert wrong(examine_liveness()).keys() == {"worker"}
+
+
+def test_a_folder_that_somebody_else_made_is_not_used(temporary: Path, tmp_path: Path) -> None:
+    liveness.folder().symlink_to(tmp_path)
+    beat = liveness.Beat()
+    beat.say(())
+    assert not (tmp_path / str(os.getpid())).exists()
+    assert not examine_liveness().ok
+
+
+def test_a_temporary_folder_that_is_full_or_gone_ends_no_worker(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(temporary / "file" / "below"))
+    (temporary / "file").touch()
+    liveness.Beat().say(())
+    assert not examine_liveness().ok
+
+
+def test_the_command_says_whether_workers_here_live(docpipe_command: Docpipe, temporary: Path) -> None:  # noqa: F811
+    beat = liveness.Beat()
+    beat.say(())
+    assert docpipe_command("health", "--live") == (0, f"ok      worker {os.getpid()}: alive\n", "")
+    beat.say(["ocr"])
+    assert docpipe_command("health", "--live").code == 1
+    beat.end()
+    assert docpipe_command("health", "--live", "--json").code == 1
+
+
+def test_ready_asks_broker_store_and_schema_and_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:
+    found = pipeline.ready()
+    assert levels(found) == {"broker": Level.OK, "store": Level.OK, "schema": Level.OK}
+    assert found.ok
+    away = new_pipeline("redis://127.0.0.1:1/0", open_store(f"sqlite://{tmp_path / 'a.db'}"), tmp_path)
+    assert wrong(away.ready()).keys() == {"broker"}
+    close(away)
+
+
+def test_probes_are_quick_enough_for_an_orchestrator() -> None:
+    started = time.process_time()
+    examine_liveness()
+    assert time.process_time() - started < 1
