@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from docpipe.cli.terminal import echo
+from docpipe.delivery.monitoring.doctor import Finding
 from docpipe.pipeline.default import default_pipeline
 
 
@@ -25,6 +26,11 @@ def doctor(as_json: bool, accept: bool) -> None:
         if as_json:
             echo(json.dumps(asdict(each)))
         else:
-            mark = click.style("ok", fg="green") if each.ok else click.style("wrong", fg="red")
-            echo(f"{each.check}: {each.message}", mark=f"{mark:5} ")
-    sys.exit(0 if all(each.ok for each in found) else 1)
+            echo(f"{each.check}: {each.message}", mark=f"{_mark(each):5} ")
+    sys.exit(0 if all(each.ok or each.waived for each in found) else 1)
+
+
+def _mark(finding: Finding) -> str:
+    if finding.ok or finding.waived:
+        return click.style("ok", fg="green" if finding.ok else "yellow")
+    return click.style("wrong", fg="red")

@@ -40,6 +40,7 @@ def new_pipeline(settings: Settings | None = None) -> Pipeline:
         options=settings.options(),
         policy=settings.policy(),
         progress=RedisProgress.from_url(settings.redis_url.get_secret_value(), prefix=settings.key_prefix),
+        waive=settings.waive,
         webhook_hosts=settings.webhooks_internal or (),
     )
 

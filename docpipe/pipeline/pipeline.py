@@ -66,6 +66,7 @@ class Pipeline(Documents):
         options: how the built-in stages work.
         policy: leases, retries, time limits.
         progress: notified of changes of state; None: nothing is.
+        waive: names of checks of `docpipe doctor` that do not keep a worker from starting.
         webhook_hosts: hosts of the own network, `name` or `name:port`, that webhooks may be on, and by http.
 
     Raises:
@@ -82,12 +83,14 @@ class Pipeline(Documents):
         options: Options | None = None,
         policy: Policy | None = None,
         progress: Progress | None = None,
+        waive: Collection[str] = (),
         webhook_hosts: Collection[str] = (),
     ) -> None:
         self.app = app
         super().__init__(store, sources, progress, webhook_hosts)
         self.stages = checked(stages)
         self.policy = policy or Policy()
+        self._waived = frozenset(waive)
         options = options or Options()
         self.runtime = Runtime(
             store=store,
@@ -161,6 +164,7 @@ class Pipeline(Documents):
             self.stages,
             layers=self.runtime.reader.layers if options.isolate else None,
             layers_required=options.sandbox.mode == "require",
+            waived=self._waived,
         )
 
     def accept_fingerprint(self) -> None:
@@ -178,7 +182,8 @@ class Pipeline(Documents):
         fatal = [each for each in self.examine(consumers=False) if not each.ok and each.fatal]
         if fatal:
             told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
-            raise SystemExit(f"docpipe: the worker does not start:\n{told}")
+            remedy = "Mend that; or name in DOCPIPE_WAIVE what you know to be harmless."
+            raise SystemExit(f"docpipe: the worker does not start:\n{told}\n{remedy}")
 
     # --- one tenant -----------------------------------------------------------------------------
 

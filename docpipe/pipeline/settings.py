@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     sandbox_env: str | None = None
     sandbox_documents: int = Field(200, ge=1)
     log_json: bool = False
+    waive: Annotated[list[str], NoDecode] = []
 
     lease_seconds: float = Field(60.0, gt=0)
     grace_seconds: float = Field(30.0, gt=0)
@@ -135,7 +136,7 @@ class Settings(BaseSettings):
     keep_documents_days: float | None = Field(None, gt=0, le=_MAX_DAYS)
     keep_history_days: float | None = Field(None, gt=0, le=_MAX_DAYS)
 
-    @field_validator("sources_allowed", "webhooks_internal", mode="before")
+    @field_validator("sources_allowed", "webhooks_internal", "waive", mode="before")
     @classmethod
     def _as_list(cls, value: object) -> object:
         """A JSON list, or names with commas between them."""

@@ -30,6 +30,8 @@ class Deployment:
     layers: Callable[[], Mapping[str, str | None]] | None = None
     """Says for each layer of the sandbox None, or why it is not there. None: there is no sandbox."""
     layers_required: bool = False
+    waived: frozenset[str] = frozenset()
+    """Checks of the doctor that may be wrong, by name."""
 
     @property
     def fingerprint(self) -> str:

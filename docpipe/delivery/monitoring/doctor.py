@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from celery import Celery
@@ -37,6 +37,23 @@ class Finding:
     message: str
     fatal: bool = True
     """Whether a worker may not start with it."""
+    waived: bool = False
+    """It is wrong, and somebody said that it may be."""
+
+
+START_CHECKS = frozenset(
+    {
+        "celery settings",
+        "visibility timeout",
+        "delivery",
+        "redis eviction",
+        "fingerprint",
+        "store",
+        "readers",
+        "sandbox",
+    }
+)
+"""The checks that stop a worker, each of which can be waived."""
 
 
 def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
@@ -53,7 +70,23 @@ def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
         found += _sandbox(deployment)
     if consumers:
         found += _consumers(deployment)
-    return found
+    return [_judged(each, deployment.waived) for each in found] + list(_unknown_waivers(deployment.waived))
+
+
+def _judged(finding: Finding, waived: Collection[str]) -> Finding:
+    if finding.ok or finding.check not in waived:
+        return finding
+    return replace(finding, message=f"waived. {finding.message}", fatal=False, waived=True)
+
+
+def _unknown_waivers(waived: Collection[str]) -> Iterator[Finding]:
+    """A waiver with a wrong name would be one that silently does nothing."""
+    if unknown := sorted(set(waived) - START_CHECKS):
+        message = (
+            f"there is no check {', '.join(map(repr, unknown))} to waive. Correct DOCPIPE_WAIVE; there are"
+            f" {', '.join(sorted(START_CHECKS))}."
+        )
+        yield Finding("waive", False, message)
 
 
 def _unknown_keys(app: Celery) -> Iterator[Finding]:
