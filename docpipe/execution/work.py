@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 
+from docpipe.execution.apart import read_apart
 from docpipe.execution.job import Job
 from docpipe.execution.reading import read
 from docpipe.models import StageOutput
@@ -23,7 +24,7 @@ def ocr(job: Job) -> StageOutput:
     reading, name = job.reading(), job.document.name
     with job.fetch() as path:
         if job.tools.options.isolate:
-            return job.reader.read(path, name, job.report, job.request, reading)
+            return read_apart(job, path, reading)
         tools = job.tools.with_options(job.tools.options.for_document(reading))
         return read(path, name, tools, job.report, job.request)
 

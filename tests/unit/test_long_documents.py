@@ -13,6 +13,8 @@ from celery.exceptions import Ignore
 
 from docpipe import errors
 from docpipe.execution.job import Job
+from docpipe.execution.layers import Sandbox
+from docpipe.execution.options import Options
 from docpipe.execution.plan import OCR, StageSpec
 from docpipe.execution.policy import Policy
 from docpipe.execution.runner import NothingToDoError, TryAgainError, run_range, run_stage
@@ -48,13 +50,15 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def new(tmp_path: Path, pages: Pages) -> NewPipeline:
-    def new(app: Celery | None = None, ocr: StageSpec = OCR, **policy: Any) -> Pipeline:
+    def new(
+        app: Celery | None = None, ocr: StageSpec = OCR, options: Options = SPLIT, **policy: Any
+    ) -> Pipeline:
         return Pipeline(
             app,
             store=SqliteStore(tmp_path / "docpipe.db"),
             sources=Sources(uploads=tmp_path / "uploads"),
             stages=(ocr,),
-            options=SPLIT,
+            options=options,
             policy=Policy(backoff_seconds=0.001, ranges_at_once=2, **policy),
         )
 
@@ -194,6 +198,50 @@ def test_lost_pages_of_a_short_document_are_read_again_with_all_others(
     assert pipeline.retry_pages(submission.document_uuid) is not None
     assert submission.wait().status == "completed"
     assert pipeline.retry_pages(submission.document_uuid) is None
+
+
+# --- a page that ends the process which reads it -----------------------------------------------------------
+
+APART = replace(
+    SPLIT,
+    ocr_split_pages=50,
+    isolate=True,
+    sandbox=Sandbox(env=("PAGES_FOLDER",), waive=frozenset({"files"})),
+)
+
+
+@pytest.mark.parametrize(("page", "ranges"), [(1, [1, 2]), (3, [1, 3, 4]), (5, [1, 5])])
+def test_a_page_that_ends_its_reader_costs_the_page(
+    new: NewPipeline, file: Path, pages: Pages, page: int, ranges: list[int]
+) -> None:
+    pages.tell("crash", page)
+    pipeline = new(options=APART)
+    document = pipeline.process(file)
+    assert document.status == "completed_with_warnings"
+    assert [warn.page for warn in document.warnings] == [page]
+    assert [each.number for each in document.pages if each.start == each.end] == [page]
+    assert pipeline.status(document.document_uuid).failed_pages == (page,)
+    assert [run.pages.first for run in pipeline.ranges(document.document_uuid)] == ranges
+
+
+def test_only_the_page_that_failed_is_read_again(new: NewPipeline, file: Path, pages: Pages) -> None:
+    pages.tell("crash", 3)
+    pipeline = new(memory_app(task_always_eager=True), options=APART)
+    submission = pipeline.submit(file)
+    assert submission.wait(timeout=5).status == "completed_with_warnings"
+    pages.untell("crash", 3)
+    read_before = {page: len(pages.readers(page)) for page in range(1, 6)}
+    assert pipeline.retry_pages(submission.document_uuid) is not None
+    assert submission.wait(timeout=5).status == "completed"
+    again = {page: len(pages.readers(page)) - read_before[page] for page in range(1, 6)}
+    assert again == {1: 0, 2: 0, 3: 1, 4: 0, 5: 0}
+    assert pipeline.get(submission.document_uuid).text.count("Ann Archer") == 5
+
+
+def test_a_document_of_one_page_fails_with_its_page(new: NewPipeline, tmp_path: Path, pages: Pages) -> None:
+    pages.tell("crash", 7)
+    with pytest.raises(errors.ReadingCrashError):
+        new(options=APART).process(scan(tmp_path / "one.pdf", [7]))
 
 
 # --- delivery, on a host's own app -----------------------------------------------------------------------

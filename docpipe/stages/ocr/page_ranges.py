@@ -23,6 +23,12 @@ def cut(page_count: int, size: int) -> tuple[PageRange, ...]:
     return tuple(PageRange(first, min(first + size - 1, page_count)) for first in firsts)
 
 
+def around(page: int, page_count: int) -> tuple[PageRange, ...]:
+    """The pages before one, the page itself, and those after it."""
+    parts = (PageRange(1, page - 1), PageRange(page, page), PageRange(page + 1, page_count))
+    return tuple(part for part in parts if part.first <= part.last)
+
+
 @dataclass
 class _Joined:
     parts: list[str] = field(default_factory=list)
