@@ -105,8 +105,7 @@ def reads(store: Store, documents: int) -> Mapping[str, Callable[[], object]]:
         "search of a name, no match": lambda: store.keys("large", text="nobody at all"),
         "search of a word, few matches": lambda: store.search_pages(terms("15")),
         "search of a word, all match": lambda: store.search_pages(terms("agreement")),
-        "rivals of a name in the large project": lambda: store.rivals("large", {"PERSON ^ann "}),
-        "write a name in the large project": lambda: store.put_names(done, names),
+        "link a name in the large project": lambda: store.link(done, names),
     }
 
 

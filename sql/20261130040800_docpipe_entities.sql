@@ -5,9 +5,16 @@
 -- of the names that are there, so nothing depends on the order in which documents came.
 
 -- Takes the lock of a project's names and links, which the transaction holds to its end.
--- All changes of them go through it.
+-- All changes of them go through it; people and deletions wait for it.
 create or replace function public.docpipe_lock_project(p_project text) returns void
-language sql set search_path = public, extensions as $$
+language sql set lock_timeout = '5s' set search_path = public, extensions as $$
+    select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
+$$;
+
+-- docpipe_lock_project for those who link: as good as at once, or not at all.
+-- Then the document is linked later, and no connection is held meanwhile that heartbeats need.
+create or replace function public.docpipe_seize_project(p_project text) returns void
+language sql set lock_timeout = '50ms' set search_path = public, extensions as $$
     select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
 $$;
 
@@ -28,7 +35,7 @@ begin
     if v_project is null then
         return false;
     end if;
-    perform public.docpipe_lock_project(v_project);
+    perform public.docpipe_seize_project(v_project);
     insert into public.docpipe_entity_names
         (document_uuid, run, index, project_id, key, name, label, spellings, mention_count)
     select p_document, p_run, n.index, v_project, n.key, n.name, n.label, n.spellings, n.mention_count
@@ -45,13 +52,16 @@ begin
     return true;
 end $$;
 
--- [block, key] of every name in the blocks.
+-- [block, key] of every name in the blocks, but of none in a block of more than 200.
+-- What so many names share tells little of any two of them, and other blocks of theirs are smaller.
 create or replace function public.docpipe_rivals(p_project text, p_blocks text) returns jsonb
 language sql stable set search_path = public, extensions as $$
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(block, key)), '[]')
-      from public.docpipe_entity_blocks
-     where project_id = p_project
-       and block in (select pg_catalog.jsonb_array_elements_text(p_blocks::jsonb));
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(f.block, f.key)), '[]') from (
+        select b.block, k.key, count(*) over (partition by b.block) as keys
+          from pg_catalog.jsonb_array_elements_text(p_blocks::jsonb) as b (block)
+         cross join lateral (select e.key from public.docpipe_entity_blocks e
+                              where e.project_id = p_project and e.block = b.block limit 201) k) f
+     where f.keys <= 200;
 $$;
 
 -- Writes the links of which either end is there.
@@ -59,7 +69,7 @@ $$;
 create or replace function public.docpipe_put_links(p_project text, p_links text) returns void
 language plpgsql set search_path = public, extensions as $$
 begin
-    perform public.docpipe_lock_project(p_project);
+    perform public.docpipe_seize_project(p_project);
     insert into public.docpipe_entity_links (project_id, key_a, key_b, rule, score)
     select p_project, l.key_a, l.key_b, l.rule, l.score
       from pg_catalog.jsonb_to_recordset(p_links::jsonb)
@@ -123,7 +133,7 @@ begin
     if v_project is null then
         return false;
     end if;
-    perform public.docpipe_lock_project(v_project);
+    perform public.docpipe_seize_project(v_project);
     with gone as (
         delete from public.docpipe_entity_names where document_uuid = p_document and run <> p_run returning key
     ) select pg_catalog.array_agg(key) into v_keys from gone;
@@ -152,7 +162,7 @@ begin
     if v_project is null then
         return null;
     end if;
-    perform public.docpipe_lock_project(v_project);
+    perform public.docpipe_seize_project(v_project);
     select coalesce(pg_catalog.jsonb_agg(distinct n.value->>'key'), '[]') into v_apart
       from pg_catalog.jsonb_array_elements(p_names::jsonb) n
       join public.docpipe_entity_decisions d on d.project_id = v_project and d.key_a = n.value->>'key'

@@ -77,7 +77,9 @@ class LinkWhenDone:
         self.tell(ref)
 
     def _link(self, ref: Ref, names: tuple[EntityName, ...] | None, linking: Linking | None) -> None:
-        if names is None or linking is None:
+        if names is None:
             link_document(self.store, ref)
+        elif linking is None:  # another document of the project is being linked: the reaper links this one
+            log.info("entities_linked_later", document=ref.document_uuid, run=ref.run)
         else:
             _linking().end_linking(self.store, ref, names, linking)

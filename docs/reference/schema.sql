@@ -2364,12 +2364,24 @@ grant execute on function public.docpipe_release(integer,integer) to service_rol
 CREATE OR REPLACE FUNCTION public.docpipe_lock_project(p_project text)
  RETURNS void
  LANGUAGE sql
+ SET lock_timeout TO '5s'
  SET search_path TO 'public', 'extensions'
 AS $function$
     select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
 $function$;
 revoke all on function public.docpipe_lock_project(text) from public;
 grant execute on function public.docpipe_lock_project(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_seize_project(p_project text)
+ RETURNS void
+ LANGUAGE sql
+ SET lock_timeout TO '50ms'
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
+$function$;
+revoke all on function public.docpipe_seize_project(text) from public;
+grant execute on function public.docpipe_seize_project(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_linkable(p_document text, p_run integer)
  RETURNS text
@@ -2393,7 +2405,7 @@ begin
     if v_project is null then
         return false;
     end if;
-    perform public.docpipe_lock_project(v_project);
+    perform public.docpipe_seize_project(v_project);
     insert into public.docpipe_entity_names
         (document_uuid, run, index, project_id, key, name, label, spellings, mention_count)
     select p_document, p_run, n.index, v_project, n.key, n.name, n.label, n.spellings, n.mention_count
@@ -2418,10 +2430,12 @@ CREATE OR REPLACE FUNCTION public.docpipe_rivals(p_project text, p_blocks text)
  STABLE
  SET search_path TO 'public', 'extensions'
 AS $function$
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(block, key)), '[]')
-      from public.docpipe_entity_blocks
-     where project_id = p_project
-       and block in (select pg_catalog.jsonb_array_elements_text(p_blocks::jsonb));
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(f.block, f.key)), '[]') from (
+        select b.block, k.key, count(*) over (partition by b.block) as keys
+          from pg_catalog.jsonb_array_elements_text(p_blocks::jsonb) as b (block)
+         cross join lateral (select e.key from public.docpipe_entity_blocks e
+                              where e.project_id = p_project and e.block = b.block limit 201) k) f
+     where f.keys <= 200;
 $function$;
 revoke all on function public.docpipe_rivals(text,text) from public;
 grant execute on function public.docpipe_rivals(text,text) to service_role;
@@ -2432,7 +2446,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_put_links(p_project text, p_links text
  SET search_path TO 'public', 'extensions'
 AS $function$
 begin
-    perform public.docpipe_lock_project(p_project);
+    perform public.docpipe_seize_project(p_project);
     insert into public.docpipe_entity_links (project_id, key_a, key_b, rule, score)
     select p_project, l.key_a, l.key_b, l.rule, l.score
       from pg_catalog.jsonb_to_recordset(p_links::jsonb)
@@ -2502,7 +2516,7 @@ begin
     if v_project is null then
         return false;
     end if;
-    perform public.docpipe_lock_project(v_project);
+    perform public.docpipe_seize_project(v_project);
     with gone as (
         delete from public.docpipe_entity_names where document_uuid = p_document and run <> p_run returning key
     ) select pg_catalog.array_agg(key) into v_keys from gone;
@@ -2531,7 +2545,7 @@ begin
     if v_project is null then
         return null;
     end if;
-    perform public.docpipe_lock_project(v_project);
+    perform public.docpipe_seize_project(v_project);
     select coalesce(pg_catalog.jsonb_agg(distinct n.value->>'key'), '[]') into v_apart
       from pg_catalog.jsonb_array_elements(p_names::jsonb) n
       join public.docpipe_entity_decisions d on d.project_id = v_project and d.key_a = n.value->>'key'

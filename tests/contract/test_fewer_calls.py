@@ -112,10 +112,12 @@ def test_a_document_in_hand_is_the_one_that_the_store_gives_back(store: Store) -
         taken, in_hand = finished.claim, begun
 
 
-def finished_with_names(store: Store, outputs: dict[str, StageOutput]) -> tuple[Ref, Finished]:
+def finished_with_names(
+    store: Store, outputs: dict[str, StageOutput], project: str = "p"
+) -> tuple[Ref, Finished]:
     """A document of project `p` whose last finish takes its names along."""
     digest = uuid.uuid4().hex * 2
-    ref = store.register(new(project_id="p", digest=digest, uri=f"file:///in/{digest}")).ref
+    ref = store.register(new(project_id=project, digest=digest, uri=f"file:///in/{digest}")).ref
     *first, last = outputs
     for stage in first:
         run_stage(store, ref, stage, outputs[stage])

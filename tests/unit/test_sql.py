@@ -37,8 +37,8 @@ HOMES = {
     "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
     "pauses": ["pause", "paused", "is_paused", "hold", "release"],
     "entities": [
-        "lock_project", "linkable", "put_names", "rivals", "put_links", "prune_keys", "linked", "link",
-        "link_at_once", "link_by", "unlinked",
+        "lock_project", "seize_project", "linkable", "put_names", "rivals", "put_links", "prune_keys",
+        "linked", "link", "link_at_once", "link_by", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
     "search": ["searchable", "words", "index_pages", "search"],

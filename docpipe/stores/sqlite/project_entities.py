@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -20,6 +19,10 @@ _BOTH_NAMED = " and ".join(
     f"exists (select 1 from docpipe_entity_names n where n.project_id = :project and n.key = :{key})"  # noqa: S608
     for key in ("key_a", "key_b")
 )
+
+_IN_BLOCK = "select key from docpipe_entity_blocks where project_id = ? and block = ? limit ?"
+_MANY = 200
+"""What more names share tells little of any two of them, and other blocks of theirs are smaller."""
 
 
 class SqliteGraph(SqliteFile):
@@ -152,13 +155,12 @@ def _split_off(db: sqlite3.Connection, ref: Ref, project: str, names: Sequence[E
 
 
 def _rivals(db: sqlite3.Connection, project: str, blocks: Collection[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in db.execute(
-        f"select block, key from docpipe_entity_blocks where project_id = ? and block {_AMONG}",  # noqa: S608
-        (project, json.dumps(sorted(blocks))),
-    ):
-        found[row["block"]].append(row["key"])
-    return {block: keys for block, keys in found.items() if len(keys) > 1}
+    found = {}
+    for block in sorted(blocks):
+        keys = [row["key"] for row in db.execute(_IN_BLOCK, (project, block, _MANY + 1))]
+        if 1 < len(keys) <= _MANY:
+            found[block] = keys
+    return found
 
 
 def _mark_linked(db: sqlite3.Connection, ref: Ref, project: str) -> None:
