@@ -1,4 +1,4 @@
-"""ZIP archives: each file in them as the pages of one member."""
+"""ZIP archives: each file in them is a member."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 def open_reader(request: ReadRequest) -> Reader:
-    """Open an archive; its files are unpacked and opened one by one while its pages are read.
+    """Open an archive; its files are unpacked one by one while its pages are read.
 
     Raises:
         CorruptDocumentError, EncryptedDocumentError, ExpansionLimitError, TooManyPartsError: as
@@ -23,15 +23,11 @@ def open_reader(request: ReadRequest) -> Reader:
     """
     package = Package(request)
     members = [
-        Member(clean_line(name), partial(_open, request, package, name))
+        Member.of(request, clean_line(name), PurePosixPath(name).name, partial(package.read, name))
         for name in package.names()
         if not _is_litter(name)
     ]
     return MembersReader(request, members, "file", package.close)
-
-
-def _open(request: ReadRequest, package: Package, name: str) -> Reader:
-    return request.open_part(package.read(name), PurePosixPath(name).name)
 
 
 def _is_litter(name: str) -> bool:

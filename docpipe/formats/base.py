@@ -42,6 +42,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """What becomes of documents inside another one that are to be documents of their own.
+
+    Args:
+        take: is given the name, the MIME type and the bytes of each, while the pages are read.
+        attachments: of mails, too; else only the files of an archive and the mails of a mailbox.
+    """
+
+    take: Callable[[str, str, bytes], None]
+    attachments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PageImage:
     """A page as a picture.
 

@@ -31,7 +31,7 @@ def open_reader(request: ReadRequest) -> Reader:
         CorruptDocumentError: the structure is damaged, or holds a signature and no content.
     """
     content = signed_content(request.content(), request.name)
-    return request.open_part(content, _inner_name(request.name, content))
+    return request.open_enclosed(content, _inner_name(request.name, content))
 
 
 def signed_content(data: bytes, name: str) -> bytes:

@@ -15,7 +15,6 @@ from email.errors import InvalidBase64LengthDefect, MessageError
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
 from email.policy import EmailPolicy
-from functools import partial
 from typing import Any, TypeVar, cast
 
 from docpipe.errors import (
@@ -94,7 +93,7 @@ class EmlReader:
         self._headers = {name: text for name, text in headers.items() if name in _SHOWN_HEADERS}
         self.metadata = {name.lower(): text for name, text in headers.items()}
         self._contents = _contents(message, request, 0)
-        self._members = Members(request.limits, self.warnings)
+        self._members = Members(request, self.warnings, apart=request.apart_from_mail)
 
     def pages(self) -> Iterator[RawPage]:
         self.warnings.extend(self._contents.warnings)
@@ -226,7 +225,7 @@ def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
     if kind.startswith("image/") and part["Content-ID"] and is_decoration(data):
         return _Contents()
     label = clean_label(filename or "", "attachment" + (mimetypes.guess_extension(kind) or ""))
-    return _Contents(attachments=[Member(label, partial(request.open_part, data, label))], warnings=warnings)
+    return _Contents(attachments=[Member.of(request, label, label, lambda: data)], warnings=warnings)
 
 
 def _fields(block: MIMEPart) -> str:
@@ -303,12 +302,22 @@ def _forwarded(part: MIMEPart, request: ReadRequest) -> Member:
     label = label if label.lower().endswith(".eml") else f"{label}.eml"
     encoding = _attempt(lambda: str(part["Content-Transfer-Encoding"] or ""), "").strip().lower()
     if encoding == "base64" and not inner.keys():
-        return Member(label, lambda: request.open_part(_from_base64(_payload(inner, request)[0]), label))
-    return Member(label, lambda: EmlReader(_inner_request(request, label), inner))
+        return Member.of(request, label, label, lambda: _from_base64(_payload(inner, request)[0]))
+    return Member(
+        label, lambda: EmlReader(_inner_request(request, label), inner), label, lambda: _as_sent(inner)
+    )
 
 
 def _inner_request(request: ReadRequest, label: str) -> ReadRequest:
     return replace(request, name=label, limits=request.part_limits())
+
+
+def _as_sent(message: MIMEPart) -> bytes:
+    """The mail's bytes, its headers as they came."""
+    try:
+        return message.as_bytes(policy=_CappedPolicy(refold_source="none", utf8=True))
+    except _HEADER_ERRORS as error:
+        raise CorruptDocumentError(f"The forwarded mail is damaged ({error}).") from error
 
 
 def _from_base64(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Mailbox files (mbox, RFC 4155): each mail as the pages of one member."""
+"""Mailbox files (mbox, RFC 4155): each mail is a member."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from functools import partial
 
 from docpipe.formats.base import Reader
 from docpipe.formats.clean import clean_label
@@ -22,11 +21,13 @@ _SUBJECT = re.compile(rb"^subject:[ \t]*([^\r\n]{1,200})", re.MULTILINE | re.IGN
 
 def open_reader(request: ReadRequest) -> Reader:
     """Open a mailbox; its mails are opened one by one while its pages are read."""
-    members = [
-        Member(_label(mail, number), partial(request.open_part, mail, f"{number}.eml"))
-        for number, mail in enumerate(_mails(request.content()), start=1)
-    ]
-    return MembersReader(request, members, "mail")
+    mails = enumerate(_mails(request.content()), start=1)
+    return MembersReader(request, [_member(request, mail, number) for number, mail in mails], "mail")
+
+
+def _member(request: ReadRequest, mail: bytes, number: int) -> Member:
+    label = _label(mail, number)
+    return Member.of(request, label, f"{label}.eml", lambda: mail)
 
 
 def _mails(data: bytes) -> Iterator[bytes]:

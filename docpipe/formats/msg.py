@@ -117,7 +117,7 @@ class MsgReader:
         self._attachments = message.inner("__attach_version1.0_")
         if not self._headers and not self._body and not self._attachments:
             raise CorruptDocumentError(f"{request.name} holds no message.")
-        self._members = Members(request.limits, self.warnings)
+        self._members = Members(request, self.warnings, apart=request.apart_from_mail)
 
     def pages(self) -> Iterator[RawPage]:
         text = "\n".join([*(f"{name}: {text}" for name, text in self._headers.items()), "", self._body])
@@ -155,7 +155,7 @@ class MsgReader:
         data = attachment.value(_CONTENT)
         if attachment.text(_CONTENT_ID) and is_decoration(data):
             return None
-        return Member(label, partial(self._request.open_part, data, label))
+        return Member.of(self._request, label, label, lambda: data)
 
     def _embedded(self, message: _Storage, label: str) -> Reader:
         request = replace(self._request, name=label, limits=self._request.part_limits())

@@ -52,7 +52,7 @@ class OdfReader:
         self.warnings: list[Warn] = []
         self._request = request
         self._package = package
-        self._members = Members(request.limits, self.warnings, "embedded file")
+        self._members = Members(request, self.warnings, "embedded file")
         if "META-INF/manifest.xml" in package.names() and b"encryption-data" in package.read(
             "META-INF/manifest.xml"
         ):

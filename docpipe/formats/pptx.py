@@ -53,7 +53,7 @@ class PptxReader:
         self.warnings: list[Warn] = []
         self._request = request
         self._package = package
-        self._members = Members(request.limits, self.warnings, "embedded file")
+        self._members = Members(request, self.warnings, "embedded file")
         self._slides = list(self._slide_parts())
 
     def pages(self) -> Iterator[RawPage]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from docpipe.errors import TooDeepError
-from docpipe.formats.base import Data, Limits, Reader
+from docpipe.formats.base import Apart, Data, Limits, Reader
+
+
+class Opener(Protocol):
+    """`docpipe.formats.open_document`."""
+
+    def __call__(self, data: Data, name: str, limits: Limits, apart: Apart | None = None) -> Reader: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +27,15 @@ class ReadRequest:
         file_type: the MIME type its content was found to have.
         limits: how much it may ask for.
         opener: opens a document found inside this one; use `open_part`.
+        apart: takes out the documents inside this one; None: they are pages of it.
     """
 
     data: Data
     name: str
     file_type: str
     limits: Limits
-    opener: Callable[[Data, str, Limits], Reader]
+    opener: Opener
+    apart: Apart | None = None
 
     def content(self) -> bytes:
         """All bytes of the document."""
@@ -48,6 +55,11 @@ class ReadRequest:
             raise TooDeepError("Attachments are nested deeper than the limit.")
         return replace(self.limits, max_attachment_depth=self.limits.max_attachment_depth - 1)
 
+    @property
+    def apart_from_mail(self) -> Apart | None:
+        """`apart`, if it is for attachments too."""
+        return self.apart if self.apart and self.apart.attachments else None
+
     def open_part(self, data: bytes, name: str) -> Reader:
         """Open a document that was found inside this one.
 
@@ -56,3 +68,9 @@ class ReadRequest:
             DocpipeError: as `docpipe.formats.open_document`.
         """
         return self.opener(data, name, self.part_limits())
+
+    def open_enclosed(self, data: bytes, name: str) -> Reader:
+        """Open the one document that this one is a cover of; what is inside it is treated as if it were
+        inside this one. Raises as `open_part`.
+        """
+        return self.opener(data, name, self.part_limits(), self.apart)

@@ -50,14 +50,14 @@ class TnefReader:
             self._take(attribute, data)
         if not self._body and not self._attachments:
             raise CorruptDocumentError(f"{request.name} holds neither a text nor an attachment.")
-        self._members = Members(request.limits, self.warnings)
+        self._members = Members(request, self.warnings, apart=request.apart_from_mail)
 
     def pages(self) -> Iterator[RawPage]:
         if self._body.strip() or not self._attachments:
             for page in paginate(lines_of(self._body), self._request.limits.max_page_characters):
                 yield self._members.counted(page)
         members = [
-            Member(label := clean_label(name, "attachment"), partial(self._request.open_part, data, label))
+            Member.of(self._request, label := clean_label(name, "attachment"), label, partial(bytes, data))
             for name, data in self._attachments
         ]
         yield from self._members.pages(members, self._request.limits.max_attachments)

@@ -10,7 +10,7 @@ import pytest
 
 from docpipe.errors import CorruptDocumentError, EncryptedDocumentError
 from docpipe.formats import open_document
-from docpipe.formats.base import Limits
+from docpipe.formats.base import Apart, Limits
 from docpipe.formats.mapi import unpacked_rtf
 from tests.unit.formats.compound import Tree, compound
 
@@ -34,6 +34,88 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+def taken_apart(
+    data: bytes, name: str, *, attachments: bool = False, limits: Limits | None = None
+) -> tuple[list[str], list[tuple[str, str, bytes]], list[str]]:
+    """The lines of the container itself, what was taken out of it, and the codes of the warnings."""
+    taken: list[tuple[str, str, bytes]] = []
+    apart = Apart(lambda *member: taken.append(member), attachments)
+    reader = open_document(data, name, limits or Limits(), apart)
+    lines = [line.text for page in reader.pages() for line in page.lines]
+    reader.close()
+    return lines, taken, [warn.code for warn in reader.warnings]
+
+
+def test_files_taken_out_of_an_archive_are_listed_and_what_cannot_be_read_is_refused() -> None:
+    inner = zipped({"deep.txt": b"deep"})
+    data = zipped({"a/one.txt": b"one", "prog.exe": b"MZ" + bytes(70), "empty.txt": b"", "in.zip": inner})
+    assert taken_apart(data, "all.zip") == (
+        [
+            "a/one.txt\ttext/plain\t3 bytes",
+            "prog.exe\tnot read",
+            "empty.txt\tnot read",
+            f"in.zip\tapplication/zip\t{len(inner)} bytes",
+        ],
+        [("one.txt", "text/plain", b"one"), ("in.zip", "application/zip", inner)],
+        ["attachment_unsupported", "attachment_empty"],
+    )
+
+
+def test_no_more_is_taken_out_than_the_limits_allow() -> None:
+    data = zipped({f"{number}.txt": b"text" for number in range(3)})
+    few = taken_apart(data, "all.zip", limits=Limits(max_parts=2))
+    assert ([name for name, *_ in few[1]], few[2]) == (["0.txt", "1.txt"], ["attachment_too_many_parts"])
+    deep = taken_apart(data, "all.zip", limits=Limits(max_attachment_depth=0))
+    assert (deep[1], deep[2]) == ([], ["attachment_too_deep"] * 3)
+
+
+def test_mails_taken_out_of_a_mailbox_are_mails_by_themselves() -> None:
+    mail = "From x@y Wed Jun 12 10:15:00 2024\nFrom: a@b.org\nSubject: m{}\n\n>From me\n\n"
+    assert taken_apart((mail.format(1) + mail.format(2)).encode(), "mails")[1] == [
+        (f"{n}. m{n}.eml", "message/rfc822", f"From: a@b.org\nSubject: m{n}\n\nFrom me\n".encode())
+        for n in (1, 2)
+    ]
+
+
+ATTACHED = b"""\
+From: a@b.org
+Subject: both
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=X
+
+--X
+
+The body
+--X
+Content-Disposition: attachment; filename=a.txt
+
+first
+--X
+Content-Type: message/rfc822
+
+From: c@d.org
+Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=
+X-Odd: \xfc
+
+forwarded
+--X--
+"""
+
+
+def test_attachments_of_a_mail_are_pages_unless_they_are_asked_for_as_documents() -> None:
+    assert taken_apart(ATTACHED, "a.eml")[1] == []
+    lines, taken, warnings = taken_apart(ATTACHED, "a.eml", attachments=True)
+    forwarded = "From: c@d.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nX-Odd: ü\n\nforwarded".encode()
+    assert taken == [("a.txt", "text/plain", b"first"), ("Grüße.eml", "message/rfc822", forwarded)]
+    assert lines[-2:] == ["a.txt\ttext/plain\t5 bytes", f"Grüße.eml\tmessage/rfc822\t{len(forwarded)} bytes"]
+    assert (lines[:4], warnings) == (["From: a@b.org", "Subject: both", "", "The body"], [])
+
+
+def test_what_a_signature_covers_is_taken_apart_too() -> None:
+    covered = signed(tlv(0x04, zipped({"one.txt": b"one"})))
+    assert taken_apart(covered, "all.zip.p7m")[1] == [("one.txt", "text/plain", b"one")]
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
