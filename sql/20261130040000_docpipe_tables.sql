@@ -34,6 +34,7 @@ alter table public.source_documents
     add column if not exists docpipe_run integer,             -- the newest run
     add column if not exists docpipe_result_run integer,      -- the newest run that completed
     add column if not exists docpipe_reading jsonb,           -- how it is read, where not as all others
+    add column if not exists docpipe_depth integer not null default 0,  -- how many documents it was found inside of
     add column if not exists created_at timestamptz not null default now(),
     add column if not exists updated_at timestamptz not null default now();
 
@@ -367,6 +368,26 @@ create table if not exists public.docpipe_facts (
 );
 -- Of the evidence, as of chunks.
 alter table public.docpipe_facts add column if not exists boxes jsonb;
+
+-- Documents that were found inside another one and are documents of their own: the files of an archive, the mails
+-- of a mailbox. Written before their bytes are copied, so that copies are known whatever happens; registered with
+-- the end of the stage that found them. Several documents may hold the same one.
+create table if not exists public.docpipe_children (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    name text not null,
+    file_type text not null,
+    size bigint not null,                                      -- bytes
+    digest text not null,                                      -- SHA-256 of the bytes, hex
+    source_uri text not null,                                  -- docpipe's copy of the bytes
+    child_uuid text                                            -- null: not registered yet, or deleted
+        references public.source_documents (document_uuid) on delete set null,
+    primary key (document_uuid, run, index),
+    foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
+);
+create index if not exists docpipe_children_child_idx on public.docpipe_children (child_uuid)
+    where child_uuid is not null;
 
 -- Entities of a project: the names by which entities of its documents are joined. docpipe_entities.sql tells how.
 create table if not exists public.docpipe_entity_names (

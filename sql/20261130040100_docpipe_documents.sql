@@ -59,7 +59,7 @@ language sql stable set search_path = public, extensions as $$
 $$;
 
 -- Registers a document with its first run, or finds the one with the same bytes in the same project.
--- A found document begins a new run only where `reprocess` asks for it.
+-- A found document begins a new run only where `reprocess` asks for it. Its depth is the least at which it was found.
 create or replace function public.docpipe_register_bytes(p_document text) returns jsonb
 language plpgsql set search_path = public, extensions as $$
 declare
@@ -67,15 +67,16 @@ declare
     row public.source_documents;
     v_run integer;
     v_own public.source_documents;                             -- its project_id has the column's own type
+    v_depth integer := coalesce((d->>'depth')::integer, 0);
 begin
     v_own := pg_catalog.jsonb_populate_record(
         null::public.source_documents, pg_catalog.jsonb_build_object('project_id', d->'project_id'));
     insert into public.source_documents (
         document_uuid, project_id, original_file_path, original_file_name,
-        file_size_bytes, content_digest, document_metadata, celery_status, initial_processing_status
+        file_size_bytes, content_digest, document_metadata, docpipe_depth, celery_status, initial_processing_status
     ) values (
         d->>'document_uuid', v_own.project_id, d->>'uri', d->>'name',
-        (d->>'size')::bigint, d->>'digest', d->'metadata', 'pending', 'pending'
+        (d->>'size')::bigint, d->>'digest', d->'metadata', v_depth, 'pending', 'pending'
     )
     on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
     returning * into row;
@@ -84,6 +85,8 @@ begin
          where coalesce(project_id::text, '') = coalesce(v_own.project_id::text, '')
            and content_digest = d->>'digest'
            for update;
+        update public.source_documents set docpipe_depth = v_depth
+         where document_uuid = row.document_uuid and docpipe_depth > v_depth;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
             return public.docpipe_known(row);
         end if;
@@ -186,6 +189,16 @@ language sql stable set search_path = public, extensions as $$
         'name', d.original_file_name,
         'project_id', d.project_id::text,
         'task_id', d.celery_task_id,
+        'parent', (select c.document_uuid from public.docpipe_children c
+                    where c.child_uuid = d.document_uuid and c.document_uuid <> d.document_uuid
+                    order by c.document_uuid limit 1),
+        'children', (select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
+            select public.docpipe_document_status(
+                       o.celery_status::text, o.initial_processing_status::text) as status, count(*) as documents
+              from public.source_documents o
+             where o.document_uuid in (
+                   select c.child_uuid from public.docpipe_children c where c.document_uuid = d.document_uuid)
+             group by 1) f),
         'warnings', coalesce((select pg_catalog.jsonb_agg(w order by s.position)
                                 from public.stage_runs s, pg_catalog.jsonb_array_elements(s.warnings) w
                                where s.document_uuid = d.document_uuid and s.run = d.docpipe_run), '[]'),
@@ -203,7 +216,7 @@ $$;
 
 -- The newest documents that match, newest first.
 -- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
--- project_id, engine (its beginning), batch, since, until, name (a part of it), before (a document: only older ones).
+-- project_id, engine (its beginning), batch, parent, since, until, name (a part of it), before (a document: only older ones).
 -- The query has the conditions that are asked for and no others, so that an index may serve them.
 create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
 language plpgsql stable set search_path = public, extensions as $$
@@ -227,6 +240,9 @@ begin
                                and pg_catalog.starts_with(e.engine, $1->>''engine''))'),
         ('batch', 'd.document_uuid in (
                         select r.document_uuid from public.docpipe_runs r where r.batch = $1->>''batch'')'),
+        ('parent', 'd.document_uuid in (
+                        select c.child_uuid from public.docpipe_children c
+                         where c.document_uuid = $1->>''parent'')'),
         ('since', 'd.updated_at >= ($1->>''since'')::timestamptz'),
         ('name', 'pg_catalog.strpos(pg_catalog.lower(d.original_file_name), pg_catalog.lower($1->>''name'')) > 0'),
         ('before', 'd.id < (select b.id from public.source_documents b where b.document_uuid = $1->>''before'')'),

@@ -25,7 +25,7 @@ language plpgsql set search_path = public, extensions as $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children'] loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -80,7 +80,7 @@ begin
     perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -92,6 +92,9 @@ begin
     end loop;
     delete from public.docpipe_staged where token = p_token;
     perform public.docpipe_insert_rows(keys, o);
+    if o->'replaces' ? 'children' then
+        perform public.docpipe_register_children(p_document, p_run);
+    end if;
 
     update public.docpipe_runs
        set text = case when o ? 'text' then coalesce(v_text, '') || (o->>'text') else text end,
@@ -191,7 +194,8 @@ begin
                 'original_file_name', d.original_file_name, 'project_id', d.project_id::text,
                 'celery_status', d.celery_status, 'initial_processing_status', d.initial_processing_status,
                 'document_metadata', d.document_metadata, 'content_digest', d.content_digest,
-                'file_size_bytes', d.file_size_bytes, 'docpipe_reading', d.docpipe_reading),
+                'file_size_bytes', d.file_size_bytes, 'docpipe_reading', d.docpipe_reading,
+                'docpipe_depth', d.docpipe_depth),
             'run', pg_catalog.jsonb_build_object(
                 'source_uri', r.source_uri, 'file_type', r.file_type, 'metadata', r.metadata,
                 'text', case when v_needs ? 'text' then r.text end),
@@ -203,7 +207,9 @@ begin
       from public.source_documents d
       join public.docpipe_runs r on r.document_uuid = d.document_uuid
      where d.document_uuid = p_document and r.run = p_run;
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+    foreach v_table in array array[
+        'pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children']
+    loop
         continue when not v_needs ? v_table;
         execute pg_catalog.format(
             'select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t) - ''{document_uuid,run}''::text[] '

@@ -19,10 +19,13 @@ begin
     perform public.docpipe_lock_project(v_project);
     select pg_catalog.array_agg(key) into v_keys
       from public.docpipe_entity_names where document_uuid = p_document;
-    select coalesce(pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(r.source_uri, r.source_copied)), '[]')
+    select coalesce(pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(k.uri, k.made)), '[]')
       into v_copies
-      from public.docpipe_runs r
-     where r.document_uuid = p_document and r.source_copied is distinct from false;
+      from (select r.source_uri as uri, r.source_copied as made from public.docpipe_runs r
+             where r.document_uuid = p_document and r.source_copied is distinct from false
+            union all
+            select c.source_uri, true from public.docpipe_children c
+             where c.document_uuid = p_document and c.child_uuid is null) k;
     insert into public.docpipe_erasures (document_uuid, copies) values (p_document, v_copies)
     on conflict (document_uuid) do update set copies = docpipe_erasures.copies || excluded.copies;
     delete from public.docpipe_staged
@@ -148,6 +151,7 @@ language sql stable set search_path = public, extensions as $$
                 join public.docpipe_webhook_events e on e.id = t.event_id where e.document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
         'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
+        'docpipe_children', (select count(*) from public.docpipe_children where p_document in (document_uuid, child_uuid)),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),

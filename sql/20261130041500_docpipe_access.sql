@@ -5,7 +5,8 @@
 -- This is the last file, so that it finds every table and function.
 
 -- Gives a role the rights of a worker and no others: to work on documents that there are, and to resume them.
--- It registers, lists, cancels and deletes none, and reaches no table that is not docpipe's. `p_role` is made by whoever owns the database, see docs/how-to/give-workers-less.md; a second role
+-- It registers what it finds inside them and nothing else, lists, cancels and deletes none, and reaches no table that is
+-- not docpipe's. `p_role` is made by whoever owns the database, see docs/how-to/give-workers-less.md; a second role
 -- takes the first one's place. Run by hand; later migrations give the role what newer workers need.
 create or replace function public.docpipe_grant_worker(p_role text) returns void
 language plpgsql set search_path = public, extensions as $$
@@ -17,10 +18,11 @@ begin
     execute format('grant usage on schema public to %I', p_role);
     execute format('grant usage on sequence public.docpipe_token_seq to %I', p_role);
     for v_table, v_rights in values
-        ('source_documents', 'select, update'),
+        ('source_documents', 'select, insert, update'),
         ('neo4j_documents', 'select, insert, update'),
-        ('docpipe_runs', 'select, update'),
-        ('stage_runs', 'select, update'),
+        ('docpipe_runs', 'select, insert, update'),
+        ('stage_runs', 'select, insert, update'),
+        ('docpipe_children', 'select, insert, update, delete'),
         ('docpipe_page_ranges', 'select, insert, update, delete'),
         ('docpipe_attempts', 'select, insert, update'),
         ('docpipe_staged', 'select, insert, update, delete'),
@@ -63,6 +65,7 @@ begin
                    'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
                    'docpipe_claim', 'docpipe_claim_with_input', 'docpipe_heartbeat', 'docpipe_stage_part',
                    'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_link', 'docpipe_link_by',
+                   'docpipe_note_children', 'docpipe_children_due',
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
@@ -91,8 +94,8 @@ declare
     v_tables text[] := array[
         'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges', 'docpipe_attempts',
         'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_page_search', 'docpipe_chunks', 'docpipe_mentions',
-        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_entity_names',
-        'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
+        'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_children',
+        'docpipe_entity_names', 'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
         'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions',
         'docpipe_pauses', 'docpipe_idempotency_keys',
         'docpipe_webhooks', 'docpipe_webhook_events', 'docpipe_webhook_deliveries'

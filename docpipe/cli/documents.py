@@ -58,6 +58,11 @@ def _print_timeline(found: DocumentStatus, ranges: list[RangeRun]) -> None:
     console.print(
         f"{shown(found.name)}  [bold]{found.status}[/]  run {found.run}  task {found.task_id or '-'}"
     )
+    if found.parent:
+        console.print(f"  found inside {shown(found.parent)}")
+    if found.children:
+        counts = ", ".join(f"{count} {word}" for word, count in sorted(found.children.items()))
+        console.print(f"  found inside it: {counts}  (docpipe list --parent {shown(found.document_uuid)})")
     for at, word, graph_word in found.history:
         console.print(f"  {at:%Y-%m-%d %H:%M:%S}  {word}{f'  ({graph_word})' if graph_word else ''}")
     table = Table("stage", "state", "attempts", "worker", "seconds", box=None)

@@ -40,7 +40,7 @@ def facts(document: str, as_json: bool) -> None:
 
 def _of_file(file: str) -> dict[str, Any]:
     settings = read_settings()
-    found = processed(embedded_pipeline(settings), file, Request(settings, None, False))
+    found = next(processed(embedded_pipeline(settings), file, Request(settings, None, False)))
     if error := found["error"]:
         raise DocpipeError(f"{found['source']}: {error['message']}")
     return found

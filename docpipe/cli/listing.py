@@ -28,13 +28,17 @@ _FAILED = "failed"
 @click.command("list", epilog="Example: docpipe list --status failed --project acme --json")
 @click.option("--status", "words", multiple=True, metavar="STATUS", help="A status, or failed: any error.")
 @click.option("--project", "project_id", help="Of this project.")
+@click.option("--parent", metavar="UUID", help="Found inside this document.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per document and line.")
-def list_documents(words: tuple[str, ...], project_id: str | None, limit: int, as_json: bool) -> None:
+def list_documents(
+    words: tuple[str, ...], project_id: str | None, parent: str | None, limit: int, as_json: bool
+) -> None:
     """List documents, those that changed last first."""
     pipeline = store_pipeline()
     statuses = tuple(each for word in words for each in _statuses(pipeline, word)) or None
-    found = pipeline.store.documents(Selection(status=statuses, project_id=project_id), limit=limit)
+    selection = Selection(status=statuses, project_id=project_id, parent=parent)
+    found = pipeline.store.documents(selection, limit=limit)
     if as_json:
         for summary in found:
             echo(json.dumps(asdict(summary), ensure_ascii=False, default=str))

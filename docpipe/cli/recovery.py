@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -45,13 +45,17 @@ def _each(uuids: Sequence[str], act: Callable[[str], str]) -> None:
         except DocpipeError as error:
             failed += 1
             failure = {"code": error.code, "message": str(error)}
-        if wants_json():
-            echo(json.dumps({"document_uuid": uuid, "outcome": told, "error": failure}, ensure_ascii=False))
-        elif failure:
-            echo(f"docpipe: {uuid}: {failure['message']} ({failure['code']})", err=True)
-        else:
-            echo(f"{uuid} {told}")
+        _tell(uuid, told, failure)
     sys.exit(1 if failed else 0)
+
+
+def _tell(uuid: str, told: str | None, failure: Mapping[str, str] | None = None) -> None:
+    if wants_json():
+        echo(json.dumps({"document_uuid": uuid, "outcome": told, "error": failure}, ensure_ascii=False))
+    elif failure:
+        echo(f"docpipe: {uuid}: {failure['message']} ({failure['code']})", err=True)
+    else:
+        echo(f"{uuid} {told}")
 
 
 @click.command(epilog="Example: docpipe cancel 6f1c0c9e-…")
@@ -72,20 +76,25 @@ def cancel(uuids: tuple[str, ...]) -> None:
 
 @click.command(epilog="Example: docpipe delete --verify 6f1c0c9e-…")
 @click.argument("uuids", nargs=-1, required=True, metavar="UUID…")
+@click.option("--with-children", is_flag=True, help="Also what was found inside them and nowhere else.")
 @click.option("--verify", is_flag=True, help="List every place and whether it is empty; exit code 1 if not.")
 @as_json
-def delete(uuids: tuple[str, ...], verify: bool) -> None:
+def delete(uuids: tuple[str, ...], with_children: bool, verify: bool) -> None:
     """Remove documents with all that was made of them, and the copies that docpipe keeps of their bytes.
 
-    What cannot be removed now, because storage or Redis is away, the reaper removes later.
+    What cannot be removed now, because storage or Redis is away, the reaper removes later. Documents that
+    were found inside them stay, and are named, unless --with-children removes them too.
     """
     pipeline = default_pipeline()
     if verify:
-        good = [_is_erased(pipeline, uuid) for uuid in uuids]
+        every = [each for uuid in uuids for each in pipeline.in_order(uuid, with_children=with_children)]
+        good = [_is_erased(pipeline, uuid) for uuid in every]
         sys.exit(0 if all(good) else 1)
 
     def remove(uuid: str) -> str:
-        if pipeline.delete(uuid):
+        for child in () if with_children else pipeline.store.own_children(uuid):
+            _tell(child, f"stays; it was found inside {uuid}")
+        if pipeline.delete(uuid, with_children=with_children):
             return "deleted"
         return "deleted; storage or Redis is away, and what is left there is removed when it answers"
 

@@ -6,10 +6,11 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from docpipe.cli.terminal import echo, new_console, shown
 from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.cli.views.fact_lines import fact_lines
 from docpipe.errors import DocpipeError
+from docpipe.models import Document
 from docpipe.models.status import Stage
 from docpipe.pipeline.factory import embedded_pipeline
 from docpipe.pipeline.pipeline import Pipeline
@@ -71,7 +73,7 @@ def run(
     request = Request(read_settings(), project_id, reprocess)
     failed = 0
     with PageProgress(len(files), list(Stage)) as progress:
-        for result in _results(files, request, jobs, progress):
+        for result in chain.from_iterable(_results(files, request, jobs, progress)):
             failed += result["error"] is not None
             with progress.aside():
                 echo(json.dumps(result, ensure_ascii=False)) if as_json else _print_summary(result)
@@ -80,7 +82,7 @@ def run(
 
 def _results(
     files: Sequence[str], request: Request, jobs: int, progress: PageProgress
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Iterable[dict[str, Any]]]:
     """What `--json` prints of each file, as it comes; the progress is told of every step."""
     if jobs == 1:
         one = _Process(request, progress.tell)
@@ -107,7 +109,7 @@ class _Process:
         self._steps, self._request = Steps(tell), request
         self._pipeline = embedded_pipeline(request.settings, self._steps)
 
-    def processed(self, file: str) -> dict[str, Any]:
+    def processed(self, file: str) -> Iterator[dict[str, Any]]:
         self._steps.document = file
         return processed(self._pipeline, file, self._request)
 
@@ -120,8 +122,8 @@ def _start_process(request: Request, steps: SimpleQueue[Step | None]) -> None:
     _here["process"] = _Process(request, steps.put)
 
 
-def _process_here(file: str) -> dict[str, Any]:
-    return _here["process"].processed(file)
+def _process_here(file: str) -> list[dict[str, Any]]:
+    return list(_here["process"].processed(file))
 
 
 @contextmanager
@@ -141,16 +143,30 @@ def _told_by(steps: SimpleQueue[Step | None], tell: Callable[[Step], None]) -> I
         thread.join()
 
 
-def processed(pipeline: Pipeline, file: str, request: Request) -> dict[str, Any]:
-    """What `--json` prints of one file, also where it fails."""
+def processed(pipeline: Pipeline, file: str, request: Request) -> Iterator[dict[str, Any]]:
+    """What `--json` prints of one file, also where it fails, and then of each document found inside it."""
     shown = click.format_filename(file)  # a name that is not UTF-8 cannot be printed
     try:
         document = pipeline.process(Trusted(file), project_id=request.project_id, reprocess=request.reprocess)
     except DocpipeError as error:
         uuid = error.document_uuid
         status = pipeline.status(uuid).status if uuid else "not_submitted"
-        return failed_json(error, shown, uuid, status)
-    return to_json(document, shown)
+        yield failed_json(error, shown, uuid, status)
+    else:
+        yield to_json(document, shown)
+        yield from _found_inside(pipeline, document, shown, {document.document_uuid})
+
+
+def _found_inside(
+    pipeline: Pipeline, document: Document, source: str, seen: set[str]
+) -> Iterator[dict[str, Any]]:
+    """Each document at any depth, once; `seen` grows."""
+    for child in document.children:
+        if child.document_uuid is not None and child.document_uuid not in seen:
+            seen.add(child.document_uuid)
+            found, name = pipeline.get(child.document_uuid), f"{source}/{child.name}"
+            yield to_json(found, name)
+            yield from _found_inside(pipeline, found, name, seen)
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -165,7 +181,8 @@ def _print_summary(result: dict[str, Any]) -> None:
         console.print(f"[red]failed[/] {source}: {shown(error['message'])} ({error['code']}{where})")
         return
     counts = ", ".join(_count(len(result[many]), one, many) for many, one in _COUNTED.items())
-    console.print(f"[green]{result['status']}[/] {source}: {counts}")
+    inside = f", {len(result['children'])} found inside it" if result["children"] else ""
+    console.print(f"[green]{result['status']}[/] {source}: {counts}{inside}")
     for warning in result["warnings"]:
         page = f"page {warning['page']}: " if warning["page"] else ""
         console.print(f"  [yellow]warning[/] {page}{shown(warning['message'])} ({warning['code']})")

@@ -55,5 +55,5 @@ def _drawn(runtime: Runtime, path: Path, name: str) -> dict[int, str]:
     if options.isolate:
         return runtime.reader.pictures(path, name)
     module = import_module("docpipe.execution.page_pictures")
-    found: dict[int, str] = module.page_pictures(path, name, options.limits, lambda *_: None)
+    found: dict[int, str] = module.page_pictures(path, name, options, lambda *_: None)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
 from docpipe.models import RangeRef, Ref
 from docpipe.stores.port import Store
-from docpipe.stores.values import Handover
+from docpipe.stores.values import Due, Handover
 
 log = get_logger(__name__)
 
@@ -56,6 +56,14 @@ class Dispatch:
             log.info("document_published", document=ref.document_uuid, run=ref.run, stage=first, task=task_id)
             published.append(task_id)
         return published
+
+    def begin_due(self, due: Iterable[Due]) -> None:
+        """Queue and publish the first stage of each; once the broker has refused one, the rest is left to the
+        reaper.
+        """
+        for each in due:
+            if self.begin(each.ref, each.priority) is None:
+                return
 
     def go_on(self, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
         """Publish the chain from `stage` on; the ledger says already that it is queued."""

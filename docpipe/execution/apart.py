@@ -38,7 +38,7 @@ def read_apart(job: Job, path: Path, reading: ReadingOptions) -> StageOutput:
     """
     progress = _Progress(job)
     try:
-        return job.reader.read(path, job.document.name, progress, job.request, reading)
+        return job.reader.read(path, job.document.name, progress, job.request, reading, job.take)
     except _OF_A_PAGE as error:
         done, total = progress.done, progress.total
         if job.request.pages is not None or total is None or not done < total or total < 2:

@@ -12,6 +12,9 @@ from docpipe.models import Document, StageOutput
 from docpipe.stores.documents import TABLES
 from docpipe.stores.values import Claim, Part
 
+_MADE = {Part.TEXT, *TABLES} - {Part.CHILDREN}
+"""What an output holds as the store does: which documents its children are, only the store knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class InHand:
@@ -22,7 +25,7 @@ class InHand:
 
     def after(self, output: StageOutput) -> InHand:
         """With what a stage made, as the store would give it back."""
-        made = {part for part in (Part.TEXT, *TABLES) if getattr(output, part) is not None}
+        made = {part for part in _MADE if getattr(output, part) is not None}
         document = replace(
             self.document,
             file_type=output.file_type or self.document.file_type,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docpipe.execution.isolation.reader_process import ReaderProcess
+from docpipe.execution.keeper import Keeper, Take
 from docpipe.execution.options import PageRequest
 from docpipe.execution.progress import PagesDone
 from docpipe.execution.tools import Tools
@@ -30,6 +31,13 @@ class Job:
     request: PageRequest = field(default_factory=PageRequest)
     reading: Callable[[], ReadingOptions] = ReadingOptions
     """How this document is to be read. A call of the store: only a stage that reads bytes asks."""
+    keeper: Keeper | None = None
+    """Takes documents that are found inside this one; None: they are pages of it."""
+
+    @property
+    def take(self) -> Take | None:
+        """Of the keeper, if there is one."""
+        return self.keeper.take if self.keeper else None
 
 
 Work = Callable[[Job], StageOutput]

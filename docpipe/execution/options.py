@@ -41,6 +41,9 @@ class Options:
     co_occurrence: bool = False
     """Relate entities that merely share a sentence too, by `CO_OCCURS` with how often they do."""
     limits: Limits = field(default_factory=Limits)
+    attachments: Literal["pages", "children"] = "pages"
+    """What attachments of mails are: pages of the mail, or documents of their own. Files of an archive and
+    mails of a mailbox always are documents of their own, where there is a place for their bytes."""
     isolate: bool = True
     """Read documents in a process of its own; without it a hostile file can take the worker along."""
     sandbox: Sandbox = field(default_factory=Sandbox)
@@ -100,9 +103,13 @@ def _joined(engine: str, languages: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which pages an attempt of a stage that reads pages is about."""
+    """What an attempt of a stage that reads pages is about."""
 
     pages: PageRange | None = None
     """Only these; None: all."""
     may_split: bool = False
     """Whether it may answer with `StageOutput.ranges`, for others to read a part each."""
+    depth: int = 0
+    """How many documents this one was found inside of."""
+    apart: bool = False
+    """Whether documents inside it are taken out of it."""

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from docpipe.execution.options import Options
 from docpipe.execution.progress import PagesDone
 from docpipe.formats import open_document
-from docpipe.formats.base import Limits, PageImage, RawPage
+from docpipe.formats.base import Apart, PageImage, RawPage
 from docpipe.formats.guard import GuardedReader
 from docpipe.models import PageRange
 
@@ -26,9 +27,10 @@ _LARGEST = 16383
 
 
 def page_pictures(
-    path: Path, name: str, limits: Limits, report: PagesDone, pages: PageRange | None = None
+    path: Path, name: str, options: Options, report: PagesDone, pages: PageRange | None = None
 ) -> dict[int, str]:
-    """Page number to a `data:` address, for pages that the format can draw.
+    """Page number to a `data:` address, for pages that the format can draw; documents that were taken out of
+    this one have pages of their own.
 
     `report` is called with each page when it is done.
 
@@ -38,7 +40,8 @@ def page_pictures(
     Raises:
         DocpipeError: as reading the document does.
     """
-    reader = open_document(path, name, limits)
+    apart = Apart(_leave, options.attachments == "children")
+    reader = open_document(path, name, options.limits, apart)
     try:
         found = {}
         for number, page in _numbered(reader, pages):
@@ -48,6 +51,10 @@ def page_pictures(
         return found
     finally:
         reader.close()
+
+
+def _leave(_name: str, _file_type: str, _data: bytes) -> None:
+    pass
 
 
 def _numbered(reader: GuardedReader, pages: PageRange | None) -> Iterator[tuple[int, RawPage]]:

@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from docpipe.errors import EmptyDocumentError
+from docpipe.execution.keeper import Take
 from docpipe.execution.options import Options, PageRequest
 from docpipe.execution.progress import PagesDone
 from docpipe.execution.tools import Tools
 from docpipe.formats import open_document
+from docpipe.formats.base import Apart, Limits
 from docpipe.formats.guard import GuardedReader
 from docpipe.models import Method, PageRange, StageOutput
 from docpipe.stages.ocr.document import read_document, read_pages
@@ -26,10 +28,12 @@ def read(
     tools: Tools,
     report: PagesDone,
     request: PageRequest = PageRequest(),  # noqa: B008
+    take: Take | None = None,
 ) -> StageOutput:
-    """Open the document and read its pages, in this process."""
+    """Open the document and read its pages, in this process; documents inside it go to `take`, if given."""
     options = tools.options
-    reader = open_document(path, name, options.limits)
+    apart = Apart(take, options.attachments == "children") if take else None
+    reader = open_document(path, name, _limits(options.limits, request.depth), apart)
     try:
         if request.may_split and _is_long(reader.page_count, options):
             return StageOutput(ranges=cut(reader.page_count or 0, options.ocr_range_pages))
@@ -40,6 +44,11 @@ def read(
         reader.close()
     recognised = any(page.method is not Method.TEXT for page in output.pages or ())
     return replace(output, engine=tools.ocr.name if recognised else None)
+
+
+def _limits(limits: Limits, depth: int) -> Limits:
+    """Of a document that was found inside `depth` others: so many levels less may be inside it."""
+    return replace(limits, max_attachment_depth=max(0, limits.max_attachment_depth - depth))
 
 
 def _is_long(page_count: int | None, options: Options) -> bool:

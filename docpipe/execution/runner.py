@@ -27,6 +27,7 @@ from docpipe.errors import (
 from docpipe.execution.heartbeats import Heartbeats
 from docpipe.execution.in_place import Held, InHand
 from docpipe.execution.job import Job
+from docpipe.execution.keeper import Keeper
 from docpipe.execution.ledger_row import (
     End,
     Ending,
@@ -40,7 +41,7 @@ from docpipe.execution.logs import bound, get_logger
 from docpipe.execution.options import PageRequest
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.runtime import Runtime
-from docpipe.models import Document, EntityName, Failure, PageRange, RangeRef, Ref, StageOutput
+from docpipe.models import Document, EntityName, Failure, NewChild, PageRange, RangeRef, Ref, StageOutput
 from docpipe.stages.ocr.page_ranges import join
 from docpipe.stores.ledger_rules import poison
 from docpipe.stores.values import Claim, Handover, Linking, NextClaim, Outcome, SourceRecord, Then
@@ -274,6 +275,8 @@ def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
     if end.end is End.LATE:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
         raise NothingToDoError(Outcome.OVER)
+    if output.children:
+        turn.runtime.children_found(turn.ref)
     if output.ranges is not None:
         log.info("stage_split", ranges=len(output.ranges))
     else:
@@ -322,18 +325,25 @@ def _work(turn: _Turn, document: Document, beats: Heartbeats) -> StageOutput:
         beats.check()
         turn.tell("processing", {"done": done, "total": total})
 
-    job = Job(
-        document=document,
-        tools=runtime.tools,
-        reader=runtime.reader,
-        fetch=fetch,
-        report=report,
-        request=turn.request,
-        reading=lambda: source().reading,
-    )
-    output = turn.spec.load()(job)
+    with Keeper(runtime.sources, partial(_note, turn), beats.check) as keeper:
+        job = Job(
+            document=document,
+            tools=runtime.tools,
+            reader=runtime.reader,
+            fetch=fetch,
+            report=report,
+            request=turn.request,
+            reading=lambda: source().reading,
+            keeper=keeper if runtime.sources.uploads is not None and turn.request.pages is None else None,
+        )
+        output = turn.spec.load()(job)
     beats.check()
     return output
+
+
+def _note(turn: _Turn, children: Sequence[NewChild]) -> None:
+    if not turn.runtime.store.note_children(turn.ref, turn.spec.name, turn.token, children):
+        raise NothingToDoError(Outcome.OVER)
 
 
 def _joined(turn: _Turn) -> StageOutput:

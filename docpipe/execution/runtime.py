@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from docpipe.errors import DocpipeError
@@ -11,8 +11,13 @@ from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.policy import Policy
 from docpipe.execution.progress import NoProgress, Progress
 from docpipe.execution.tools import Tools
+from docpipe.models import Ref
 from docpipe.sources import Sources
 from docpipe.stores.port import Store
+
+
+def _nobody_waits(_ref: Ref) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +35,5 @@ class Runtime:
     passes: tuple[type[BaseException], ...] = ()
     """Exceptions that are the host's control flow and go through untouched."""
     completion: Completion = field(default_factory=NoCompletion)
+    children_found: Callable[[Ref], None] = _nobody_waits
+    """Called after documents that were found inside this one were registered, by this attempt."""

@@ -22,11 +22,17 @@ from docpipe.stages.graph.relations import RelationOptions
 def ocr(job: Job) -> StageOutput:
     """Bytes to pages of text."""
     reading, name = job.reading(), job.document.name
+    request = replace(job.request, depth=job.document.depth, apart=job.keeper is not None)
+    job = replace(job, request=request)
     with job.fetch() as path:
         if job.tools.options.isolate:
-            return read_apart(job, path, reading)
-        tools = job.tools.with_options(job.tools.options.for_document(reading))
-        return read(path, name, tools, job.report, job.request)
+            output = read_apart(job, path, reading)
+        else:
+            tools = job.tools.with_options(job.tools.options.for_document(reading))
+            output = read(path, name, tools, job.report, job.request, job.take)
+    if job.keeper is None or output.ranges is not None:
+        return output
+    return replace(output, children=job.keeper.keep())
 
 
 def chunk(job: Job) -> StageOutput:

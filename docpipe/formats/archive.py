@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from docpipe.formats.base import Reader
-from docpipe.formats.clean import clean_line
+from docpipe.formats.clean import clean_label, clean_line
 from docpipe.formats.members import Member, MembersReader
 from docpipe.formats.ooxml import Package
 from docpipe.formats.request import ReadRequest
@@ -23,7 +23,7 @@ def open_reader(request: ReadRequest) -> Reader:
     """
     package = Package(request)
     members = [
-        Member.of(request, clean_line(name), PurePosixPath(name).name, partial(package.read, name))
+        Member.of(request, clean_line(name), clean_label(name, "file"), partial(package.read, name))
         for name in package.names()
         if not _is_litter(name)
     ]

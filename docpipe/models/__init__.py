@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from docpipe.models.children import Child as Child
+from docpipe.models.children import NewChild as NewChild
 from docpipe.models.facts import Evidence as Evidence
 from docpipe.models.facts import Fact as Fact
 from docpipe.models.facts import Facts as Facts
@@ -20,6 +22,11 @@ from docpipe.models.facts import FactType as FactType
 from docpipe.models.facts import Kind as Kind
 from docpipe.models.geometry import Box as Box
 from docpipe.models.geometry import PageBox as PageBox
+from docpipe.models.project_entities import EntityDecision as EntityDecision
+from docpipe.models.project_entities import EntityLink as EntityLink
+from docpipe.models.project_entities import EntityMember as EntityMember
+from docpipe.models.project_entities import EntityName as EntityName
+from docpipe.models.project_entities import own_key as own_key
 from docpipe.models.status import AttemptEnd
 
 PAGE_FAILED = "page_failed"
@@ -277,6 +284,8 @@ class StageOutput:
     relations: tuple[Relation, ...] | None = None
     edges: tuple[Edge, ...] | None = None
     facts: Facts | None = None
+    children: tuple[NewChild, ...] | None = None
+    """Documents that were taken out of this one, to be registered with the end of the stage."""
     extra: Mapping[str, Any] | None = None
     """A host's own stage: any JSON object, found again in `Document.extras[stage]`."""
     warnings: tuple[Warn, ...] = ()
@@ -309,6 +318,12 @@ class Document:
     extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: tuple[Warn, ...] = ()
     error: Failure | None = None
+    parent: str | None = None
+    """The document in which it was found; None: in none."""
+    children: tuple[Child, ...] = ()
+    """The documents that were found in it and are documents of their own."""
+    depth: int = 0
+    """How many documents it was found inside of; 0: it was submitted by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +395,10 @@ class DocumentStatus:
     """When, `status`, and `processingStatus` where it changed too; oldest first."""
     error: Failure | None = None
     warnings: tuple[Warn, ...] = ()
+    parent: str | None = None
+    """As of `Document`."""
+    children: Mapping[str, int] = field(default_factory=dict)
+    """How many of the documents that were found in it have which status."""
 
     @property
     def failed_pages(self) -> tuple[int, ...]:
@@ -387,62 +406,3 @@ class DocumentStatus:
         return tuple(
             warn.page for warn in self.warnings if warn.code == PAGE_FAILED and warn.page is not None
         )
-
-
-@dataclass(frozen=True, slots=True)
-class EntityName:
-    """What an entity of a document is called, in the form in which documents are compared."""
-
-    index: int
-    """The entity in its document."""
-    key: str
-    """Label and comparable name, `PERSON john smith`: equal keys of a project are one thing."""
-    name: str
-    label: str
-    spellings: str
-    """Every spelling in lower case, one a line: what a search looks at."""
-    mention_count: int
-    blocks: tuple[str, ...]
-    """Only names that share a block are compared."""
-
-
-def own_key(key: str, document_uuid: str) -> str:
-    """The key of a name that means another thing in this document than in others."""
-    return f"{key} @{document_uuid}"
-
-
-@dataclass(frozen=True, slots=True)
-class EntityLink:
-    """A pair of keys (`key_a < key_b`) that name the same thing, says `rule` with `score` 0..1."""
-
-    key_a: str
-    key_b: str
-    rule: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class EntityDecision:
-    """What a person decided about a pair of keys (`key_a < key_b`); equal whoever decided it, and why."""
-
-    key_a: str
-    key_b: str
-    same: bool
-    who: str = field(default="", compare=False)
-    why: str = field(default="", compare=False)
-    at: datetime | None = field(default=None, compare=False)
-    """When it was written; the store sets it."""
-
-
-@dataclass(frozen=True, slots=True)
-class EntityMember:
-    """An entity of one document, as the entities of a project are made of it."""
-
-    document_uuid: str
-    run: int
-    index: int
-    key: str
-    name: str
-    label: str
-    spellings: str
-    mention_count: int

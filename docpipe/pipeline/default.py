@@ -140,9 +140,9 @@ def cancel(document_uuid: str) -> bool:
     return default_pipeline().cancel(document_uuid)
 
 
-def delete(document_uuid: str) -> None:
+def delete(document_uuid: str, *, with_children: bool = False) -> None:
     """Remove a document with all that was made of it; see `Pipeline.delete`."""
-    default_pipeline().delete(document_uuid)
+    default_pipeline().delete(document_uuid, with_children=with_children)
 
 
 def document_graph(document_uuid: str, *, limit: int = 1000, after: str | None = None) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 
 from docpipe.errors import DocumentNotFoundError
@@ -129,9 +129,13 @@ class Documents:
 
     # --- delete ------------------------------------------------------------------------------------
 
-    def delete(self, document_uuid: str) -> bool:
+    def delete(self, document_uuid: str, *, with_children: bool = False) -> bool:
         """Remove a document: its rows, what it gave to the entities of its project, the copy of its bytes
         that docpipe made, and its progress. A stage that works on it changes nothing any more.
+
+        Args:
+            with_children: also the documents that were found inside it, inside no other, and never submitted
+                by themselves; before it, so that what is left after a failure can still be found.
 
         Returns:
             Whether all of it is gone. False: its rows are, but storage or Redis is away. What is left is
@@ -140,7 +144,18 @@ class Documents:
         Raises:
             DocumentNotFoundError: the store knows no such document, and nothing is left of one.
         """
-        return bool(self._delete(document_uuid).done)
+        gone = [
+            bool(self._delete(each).done)
+            for each in self.in_order(document_uuid, with_children=with_children)
+        ]
+        return all(gone)
+
+    def in_order(self, document_uuid: str, *, with_children: bool) -> Iterator[str]:
+        """What `delete` removes, in its order."""
+        if with_children:
+            for child in self.store.own_children(known_id(document_uuid)):
+                yield from self.in_order(child, with_children=True)
+        yield document_uuid
 
     def _delete(self, document_uuid: str) -> Erased:
         known = self.store.delete(known_id(document_uuid)) is not None
@@ -150,8 +165,9 @@ class Documents:
         return erased
 
     def delete_and_verify(self, document_uuid: str) -> list[Place]:
-        """As `delete`, and what was found at every place where something of the document may be: the rows of
-        each table, names of projects that are of no document, copies, progress, the file and log of SQLite.
+        """As `delete` of it alone, and what was found at every place where something of the document may be:
+        the rows of each table, names of projects that are of no document, copies, progress, the file and the
+        log of SQLite.
 
         Raises:
             StoreUnavailableError: the store cannot be reached.

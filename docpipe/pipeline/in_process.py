@@ -1,4 +1,4 @@
-"""Takes one document through all stages in this process."""
+"""Takes one document through all stages in this process, and what is found inside it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from docpipe.errors import PausedError
+from docpipe.errors import DocpipeError, PausedError
+from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_range, run_stage
 from docpipe.models import RangeRef, Ref
-from docpipe.stores.values import Handover, Outcome
+from docpipe.models.status import CANCELLED, is_error, is_final
+from docpipe.stores.port import Store
+from docpipe.stores.values import Handover, Outcome, Resumption, Selection, Summary
+
+log = get_logger(__name__)
+
+_EVERY = 100_000
 
 
 def run_stages(runtime: Runtime, stages: Sequence[StageSpec], ref: Ref) -> None:
@@ -21,6 +28,41 @@ def run_stages(runtime: Runtime, stages: Sequence[StageSpec], ref: Ref) -> None:
     """
     for stage in stages:
         _run(runtime, stage, ref)
+
+
+def run_children(runtime: Runtime, stages: Sequence[StageSpec], document_uuid: str, *, again: bool) -> None:
+    """Take what was found inside the document, at any depth, through all stages; each ends as the store says.
+
+    Args:
+        again: also what is final already; else only what is not, or failed.
+    """
+    seen, parents = {document_uuid}, [document_uuid]
+    while parents:
+        found = runtime.store.documents(Selection(parent=parents.pop()), limit=_EVERY)
+        for child in reversed([each for each in found if each.document_uuid not in seen]):
+            seen.add(child.document_uuid)
+            parents.append(child.document_uuid)
+            _run_child(runtime, stages, child, again=again)
+
+
+def _run_child(runtime: Runtime, stages: Sequence[StageSpec], child: Summary, *, again: bool) -> None:
+    try:
+        if ref := _begun(runtime.store, stages, child, again=again):
+            run_stages(runtime, stages, ref)
+    except DocpipeError as error:
+        log.warning("child_failed", document=child.document_uuid, code=error.code, error=str(error))
+
+
+def _begun(store: Store, stages: Sequence[StageSpec], child: Summary, *, again: bool) -> Ref | None:
+    """The run to take through the stages; None: there is nothing to do."""
+    if not is_final(child.status):
+        return Ref(child.document_uuid, child.run)
+    begun: Resumption | None = None
+    if again:
+        begun = store.reprocess(child.document_uuid, stages[0].name, [stage.planned for stage in stages])
+    elif is_error(child.status) or child.status == CANCELLED:
+        begun = store.resume(child.document_uuid, "")
+    return begun.ref if begun else None
 
 
 def _run(runtime: Runtime, stage: StageSpec, ref: Ref) -> None:

@@ -29,7 +29,7 @@ from docpipe.models import Document, Ref
 from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import CANCELLED, is_error
 from docpipe.pipeline.documents import Documents, known_id
-from docpipe.pipeline.in_process import run_stages
+from docpipe.pipeline.in_process import run_children, run_stages
 from docpipe.pipeline.linking import LinkWhenDone
 from docpipe.pipeline.pausing import pause_of
 from docpipe.pipeline.project import Project
@@ -109,14 +109,22 @@ class Pipeline(Documents):
 
         self.runtime = replace(self.runtime, translations=tasks.TRANSLATIONS, passes=tasks.PASSES)
         if app is not None:
+            delivered = replace(self.runtime, children_found=self._publish_children)
             from celery.signals import worker_init  # noqa: PLC0415
 
-            tasks.register(app, self.stages, self.runtime, self.reap, self._answer_canary, self.hand_over)
+            tasks.register(app, self.stages, delivered, self.reap, self._answer_canary, self.hand_over)
             worker_init.connect(self._begin_worker)
 
     def _say_completed(self, ref: Ref) -> None:
         if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
             signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
+
+    def _publish_children(self, ref: Ref) -> None:
+        """What fails here the reaper does later: the stage is complete all the same."""
+        try:
+            self._dispatch.begin_due(self.store.children_due(ref))
+        except DocpipeError as error:
+            log.warning("children_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
 
     # --- look at itself -------------------------------------------------------------------------
 
@@ -429,7 +437,8 @@ class Pipeline(Documents):
     ) -> Document:
         """Take a document through all stages in this process, with the same ledger and store.
 
-        A document that completed before is returned as it is; one that failed is processed again. The
+        A document that completed before is returned as it is; one that failed is processed again. So are the
+        documents that are found inside it; those that fail raise nothing, their statuses say so. The
         arguments are those of `submit`.
 
         Raises:
@@ -442,5 +451,6 @@ class Pipeline(Documents):
         if not registered.created and (is_error(registered.status) or registered.status == CANCELLED):
             registered = self._submitter.register(taken, replace(terms, reprocess=True))
         run_stages(self.runtime, self.stages, registered.ref)
+        run_children(self.runtime, self.stages, registered.ref.document_uuid, again=reprocess)
         good_end(self.store.status(registered.ref.document_uuid))
         return self.get(registered.ref.document_uuid)

@@ -36,7 +36,7 @@ class Whole(Protocol):
 
     def cancel(self, document_uuid: str) -> bool: ...
 
-    def delete(self, document_uuid: str) -> bool: ...
+    def delete(self, document_uuid: str, *, with_children: bool = False) -> bool: ...
 
     def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]: ...
 
@@ -123,9 +123,9 @@ class Project:
         """As `Pipeline.cancel`. Raises `DocumentNotFoundError`."""
         return self.pipeline.cancel(self._own(document_uuid))
 
-    def delete(self, document_uuid: str) -> bool:
+    def delete(self, document_uuid: str, *, with_children: bool = False) -> bool:
         """As `Pipeline.delete`. Raises `DocumentNotFoundError`."""
-        return self.pipeline.delete(self._own(document_uuid))
+        return self.pipeline.delete(self._own(document_uuid), with_children=with_children)
 
     # --- entities and graphs --------------------------------------------------------------------
 

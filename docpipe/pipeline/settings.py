@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     chunk_unit: Literal["characters", "tokens"] = "characters"
     co_occurrence: bool = False
     limits: LimitSettings = LimitSettings()
+    attachments: Literal["pages", "children"] = "pages"
     isolate: bool = True
     sandbox: Mode = "best"
     sandbox_waive: str | None = None
@@ -213,6 +214,7 @@ class Settings(BaseSettings):
             chunk_unit=self.chunk_unit,
             co_occurrence=self.co_occurrence,
             limits=self.limits.limits(),
+            attachments=self.attachments,
             isolate=self.isolate,
             sandbox=self._sandbox(),
         )

@@ -72,7 +72,7 @@ def read_document(store: Store, document_uuid: str) -> Document:
     """
     status = store.status(document_uuid)
     document = store.load(Ref(document_uuid, status.result_run or status.run), ALL_PARTS)
-    return replace(document, status=status.status, error=status.error)
+    return replace(document, status=status.status, error=status.error, parent=status.parent)
 
 
 def wait_for(

@@ -248,14 +248,34 @@ class Sources:
         return sha.hexdigest(), size
 
     def _upload(self, data: IO[bytes], digest: str, label: str) -> str:
+        uri = self._destination(digest, label)
+        self.keep(uri, data)
+        return uri
+
+    def _destination(self, digest: str, label: str) -> str:
         if self.uploads is None:
             raise ConfigurationError(
                 f"{label} needs a copy of docpipe's own, and there is no place for it."
                 " Set DOCPIPE_UPLOADS to a folder, s3://bucket/prefix or supabase://bucket/prefix."
             )
-        uri = self._copy(digest)
+        return self._copy(digest)
+
+    def destined(self, data: bytes, name: str) -> TakenIn:
+        """These bytes as they will be taken in, when `keep` has made their copy.
+
+        Raises:
+            ConfigurationError: there is no place for copies.
+        """
+        label, digest = _label(name), hashlib.sha256(data).hexdigest()
+        return TakenIn(self._destination(digest, label), label, digest, len(data), copied=True)
+
+    def keep(self, uri: str, data: IO[bytes]) -> None:
+        """Make the copy of docpipe's own that rests at this locator; making it again is harmless.
+
+        Raises:
+            SourceForbiddenError, SourceUnavailableError
+        """
         self._place(parsed(uri), self._fetched).put(uri, data)
-        return uri
 
     def discard(self, uri: str, made: bool | None = None) -> None:
         """Remove a copy that docpipe made, wherever uploads are kept by now; it is harmless if it is gone.

@@ -50,6 +50,7 @@ def document_of(
         text=run.get("text") or "",
         extras=rows.extras_of(stages) if Part.EXTRAS in parts else {},
         warnings=rows.warnings_of(stages),
+        depth=document["docpipe_depth"],
         **parts_of(lambda part: tables.get(part, ())),
     )
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
+from docpipe.stores.child_port import ChildStore
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_rules import Claimant
@@ -43,7 +44,7 @@ from docpipe.stores.values import (
 from docpipe.stores.webhook_port import WebhookStore
 
 
-class Store(GraphStore, ErasureStore, PauseStore, Protocol):
+class Store(GraphStore, ErasureStore, ChildStore, PauseStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from docpipe.models import (
+    Child,
     Chunk,
     Edge,
     Entity,
@@ -17,6 +18,7 @@ from docpipe.models import (
     Mention,
     Merge,
     Method,
+    NewChild,
     Page,
     Relation,
     StageOutput,
@@ -168,8 +170,22 @@ def fact_of(row: Mapping[str, Any]) -> Fact:
     )
 
 
+def child_row(index: int, child: NewChild) -> Row:
+    row = asdict(child)
+    row["source_uri"] = row.pop("uri")
+    return {"index": index} | row
+
+
+def child_of(row: Mapping[str, Any]) -> Child:
+    return Child(row["name"], row["file_type"], row["size"], row["child_uuid"])
+
+
 def _each(make: Callable[[int, Any], Row], items: Iterable[Any]) -> list[Row]:
     return [make(index, item) for index, item in enumerate(items)]
+
+
+def child_rows(children: Sequence[NewChild]) -> list[Row]:
+    return _each(child_row, children)
 
 
 def result_rows(output: StageOutput) -> dict[str, list[Row]]:
@@ -189,6 +205,8 @@ def result_rows(output: StageOutput) -> dict[str, list[Row]]:
         rows["edges"] = _each(edge_row, output.edges)
     if output.facts is not None:
         rows["facts"] = _each(fact_row, output.facts.listed())
+    if output.children is not None:
+        rows["children"] = child_rows(output.children)
     return rows
 
 
@@ -200,6 +218,7 @@ VALUE_OF: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "relations": relation_of,
     "edges": edge_of,
     "facts": fact_of,
+    "children": child_of,
 }
 """By the part of a document (`port.Part`)."""
 

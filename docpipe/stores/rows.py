@@ -240,6 +240,8 @@ def status_of(row: Mapping[str, Any]) -> DocumentStatus:
         history=tuple((datetime.fromisoformat(at), status, graph) for at, status, graph in row["history"]),
         error=failed,
         warnings=tuple(warn_of(warning) for warning in row["warnings"]),
+        parent=row["parent"],
+        children=row["children"],
     )
 
 

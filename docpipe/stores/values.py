@@ -39,6 +39,7 @@ class Part(StrEnum):
     RELATIONS = "relations"
     EDGES = "edges"
     FACTS = "facts"
+    CHILDREN = "children"
     EXTRAS = "extras"
 
 
@@ -77,6 +78,8 @@ class NewDocument:
     """How this document is to be read."""
     idempotency_key: str | None = None
     """Chosen by who submits: within the project it stands for this document and no other."""
+    depth: int = 0
+    """How many documents it was found inside of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,8 @@ class Selection:
     """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
     batch: str | None = None
     """The name under which it was submitted together with others."""
+    parent: str | None = None
+    """A document inside which it was found."""
     since: datetime | None = None
     until: datetime | None = None
     name: str | None = None
@@ -312,6 +317,14 @@ class Resumption:
     priority: int
     first_pages: tuple[int, ...] = ()
     """Ranges of the stage to publish instead, by their first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A run whose first message is due."""
+
+    ref: Ref
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,6 @@ class Pictures:
             except ModuleNotFoundError as error:
                 raise MissingExtraError.for_module(error.name or "PIL", "worker") from error
             found: dict[int, str] = module.page_pictures(
-                path, record.name, options.limits, lambda *_: None, pages
+                path, record.name, options, lambda _page: None, pages
             )
             return found

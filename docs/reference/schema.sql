@@ -32,6 +32,7 @@ create table public.source_documents (
     docpipe_run integer,
     docpipe_result_run integer,
     docpipe_reading jsonb,
+    docpipe_depth integer default 0 not null,
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
     constraint source_documents_pkey PRIMARY KEY (id)
@@ -395,6 +396,25 @@ alter table public.docpipe_facts enable row level security;
 create policy docpipe_service_role on public.docpipe_facts as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_facts to service_role;
 
+create table public.docpipe_children (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    name text not null,
+    file_type text not null,
+    size bigint not null,
+    digest text not null,
+    source_uri text not null,
+    child_uuid text,
+    constraint docpipe_children_pkey PRIMARY KEY (document_uuid, run, index),
+    constraint docpipe_children_child_uuid_fkey FOREIGN KEY (child_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE SET NULL,
+    constraint docpipe_children_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+CREATE INDEX docpipe_children_child_idx ON public.docpipe_children USING btree (child_uuid) WHERE (child_uuid IS NOT NULL);
+alter table public.docpipe_children enable row level security;
+create policy docpipe_service_role on public.docpipe_children as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_children to service_role;
+
 create table public.docpipe_entity_names (
     document_uuid text not null,
     run integer not null,
@@ -651,15 +671,16 @@ declare
     row public.source_documents;
     v_run integer;
     v_own public.source_documents;                             -- its project_id has the column's own type
+    v_depth integer := coalesce((d->>'depth')::integer, 0);
 begin
     v_own := pg_catalog.jsonb_populate_record(
         null::public.source_documents, pg_catalog.jsonb_build_object('project_id', d->'project_id'));
     insert into public.source_documents (
         document_uuid, project_id, original_file_path, original_file_name,
-        file_size_bytes, content_digest, document_metadata, celery_status, initial_processing_status
+        file_size_bytes, content_digest, document_metadata, docpipe_depth, celery_status, initial_processing_status
     ) values (
         d->>'document_uuid', v_own.project_id, d->>'uri', d->>'name',
-        (d->>'size')::bigint, d->>'digest', d->'metadata', 'pending', 'pending'
+        (d->>'size')::bigint, d->>'digest', d->'metadata', v_depth, 'pending', 'pending'
     )
     on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
     returning * into row;
@@ -668,6 +689,8 @@ begin
          where coalesce(project_id::text, '') = coalesce(v_own.project_id::text, '')
            and content_digest = d->>'digest'
            for update;
+        update public.source_documents set docpipe_depth = v_depth
+         where document_uuid = row.document_uuid and docpipe_depth > v_depth;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
             return public.docpipe_known(row);
         end if;
@@ -785,6 +808,16 @@ AS $function$
         'name', d.original_file_name,
         'project_id', d.project_id::text,
         'task_id', d.celery_task_id,
+        'parent', (select c.document_uuid from public.docpipe_children c
+                    where c.child_uuid = d.document_uuid and c.document_uuid <> d.document_uuid
+                    order by c.document_uuid limit 1),
+        'children', (select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
+            select public.docpipe_document_status(
+                       o.celery_status::text, o.initial_processing_status::text) as status, count(*) as documents
+              from public.source_documents o
+             where o.document_uuid in (
+                   select c.child_uuid from public.docpipe_children c where c.document_uuid = d.document_uuid)
+             group by 1) f),
         'warnings', coalesce((select pg_catalog.jsonb_agg(w order by s.position)
                                 from public.stage_runs s, pg_catalog.jsonb_array_elements(s.warnings) w
                                where s.document_uuid = d.document_uuid and s.run = d.docpipe_run), '[]'),
@@ -828,6 +861,9 @@ begin
                                and pg_catalog.starts_with(e.engine, $1->>''engine''))'),
         ('batch', 'd.document_uuid in (
                         select r.document_uuid from public.docpipe_runs r where r.batch = $1->>''batch'')'),
+        ('parent', 'd.document_uuid in (
+                        select c.child_uuid from public.docpipe_children c
+                         where c.document_uuid = $1->>''parent'')'),
         ('since', 'd.updated_at >= ($1->>''since'')::timestamptz'),
         ('name', 'pg_catalog.strpos(pg_catalog.lower(d.original_file_name), pg_catalog.lower($1->>''name'')) > 0'),
         ('before', 'd.id < (select b.id from public.source_documents b where b.document_uuid = $1->>''before'')'),
@@ -1830,7 +1866,7 @@ AS $function$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children'] loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -1885,7 +1921,7 @@ begin
     perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts') then
+        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -1897,6 +1933,9 @@ begin
     end loop;
     delete from public.docpipe_staged where token = p_token;
     perform public.docpipe_insert_rows(keys, o);
+    if o->'replaces' ? 'children' then
+        perform public.docpipe_register_children(p_document, p_run);
+    end if;
 
     update public.docpipe_runs
        set text = case when o ? 'text' then coalesce(v_text, '') || (o->>'text') else text end,
@@ -1999,7 +2038,8 @@ begin
                 'original_file_name', d.original_file_name, 'project_id', d.project_id::text,
                 'celery_status', d.celery_status, 'initial_processing_status', d.initial_processing_status,
                 'document_metadata', d.document_metadata, 'content_digest', d.content_digest,
-                'file_size_bytes', d.file_size_bytes, 'docpipe_reading', d.docpipe_reading),
+                'file_size_bytes', d.file_size_bytes, 'docpipe_reading', d.docpipe_reading,
+                'docpipe_depth', d.docpipe_depth),
             'run', pg_catalog.jsonb_build_object(
                 'source_uri', r.source_uri, 'file_type', r.file_type, 'metadata', r.metadata,
                 'text', case when v_needs ? 'text' then r.text end),
@@ -2011,7 +2051,9 @@ begin
       from public.source_documents d
       join public.docpipe_runs r on r.document_uuid = d.document_uuid
      where d.document_uuid = p_document and r.run = p_run;
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts'] loop
+    foreach v_table in array array[
+        'pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children']
+    loop
         continue when not v_needs ? v_table;
         execute pg_catalog.format(
             'select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t) - ''{document_uuid,run}''::text[] '
@@ -2024,6 +2066,97 @@ begin
 end $function$;
 revoke all on function public.docpipe_input(text,integer,text) from public;
 grant execute on function public.docpipe_input(text,integer,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_note_children(p_document text, p_run integer, p_stage text, p_token bigint, p_children text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    keys jsonb := pg_catalog.jsonb_build_object('document_uuid', p_document, 'run', p_run);
+begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found or not exists (
+            select 1 from public.stage_runs
+             where document_uuid = p_document and run = p_run and stage = p_stage
+               and state = 'running' and token = p_token
+               and not public.docpipe_in_ranges(p_document, p_run, p_stage)) then
+        return false;
+    end if;
+    delete from public.docpipe_children where document_uuid = p_document and run = p_run;
+    perform public.docpipe_insert_rows(keys, pg_catalog.jsonb_build_object('children', p_children::jsonb));
+    return true;
+end $function$;
+revoke all on function public.docpipe_note_children(text,integer,text,bigint,text) from public;
+grant execute on function public.docpipe_note_children(text,integer,text,bigint,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_register_children(p_document text, p_run integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_terms jsonb;
+    c public.docpipe_children;
+    v_found jsonb;
+begin
+    select pg_catalog.jsonb_build_object(
+               'project_id', d.project_id::text, 'metadata', d.document_metadata, 'depth', d.docpipe_depth + 1,
+               'reading', d.docpipe_reading,
+               'priority', r.priority, 'batch', r.batch, 'copied', true, 'reprocess', false,
+               'stages', (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                                     'stage', s.stage, 'position', s.position, 'queue', s.queue, 'words', s.words))
+                            from public.stage_runs s where s.document_uuid = p_document and s.run = p_run))
+      into v_terms
+      from public.source_documents d join public.docpipe_runs r using (document_uuid)
+     where r.document_uuid = p_document and r.run = p_run;
+    for c in
+        select * from public.docpipe_children
+         where document_uuid = p_document and run = p_run order by digest, index
+    loop
+        v_found := public.docpipe_register_bytes((v_terms || pg_catalog.jsonb_build_object(
+            'document_uuid', pg_catalog.gen_random_uuid(), 'name', c.name, 'uri', c.source_uri,
+            'digest', c.digest, 'size', c.size))::text);
+        update public.docpipe_children set child_uuid = v_found->>'document_uuid'
+         where document_uuid = p_document and run = p_run and index = c.index;
+    end loop;
+end $function$;
+revoke all on function public.docpipe_register_children(text,integer) from public;
+grant execute on function public.docpipe_register_children(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_children_due(p_document text, p_run integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(due) - 'place' order by due.place), '[]') from (
+        select d.document_uuid, r.run, r.priority, min(c.index) as place
+          from public.docpipe_children c
+          join public.source_documents d on d.document_uuid = c.child_uuid
+          join public.docpipe_runs r on r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+         where c.document_uuid = p_document and c.run = p_run and d.celery_status = 'pending'
+         group by d.document_uuid, r.run, r.priority) due;
+$function$;
+revoke all on function public.docpipe_children_due(text,integer) from public;
+grant execute on function public.docpipe_children_due(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_own_children(p_document text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(d.document_uuid order by d.id), '[]')
+      from public.source_documents d
+     where d.document_uuid in (select c.child_uuid from public.docpipe_children c where c.document_uuid = p_document)
+       and d.document_uuid <> p_document and d.docpipe_depth > 0
+       and not exists (select 1 from public.docpipe_children o
+                        where o.child_uuid = d.document_uuid and o.document_uuid <> p_document);
+$function$;
+revoke all on function public.docpipe_own_children(text) from public;
+grant execute on function public.docpipe_own_children(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_idle(r public.docpipe_runs, s public.stage_runs, p_grace_seconds double precision)
  RETURNS boolean
@@ -3063,10 +3196,13 @@ begin
     perform public.docpipe_lock_project(v_project);
     select pg_catalog.array_agg(key) into v_keys
       from public.docpipe_entity_names where document_uuid = p_document;
-    select coalesce(pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(r.source_uri, r.source_copied)), '[]')
+    select coalesce(pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(k.uri, k.made)), '[]')
       into v_copies
-      from public.docpipe_runs r
-     where r.document_uuid = p_document and r.source_copied is distinct from false;
+      from (select r.source_uri as uri, r.source_copied as made from public.docpipe_runs r
+             where r.document_uuid = p_document and r.source_copied is distinct from false
+            union all
+            select c.source_uri, true from public.docpipe_children c
+             where c.document_uuid = p_document and c.child_uuid is null) k;
     insert into public.docpipe_erasures (document_uuid, copies) values (p_document, v_copies)
     on conflict (document_uuid) do update set copies = docpipe_erasures.copies || excluded.copies;
     delete from public.docpipe_staged
@@ -3209,6 +3345,7 @@ AS $function$
                 join public.docpipe_webhook_events e on e.id = t.event_id where e.document_uuid = p_document),
         'docpipe_pages', (select count(*) from public.docpipe_pages where document_uuid = p_document),
         'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
+        'docpipe_children', (select count(*) from public.docpipe_children where p_document in (document_uuid, child_uuid)),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
@@ -3431,10 +3568,11 @@ begin
     execute format('grant usage on schema public to %I', p_role);
     execute format('grant usage on sequence public.docpipe_token_seq to %I', p_role);
     for v_table, v_rights in values
-        ('source_documents', 'select, update'),
+        ('source_documents', 'select, insert, update'),
         ('neo4j_documents', 'select, insert, update'),
-        ('docpipe_runs', 'select, update'),
-        ('stage_runs', 'select, update'),
+        ('docpipe_runs', 'select, insert, update'),
+        ('stage_runs', 'select, insert, update'),
+        ('docpipe_children', 'select, insert, update, delete'),
         ('docpipe_page_ranges', 'select, insert, update, delete'),
         ('docpipe_attempts', 'select, insert, update'),
         ('docpipe_staged', 'select, insert, update, delete'),
@@ -3477,6 +3615,7 @@ begin
                    'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
                    'docpipe_claim', 'docpipe_claim_with_input', 'docpipe_heartbeat', 'docpipe_stage_part',
                    'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_link', 'docpipe_link_by',
+                   'docpipe_note_children', 'docpipe_children_due',
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',

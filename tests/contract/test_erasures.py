@@ -72,7 +72,7 @@ def test_every_place_is_empty_after_a_deletion_and_was_not_before(store: Store) 
     ref = store.register(new(idempotency_key="k1")).ref
     run_all(store, ref)
     before = store.traces(ref.document_uuid)
-    results = {f"docpipe_{part}" for part in ALL_PARTS - {Part.TEXT, Part.EXTRAS}}
+    results = {f"docpipe_{part}" for part in ALL_PARTS - {Part.TEXT, Part.EXTRAS, Part.CHILDREN}}
     full = {
         "source_documents",
         "neo4j_documents",

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from docpipe.stores import rows
-from docpipe.stores.sqlite import ledger
+from docpipe.stores.sqlite.selection import selected_values, selection_query
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Selection
 
@@ -59,7 +59,7 @@ def rows_read(db: psycopg.Connection) -> int:
 def test_an_index_finds_them_in_sqlite(tmp_path: Path, what: str, index: str) -> None:
     store = SqliteStore(tmp_path / "docpipe.db")
     wanted = rows.selection_row(SELECTIONS[what])
-    plan = store._rows(f"explain query plan {ledger.select(wanted)}", *ledger.selected_values(wanted), 100)
+    plan = store._rows(f"explain query plan {selection_query(wanted)}", *selected_values(wanted), 100)
     store.close()
     told = [row["detail"] for row in plan]
     assert any(index in each for each in told), told

@@ -18,7 +18,7 @@ from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
 
 KEYS = [
     "source", "document_uuid", "status", "error", "warnings", "text", "pages", "chunks", "mentions",
-    "entities", "relations", "kind", "subject", "title", "facts",
+    "entities", "relations", "kind", "subject", "title", "facts", "parent", "children",
 ]  # fmt: skip
 
 

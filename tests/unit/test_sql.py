@@ -34,6 +34,7 @@ HOMES = {
         "fail_split_stage",
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage", "finish_on", "input"],
+    "children": ["note_children", "register_children", "children_due", "own_children"],
     "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
     "pauses": ["pause", "paused", "is_paused", "hold", "release"],
     "entities": [
@@ -81,6 +82,7 @@ LEDGER = {
     "finish_stage",
     "tell",
     "finish_on",
+    "note_children",
 }
 
 

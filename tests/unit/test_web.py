@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -281,6 +283,22 @@ def test_the_documents_of_a_batch_are_listed_together(pipeline: Pipeline, here: 
     page = here.get("/documents?batch=monday").text
     listed = re.findall(r'name="document" value="([^"]+)"', page)
     assert len(listed) == 2
+
+
+def test_an_archive_and_the_documents_in_it_lead_to_each_other(pipeline: Pipeline, here: TestClient) -> None:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("<b>.txt", TEXT)
+    parent = pipeline.submit(archive.getvalue(), name="all.zip").document_uuid
+    (child,) = pipeline.get(parent).children
+    page = here.get(f"/documents/{parent}").text
+    assert f'<a href="/documents/{child.document_uuid}">&lt;b&gt;.txt</a>' in page
+    assert "1 document found inside it, 1 completed" in page
+    assert (
+        f'Found inside <a href="/documents/{parent}">' in here.get(f"/documents/{child.document_uuid}").text
+    )
+    pipeline.delete(str(child.document_uuid))
+    assert "&lt;b&gt;.txt (deleted)" in here.get(f"/documents/{parent}").text
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ _OF_DOCUMENTS = (
     "docpipe_relations",
     "docpipe_edges",
     "docpipe_facts",
+    "docpipe_children",
 )
 _ROLE = "authenticated"
 _POLICY = "docpipe_members"

@@ -8,6 +8,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -74,6 +75,8 @@ def _data(document: Document, status: DocumentStatus, images: Mapping[int, str])
         "relations": [_relation(index, each, document) for index, each in enumerate(document.relations)],
         **facts_json(document.facts),
         "stages": [_stage(stage) for stage in status.stages],
+        "parent": document.parent,
+        "children": [asdict(child) for child in document.children],
         "history": [(f"{at:%Y-%m-%d %H:%M:%S}", word) for at, word, _ in status.history],
     }
 

@@ -45,6 +45,8 @@ def to_json(document: Document, source: str) -> dict[str, Any]:
         ],
         "relations": [_relation(relation) for relation in document.relations],
         **facts_json(document.facts),
+        "parent": document.parent,
+        "children": [asdict(child) for child in document.children],
     }
 
 
@@ -62,10 +64,10 @@ def failed_json(error: DocpipeError, source: str, document_uuid: str | None, sta
     """A document that failed: the same keys, with nothing found."""
     failure = {"code": error.code, "message": str(error), "stage": error.stage}
     empty: dict[str, Any] = {
-        key: [] for key in ("warnings", "pages", "chunks", "mentions", "entities", "relations")
+        key: [] for key in ("warnings", "pages", "chunks", "mentions", "entities", "relations", "children")
     }
     head = {"source": source, "document_uuid": document_uuid, "status": status, "error": failure}
-    return head | empty | {"text": ""} | facts_json(None)
+    return head | empty | {"text": "", "parent": None} | facts_json(None)
 
 
 def _failure(document: Document) -> dict[str, Any]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from docpipe.errors import DocpipeError
     from docpipe.execution.isolation.task import ReadTask
     from docpipe.execution.isolation.wire import Failed, Said
+    from docpipe.execution.keeper import Take
     from docpipe.execution.progress import PagesDone
     from docpipe.execution.tools import Tools
 
@@ -106,6 +107,7 @@ def _end_offspring_with_parent(watched: int) -> None:
 def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
     """Read one document and say how it went."""
     from docpipe.execution.isolation import wire  # noqa: PLC0415
+    from docpipe.execution.isolation.taking import told  # noqa: PLC0415
 
     seconds = BUSY_FACTOR * int(task.options.limits.max_seconds) + _ALARM_GRACE_SECONDS
 
@@ -113,21 +115,26 @@ def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
         connection.sendall(wire.written(wire.Page("page", page, pages)))
         signal.alarm(seconds)
 
+    def take(name: str, file_type: str, data: bytes) -> None:
+        for message in told(name, file_type, data):
+            connection.sendall(wire.written(message))
+            signal.alarm(seconds)
+
     signal.alarm(seconds)  # a hang whose parent is gone or stopped: the kernel ends this process
     try:
-        answer = _answer(task, report, layers)
+        answer = _answer(task, report, take, layers)
     finally:
         signal.alarm(0)
     _give_back_memory()
     connection.sendall(answer)
 
 
-def _answer(task: ReadTask, report: PagesDone, layers: set[str]) -> bytes:
+def _answer(task: ReadTask, report: PagesDone, take: Take, layers: set[str]) -> bytes:
     from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
     from docpipe.execution.isolation import wire  # noqa: PLC0415
 
     try:
-        return wire.written(_work(task, report))
+        return wire.written(_work(task, report, take))
     except (MemoryError, MemoryExhaustedError) as error:
         limit = task.options.limits.max_memory_bytes // 1_000_000
         known: DocpipeError = ReadingMemoryError(
@@ -141,16 +148,18 @@ def _answer(task: ReadTask, report: PagesDone, layers: set[str]) -> bytes:
         return wire.written(_failure(unexpected, error))
 
 
-def _work(task: ReadTask, report: PagesDone) -> Said:
+def _work(task: ReadTask, report: PagesDone, take: Take) -> Said:
     from docpipe.execution.isolation import wire  # noqa: PLC0415
     from docpipe.execution.reading import read  # noqa: PLC0415 - it imports the libraries of engines
 
     if task.pictures:
         from docpipe.execution.page_pictures import page_pictures  # noqa: PLC0415
 
-        limits, pages = task.options.limits, task.request.pages
-        return wire.Pictures("pictures", page_pictures(task.path, task.name, limits, report, pages))
-    output = read(task.path, task.name, _tools_for(task), report, task.request)
+        drawn = page_pictures(task.path, task.name, task.options, report, task.request.pages)
+        return wire.Pictures("pictures", drawn)
+    output = read(
+        task.path, task.name, _tools_for(task), report, task.request, take if task.request.apart else None
+    )
     return wire.Output("output", output)
 
 

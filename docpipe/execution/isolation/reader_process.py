@@ -31,8 +31,19 @@ from docpipe.execution.isolation.folders import Folders
 from docpipe.execution.isolation.process import Child
 from docpipe.execution.isolation.reach import environment, reachable
 from docpipe.execution.isolation.sandbox import Rules
+from docpipe.execution.isolation.taking import Hearing
 from docpipe.execution.isolation.task import ReadTask
-from docpipe.execution.isolation.wire import Failed, Layers, Output, Page, Pictures, RefusedError
+from docpipe.execution.isolation.wire import (
+    Block,
+    Failed,
+    Layers,
+    Output,
+    Page,
+    Pictures,
+    RefusedError,
+    Taken,
+)
+from docpipe.execution.keeper import Take
 from docpipe.execution.options import Options, PageRequest
 from docpipe.execution.progress import PagesDone
 from docpipe.execution.tools import engines_that_read
@@ -79,8 +90,10 @@ class ReaderProcess:
         report: PagesDone,
         request: PageRequest = PageRequest(),  # noqa: B008
         reading: ReadingOptions = AS_OTHERS,
+        take: Take | None = None,
     ) -> StageOutput:
-        """Read the document in the child; `report` is called with each page when it is done, and may raise.
+        """Read the document in the child; `report` is called with each page when it is done, and may raise,
+        as may `take`, with each document that is taken out of this one.
 
         However the call ends, nobody works on the document any more afterwards.
 
@@ -96,7 +109,7 @@ class ReaderProcess:
             DocpipeError: as reading raises it.
         """
         options = self._options.for_document(reading)
-        answer = self._asked(ReadTask(path, name, options, request), report)
+        answer = self._asked(ReadTask(path, name, options, request), report, take)
         if not isinstance(answer, Output):
             raise _refused(name, RefusedError("it answered what was not asked"))
         return answer.output
@@ -140,10 +153,10 @@ class ReaderProcess:
     def _limits(self) -> Limits:
         return self._options.limits
 
-    def _asked(self, task: ReadTask, report: PagesDone) -> Output | Pictures:
+    def _asked(self, task: ReadTask, report: PagesDone, take: Take | None = None) -> Output | Pictures:
         child = self._child(engines_that_read(task.options))
         try:
-            answer = self._answer(child, task, report)
+            answer = self._answer(child, task, report, Hearing(take, self._limits))
             child.folders.clear()
         except BaseException:
             self.close()  # whatever the child is doing now, nobody waits for it any more
@@ -191,7 +204,9 @@ class ReaderProcess:
             or child.leaves_programs()
         )
 
-    def _answer(self, child: Child, task: ReadTask, report: PagesDone) -> Output | Pictures | DocpipeError:
+    def _answer(
+        self, child: Child, task: ReadTask, report: PagesDone, hearing: Hearing
+    ) -> Output | Pictures | DocpipeError:
         """What the child says in the end; raises what it cannot say itself."""
         patience = self._patience(child)
         try:
@@ -204,6 +219,9 @@ class ReaderProcess:
                     return said.error()
                 if isinstance(said, Page):
                     report(said.page, said.of)
+                if isinstance(said, Taken | Block):
+                    hearing.hear(said)
+                if said is not None:
                     patience = self._patience(child)
                 self._check(child, task.name, patience)
         except EOFError:

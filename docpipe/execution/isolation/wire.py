@@ -22,6 +22,7 @@ _BLOCK = 1 << 18
 _BYTES_PER_CHARACTER = 8
 _LEAST_BYTES = 64_000_000
 _MOST_NOTE = 20_000
+_MOST_NAME = 300
 
 Picture = Annotated[str, StringConstraints(pattern=r"^data:image/webp;base64,[A-Za-z0-9+/]*={0,2}$")]
 _Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -96,8 +97,26 @@ class Failed:
         return error
 
 
-Message = Annotated[Page | Output | Pictures | Layers | Failed, Field(discriminator="kind")]
-Said = Page | Output | Pictures | Layers | Failed
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A document that was taken out of the one that is read; its bytes follow, in blocks."""
+
+    kind: Literal["taken"]
+    name: Annotated[str, Field(max_length=_MOST_NAME)]
+    file_type: Annotated[str, Field(max_length=_MOST_NAME, pattern="^[!-~]+$")]
+    size: Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The next bytes of what was taken, in base64."""
+
+    kind: Literal["block"]
+    data: Annotated[str, Field(min_length=1)]
+
+
+Said = Page | Output | Pictures | Layers | Failed | Taken | Block
+Message = Annotated[Said, Field(discriminator="kind")]
 _messages: TypeAdapter[Said] = TypeAdapter(Message)
 
 
@@ -165,7 +184,9 @@ def _checked(body: bytes) -> Said:
 def _check_places(output: StageOutput) -> None:
     """What is said of the text must be about the text."""
     text, pages = output.text or "", output.pages or ()
-    if any((output.chunks, output.mentions, output.entities, output.relations, output.edges, output.extra)):
+    if any(
+        (output.chunks, output.mentions, output.entities, output.relations, output.edges, output.extra)
+    ) or (output.children):
         raise RefusedError("it holds what reading does not find")
     for page in pages:
         _check_span(0, page.start, page.end, len(text))

@@ -25,6 +25,7 @@ from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, Stag
 from docpipe.stores import rows
 from docpipe.stores.documents import TABLES, document_of, input_of, source_of
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
+from docpipe.stores.functions.children import FunctionChildren
 from docpipe.stores.functions.erasure import FunctionErasures
 from docpipe.stores.functions.pauses import FunctionPauses
 from docpipe.stores.functions.payloads import payloads
@@ -65,7 +66,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
+class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionPauses):
     """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
 
     fingerprint: str
@@ -254,7 +255,8 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionPauses):
 
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
         columns = (
-            "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata"
+            "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata,"
+            "docpipe_depth"
         )
         document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
         text = ",text" if Part.TEXT in parts else ""

@@ -24,8 +24,8 @@ _OF_A_DOCUMENT = {
             "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history",
             "docpipe_idempotency_keys",
             "docpipe_pages", "docpipe_page_search", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
-            "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_entity_names",
-            "docpipe_entity_linked", "docpipe_erasures", "docpipe_webhook_events",
+            "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_children",
+            "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures", "docpipe_webhook_events",
         ),
         "document_uuid",
     ),
@@ -182,9 +182,11 @@ def _delete(db: sqlite3.Connection, document_uuid: str) -> list[Copy] | None:
 def _note(db: sqlite3.Connection, document_uuid: str) -> list[Copy]:
     """Write down what will be left of a document that the caller deletes in the same transaction."""
     found = db.execute(
-        "select distinct source_uri, source_copied from docpipe_runs"
-        " where document_uuid = ? and source_copied is not 0 order by 1",
-        (document_uuid,),
+        "select source_uri, source_copied from docpipe_runs"
+        " where document_uuid = ? and source_copied is not 0"
+        " union select source_uri, 1 from docpipe_children where document_uuid = ? and child_uuid is null"
+        " order by 1",
+        (document_uuid, document_uuid),
     ).fetchall()
     copies = [_copy(row["source_uri"], row["source_copied"]) for row in found]
     told = json.dumps([[each.uri, each.made] for each in copies])

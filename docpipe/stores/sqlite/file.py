@@ -32,7 +32,7 @@ def _schema() -> str:
 
 
 _ADDED = {
-    "source_documents": {"docpipe_reading": "text"},
+    "source_documents": {"docpipe_reading": "text", "docpipe_depth": "integer not null default 0"},
     "docpipe_runs": {"source_copied": "integer", "batch": "text", "held_at": "text", "unlinked": "integer"},
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},

@@ -19,6 +19,7 @@ create table if not exists source_documents (
     docpipe_run integer,
     docpipe_result_run integer,
     docpipe_reading text,
+    docpipe_depth integer not null default 0,
     created_at text not null,
     updated_at text not null
 );
@@ -305,6 +306,21 @@ create table if not exists docpipe_facts (
     primary key (document_uuid, run, "index"),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
+
+create table if not exists docpipe_children (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    name text not null,
+    file_type text not null,
+    size integer not null,
+    digest text not null,
+    source_uri text not null,
+    child_uuid text references source_documents (document_uuid) on delete set null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+create index if not exists docpipe_children_child_idx on docpipe_children (child_uuid);
 
 create table if not exists docpipe_entity_names (
     document_uuid text not null,

@@ -6,14 +6,13 @@ Each move is one `BEGIN IMMEDIATE` transaction; several processes may share the 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from docpipe.errors import DocumentNotFoundError, IdempotencyError
+from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
-from docpipe.models.status import PENDING, AttemptEnd, document_status
+from docpipe.models.status import AttemptEnd
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import result_rows, rows
 from docpipe.stores.documents import TABLES, document_of, order_of, source_of
@@ -24,10 +23,13 @@ from docpipe.stores.sqlite import lost as sqlite_lost
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
 from docpipe.stores.sqlite.actions import SqliteActions
+from docpipe.stores.sqlite.children import SqliteChildren, register_children
+from docpipe.stores.sqlite.documents import register, register_and_queue
 from docpipe.stores.sqlite.erasure import SqliteErasures
 from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.pauses import SqlitePauses
 from docpipe.stores.sqlite.project_entities import SqliteGraph
+from docpipe.stores.sqlite.selection import selected_values, selection_query
 from docpipe.stores.sqlite.webhooks import SqliteWebhooks
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
@@ -53,7 +55,7 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, SqlitePauses):
+class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, SqliteActions, SqlitePauses):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
@@ -66,11 +68,11 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
 
     def register(self, document: NewDocument) -> Registered:
         with self._transaction() as db:
-            return _registered(db, document)
+            return register(db, document)
 
     def register_many(self, documents: Sequence[NewDocument], task_ids: Sequence[str]) -> list[Registered]:
         with self._transaction() as db:
-            return [_queued(db, *each) for each in zip(documents, task_ids, strict=True)]
+            return [register_and_queue(db, *each) for each in zip(documents, task_ids, strict=True)]
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         with self._transaction() as db:
@@ -260,7 +262,8 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
         )
         listed = [[row["at"], row["status"], row["graph_status"]] for row in history]
         warnings = [warning for stage in stages for warning in stage["warnings"]]
-        return rows.status_of(found[0] | {"stages": stages, "history": listed, "warnings": warnings})
+        kin = self._kin(document_uuid)
+        return rows.status_of(found[0] | kin | {"stages": stages, "history": listed, "warnings": warnings})
 
     def batch(self, name: str) -> dict[str, int]:
         found = self._rows(
@@ -281,7 +284,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteSearch, SqliteActions, Sqli
 
     def documents(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         wanted = rows.selection_row(selection)
-        found = self._rows(ledger.select(wanted), *ledger.selected_values(wanted), limit)
+        found = self._rows(selection_query(wanted), *selected_values(wanted), limit)
         return [rows.summary_of(row) for row in found]
 
     def statistics(self, *, window_seconds: float = 3600.0, limit: int = 100) -> Statistics:
@@ -326,6 +329,8 @@ def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutp
     fields, tables = rows.run_fields(output), result_rows.result_rows(output)
     for table, found in tables.items():
         ledger.replace(db, f"docpipe_{table}", ref, found)
+    if "children" in tables:
+        register_children(db, ref)
     ledger.update_run(db, ref, fields)
     ledger.update_stage(
         db,
@@ -344,60 +349,6 @@ def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutp
     sqlite_ranges.put_away(db, ref, row["stage"])
     ledger.set_status(db, ref, row["words"]["complete"], row["words"]["graph_completed"])
     ledger.move_on(db, ref)
-
-
-def _status_of(row: Mapping[str, Any]) -> str:
-    return document_status(row["celery_status"], row["initial_processing_status"])
-
-
-def _registered(db: sqlite3.Connection, document: NewDocument) -> Registered:
-    if document.idempotency_key is None:
-        return _registered_by_its_bytes(db, document)
-    keys = {"project_id": document.project_id or "", "key": document.idempotency_key}
-    holder = db.execute(
-        "select d.* from docpipe_idempotency_keys k join source_documents d using (document_uuid)"
-        " where k.project_id = :project_id and k.key = :key",
-        keys,
-    ).fetchone()
-    if holder is None:
-        found = _registered_by_its_bytes(db, document)
-        row = keys | {"document_uuid": found.ref.document_uuid, "created_at": ledger.now()}
-        ledger.insert(db, "docpipe_idempotency_keys", row)
-        return found
-    if holder["content_digest"] != document.digest:
-        raise IdempotencyError.of(document.idempotency_key, holder["document_uuid"])
-    return _known(holder)
-
-
-def _known(row: Mapping[str, Any]) -> Registered:
-    ref = Ref(row["document_uuid"], row["docpipe_run"])
-    return Registered(ref, False, _status_of(row), row["celery_task_id"])
-
-
-def _registered_by_its_bytes(db: sqlite3.Connection, document: NewDocument) -> Registered:
-    known = db.execute(
-        "select * from source_documents where coalesce(project_id, '') = ? and content_digest = ?",
-        (document.project_id or "", document.digest),
-    ).fetchone()
-    if known and not document.reprocess:
-        return _known(known)
-    if known:
-        ref = Ref(known["document_uuid"], known["docpipe_run"] + 1)
-        recovery.supersede(db, ref.document_uuid)
-    else:
-        ref = Ref(document.document_uuid, 1)
-        ledger.insert_document(db, document)
-    ledger.insert_run(db, ref, document)
-    ledger.set_status(db, ref, PENDING)
-    return Registered(ref, True, PENDING, None)
-
-
-def _queued(db: sqlite3.Connection, document: NewDocument, task_id: str) -> Registered:
-    """Registered, and queued where its first message is due."""
-    found = _registered(db, document)
-    if found.status != PENDING or not ledger.queue(db, found.ref, document.stages[0].name, task_id):
-        return found
-    return replace(found, task_id=task_id, queued=True)
 
 
 def _not_found(document_uuid: str) -> DocumentNotFoundError:

@@ -74,7 +74,7 @@ def test_no_more_is_taken_out_than_the_limits_allow() -> None:
 def test_mails_taken_out_of_a_mailbox_are_mails_by_themselves() -> None:
     mail = "From x@y Wed Jun 12 10:15:00 2024\nFrom: a@b.org\nSubject: m{}\n\n>From me\n\n"
     assert taken_apart((mail.format(1) + mail.format(2)).encode(), "mails")[1] == [
-        (f"{n}. m{n}.eml", "message/rfc822", f"From: a@b.org\nSubject: m{n}\n\nFrom me\n".encode())
+        (f"{n}. m{n}.eml", "message/rfc822", f"From: a@b.org\nSubject: m{n}\n\nFrom me\n\n".encode())
         for n in (1, 2)
     ]
 
