@@ -14,11 +14,11 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
@@ -28,6 +28,7 @@ from docpipe.models import EntityName, Failure, Ref, StageOutput
 from docpipe.stores import open_store
 from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.port import Store
+from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.text_search import terms
 from docpipe.stores.values import Look, NewDocument, Selection
@@ -43,7 +44,6 @@ class Worker:
     """Documents of its own, on which the moves are made one after the other."""
 
     store: Store
-    numbers: Iterator[int]
 
     def register(self) -> Ref:
         plan = [spec.planned for spec in BUILT_IN]
@@ -118,7 +118,7 @@ def milliseconds(call: Callable[[], object]) -> float:
 def measured(store: Store, documents: int) -> dict[str, float]:
     """Median milliseconds of each operation."""
     found: dict[str, list[float]] = {}
-    worker = Worker(store, count())
+    worker = Worker(store)
     for _ in range(REPEATS):
         for name, taken in worker.moves():
             found.setdefault(name, []).append(taken)
@@ -140,16 +140,27 @@ def postgres(stack: Stack, documents: int) -> Iterator[Store]:
     store.close()
 
 
-def explain(stack: Stack) -> None:
-    """Let Postgres say, in its notices, the plans of statements that take long, those in functions too."""
-    with psycopg.connect(stack.env["SUPABASE_DB_URL"], autocommit=True) as db:
-        for setting, value in (
-            ("session_preload_libraries", "auto_explain"),
-            ("auto_explain.log_min_duration", str(int(MILLISECONDS / 4))),
-            ("auto_explain.log_analyze", "on"),
-            ("auto_explain.log_nested_statements", "on"),
-        ):
-            db.execute(f"alter database postgres set {setting} = '{value}'".encode())
+_EXPLAIN = (
+    "session_preload_libraries=auto_explain",
+    "auto_explain.log_min_duration=10",
+    "auto_explain.log_analyze=on",
+    "auto_explain.log_nested_statements=on",
+    "client_min_messages=log",
+)
+
+
+def explain(stack: Stack, documents: int, names: Iterable[str]) -> None:
+    """Print the plans of what these operations ask Postgres, those of statements in functions too."""
+    options = quote(" ".join(f"-c {each}" for each in _EXPLAIN))
+    store = PostgresStore(f"{stack.env['SUPABASE_DB_URL']}?options={options}")
+    with store._connected() as connection:  # the one that the calls below take from the pool
+        connection.add_notice_handler(lambda notice: print(notice.message_primary))
+    calls = reads(store, documents)
+    for name in names:
+        if name in calls:
+            print(f"--- {name}")
+            calls[name]()
+    store.close()
 
 
 @contextmanager
@@ -189,6 +200,7 @@ def main() -> None:
     parser.add_argument("--store", choices=["postgres", "sqlite"], nargs="+", default=["postgres", "sqlite"])
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the figures into this page")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write bars of the largest number, as SVG")
+    parser.add_argument("--explain", action="store_true", help="print the plans of what takes long")
     args = parser.parse_args()
     results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in args.store}
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack") as stack:
@@ -196,8 +208,9 @@ def main() -> None:
             for size in args.documents:
                 opened = postgres(stack, size) if name == "postgres" else sqlite(Path(folder), size)
                 with opened as store:
-                    results[name][size] = measured(store, size)
-                print(name, size, results[name][size], flush=True)
+                    found = results[name][size] = measured(store, size)
+                    if args.explain and name == "postgres":
+                        explain(stack, size, (each for each in found if found[each] > MILLISECONDS))
     text = f"{report.machine()} Medians of {REPEATS} calls.\n\n{table(args.documents, results)}"
     print(text)
     if args.write:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks import growth_rows
 from benchmarks.pages import generated, of_corpus
 from benchmarks.scores import Score, score, total
+from benchmarks.thousand import Costs, Load, simulate
+from docpipe.stores.sqlite.store import SqliteStore
 
 
 def test_a_perfect_text_has_no_errors_whatever_its_quotes_dashes_and_line_breaks() -> None:
@@ -60,3 +63,26 @@ def test_generated_pages_are_the_same_every_time_and_carry_their_resolution(tmp_
     with Image.open(first[0].path) as sheet:
         assert sheet.size == (1654, 2338)
         assert sheet.info["dpi"] == pytest.approx((200, 200), rel=0.01)
+
+
+def test_many_documents_are_made_in_the_ratio_that_is_told(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "many.db")
+    with store._transaction() as db:
+        for statement in growth_rows.inserts(growth_rows.SQLITE, 200):
+            db.execute(statement)
+    counts = {each.status: 0 for each in store.statistics().documents}
+    for each in store.statistics().documents:
+        counts[str(each.status)] += each.documents
+    assert counts == {"completed": 180, "error_ocr": 2, "ocr_queued": 18}
+    assert store.keys("large", limit=1) == ["ORG company 10"]
+    store.close()
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 1 / 1.038), (1_000, 1 / 0.008)])
+def test_a_simulated_fleet_is_as_quick_as_its_work_or_as_the_service_that_is_full(
+    workers: int, expected: float
+) -> None:
+    load, costs = Load("pages", 1, 1.0), Costs(postgres=0.008, redis=0.001)
+    found = simulate(workers, load, costs, cores=1, stages=40_000)
+    assert found.documents_per_second == pytest.approx(expected, rel=0.05)
+    assert found.postgres == pytest.approx(expected * 0.008, rel=0.05)
