@@ -106,6 +106,12 @@ create table if not exists public.docpipe_pauses (
     at timestamptz not null default now(),
     primary key (kind, name)
 );
+-- The host's span in which it was submitted, as W3C writes it; and the end until which it was traced.
+alter table public.docpipe_runs
+    add column if not exists trace_parent text,
+    add column if not exists traced_until timestamptz;
+create index if not exists docpipe_runs_untraced_idx on public.docpipe_runs (finished_at)
+    where traced_until is distinct from finished_at;
 
 -- The ledger: one row per (document, run, stage).
 create table if not exists public.stage_runs (

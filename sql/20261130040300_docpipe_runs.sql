@@ -120,8 +120,8 @@ begin
      where document_uuid = p_document and state = 'active';
     perform public.docpipe_stop_attempts(p_document, 'stopped');
     insert into public.docpipe_runs (
-        document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
-    values (p_document, v_run, old.source_uri, old.source_copied, old.priority,
+        document_uuid, run, source_uri, source_copied, priority, trace_parent, file_type, text, metadata)
+    values (p_document, v_run, old.source_uri, old.source_copied, old.priority, old.trace_parent,
             case when v_from > 0 then old.file_type end, case when v_from > 0 then old.text end,
             case when v_from > 0 then old.metadata else '{}' end);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)

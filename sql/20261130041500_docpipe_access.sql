@@ -72,7 +72,8 @@ begin
                    'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',
-                   'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery')
+                   'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery',
+                   'docpipe_untraced', 'docpipe_traced')
             union
             select p.oid, p.prosrc from calls c join pg_catalog.pg_proc p
                 on p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'

@@ -31,6 +31,7 @@ _REAPED = {
     "delivered": "webhook events delivered",
     "retried": "tries to tell a webhook failed",
     "given_up": "webhook events given up",
+    "traced": "runs traced",
 }
 """Outcomes of the reaper as people say them; others as they are."""
 

@@ -16,6 +16,7 @@ from docpipe.pipeline.linking import link_waiting
 from docpipe.pipeline.open_stores import remember
 from docpipe.pipeline.submission import read_document, wait_for
 from docpipe.pipeline.text_search import Passage, search_text
+from docpipe.pipeline.traces import Traces
 from docpipe.pipeline.webhooks import Webhooks
 from docpipe.sources import Sources
 from docpipe.stores.port import Store
@@ -29,6 +30,7 @@ class Documents:
         sources: where the copies that docpipe made rest.
         progress: where the short-lived progress of documents is told; None: nowhere.
         webhook_hosts: hosts of the own network, `name` or `name:port`, that webhooks may be on, and by http.
+        otlp_endpoint: where traces of ended runs are sent, `http://host:4318`; None: nowhere.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class Documents:
         sources: Sources | None = None,
         progress: Progress | None = None,
         webhook_hosts: Collection[str] = (),
+        otlp_endpoint: str | None = None,
     ) -> None:
         self.store = store
         self.webhooks = Webhooks(store.webhooks, webhook_hosts)
+        self.traces = Traces(store.telemetry, otlp_endpoint)
         self.sources = sources or Sources()
         self._progress = progress or NoProgress()
         remember(store)

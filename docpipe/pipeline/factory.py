@@ -42,6 +42,7 @@ def new_pipeline(settings: Settings | None = None) -> Pipeline:
         progress=RedisProgress.from_url(settings.redis_url.get_secret_value(), prefix=settings.key_prefix),
         waive=settings.waive,
         webhook_hosts=settings.webhooks_internal or (),
+        otlp_endpoint=settings.otlp_endpoint,
     )
 
 
@@ -66,4 +67,5 @@ def _without_app(settings: Settings, store: Store, progress: Progress | None = N
         policy=settings.policy(),
         progress=progress,
         webhook_hosts=settings.webhooks_internal or (),
+        otlp_endpoint=settings.otlp_endpoint,
     )

@@ -68,6 +68,7 @@ class Pipeline(Documents):
         progress: notified of changes of state; None: nothing is.
         waive: names of checks of `docpipe doctor` that do not keep a worker from starting.
         webhook_hosts: hosts of the own network, `name` or `name:port`, that webhooks may be on, and by http.
+        otlp_endpoint: where traces of ended runs are sent, `http://host:4318`; None: nowhere.
 
     Raises:
         ConfigurationError: the stages make no pipeline, or the app carries another one.
@@ -85,9 +86,10 @@ class Pipeline(Documents):
         progress: Progress | None = None,
         waive: Collection[str] = (),
         webhook_hosts: Collection[str] = (),
+        otlp_endpoint: str | None = None,
     ) -> None:
         self.app = app
-        super().__init__(store, sources, progress, webhook_hosts)
+        super().__init__(store, sources, progress, webhook_hosts, otlp_endpoint)
         self.stages = checked(stages)
         self.policy = policy or Policy()
         self._waived = frozenset(waive)
@@ -341,7 +343,7 @@ class Pipeline(Documents):
             many deleted documents the rest was removed (`erased`); how many that a pause had held go on
             (`released`). Where `Policy.keep` says how long things
             are kept: how many documents (`expired`) and statuses of their history (`history`) were older.
-            Of webhooks, what `Webhooks.deliver` counts.
+            Of webhooks, what `Webhooks.deliver` counts; how many runs were `traced`.
 
         Raises:
             BrokerUnavailableError, StoreUnavailableError: nothing was decided; call again later.

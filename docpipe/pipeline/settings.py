@@ -90,6 +90,9 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("DOCPIPE_SOURCES")
     )
     allow_https: bool = False
+    otlp_endpoint: str | None = Field(
+        None, validation_alias=AliasChoices("DOCPIPE_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
     webhooks_internal: Annotated[list[str] | None, NoDecode] = None
 
     ocr_engine: str = "rapidocr"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from docpipe.errors import ConfigurationError, DocpipeError, TransientError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.options import Options
+from docpipe.execution.trace_context import current
 from docpipe.models.reading import AS_OTHERS, HIGHEST_DPI, LOWEST_DPI, ReadingOptions
 from docpipe.models.status import PENDING
 from docpipe.pipeline.submission import Submission
@@ -224,6 +225,7 @@ class Submitter:
             priority=terms.priority,
             reprocess=terms.reprocess,
             batch=terms.batch,
+            trace_parent=None if (span := current()) is None else str(span),
             reading=terms.reading,
             idempotency_key=terms.idempotency_key,
         )

@@ -17,10 +17,11 @@ _DAY = 86_400.0
 
 def look_after(documents: Documents, keep: Retention) -> Counter[str]:
     """Link what was not linked, remove what is kept no longer, and then, in the same look, its copies and
-    those of other deletions; tell webhooks. How many of each, as `Pipeline.reap` counts them.
+    those of other deletions; tell webhooks; trace. How many of each, as `Pipeline.reap` counts them.
     """
     _link_missed(documents)
-    return _forget_the_old(documents, keep) + _erase_the_rest(documents) + _tell(documents)
+    kept = _forget_the_old(documents, keep) + _erase_the_rest(documents)
+    return kept + _tell(documents) + _trace(documents)
 
 
 def _link_missed(documents: Documents) -> None:
@@ -53,4 +54,12 @@ def _tell(documents: Documents) -> Counter[str]:
         return documents.webhooks.deliver()
     except DocpipeError as error:
         log.warning("webhooks_postponed", error=str(error))
+        return Counter()
+
+
+def _trace(documents: Documents) -> Counter[str]:
+    try:
+        return +Counter(traced=documents.traces.send())
+    except DocpipeError as error:
+        log.warning("traces_postponed", error=str(error))
         return Counter()

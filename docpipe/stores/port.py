@@ -21,6 +21,7 @@ from docpipe.stores.ledger_rules import Claimant
 from docpipe.stores.pause_port import PauseStore
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics
+from docpipe.stores.telemetry_port import Telemetry
 from docpipe.stores.text_search import PageHit, Term
 from docpipe.stores.values import (
     ALL,
@@ -53,6 +54,11 @@ class Store(GraphStore, ErasureStore, ChildStore, PauseStore, Protocol):
     @property
     def ranges(self) -> Ranges:
         """The ledger of long documents' pages."""
+        ...
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """What happened, for traces and counts of other systems."""
         ...
 
     @property

@@ -81,6 +81,8 @@ create table public.docpipe_runs (
     batch text,
     held_at timestamp with time zone,
     unlinked boolean,
+    trace_parent text,
+    traced_until timestamp with time zone,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
     constraint docpipe_runs_document_uuid_fkey FOREIGN KEY (document_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE CASCADE,
     constraint docpipe_runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -93,6 +95,7 @@ CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finis
 CREATE INDEX docpipe_runs_held_idx ON public.docpipe_runs USING btree (priority, held_at) WHERE ((held_at IS NOT NULL) AND (state = 'active'::text));
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 CREATE INDEX docpipe_runs_unlinked_idx ON public.docpipe_runs USING btree (finished_at) WHERE unlinked;
+CREATE INDEX docpipe_runs_untraced_idx ON public.docpipe_runs USING btree (finished_at) WHERE (traced_until IS DISTINCT FROM finished_at);
 alter table public.docpipe_runs enable row level security;
 create policy docpipe_service_role on public.docpipe_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_runs to service_role;
@@ -699,8 +702,9 @@ begin
         perform public.docpipe_stop_attempts(row.document_uuid, 'stopped');
     end if;
     v_run := coalesce(row.docpipe_run, 0) + 1;
-    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch)
-    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch');
+    insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch, trace_parent)
+    values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch',
+            d->>'trace_parent');
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
     select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
       from pg_catalog.jsonb_array_elements(d->'stages') s;
@@ -1096,8 +1100,8 @@ begin
      where document_uuid = p_document and state = 'active';
     perform public.docpipe_stop_attempts(p_document, 'stopped');
     insert into public.docpipe_runs (
-        document_uuid, run, source_uri, source_copied, priority, file_type, text, metadata)
-    values (p_document, v_run, old.source_uri, old.source_copied, old.priority,
+        document_uuid, run, source_uri, source_copied, priority, trace_parent, file_type, text, metadata)
+    values (p_document, v_run, old.source_uri, old.source_copied, old.priority, old.trace_parent,
             case when v_from > 0 then old.file_type end, case when v_from > 0 then old.text end,
             case when v_from > 0 then old.metadata else '{}' end);
     insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
@@ -3494,6 +3498,72 @@ $function$;
 revoke all on function public.docpipe_statistics(double precision,integer) from public;
 grant execute on function public.docpipe_statistics(double precision,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_untraced(p_seconds double precision, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(f.run order by f.finished_at), '[]') from (
+        select r.finished_at, pg_catalog.jsonb_build_object(
+                   'document_uuid', r.document_uuid, 'run', r.run, 'state', r.state, 'name', d.original_file_name,
+                   'project_id', d.project_id::text, 'trace_parent', r.trace_parent, 'created_at', r.created_at,
+                   'finished_at', r.finished_at, 'traced_until', r.traced_until,
+                   'earlier', (select e.trace_parent from public.docpipe_runs e
+                                where e.document_uuid = r.document_uuid and e.run = r.run - 1),
+                   'attempts', (select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) order by a.token), '[]')
+                                  from public.docpipe_attempts a
+                                 where a.document_uuid = r.document_uuid and a.run = r.run
+                                   and a.ended_at is not null
+                                   and a.started_at >= coalesce(r.traced_until, r.created_at))) as run
+          from public.docpipe_runs r join public.source_documents d using (document_uuid)
+         where r.finished_at > now() - make_interval(secs => p_seconds)
+           and r.traced_until is distinct from r.finished_at
+         order by r.finished_at limit p_limit) f;
+$function$;
+revoke all on function public.docpipe_untraced(double precision,integer) from public;
+grant execute on function public.docpipe_untraced(double precision,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_traced(p_document text, p_run integer, p_until text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    update public.docpipe_runs set traced_until = finished_at
+     where document_uuid = p_document and run = p_run and finished_at = p_until::timestamptz;
+    return found;
+end $function$;
+revoke all on function public.docpipe_traced(text,integer,text) from public;
+grant execute on function public.docpipe_traced(text,integer,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_ended(p_after text, p_lag_seconds double precision, p_bounds text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    with look as (
+        select p_after::timestamptz as after, now() - make_interval(secs => p_lag_seconds) as until
+    ), ended as (
+        select a.stage, a.ended, coalesce(a.error_code, '') as code,
+               extract(epoch from a.ended_at - a.started_at)::double precision as seconds
+          from public.docpipe_attempts a, look
+         where a.ended_at > look.after and a.ended_at <= look.until
+    ), sorted as (
+        select e.*, (select count(*) from pg_catalog.jsonb_array_elements_text(p_bounds::jsonb) b
+                      where b::double precision < e.seconds) as bucket
+          from ended e
+    )
+    select pg_catalog.jsonb_build_object('until', greatest(look.until, look.after), 'ended', coalesce((
+               select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
+                   select stage, ended, code, bucket, count(*) as attempts, sum(seconds) as seconds
+                     from sorted group by 1, 2, 3, 4 order by 1, 2, 3, 4) f), '[]'))
+      from look;
+$function$;
+revoke all on function public.docpipe_ended(text,double precision,text) from public;
+grant execute on function public.docpipe_ended(text,double precision,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_adopt(p_document text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3622,7 +3692,8 @@ begin
                    'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',
-                   'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery')
+                   'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery',
+                   'docpipe_untraced', 'docpipe_traced')
             union
             select p.oid, p.prosrc from calls c join pg_catalog.pg_proc p
                 on p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'

@@ -31,6 +31,7 @@ from docpipe.stores.functions.pauses import FunctionPauses
 from docpipe.stores.functions.payloads import payloads
 from docpipe.stores.functions.project_entities import FunctionGraph, linking_of
 from docpipe.stores.functions.ranges import FunctionRanges
+from docpipe.stores.functions.telemetry import FunctionTelemetry
 from docpipe.stores.functions.webhooks import FunctionWebhooks
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_rules import Claimant
@@ -172,6 +173,10 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
     @property
     def ranges(self) -> FunctionRanges:
         return FunctionRanges(self._rpc, self._select, self._with_output)
+
+    @property
+    def telemetry(self) -> FunctionTelemetry:
+        return FunctionTelemetry(self._rpc)
 
     @property
     def webhooks(self) -> FunctionWebhooks:

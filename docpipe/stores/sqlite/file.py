@@ -33,7 +33,14 @@ def _schema() -> str:
 
 _ADDED = {
     "source_documents": {"docpipe_reading": "text", "docpipe_depth": "integer not null default 0"},
-    "docpipe_runs": {"source_copied": "integer", "batch": "text", "held_at": "text", "unlinked": "integer"},
+    "docpipe_runs": {
+        "source_copied": "integer",
+        "batch": "text",
+        "held_at": "text",
+        "unlinked": "integer",
+        "trace_parent": "text",
+        "traced_until": "text",
+    },
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},
     "docpipe_mentions": {"value": "text", "boxes": "text"},
@@ -49,6 +56,8 @@ create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where 
 create index if not exists docpipe_runs_held_idx on docpipe_runs (priority, held_at)
     where held_at is not null and state = 'active';
 create index if not exists docpipe_runs_unlinked_idx on docpipe_runs (finished_at) where unlinked;
+create index if not exists docpipe_runs_untraced_idx on docpipe_runs (finished_at)
+    where traced_until is not finished_at;
 update docpipe_runs set unlinked = (document_uuid, run) in (
        select d.document_uuid, d.docpipe_result_run from source_documents d
          left join docpipe_entity_linked l on l.document_uuid = d.document_uuid

@@ -113,7 +113,7 @@ def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
     keys = {"document_uuid": ref.document_uuid, "run": ref.run}
     where = {"source_uri": document.uri, "source_copied": document.copied}
     run = {**where, "priority": document.priority, "batch": document.batch, "created_at": now()}
-    insert(db, "docpipe_runs", keys | run)
+    insert(db, "docpipe_runs", keys | run | {"trace_parent": document.trace_parent})
     insert_plan(db, ref, document.stages)
     db.execute(
         "update source_documents set docpipe_run = ?, celery_task_id = null, original_file_path = ?,"

@@ -163,7 +163,7 @@ def supersede(db: sqlite3.Connection, document_uuid: str) -> None:
 
 def copy_run(db: sqlite3.Connection, old: rows.Row, ref: Ref, kept: Sequence[str]) -> None:
     """Make run `ref` out of `old` with the stages `kept` and their results already complete."""
-    head = {key: old[key] for key in ("source_uri", "source_copied", "priority")}
+    head = {key: old[key] for key in ("source_uri", "source_copied", "priority", "trace_parent")}
     if kept:
         head |= {key: old[key] for key in ("file_type", "text", "metadata")}
     ledger.insert(

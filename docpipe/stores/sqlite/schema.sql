@@ -60,6 +60,8 @@ create table if not exists docpipe_runs (
     created_at text not null,
     finished_at text,
     batch text,
+    trace_parent text,
+    traced_until text,
     held_at text,
     unlinked integer,
     primary key (document_uuid, run)

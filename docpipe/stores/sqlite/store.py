@@ -30,6 +30,7 @@ from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.pauses import SqlitePauses
 from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.sqlite.selection import selected_values, selection_query
+from docpipe.stores.sqlite.telemetry import SqliteTelemetry
 from docpipe.stores.sqlite.webhooks import SqliteWebhooks
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
@@ -63,6 +64,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
         self.fingerprint = f"sqlite:///{self.path}"
         self.ranges = sqlite_ranges.SqliteRanges(self._transaction)
         self.webhooks = SqliteWebhooks(self._transaction)
+        self.telemetry = SqliteTelemetry(self._transaction)
 
     # --- moves ----------------------------------------------------------------------------------
 
