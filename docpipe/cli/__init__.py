@@ -5,6 +5,8 @@ Exit codes: 0 everything completed, 1 something failed, 2 wrong usage.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from importlib import import_module
@@ -94,6 +96,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command; every docpipe error ends as one message and exit code 1, never as a traceback."""
     sys.excepthook = show_crash
+    atexit.register(gc.freeze)  # what models and libraries hold is not looked through before the process ends
     try:
         cli()
     except DocpipeError as error:

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from docpipe.errors import CancelledError, DocpipeError, from_code
 from docpipe.formats.base import Limits
@@ -117,7 +117,8 @@ class Block:
 
 Said = Page | Output | Pictures | Layers | Failed | Taken | Block
 Message = Annotated[Said, Field(discriminator="kind")]
-_messages: TypeAdapter[Said] = TypeAdapter(Message)
+_messages: TypeAdapter[Said] = TypeAdapter(Message, config=ConfigDict(defer_build=True))
+"""Built for the first message: a process that only looks into the store sends none."""
 
 
 def most_bytes(limits: Limits) -> int:
