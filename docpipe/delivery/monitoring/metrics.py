@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from docpipe.delivery.monitoring.counters import Attempts
 from docpipe.delivery.monitoring.deployment import Deployment
 from docpipe.delivery.monitoring.snapshot import Snapshot, look
 from docpipe.stores.statistics import Statistics
@@ -21,13 +22,17 @@ class Snapshots(Collector):
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self._attempts = Attempts(deployment.store.telemetry)
+        self._attempts.look()  # what ended before is not counted
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not ask the services."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        return metrics_of(look(self._deployment))
+        self._attempts.look()
+        yield from metrics_of(look(self._deployment))
+        yield from self._attempts.metrics()
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""Counters of attempts, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
+
+from docpipe.delivery.monitoring.counters import BOUNDS, Attempts
+from docpipe.errors import StoreUnavailableError
+from docpipe.models.status import AttemptEnd
+from docpipe.stores.telemetry_port import EndedAttempts, EndedRun
+
+AT = datetime(2026, 11, 30, tzinfo=UTC)
+COMPLETE = EndedAttempts("ocr", AttemptEnd.COMPLETE, "", 2, 3, 2.5)
+LOST = EndedAttempts("ocr", AttemptEnd.LOST, "worker_lost", 5, 1, 9.0)
+
+
+class Looks:
+    """A store's answers, one for each look; None: it is away."""
+
+    def __init__(self, *answers: list[EndedAttempts] | None) -> None:
+        self.answers, self.asked = list(answers), list[datetime | None]()
+
+    def ended(
+        self, after: datetime | None, bounds: Sequence[float], *, lag_seconds: float = 10.0
+    ) -> tuple[datetime, list[EndedAttempts]]:
+        self.asked.append(after)
+        answer = self.answers.pop(0)
+        if answer is None:
+            raise StoreUnavailableError("The store is away.")
+        return AT, answer
+
+    def untraced(self, *, seconds: float, limit: int = 100) -> list[EndedRun]:
+        return []
+
+    def traced(self, run: EndedRun) -> bool:
+        return False
+
+
+def scraped(attempts: Attempts) -> dict[str, float]:
+    class Scrape(Collector):
+        collect = staticmethod(attempts.metrics)
+
+    registry = CollectorRegistry()
+    registry.register(Scrape())
+    lines = generate_latest(registry).decode().splitlines()
+    return {
+        name: float(value) for name, _, value in (each.rpartition(" ") for each in lines if each[0] != "#")
+    }
+
+
+def test_each_look_adds_to_the_counters_and_an_outage_takes_nothing_away() -> None:
+    looks = Looks([], [COMPLETE, LOST], None, [COMPLETE])
+    attempts = Attempts(looks)
+    for _ in range(4):
+        attempts.look()
+    found = scraped(attempts)
+    assert looks.asked == [None, AT, AT, AT]
+    assert found['docpipe_attempts_total{code="",ended="complete",stage="ocr"}'] == 6
+    assert found['docpipe_attempts_total{code="worker_lost",ended="lost",stage="ocr"}'] == 1
+
+
+def test_the_working_time_of_completed_attempts_is_a_histogram() -> None:
+    attempts = Attempts(
+        Looks([COMPLETE, EndedAttempts("ocr", AttemptEnd.COMPLETE, "", len(BOUNDS), 1, 4000.0), LOST])
+    )
+    attempts.look()
+    found = scraped(attempts)
+    buckets = {
+        bound: found[f'docpipe_attempt_seconds_bucket{{le="{bound}",stage="ocr"}}']
+        for bound in ("0.5", "1.0", "1800.0", "+Inf")
+    }
+    assert buckets == {"0.5": 0, "1.0": 3, "1800.0": 3, "+Inf": 4}
+    assert found['docpipe_attempt_seconds_count{stage="ocr"}'] == 4
+    assert found['docpipe_attempt_seconds_sum{stage="ocr"}'] == 4002.5
