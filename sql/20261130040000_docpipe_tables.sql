@@ -144,6 +144,9 @@ create table if not exists public.stage_runs (
     unique (document_uuid, run, position),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
+alter table public.stage_runs
+    add column if not exists docpipe_version text;            -- of the docpipe that did the work
+
 create index if not exists stage_runs_open_idx on public.stage_runs (state, lease_expires_at)
     where state in ('queued', 'running', 'retrying');
 -- Which messages are to be asked after: those that were queued before the one at the head of their list.

@@ -217,7 +217,8 @@ $$;
 
 -- The newest documents that match, newest first.
 -- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
--- project_id, engine (its beginning), batch, parent, since, until, name (a part of it), before (a document: only older ones).
+-- project_id, engine and docpipe_version (their beginning), batch, file_type (MIME type, or how the name ends),
+-- confidence_below (of a page), parent, since, until, name (a part of it), before (a document: only older ones).
 -- The query has the conditions that are asked for and no others, so that an index may serve them.
 create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
 language plpgsql stable set search_path = public, extensions as $$
@@ -239,6 +240,15 @@ begin
         ('engine', 'exists (select 1 from public.stage_runs e
                              where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                                and pg_catalog.starts_with(e.engine, $1->>''engine''))'),
+        ('docpipe_version', 'exists (select 1 from public.stage_runs e
+                             where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
+                               and pg_catalog.starts_with(e.docpipe_version, $1->>''docpipe_version''))'),
+        ('file_type', 'pg_catalog.lower($1->>''file_type'') in (
+                        d.detected_file_type::text,
+                        pg_catalog.substring(pg_catalog.lower(d.original_file_name), ''\.([^.]*)$''))'),
+        ('confidence_below', 'exists (select 1 from public.docpipe_pages p
+                             where p.document_uuid = d.document_uuid and p.run = d.docpipe_result_run
+                               and p.confidence < ($1->>''confidence_below'')::double precision)'),
         ('batch', 'd.document_uuid in (
                         select r.document_uuid from public.docpipe_runs r where r.batch = $1->>''batch'')'),
         ('parent', 'd.document_uuid in (

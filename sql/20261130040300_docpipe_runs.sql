@@ -129,6 +129,7 @@ begin
       from pg_catalog.jsonb_array_elements(p_stages::jsonb) s;
     update public.stage_runs s
        set state = 'complete', makes = o.makes, output = o.output, engine = o.engine, warnings = o.warnings,
+           docpipe_version = o.docpipe_version,
            attempt = o.attempt, task_id = o.task_id, worker = o.worker,
            started_at = o.started_at, finished_at = o.finished_at
       from public.stage_runs o

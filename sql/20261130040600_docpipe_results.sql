@@ -66,7 +66,7 @@ begin
     end if;
     update public.stage_runs
        set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
-           engine = o->>'engine',
+           engine = o->>'engine', docpipe_version = o->>'docpipe_version',
            makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and stage = p_stage

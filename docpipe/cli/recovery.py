@@ -174,6 +174,11 @@ def resume(uuids: tuple[str, ...], stage: str | None, project_id: str | None, ev
 @click.option("--stage", help="Failed in, or waiting for, this stage.")
 @click.option("--project", "project_id", help="Of this project.")
 @click.option("--engine", help="Worked on by this engine (the beginning of its name).")
+@click.option("--docpipe-version", metavar="VERSION", help="Worked on by this docpipe (its beginning).")
+@click.option("--file-type", metavar="TYPE", help="Of this MIME type, or name ending: pdf.")
+@click.option(
+    "--confidence-below", type=click.FloatRange(0, 1), help="A page was recognised with less than this."
+)
 @click.option("--since", type=click.DateTime(), help="Changed at or after this time (local).")
 @click.option("--until", type=click.DateTime(), help="Changed before this time (local).")
 @click.option("--from-stage", metavar="STAGE", help="Begin a new run from this stage instead of resuming.")
@@ -209,6 +214,9 @@ class _Wanted:
     stage: str | None
     project_id: str | None
     engine: str | None
+    docpipe_version: str | None
+    file_type: str | None
+    confidence_below: float | None
     since: datetime | None
     until: datetime | None
     from_stage: str | None
@@ -235,6 +243,9 @@ class _Wanted:
             stage=self.stage,
             project_id=self.project_id,
             engine=self.engine,
+            docpipe_version=self.docpipe_version,
+            file_type=self.file_type,
+            confidence_below=self.confidence_below,
             since=self.since and self.since.astimezone(),
             until=self.until and self.until.astimezone(),
         )

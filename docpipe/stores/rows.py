@@ -25,6 +25,7 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import AttemptEnd
+from docpipe.models.version import own_version
 from docpipe.stores import result_rows as results
 from docpipe.stores.text_search import PageHit, marked_ranges
 from docpipe.stores.values import (
@@ -62,7 +63,10 @@ def extras_of(stages: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
 
 def run_fields(output: StageOutput) -> Row:
     """What the stage says about the run as a whole."""
-    fields: Row = {"warnings": [asdict(warning) for warning in output.warnings]}
+    fields: Row = {
+        "warnings": [asdict(warning) for warning in output.warnings],
+        "docpipe_version": own_version(),
+    }
     if output.text is not None:
         fields["text"] = output.text
     if output.file_type is not None:

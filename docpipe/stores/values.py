@@ -206,6 +206,12 @@ class Selection:
     project_id: str | None = None
     engine: str | None = None
     """An engine that worked on it, by the beginning of its name (`spacy:en_core_web_sm`)."""
+    docpipe_version: str | None = None
+    """The docpipe that did a stage of it, by the beginning of its version (`0.1.`)."""
+    file_type: str | None = None
+    """The MIME type it was found to have, or how its name ends (`pdf`)."""
+    confidence_below: float | None = None
+    """A page of its results was recognised with less (0..1)."""
     batch: str | None = None
     """The name under which it was submitted together with others."""
     parent: str | None = None

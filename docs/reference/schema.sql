@@ -136,6 +136,7 @@ create table public.stage_runs (
     error_class text,
     error_message text,
     error_traceback text,
+    docpipe_version text,
     constraint stage_runs_pkey PRIMARY KEY (document_uuid, run, stage),
     constraint stage_runs_document_uuid_run_position_key UNIQUE (document_uuid, run, "position"),
     constraint stage_runs_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE,
@@ -863,6 +864,15 @@ begin
         ('engine', 'exists (select 1 from public.stage_runs e
                              where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
                                and pg_catalog.starts_with(e.engine, $1->>''engine''))'),
+        ('docpipe_version', 'exists (select 1 from public.stage_runs e
+                             where e.document_uuid = d.document_uuid and e.run = d.docpipe_run
+                               and pg_catalog.starts_with(e.docpipe_version, $1->>''docpipe_version''))'),
+        ('file_type', 'pg_catalog.lower($1->>''file_type'') in (
+                        d.detected_file_type::text,
+                        pg_catalog.substring(pg_catalog.lower(d.original_file_name), ''\.([^.]*)$''))'),
+        ('confidence_below', 'exists (select 1 from public.docpipe_pages p
+                             where p.document_uuid = d.document_uuid and p.run = d.docpipe_result_run
+                               and p.confidence < ($1->>''confidence_below'')::double precision)'),
         ('batch', 'd.document_uuid in (
                         select r.document_uuid from public.docpipe_runs r where r.batch = $1->>''batch'')'),
         ('parent', 'd.document_uuid in (
@@ -1109,6 +1119,7 @@ begin
       from pg_catalog.jsonb_array_elements(p_stages::jsonb) s;
     update public.stage_runs s
        set state = 'complete', makes = o.makes, output = o.output, engine = o.engine, warnings = o.warnings,
+           docpipe_version = o.docpipe_version,
            attempt = o.attempt, task_id = o.task_id, worker = o.worker,
            started_at = o.started_at, finished_at = o.finished_at
       from public.stage_runs o
@@ -1911,7 +1922,7 @@ begin
     end if;
     update public.stage_runs
        set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
-           engine = o->>'engine',
+           engine = o->>'engine', docpipe_version = o->>'docpipe_version',
            makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = p_run and stage = p_stage

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from docpipe import __version__
 from docpipe.errors import DocumentNotFoundError
 from docpipe.execution.plan import BUILT_IN, CHUNK, OCR, own_stage
 from docpipe.models import (
@@ -725,6 +726,33 @@ def test_documents_are_chosen_by_status_error_stage_project_engine_and_time(stor
     assert names(store, Selection(since=now + timedelta(hours=1))) == []
     assert names(store, Selection(until=now - timedelta(hours=1))) == []
     assert names(store, Selection(project_id="P", status=("pending",))) == ["waiting"]
+
+
+def test_documents_are_chosen_by_type_confidence_and_version(store: Store) -> None:
+    scan, mail, unread, other = (
+        store.register(new(digest=f"{number}" * 64, name=name)).ref
+        for number, name in enumerate(["scan.bin", "letter.pdf", "late.PDF", "xpdf"])
+    )
+    assert unread != other
+    page = replace(OUTPUTS["ocr"].pages[0], confidence=0.4)  # type: ignore[index]
+    run_stage(store, scan, "ocr", replace(OUTPUTS["ocr"], file_type="application/pdf", pages=(page,)))
+    run_stage(store, mail, "ocr", replace(OUTPUTS["ocr"], file_type="message/rfc822"))
+    for stage in ("chunk", "entities", "graph"):
+        run_stage(store, scan, stage)
+    assert names(store, Selection(file_type="PDF")) == ["late.PDF", "letter.pdf"]
+    assert names(store, Selection(file_type="application/PDF")) == ["scan.bin"]
+    assert names(store, Selection(confidence_below=0.5)) == ["scan.bin"]
+    assert names(store, Selection(confidence_below=0.4)) == []
+    assert names(store, Selection(docpipe_version=__version__)) == ["letter.pdf", "scan.bin"]
+    assert names(store, Selection(docpipe_version=__version__[:2], file_type="pdf")) == ["letter.pdf"]
+    assert names(store, Selection(docpipe_version="9")) == []
+
+
+def test_the_version_stays_with_the_results_that_a_new_run_keeps(store: Store, ref: Ref) -> None:
+    run_all(store, ref)
+    again = store.reprocess(ref.document_uuid, "graph", [stage.planned for stage in BUILT_IN])
+    assert again is not None
+    assert names(store, Selection(docpipe_version=__version__)) == ["letter.pdf"]
 
 
 def test_a_summary_says_where_and_why_a_document_failed(store: Store, ref: Ref) -> None:

@@ -68,6 +68,18 @@ def test_the_project_and_the_stage_narrow_the_choice(docpipe: Docpipe, pipeline:
     assert docpipe("retry", "--failed", "--since", "2999-01-01", "--dry-run").out == ""
 
 
+def test_the_type_the_version_and_the_confidence_narrow_the_choice(
+    docpipe: Docpipe, pipeline: Pipeline
+) -> None:
+    def count(*options: str) -> int:
+        return docpipe("retry", "--failed", *options, "--dry-run").out.count("\n")
+
+    failed = count()
+    assert failed > 0
+    assert (count("--file-type", "txt"), count("--file-type", "pdf")) == (failed, 0)
+    assert (count("--docpipe-version", "9."), count("--confidence-below", "0.9")) == (0, 0)
+
+
 def test_completed_documents_are_done_again_from_a_stage(docpipe: Docpipe, pipeline: Pipeline) -> None:
     done = docpipe("retry", "--completed", "--engine", "capitals", "--from-stage", "entities")
     uuid = uuid_of(pipeline, "good.txt")

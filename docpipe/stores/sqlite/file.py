@@ -33,6 +33,7 @@ def _schema() -> str:
 
 _ADDED = {
     "source_documents": {"docpipe_reading": "text", "docpipe_depth": "integer not null default 0"},
+    "stage_runs": {"docpipe_version": "text"},
     "docpipe_runs": {
         "source_copied": "integer",
         "batch": "text",

@@ -95,6 +95,7 @@ create table if not exists stage_runs (
     makes text not null default '[]',
     output text,
     engine text,
+    docpipe_version text,
     warnings text not null default '[]',
     queued_at text,
     started_at text,

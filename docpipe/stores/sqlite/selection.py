@@ -26,6 +26,12 @@ _CONDITIONS = {
     "project_id": "d.project_id = ?",
     "engine": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
     " and e.run = d.docpipe_run and instr(e.engine, ?) = 1)",
+    "docpipe_version": "exists (select 1 from stage_runs e where e.document_uuid = d.document_uuid"
+    " and e.run = d.docpipe_run and instr(e.docpipe_version, ?) = 1)",
+    "file_type": "(d.detected_file_type = lower(?)"
+    " or substr(lower(d.original_file_name), -length(?) - 1) = '.' || lower(?))",
+    "confidence_below": "exists (select 1 from docpipe_pages p where p.document_uuid = d.document_uuid"
+    " and p.run = d.docpipe_result_run and p.confidence < ?)",
     "batch": "d.document_uuid in (select r.document_uuid from docpipe_runs r where r.batch = ?)",
     "parent": "d.document_uuid in (select c.child_uuid from docpipe_children c where c.document_uuid = ?)",
     "since": "d.updated_at >= ?",

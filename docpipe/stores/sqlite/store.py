@@ -344,6 +344,7 @@ def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutp
         makes=list(tables),
         output=fields.get("extra"),
         engine=fields.get("engine"),
+        docpipe_version=fields["docpipe_version"],
         warnings=fields["warnings"],
         **ledger.failure_columns(None),
     )
