@@ -72,6 +72,8 @@ class DocxReader:
             self._blocks = [Linked("picture", target) for target in images]
         if self._context.hidden:
             self._warn("content_hidden", "Text that Word does not show was not read.")
+        if self._context.deleted:
+            self._warn("content_hidden", "Text that a tracked change deletes was not read.")
         self._members = Members(request, self.warnings, "embedded file")
         self._seen: set[str] = set()
         self.metadata = self._core_properties()

@@ -69,6 +69,8 @@ class Context:
     """The mark of each note that the text refers to, by kind and id."""
     hidden: bool = False
     """Whether text was left out that Word does not show."""
+    deleted: bool = False
+    """Whether text was left out that a tracked change deletes."""
 
     def note(self, kind: str, number: str) -> str:
         """The mark of a note, counted when the text first refers to it."""
@@ -89,6 +91,7 @@ class Walker:
         self._links = links
         self._sections: list[str] = []
         self._mark = ""
+        self._style = ""
 
     def body(self, body: etree._Element) -> Iterator[Block]:
         """All blocks of the body; a page break between sections that do not share a page."""
@@ -122,6 +125,8 @@ class Walker:
         """The paragraph (its line breaks kept), then what is anchored in it."""
         anchored: list[etree._Element] = []
         line = _Line()
+        style = paragraph.find("{*}pPr/{*}pStyle")
+        self._style = "" if style is None else attribute(style, "val")
         self._inline(paragraph, line, anchored)
         label = self._context.numbering.label(paragraph) if line.text.strip() else ""
         text = f"{label} {line.text}" if label else line.text
@@ -169,6 +174,8 @@ class Walker:
                 self._context.hidden = True
             elif name == "r":
                 self._run(child, line, anchored)
+            elif name == "del":
+                self._context.deleted |= next(child.iter("{*}delText"), None) is not None
             elif name == "AlternateContent":
                 self._inline(_chosen(child), line, anchored)
             elif name == "oMath":
@@ -220,13 +227,11 @@ class Walker:
             anchored.extend(item.iter("{*}imagedata"))
 
     def _is_hidden(self, run: etree._Element) -> bool:
-        properties = run.find("{*}rPr")
-        if properties is None:
-            return False
-        own, style = properties.find("{*}vanish"), properties.find("{*}rStyle")
-        if own is not None:
+        if (own := run.find("{*}rPr/{*}vanish")) is not None:
             return is_on(own)
-        return style is not None and self._context.styles.is_hidden(attribute(style, "val"))
+        style = run.find("{*}rPr/{*}rStyle")
+        names = [self._style, "" if style is None else attribute(style, "val")]
+        return any(self._context.styles.is_hidden(name) for name in names if name)
 
     def _raised(self, run: etree._Element) -> str:
         properties = run.find("{*}rPr")
@@ -247,6 +252,8 @@ class Walker:
         for row in _members(table, "tr"):
             if row.find("{*}trPr/{*}del") is None:
                 yield from self._row(row, depth)
+            else:
+                self._context.deleted = True
 
     def _row(self, row: etree._Element, depth: int) -> Iterator[Block]:
         """The cells of a row, separated by tabs; rows of tables in its cells follow as lines of their own."""

@@ -78,6 +78,7 @@ _CHARSETS = {
     255: "cp850",
 }
 _UNREAD = {"pict": "a picture", "object": "an embedded object"}
+_HIDDEN = "hidden"
 
 
 def open_reader(request: ReadRequest) -> Reader:
@@ -90,7 +91,10 @@ def open_reader(request: ReadRequest) -> Reader:
     warnings = [
         Warn("content_unread", f"{request.name} holds {_UNREAD[kind]}, which docpipe does not read in RTF.")
         for kind in unread
+        if kind in _UNREAD
     ]
+    if _HIDDEN in unread:
+        warnings.append(Warn("content_hidden", f"Hidden or deleted text of {request.name} was not read."))
     return TextReader(request.file_type, pages, {}, warnings)
 
 
@@ -220,7 +224,10 @@ class _Walker:
         yield from self._shown(text)
 
     def _shown(self, text: str) -> Iterator[str]:
-        if not text or self._state.skipped or self._state.hidden:
+        if not text or self._state.skipped:
+            return
+        if self._state.hidden:
+            self.unread.add(_HIDDEN)
             return
         if self._state.raised:
             text = marked(text, self._before)

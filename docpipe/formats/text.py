@@ -129,6 +129,9 @@ def _guess(data: bytes) -> Decoded:
     no_idea = confidence < _NO_IDEA and (charset or "").startswith(_ONE_BYTE)
     if charset is None or no_idea or (charset not in _LATIN and _is_latin(sample)):
         charset, confidence = "cp1252", 0.0
+    if charset == "cp1250" and _is_latin(sample):
+        runs = _HIGH_RUN.findall(sample)
+        charset = max((charset, "iso8859-2"), key=lambda name: _latin_share(runs, name))
     text = data.decode(charset, errors="replace")
     return Decoded(text, charset, confidence >= _MIN_CONFIDENCE and "\ufffd" not in text)
 

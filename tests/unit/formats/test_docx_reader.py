@@ -106,6 +106,20 @@ def test_tracked_insertions_stay_and_deletions_go(namespace: str) -> None:
     assert lines(body + f"<w:tbl>{row}</w:tbl>", namespace) == ["kept inserted"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        p("kept ", "<w:del><w:r><w:delText>deleted</w:delText></w:r></w:del>"),
+        p("kept ") + f"<w:tbl><w:tr><w:trPr><w:del/></w:trPr><w:tc>{p('deleted')}</w:tc></w:tr></w:tbl>",
+    ],
+    ids=["words", "row"],
+)
+def test_what_a_tracked_change_deletes_is_a_warning(body: str) -> None:
+    reader = open_document(package(body), "a")
+    assert [line.text for page in reader.pages() for line in page.lines] == ["kept"]
+    assert [warn.code for warn in reader.warnings] == ["content_hidden"]
+
+
 def test_a_text_box_is_read_once_after_its_paragraph() -> None:
     box = f"<w:txbxContent>{p('boxed')}</w:txbxContent>"
     choice, fallback = f"<mc:Choice>{box}</mc:Choice>", f"<mc:Fallback>{box}</mc:Fallback>"
@@ -345,6 +359,15 @@ def test_hidden_text_is_left_out_with_a_warning() -> None:
     )
     assert [[line.text for line in page.lines] for page in reader.pages()] == [["seen too"]]
     assert [warn.code for warn in reader.warnings] == ["content_hidden"]
+
+
+def test_text_that_its_style_hides_is_left_out() -> None:
+    styles = (
+        f'<w:styles {W}><w:style w:type="paragraph" w:styleId="base"><w:rPr><w:vanish/></w:rPr></w:style>'
+        '<w:style w:type="paragraph" w:styleId="secret"><w:basedOn w:val="base"/></w:style></w:styles>'
+    )
+    secret = '<w:p><w:pPr><w:pStyle w:val="secret"/></w:pPr><w:r><w:t>floor</w:t></w:r></w:p>'
+    assert with_part(secret + p("seen"), "styles", styles) == [["seen"]]
 
 
 def test_form_fields_show_their_state() -> None:

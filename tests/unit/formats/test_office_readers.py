@@ -132,7 +132,7 @@ def test_rich_text_gives_its_words_and_nothing_that_is_hidden() -> None:
     )
     assert read(data, "a.rtf") == (
         [["Müller: EUR 1,200 ³ Д€", "Note: Net.", "", "a\tb"], ["last"]],
-        ["content_unread"],
+        ["content_unread", "content_hidden"],
     )
 
 

@@ -102,6 +102,12 @@ def test_a_short_latin_text_is_not_taken_for_another_alphabet(text: str, charset
     assert (decoded.text, decoded.certain) == (text + "\n", False)
 
 
+@pytest.mark.parametrize("charset", ["iso8859-2", "cp1250"])
+def test_polish_is_read_in_both_of_its_charsets(charset: str) -> None:
+    text = "Umowa z dnia 7 czerwca między Łódzką Hutą a Śląskim Źródłem: 8 730,50 zł, żądanie zapłaty.\n"
+    assert decode((text * 3).encode(charset)).text == text * 3
+
+
 @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize(
     "text",
