@@ -23,6 +23,8 @@ from docpipe.pipeline.settings import read_settings
 
 TEXT = "Ann met Bob."
 QUEUES = ("ocr", "text", "entity", "graph")
+CALLS = "BENCHMARK_CALLS"
+"""The variable with the file that grows by a byte with each call of the store."""
 TIMES = "BENCHMARK_TIMES"
 """The variable with the file in which the bare chain writes its times, a line of seconds for a document."""
 
@@ -53,14 +55,30 @@ STAGES = tuple(
 def new_docpipe() -> Pipeline:
     """The pipeline that the environment names."""
     settings = read_settings()
+    store = settings.open_store()
+    if CALLS in os.environ:
+        _count(store, Path(os.environ[CALLS]))
     return Pipeline(
         new_app(settings),
-        store=settings.open_store(),
+        store=store,
         sources=settings.sources(),
         stages=STAGES,
         options=replace(settings.options(), isolate=False),
         policy=settings.policy(),
     )
+
+
+def _count(store: Any, calls: Path) -> None:
+    """Note each call that travels to the database, and each query."""
+    for name in ("_call", "_fetch"):
+        travel = getattr(store, name)
+
+        def counted(*args: Any, travel: Any = travel) -> Any:
+            with calls.open("ab") as file:
+                file.write(b".")
+            return travel(*args)
+
+        setattr(store, name, counted)
 
 
 def new_bare() -> Celery:

@@ -19,23 +19,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import psycopg
 import redis
 
 from benchmarks import report
-from benchmarks.noop import QUEUES, TEXT, TIMES, bare_chain, new_bare, new_docpipe
+from benchmarks.noop import CALLS, QUEUES, TEXT, TIMES, bare_chain, new_bare, new_docpipe
 from tests.stack import Stack
 from tests.workers import Worker, Workers, clean_environment, wait_until
 
-CONTENDERS = ("bare", "supabase", "postgres")
 TITLES = {
     "bare": "bare chain",
-    "supabase": "docpipe, Supabase API",
-    "postgres": "docpipe, straight to Postgres",
+    "supabase": "Supabase API",
+    "supabase in place": "the same, in place",
+    "postgres": "straight to Postgres",
+    "postgres in place": "the same, in place",
 }
+"""The contenders; docpipe goes on in place where it is said."""
+
+WARM, BATCH = 500, 1500
+"""Documents of one `submit_many`: so many before, and so many that are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Counts:
     seconds: float
     worker_cpu: float
     client_cpu: float
+    store_calls: int
     redis_commands: int
     redis_reads: int
     transactions: int
@@ -65,6 +71,8 @@ class Result:
     each: Counts
     submit_seconds: float
     submit_cpu: float
+    batch_seconds: float
+    batch_cpu: float
     handovers: list[float]
     latencies: list[float]
 
@@ -76,16 +84,22 @@ class Contender:
         self.name, self.stack, self.folder = name, stack, folder
         self.redis_url = stack.redis.database_url(database)
         self.redis = redis.Redis.from_url(self.redis_url)
-        self.times = folder / f"{name}.times"
+        self.times, self.calls = folder / f"{name}.times", folder / f"{name}.calls"
         self.times.touch()
+        self.calls.touch()
         self.asked = 0
         self.env = {**stack.env, "REDIS_URL": self.redis_url, TIMES: str(self.times)}
-        self.env |= {"DOCPIPE_STORE": "supabase" if name == "bare" else name}
+        self.env |= {"DOCPIPE_STORE": "supabase" if name == "bare" else name.split()[0]}
+        self.env |= {"DOCPIPE_IN_PLACE_CHARACTERS": "1000" if name.endswith("in place") else "0"}
         self.env |= {"DOCPIPE_UPLOADS": str(folder / "uploads"), "DOCPIPE_ISOLATE": "false"}
 
     @property
     def app(self) -> str:
         return "bare" if self.name == "bare" else "docpipe"
+
+    @property
+    def worker_env(self) -> dict[str, str]:
+        return {**self.env, CALLS: str(self.calls)}
 
     def counts(self, worker: Worker) -> Counts:
         info, commands = self.redis.info("stats"), self.redis.info("commandstats")
@@ -101,6 +115,7 @@ class Contender:
             time.perf_counter(),
             sum(each.user + each.system for each in times),
             time.process_time(),
+            self.calls.stat().st_size,
             sum(each["calls"] for each in commands.values()),
             int(info["total_reads_processed"]),
             int(found[0]) - self.asked,
@@ -152,32 +167,33 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 def measured(contender: Contender, documents: int, singly: int) -> Result:
     """One contender, from an empty store to its figures."""
     contender.stack.postgres.truncate()
-    with (
-        environment(contender.env),
-        Workers(contender.folder, contender.env, app=f"benchmarks.noop:{contender.app}") as workers,
-    ):
-        worker = workers.start(*QUEUES)
-        workers.wait_until_ready()
-        submit = _submitter(contender)
-        for number in range(5):  # imports, connections, the first pages of each table
-            submit(number)
-        wait_until(lambda: contender.settled(5), "the first are done")
-        before = contender.counts(worker)
-        for number in range(documents):
-            submit(1_000 + number)
-        sent = contender.counts(worker)
-        wait_until(lambda: contender.settled(5 + documents), "all are done")
-        each = contender.counts(worker).since(before, documents)
-        for number in range(singly):
-            submit(1_000_000 + number)
-            wait_until(partial(contender.settled, 6 + documents + number), "one is done")
-        paths = contender.paths(singly)
+    with environment(contender.env):
+        app = f"benchmarks.noop:{contender.app}"
+        with Workers(contender.folder, contender.worker_env, app=app) as workers:
+            worker = workers.start(*QUEUES)
+            workers.wait_until_ready()
+            submit = _submitter(contender)
+            for number in range(5):  # imports, connections, the first pages of each table
+                submit(number)
+            wait_until(lambda: contender.settled(5), "the first are done")
+            before = contender.counts(worker)
+            for number in range(documents):
+                submit(1_000 + number)
+            sent = contender.counts(worker)
+            wait_until(lambda: contender.settled(5 + documents), "all are done")
+            each = contender.counts(worker).since(before, documents)
+            for number in range(singly):
+                submit(1_000_000 + number)
+                wait_until(partial(contender.settled, 6 + documents + number), "one is done")
+            paths = contender.paths(singly)
+        batch = _batch(contender)
     sending = sent.since(before, documents)
     return Result(
         contender.name,
         each,
         sending.seconds,
         sending.client_cpu,
+        *batch,
         [later - earlier for path in paths for earlier, later in pairwise(path[1:])],
         [path[-1] - path[0] for path in paths],
     )
@@ -191,14 +207,34 @@ def _submitter(contender: Contender) -> Callable[[int], object]:
     return lambda number: pipeline.submit(f"{TEXT} {number}".encode(), name=f"{number}.txt")
 
 
+def _batch(contender: Contender) -> tuple[float, float]:
+    """Seconds and CPU seconds of this process for each document of one call of `submit_many`."""
+    texts = (f"{TEXT} batch {number}".encode() for number in range(WARM + BATCH))
+    sent: Iterator[object]
+    if contender.name == "bare":
+        app = new_bare()
+        sent = (bare_chain(app, str(uuid.uuid4())).apply_async() for _ in texts)
+    else:
+        sent = new_docpipe().submit_many(texts, name="a.txt")
+    for _ in islice(sent, WARM):
+        pass
+    started, cpu = time.perf_counter(), time.process_time()
+    for _ in sent:
+        pass
+    return (time.perf_counter() - started) / BATCH, (time.process_time() - cpu) / BATCH
+
+
 def tables(results: list[Result]) -> str:
     """The figures, in Markdown; the bare chain is the measure of the others."""
     bare = results[0]
     rows = [
         ["worker CPU, ms", *(f"{1000 * each.each.worker_cpu:.1f}" for each in results)],
         ["the same, beside the bare chain", *(_ratio(each, bare) for each in results)],
+        ["calls of the store", *(f"{each.each.store_calls:.1f}" for each in results)],
         ["client CPU per submit, ms", *(f"{1000 * each.submit_cpu:.1f}" for each in results)],
         ["submits per second", *(f"{1 / each.submit_seconds:.0f}" for each in results)],
+        ["submit_many, client CPU, ms", *(f"{1000 * each.batch_cpu:.1f}" for each in results)],
+        ["submit_many, documents per second", *(f"{1 / each.batch_seconds:.0f}" for each in results)],
         ["Redis commands", *(f"{each.each.redis_commands:.0f}" for each in results)],
         ["Redis socket reads", *(f"{each.each.redis_reads:.1f}" for each in results)],
         ["transactions in Postgres", *(f"{each.each.transactions:.0f}" for each in results)],
@@ -229,7 +265,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack") as stack:
         results = [
             measured(Contender(name, stack, Path(folder), 1 + number), args.documents, args.singly)
-            for number, name in enumerate(CONTENDERS)
+            for number, name in enumerate(TITLES)
         ]
     text = (
         f"{report.machine()} {args.documents} documents at once, {args.singly} singly.\n\n{tables(results)}"

@@ -41,6 +41,17 @@ def document_chain(
     return whole
 
 
+def first_of(whole: Signature[Any]) -> Signature[Any]:
+    """The first task of a chain, with the others in its message: what the chain's `apply_async` sends, but
+    for `reply_to`, which nobody reads. Celery makes every task of a chain anew before it sends the first,
+    which takes four times as long as all else.
+    """
+    tasks: list[Signature[Any]] = getattr(whole, "tasks", [whole])  # a chain of one task is that task
+    first, *rest = tasks
+    first.options["chain"] = rest[::-1]
+    return first
+
+
 def range_signature(
     app: Celery, stage: StageSpec, range_ref: RangeRef, *, task_id: str, priority: int = 0
 ) -> Signature[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from celery import Celery, Signature
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
-from docpipe.delivery.canvas import document_chain, range_signature
+from docpipe.delivery.canvas import document_chain, first_of, range_signature
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
@@ -20,6 +21,9 @@ from docpipe.stores.port import Store
 from docpipe.stores.values import Due, Handover
 
 log = get_logger(__name__)
+
+_AWAY = (KombuError, OperationalError, RedisError, OSError)
+"""What publishing raises when the broker cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +44,36 @@ class Dispatch:
         return self.go_on(ref, first, task_id, priority)
 
     def begin_all(self, queued: Sequence[tuple[Ref, str]], priority: int) -> list[str | None]:
-        """Publish the chains of runs whose first stage is queued already, under these task ids; None for what
-        the broker does not take. Once it has refused one, the others are not tried.
+        """Publish the chains of runs whose first stage is queued already, under these task ids; all None if
+        the broker cannot be reached: the reaper publishes again what it did not take.
         """
-        published: list[str | None] = []
-        first, away = self.stages[0].name, None
+        first = self.stages[0].name
+        away = self._apply_all(queued, priority)
         for ref, task_id in queued:
-            if away is None:
-                chain = document_chain(self.app, self.stages, ref, task_id=task_id, priority=priority)
-                away = self._apply(chain, ref)
             if away is not None:
                 self.store.publish_failed(ref, first, str(away))
-                published.append(None)
                 continue
             log.info("document_published", document=ref.document_uuid, run=ref.run, stage=first, task=task_id)
-            published.append(task_id)
-        return published
+        return [None if away else task_id for _, task_id in queued]
+
+    def _apply_all(self, queued: Sequence[tuple[Ref, str]], priority: int) -> BrokerUnavailableError | None:
+        """Publish over one connection, in one round trip where kombu can do that; returns why not."""
+        chains = [
+            document_chain(self.app, self.stages, ref, task_id=task_id, priority=priority)
+            for ref, task_id in queued
+        ]
+        if self.app.conf.task_always_eager:
+            for chain, (ref, _) in zip(chains, queued, strict=True):
+                self._apply(chain, ref)
+            return None
+        try:
+            with self.app.producer_or_acquire() as producer, _together(producer):
+                for chain in chains:
+                    first_of(chain).apply_async(producer=producer)
+        except _AWAY as error:
+            log.error("documents_not_published", documents=len(queued), error=str(error))
+            return _away(error)
+        return None
 
     def begin_due(self, due: Iterable[Due]) -> None:
         """Queue and publish the first stage of each; once the broker has refused one, the rest is left to the
@@ -91,13 +109,21 @@ class Dispatch:
         """Publish; returns why not if the broker cannot be reached."""
         try:
             signature.apply_async()
-        except (KombuError, OperationalError, RedisError, OSError) as error:
+        except _AWAY as error:
             log.error("document_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
-            return BrokerUnavailableError(
-                f"The broker cannot be reached: {error}. It will be published later."
-            )
+            return _away(error)
         except DocpipeError:
             # task_always_eager runs the chain here, and a failed stage raises here: the store has it
             if not self.app.conf.task_always_eager:
                 raise
         return None
+
+
+def _together(producer: Any) -> AbstractContextManager[Any]:
+    """Within it messages are collected, and sent at its end; at once where kombu (before 5.7) cannot."""
+    batch: Callable[[], AbstractContextManager[Any]] = getattr(producer, "batch", nullcontext)
+    return batch()
+
+
+def _away(error: Exception) -> BrokerUnavailableError:
+    return BrokerUnavailableError(f"The broker cannot be reached: {error}. It will be published later.")

@@ -6,8 +6,9 @@ Every store uses the same column names, so these are the only such places.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from docpipe.models import (
@@ -24,7 +25,7 @@ from docpipe.models import (
     StageRun,
     Warn,
 )
-from docpipe.models.status import AttemptEnd
+from docpipe.models.status import AttemptEnd, StageWords
 from docpipe.models.version import own_version
 from docpipe.stores import result_rows as results
 from docpipe.stores.text_search import PageHit, marked_ranges
@@ -152,7 +153,7 @@ def resumption_of(document_uuid: str, row: Mapping[str, Any]) -> Resumption:
 
 def document_row(document: NewDocument) -> Row:
     """The JSON argument of `docpipe_register`."""
-    row = asdict(document)
+    row = {field.name: getattr(document, field.name) for field in fields(document)}
     row["metadata"] = dict(document.metadata)
     row["stages"] = plan_rows(document.stages)
     row["reading"] = document.reading.as_json()
@@ -167,9 +168,15 @@ def erasure_of(row: Row) -> Erasure:
 def plan_rows(stages: Sequence[PlannedStage]) -> list[Row]:
     """The ledger's rows of a new run."""
     return [
-        {"stage": stage.name, "position": position, "queue": stage.queue, "words": asdict(stage.words)}
+        {"stage": stage.name, "position": position, "queue": stage.queue, "words": _words_row(stage.words)}
         for position, stage in enumerate(stages)
     ]
+
+
+@cache
+def _words_row(words: StageWords) -> Row:
+    """The same for every document of a batch."""
+    return asdict(words)
 
 
 def selection_row(selection: Selection) -> Row:

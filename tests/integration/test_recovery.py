@@ -156,6 +156,16 @@ def test_a_dead_workers_stage_is_sent_again_from_there(
     assert not pipeline.reap()
 
 
+def test_many_documents_are_published_together(pipeline: Pipeline, client: redis.Redis) -> None:
+    """Redis reads 16 kB at once; a round trip for each message of four would be a read for each."""
+    list(pipeline.submit_many([b"first"], name="a.txt"))
+    before = client.info("stats")["total_reads_processed"]
+    sent = list(pipeline.submit_many([f"text {number}".encode() for number in range(200)], name="a.txt"))
+    assert client.info("stats")["total_reads_processed"] - before < 100
+    assert all(isinstance(each, Submission) and each.task_id for each in sent)
+    assert client.llen(f"{PREFIX}ocr") == 201
+
+
 def test_a_lost_message_is_found_behind_a_backlog_that_nobody_reads(
     pipeline: Pipeline, submission: Submission, client: redis.Redis
 ) -> None:

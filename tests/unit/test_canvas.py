@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from celery import Celery, Signature
+from kombu import Message
 
-from docpipe.delivery.canvas import ON_ERROR, document_chain
+from docpipe.delivery.canvas import ON_ERROR, document_chain, first_of
 from docpipe.execution.plan import BUILT_IN, CHUNK, OCR, own_stage
 from docpipe.models import Ref
 from docpipe.models.status import QUEUES, Stage
@@ -82,6 +83,43 @@ def test_the_first_message_carries_the_ref_and_the_rest_of_the_chain_alone(
         ("docpipe.entities", [], "entity"),
         ("docpipe.graph", [], "graph"),
     ]
+
+
+def test_the_first_of_a_chain_is_sent_as_the_chain_is(app: Celery, signature: Signature[Any]) -> None:
+    signature.apply_async()
+    first_of(document_chain(app, BUILT_IN, REF, task_id="first", priority=2)).apply_async()
+    whole, first = (_said(message) for message in sent(app, "ocr"))
+    assert first == whole
+    assert [task["options"]["task_id"] for task in first["chain"]] == [
+        "first.graph",
+        "first.entities",
+        "first.chunk",
+    ]
+
+
+def test_a_chain_of_one_task_is_its_first(app: Celery) -> None:
+    only = document_chain(app, BUILT_IN[3:], REF, task_id="last")
+    first_of(only).apply_async()
+    (message,) = sent(app, "graph")
+    assert (message.headers["id"], _said(message)["chain"]) == ("last", [])
+
+
+def _said(message: Message) -> dict[str, Any]:
+    """What a message asks for; `reply_to`, which Celery puts into each task of a chain, nobody reads."""
+    arguments, _, embedded = json.loads(message.body or "")
+    for task in embedded["chain"] or []:
+        task["options"].pop("reply_to", None)
+    names = ("task", "id", "root_id", "parent_id", "retries", "timelimit", "eta", "expires")
+    headers = {name: message.headers[name] for name in names}
+    queue = message.delivery_info["routing_key"]
+    return {
+        **headers,
+        "arguments": arguments,
+        **embedded,
+        "chain": embedded["chain"] or [],
+        "queue": queue,
+        "priority": message.properties["priority"],
+    }
 
 
 def test_every_task_has_one_immutable_errback_that_names_it(app: Celery, signature: Signature[Any]) -> None:
