@@ -33,10 +33,10 @@ alter table public.source_documents
     add column if not exists document_metadata jsonb not null default '{}',
     add column if not exists docpipe_run integer,             -- the newest run
     add column if not exists docpipe_result_run integer,      -- the newest run that completed
-    add column if not exists docpipe_reading jsonb,           -- how it is read, where not as all others
-    add column if not exists docpipe_depth integer not null default 0,  -- how many documents it was found inside of
     add column if not exists created_at timestamptz not null default now(),
-    add column if not exists updated_at timestamptz not null default now();
+    add column if not exists updated_at timestamptz not null default now(),
+    add column if not exists docpipe_reading jsonb,           -- how it is read, where not as all others
+    add column if not exists docpipe_depth integer not null default 0;  -- how many documents it was found inside of
 
 create unique index if not exists source_documents_document_uuid_idx
     on public.source_documents (document_uuid);

@@ -31,10 +31,10 @@ create table public.source_documents (
     document_metadata jsonb default '{}'::jsonb not null,
     docpipe_run integer,
     docpipe_result_run integer,
-    docpipe_reading jsonb,
-    docpipe_depth integer default 0 not null,
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
+    docpipe_reading jsonb,
+    docpipe_depth integer default 0 not null,
     constraint source_documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX idx_source_documents_celery_status ON public.source_documents USING btree (celery_status);

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from psycopg.rows import dict_row
 
 from docpipe.cli.takeover import migrate, takeover
 from docpipe.errors import PermissionDeniedError
-from docpipe.models import EntityLink, EntityName, Failure, PageRange, Ref, StageOutput
+from docpipe.models import EntityLink, EntityName, Failure, NewChild, PageRange, Ref, StageOutput
 from docpipe.models.status import StageState
 from docpipe.pipeline.in_process import run_stages
 from docpipe.pipeline.pipeline import Pipeline
@@ -39,9 +40,9 @@ FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "oc
 OF_HOSTS = {
     "register", "register_many", "batch", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
     "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
-    "set_apart", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
+    "set_apart", "own_children", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
     "add_webhook", "list_webhooks", "remove_webhook", "list_deliveries", "replay_events", "ended",
-    "known", "pause", "register_bytes",
+    "pause",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""
 HOST_TABLES = """
@@ -167,6 +168,18 @@ def test_a_worker_resumes_and_ends_what_stands_still(owner: PostgresStore, worke
     assert sorted(revived) == ["cancelled", "resume"]
 
 
+def test_a_worker_registers_what_it_finds_inside_a_document(
+    owner: PostgresStore, worker: PostgresStore
+) -> None:
+    ref, child = added(owner), NewChild("one.txt", "text/plain", 3, uuid.uuid4().hex, "file:///up/one")
+    token = claimed(worker, ref, "ocr")
+    assert worker.note_children(ref, "ocr", token, [child])
+    assert worker.finish(ref, "ocr", token, replace(OUTPUTS["ocr"], children=(child,)))
+    (due,) = worker.children_due(ref)
+    assert worker.queue(due.ref, "ocr", "task")
+    assert owner.status(due.ref.document_uuid).parent == ref.document_uuid
+
+
 def test_a_worker_erases_what_is_left_of_a_document_that_a_host_deleted(
     owner: PostgresStore, worker: PostgresStore
 ) -> None:
@@ -210,8 +223,8 @@ OTHERS = [
 ]  # fmt: skip
 REFUSED = [
     *(statement.format(table) for table in OTHERS for statement in TRIED),
-    *(statement.format("public.stage_runs") for statement in TRIED[1:]),
-    "delete from source_documents", "insert into source_documents (document_uuid) values ('x')",
+    *(statement.format("public.stage_runs") for statement in TRIED[2:]),
+    "delete from source_documents",
     "delete from docpipe_runs", "update docpipe_history set status = 'x'", "update docpipe_pages set method = 'x'",
     "create table public.mine (a int)", "create schema mine", "create role mine", "create view mine as select 1",
     "create function public.mine() returns int language sql as 'select 1'", "set session_replication_role = replica",
