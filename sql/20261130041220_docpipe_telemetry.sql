@@ -55,3 +55,14 @@ language sql stable set search_path = public, extensions as $$
                      from sorted group by 1, 2, 3, 4 order by 1, 2, 3, 4) f), '[]'))
       from look;
 $$;
+
+-- Notifies who listens to docpipe_status of each status, in the transaction that writes it.
+-- Nothing calls it until somebody makes it a trigger of docpipe_history, see docs/how-to/tell-others.md: transactions that
+-- notify commit one after the other.
+create or replace function public.docpipe_notify() returns trigger
+language plpgsql set search_path = public, extensions as $$
+begin
+    perform pg_catalog.pg_notify('docpipe_status', pg_catalog.jsonb_build_object(
+        'document_uuid', new.document_uuid, 'run', new.run, 'status', new.status)::text);
+    return null;
+end $$;

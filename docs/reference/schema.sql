@@ -3575,6 +3575,19 @@ $function$;
 revoke all on function public.docpipe_ended(text,double precision,text) from public;
 grant execute on function public.docpipe_ended(text,double precision,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_notify()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    perform pg_catalog.pg_notify('docpipe_status', pg_catalog.jsonb_build_object(
+        'document_uuid', new.document_uuid, 'run', new.run, 'status', new.status)::text);
+    return null;
+end $function$;
+revoke all on function public.docpipe_notify() from public;
+grant execute on function public.docpipe_notify() to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_adopt(p_document text)
  RETURNS boolean
  LANGUAGE plpgsql

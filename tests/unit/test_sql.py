@@ -50,7 +50,7 @@ HOMES = {
     "erasure": ["delete", "expire", "forget_history", "erasures", "erased", "traces"],
     "actions": ["record_action", "list_actions"],
     "statistics": ["statistics"],
-    "telemetry": ["untraced", "traced", "ended"],
+    "telemetry": ["untraced", "traced", "ended", "notify"],
     "takeover": ["adopt", "refuse_queue"],
     "version": ["schema_version"],
     "access": ["grant_worker"],
