@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from tests.faults.field import Field
 from tests.faults.fleet import Fleet
 from tests.workers import wait_until
 
-MAILS = 300
+MAILS = int(os.environ.get("MAILS", "300"))
 KILLS_AT_WORK = 7
 """Beside the three while the archive itself is at work."""
 _NAMES = ("Ann", "Bob", "Carol", "Dunn", "Eve", "Frank")
@@ -111,6 +112,7 @@ def copies(field: Field) -> int:
     return sum(path.is_file() for path in folder.rglob("*") if not path.name.endswith(".part"))
 
 
+@pytest.mark.timeout(3600)  # its workers start ten times
 def test_workers_that_die_lose_no_mail_and_double_none(
     battlefield: Field, fleet: Fleet, ask: Callable[[str], Any]
 ) -> None:
