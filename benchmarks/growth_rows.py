@@ -84,10 +84,10 @@ def _ledger(at: str) -> Rows:
         yield (
             "stage_runs",
             "document_uuid, run, stage, position, queue, words, state, attempt, queued_at, started_at,"
-            " finished_at, error_code",
+            " finished_at, error_code, priority",
             f"'d' || n, 1, '{spec.name}', {position}, '{spec.queue}', '{words}', {state}, 1,"
             f" case when {DONE} or {position} = 0 then {at} end, case when {DONE} then {at} end,"
-            f" case when {DONE} then {at} end, case when {FAILED} and {position} = 0 then 'corrupt' end",
+            f" case when {DONE} then {at} end, case when {FAILED} and {position} = 0 then 'corrupt' end, 0",
             "true",
         )
 

@@ -149,8 +149,12 @@ alter table public.stage_runs
 
 create index if not exists stage_runs_open_idx on public.stage_runs (state, lease_expires_at)
     where state in ('queued', 'running', 'retrying');
+-- Its run's: messages of different priorities are in different lists.
+alter table public.stage_runs add column if not exists priority smallint;
+update public.stage_runs s set priority = r.priority from public.docpipe_runs r
+ where s.priority is null and r.document_uuid = s.document_uuid and r.run = s.run;
 -- Which messages are to be asked after: those that were queued before the one at the head of their list.
-create index if not exists stage_runs_sent_idx on public.stage_runs (queue, queued_at)
+create index if not exists stage_runs_due_idx on public.stage_runs (queue, priority, queued_at)
     where state in ('queued', 'running', 'retrying') and queued_at is not null;
 create index if not exists stage_runs_finished_idx on public.stage_runs (finished_at);
 create index if not exists stage_runs_error_idx on public.stage_runs (error_code) where error_code is not null;

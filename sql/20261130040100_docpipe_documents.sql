@@ -98,8 +98,9 @@ begin
     insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch, trace_parent)
     values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch',
             d->>'trace_parent');
-    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
-    select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words, priority)
+    select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+           (select r.priority from public.docpipe_runs r where r.document_uuid = row.document_uuid and r.run = v_run)
       from pg_catalog.jsonb_array_elements(d->'stages') s;
     update public.source_documents
        set docpipe_run = v_run, celery_task_id = null,

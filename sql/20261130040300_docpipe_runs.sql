@@ -124,8 +124,9 @@ begin
     values (p_document, v_run, old.source_uri, old.source_copied, old.priority, old.trace_parent,
             case when v_from > 0 then old.file_type end, case when v_from > 0 then old.text end,
             case when v_from > 0 then old.metadata else '{}' end);
-    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
-    select p_document, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words, priority)
+    select p_document, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+           (select r.priority from public.docpipe_runs r where r.document_uuid = p_document and r.run = v_run)
       from pg_catalog.jsonb_array_elements(p_stages::jsonb) s;
     update public.stage_runs s
        set state = 'complete', makes = o.makes, output = o.output, engine = o.engine, warnings = o.warnings,

@@ -104,15 +104,16 @@ language sql stable set search_path = public, extensions as $$
          where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
            and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
         union all
-        select w.* from looks l cross join lateral (            -- so that the index is asked, and no more than that
+        select w.* from looks l cross join lateral pg_catalog.jsonb_array_elements(l.priorities) p
+         cross join lateral (                                  -- so that the index is asked, and no more than that
             select s.document_uuid, s.run, s.stage, s.state, null::integer, r.priority, r.created_at
               from (select o.* from public.stage_runs o
-                     where o.queue = l.queue and o.queued_at < l.sent_before
+                     where o.queue = l.queue and o.priority = p.value::smallint and o.queued_at < l.sent_before
                        and o.state in ('queued', 'running', 'retrying')
                        and (o.state <> 'running' or o.lease_expires_at < o.queued_at)
                      order by o.queued_at offset 0) s
               join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+             where r.state = 'active' and r.held_at is null
                and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
                and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                                 where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)

@@ -21,8 +21,9 @@ begin
     end;
     insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
     values (row.document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
-    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
-    select row.document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words, priority)
+    select row.document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+           (select r.priority from public.docpipe_runs r where r.document_uuid = row.document_uuid and r.run = 1)
       from pg_catalog.jsonb_array_elements(d->'stages') s;
     update public.source_documents
        set docpipe_run = 1, celery_task_id = null,

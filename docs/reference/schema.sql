@@ -137,16 +137,17 @@ create table public.stage_runs (
     error_message text,
     error_traceback text,
     docpipe_version text,
+    priority smallint,
     constraint stage_runs_pkey PRIMARY KEY (document_uuid, run, stage),
     constraint stage_runs_document_uuid_run_position_key UNIQUE (document_uuid, run, "position"),
     constraint stage_runs_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE,
     constraint stage_runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text, 'complete'::text, 'failed'::text, 'cancelled'::text])))
 );
+CREATE INDEX stage_runs_due_idx ON public.stage_runs USING btree (queue, priority, queued_at) WHERE ((state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text])) AND (queued_at IS NOT NULL));
 CREATE INDEX stage_runs_error_idx ON public.stage_runs USING btree (error_code) WHERE (error_code IS NOT NULL);
 CREATE INDEX stage_runs_finished_idx ON public.stage_runs USING btree (finished_at);
 CREATE INDEX stage_runs_open_idx ON public.stage_runs USING btree (state, lease_expires_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text]));
 CREATE INDEX stage_runs_poison_idx ON public.stage_runs USING btree (document_uuid, run) WHERE ((state = 'failed'::text) AND (error_code = 'poison'::text));
-CREATE INDEX stage_runs_sent_idx ON public.stage_runs USING btree (queue, queued_at) WHERE ((state = ANY (ARRAY['queued'::text, 'running'::text, 'retrying'::text])) AND (queued_at IS NOT NULL));
 alter table public.stage_runs enable row level security;
 create policy docpipe_service_role on public.stage_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.stage_runs to service_role;
@@ -706,8 +707,9 @@ begin
     insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch, trace_parent)
     values (row.document_uuid, v_run, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch',
             d->>'trace_parent');
-    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
-    select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words, priority)
+    select row.document_uuid, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+           (select r.priority from public.docpipe_runs r where r.document_uuid = row.document_uuid and r.run = v_run)
       from pg_catalog.jsonb_array_elements(d->'stages') s;
     update public.source_documents
        set docpipe_run = v_run, celery_task_id = null,
@@ -1114,8 +1116,9 @@ begin
     values (p_document, v_run, old.source_uri, old.source_copied, old.priority, old.trace_parent,
             case when v_from > 0 then old.file_type end, case when v_from > 0 then old.text end,
             case when v_from > 0 then old.metadata else '{}' end);
-    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
-    select p_document, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words, priority)
+    select p_document, v_run, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+           (select r.priority from public.docpipe_runs r where r.document_uuid = p_document and r.run = v_run)
       from pg_catalog.jsonb_array_elements(p_stages::jsonb) s;
     update public.stage_runs s
        set state = 'complete', makes = o.makes, output = o.output, engine = o.engine, warnings = o.warnings,
@@ -2283,15 +2286,16 @@ AS $function$
          where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
            and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
         union all
-        select w.* from looks l cross join lateral (            -- so that the index is asked, and no more than that
+        select w.* from looks l cross join lateral pg_catalog.jsonb_array_elements(l.priorities) p
+         cross join lateral (                                  -- so that the index is asked, and no more than that
             select s.document_uuid, s.run, s.stage, s.state, null::integer, r.priority, r.created_at
               from (select o.* from public.stage_runs o
-                     where o.queue = l.queue and o.queued_at < l.sent_before
+                     where o.queue = l.queue and o.priority = p.value::smallint and o.queued_at < l.sent_before
                        and o.state in ('queued', 'running', 'retrying')
                        and (o.state <> 'running' or o.lease_expires_at < o.queued_at)
                      order by o.queued_at offset 0) s
               join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and r.held_at is null and l.priorities @> pg_catalog.to_jsonb(r.priority)
+             where r.state = 'active' and r.held_at is null
                and not public.docpipe_in_ranges(s.document_uuid, s.run, s.stage)
                and not exists (select 1 from pg_catalog.jsonb_array_elements(l.oldest) o
                                 where o->>0 = s.document_uuid and (o->>1)::integer = s.run and o->>2 is null)
@@ -3609,8 +3613,9 @@ begin
     end;
     insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority)
     values (row.document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint);
-    insert into public.stage_runs (document_uuid, run, stage, position, queue, words)
-    select row.document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words'
+    insert into public.stage_runs (document_uuid, run, stage, position, queue, words, priority)
+    select row.document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+           (select r.priority from public.docpipe_runs r where r.document_uuid = row.document_uuid and r.run = 1)
       from pg_catalog.jsonb_array_elements(d->'stages') s;
     update public.source_documents
        set docpipe_run = 1, celery_task_id = null,

@@ -33,7 +33,7 @@ def _schema() -> str:
 
 _ADDED = {
     "source_documents": {"docpipe_reading": "text", "docpipe_depth": "integer not null default 0"},
-    "stage_runs": {"docpipe_version": "text"},
+    "stage_runs": {"docpipe_version": "text", "priority": "integer"},
     "docpipe_runs": {
         "source_copied": "integer",
         "batch": "text",
@@ -56,6 +56,11 @@ _LATER = """
 create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null;
 create index if not exists docpipe_runs_held_idx on docpipe_runs (priority, held_at)
     where held_at is not null and state = 'active';
+create index if not exists stage_runs_due_idx on stage_runs (queue, priority, queued_at)
+    where state in ('queued', 'running', 'retrying') and queued_at is not null;
+update stage_runs set priority = (select r.priority from docpipe_runs r
+        where r.document_uuid = stage_runs.document_uuid and r.run = stage_runs.run)
+ where priority is null;
 create index if not exists docpipe_runs_unlinked_idx on docpipe_runs (finished_at) where unlinked;
 create index if not exists docpipe_runs_untraced_idx on docpipe_runs (finished_at)
     where traced_until is not finished_at;

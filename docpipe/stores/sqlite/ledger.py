@@ -387,7 +387,9 @@ def update_run(db: sqlite3.Connection, ref: Ref, fields: rows.Row) -> None:
 
 
 def insert_plan(db: sqlite3.Connection, ref: Ref, stages: Sequence[PlannedStage]) -> None:
-    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    run = run_row(db, ref)
+    assert run is not None
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run, "priority": run["priority"]}
     for stage in rows.plan_rows(stages):
         insert(db, "stage_runs", keys | stage)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -48,7 +49,8 @@ _NEVER_SENT = f"""
 """  # noqa: S608
 _SENT = f"""
 {_STAGE} from stage_runs s cross join docpipe_runs r using (document_uuid, run)
- where s.queue = :queue and s.queued_at < :before and s.state in ('queued', 'running', 'retrying')
+ where s.queue = :queue and s.priority in (select value from json_each(:priorities))
+   and s.queued_at < :before and s.state in ('queued', 'running', 'retrying')
    and (s.state <> 'running' or s.lease_expires_at < s.queued_at) and r.state = 'active' and r.held_at is null
  union all
 {_RANGE} from docpipe_page_ranges g
@@ -56,7 +58,7 @@ _SENT = f"""
   cross join docpipe_runs r on r.document_uuid = g.document_uuid and r.run = g.run
  where s.queue = :queue and g.queued_at < :before and g.state in ('queued', 'running', 'retrying')
    and (g.state <> 'running' or g.lease_expires_at < g.queued_at) and r.state = 'active' and r.held_at is null
-"""
+"""  # noqa: S608
 _MESSAGE = """
 select s.*, d.celery_task_id, a.ended_at from source_documents d
   join stage_runs s on s.document_uuid = d.document_uuid and s.run = d.docpipe_run
@@ -85,7 +87,8 @@ def _missing(
     if oldest is None:
         return
     seen = {about for about, _ in look.oldest}
-    for row in db.execute(_SENT, {"queue": look.queue, "before": oldest.isoformat()}):
+    asked = {"queue": look.queue, "before": oldest.isoformat(), "priorities": json.dumps(look.priorities)}
+    for row in db.execute(_SENT, asked):
         ref = Ref(row["document_uuid"], row["run"])
         about = ref if row["first_page"] is None else RangeRef(ref, row["first_page"])
         is_here = row["priority"] in look.priorities and about not in seen

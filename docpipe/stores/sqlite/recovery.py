@@ -140,7 +140,7 @@ def reprocess(
     ref = Ref(document_uuid, newest + 1)
     supersede(db, document_uuid)
     copy_run(db, old, ref, kept)
-    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run, "priority": old["priority"]}
     for row in rows.plan_rows(stages)[len(kept) :]:
         ledger.insert(db, "stage_runs", keys | row)
     db.execute(

@@ -104,13 +104,12 @@ create table if not exists stage_runs (
     error_class text,
     error_message text,
     error_traceback text,
+    priority integer,
     primary key (document_uuid, run, stage),
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
 create index if not exists stage_runs_open_idx on stage_runs (state, lease_expires_at)
     where state in ('queued', 'running', 'retrying');
-create index if not exists stage_runs_sent_idx on stage_runs (queue, queued_at)
-    where state in ('queued', 'running', 'retrying') and queued_at is not null;
 create index if not exists stage_runs_finished_idx on stage_runs (finished_at);
 create index if not exists stage_runs_error_idx on stage_runs (error_code) where error_code is not null;
 
