@@ -182,18 +182,12 @@ class Pipeline(Documents):
         self.broker.agreed(self.deployment.fingerprint, insist=True)
 
     def _begin_worker(self, sender: object, **_: object) -> None:
-        """A worker of this app starts on no settings that would lose documents; it says that it lives."""
-        app = self._app()
-        if getattr(sender, "app", None) is not app:
+        """As `begin_worker`, for workers of this app."""
+        if getattr(sender, "app", None) is not self.app:
             return
-        from docpipe.delivery.monitoring.liveness import watch  # noqa: PLC0415
+        from docpipe.delivery.monitoring.starting import begin_worker  # noqa: PLC0415
 
-        watch(app, self.deployment.queues)
-        fatal = [each for each in self.examine(consumers=False) if not each.ok and each.fatal]
-        if fatal:
-            told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
-            remedy = "Mend that; or name in DOCPIPE_WAIVE what you know to be harmless."
-            raise SystemExit(f"docpipe: the worker does not start:\n{told}\n{remedy}")
+        begin_worker(self.deployment)
 
     # --- one tenant -----------------------------------------------------------------------------
 
@@ -249,7 +243,7 @@ class Pipeline(Documents):
                 be reached raises nothing: the row is `pending`, and submitting again, or the
                 reaper, publishes it.
         """
-        reading = self._reading(dpi, languages, engine)
+        reading = reading_options(self.runtime.tools.options, dpi, languages, engine)
         terms = Terms(
             project_id, metadata, priority or 0, reprocess, reading=reading, idempotency_key=idempotency_key
         )
@@ -286,14 +280,9 @@ class Pipeline(Documents):
         Raises:
             ConfigurationError: an argument is wrong, or the pipeline has no Celery app.
         """
-        reading = self._reading(dpi, languages, engine)
+        reading = reading_options(self.runtime.tools.options, dpi, languages, engine)
         terms = Terms(project_id, metadata, priority or 0, reprocess, batch, reading)
         return self._submitter.submit_many(sources, name, terms, self._dispatch)
-
-    def _reading(
-        self, dpi: int | None, languages: Sequence[str] | None, engine: str | None
-    ) -> ReadingOptions:
-        return reading_options(self.runtime.tools.options, dpi, languages, engine)
 
     @property
     def _submitter(self) -> Submitter:
@@ -446,7 +435,7 @@ class Pipeline(Documents):
         Raises:
             DocpipeError: as it was recorded, with `stage`.
         """
-        reading = self._reading(dpi, languages, engine)
+        reading = reading_options(self.runtime.tools.options, dpi, languages, engine)
         terms = Terms(project_id, metadata, reprocess=reprocess, reading=reading)
         taken = self.sources.take_in(source, name)
         registered = self._submitter.register(taken, terms)
