@@ -26,7 +26,6 @@ from docpipe.execution.progress import Progress
 from docpipe.execution.runner import Runtime
 from docpipe.execution.tools import Tools
 from docpipe.models import Document, Ref
-from docpipe.models.reading import ReadingOptions
 from docpipe.models.status import CANCELLED, is_error
 from docpipe.pipeline.documents import Documents, known_id
 from docpipe.pipeline.in_process import run_children, run_stages
