@@ -68,7 +68,7 @@ stack-down:  ## Stop them and remove their data
 
 lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(UV) compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-	  --no-header --no-annotate --no-emit-index-url --extra worker --extra web --group dev \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-package docpipe-names --extra worker --extra web --group dev \
 	  --output-file $(LOCK) pyproject.toml
 	$(BIN)/npm install --prefix tests/stack --package-lock-only
 

@@ -1,6 +1,6 @@
 """Relations on CoNLL04: typed and untyped F1, with gold entities and end to end.
 
-    python -m benchmarks.relations --corpus DIR [--model en_core_web_sm]
+    python -m benchmarks.relations --corpus DIR [--engine spacy] [--model FOLDER]
 
 DIR holds `rel_conll04/open.jsonl`: a JSON object a line with `text`, `entities` ([start, end, label], …) and
 `relations` (type, head, tail). A relation counts when type, direction and both entities agree; end to end an
@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docpipe.engines.ner.spacy import SpacyEngine
+from docpipe.engines import load_ner
 from docpipe.engines.ports import NerEngine
 from docpipe.models import Chunk, Entity, Mention
 from docpipe.stages.entities.mentions import find_mentions
@@ -159,12 +159,13 @@ def holds_both(rows: Sequence[Row], mentions: Sequence[Sequence[Mention]]) -> Co
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--model", default="en_core_web_sm", help="a spaCy package or folder")
+    parser.add_argument("--engine", default="docpipe", help="the NER engine for the figures end to end")
+    parser.add_argument("--model", help="the engine's model: of spaCy's a package or folder")
     arguments = parser.parse_args()
     lines = (arguments.corpus / "rel_conll04" / "open.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     gold = [gold_relations(row) for row in rows]
-    engine = SpacyEngine(arguments.model)
+    engine = load_ner(arguments.engine, **({"model": arguments.model} if arguments.model else {}))
     sources = {"gold": [given(row) for row in rows], engine.name: [recognised(row, engine) for row in rows]}
     print("| Entities | Method | Untyped P | R | F1 | Typed P | R | F1 |\n|---|---|--:|--:|--:|--:|--:|--:|")
     methods = {"co-occurrence": by_sentence, "co-occurrence, fitting labels": by_fitting_labels}

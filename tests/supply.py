@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 NAME = "docpipe-celery"
+WEIGHTS = "docpipe-names"
+"""The package of this repository that the lock leaves out, since no index has it."""
 
 NOT_HERE = {
     "gliner": "Apache-2.0",
@@ -124,12 +126,13 @@ def page() -> str:
 
 
 def lock(extra: str) -> str:
-    """The lines of the lock, with their hashes, of what the extra brings."""
+    """The lines of the lock, with hashes, of what the extra brings; docpipe's own weights without one."""
     brought = {canonicalize_name(name) for name in brought_by(extra)}
     entries = re.split(
         r"^(?=[A-Za-z0-9])", (ROOT / "requirements.lock").read_text(encoding="utf-8"), flags=re.M
     )
-    return "".join(
+    own = f"{WEIGHTS}=={distribution(WEIGHTS).version}\n" if WEIGHTS in brought else ""
+    return own + "".join(
         entry for entry in entries if canonicalize_name(re.split(r"[=@ ]", entry, maxsplit=1)[0]) in brought
     )
 

@@ -33,8 +33,8 @@ OCR_ENGINES = {
     ),
 }
 NER_ENGINES = {
-    "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "ner"),
-    "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "names"),
+    "spacy": _Entry("docpipe.engines.ner.spacy", "SpacyEngine", "spacy"),
+    "docpipe": _Entry("docpipe.engines.ner.onnx_tagger", "OnnxTagger", "ner"),
     "openai": _Entry("docpipe.engines.ner.openai", "OpenAiEngine", "llm"),
     "gliner": _Entry("docpipe.engines.ner.gliner", "GlinerEngine", "gliner"),
     "fast-gliner": _Entry("docpipe.engines.ner.fast_gliner", "FastGlinerEngine", "fast-gliner"),
@@ -56,7 +56,7 @@ def check_ocr(name: str) -> None:
         _place("OCR", OCR_ENGINES, name)
 
 
-def load_ner(name: str = "spacy", **options: Any) -> NerEngine:
+def load_ner(name: str = "docpipe", **options: Any) -> NerEngine:
     """Make the NER engine called `name`; otherwise as `load_ocr`."""
     return cast("NerEngine", _load("NER", NER_ENGINES, name, options))
 

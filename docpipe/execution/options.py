@@ -28,7 +28,7 @@ class Options:
     ocr_split_pages: int = 50
     """Workers read a document with more pages in ranges; 0: never."""
     ocr_range_pages: int = 10
-    ner_engine: str = "spacy"
+    ner_engine: str = "docpipe"
     ner_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Hidden where options are shown: a key may be among them."""
     ner_models: Mapping[str, str] = field(default_factory=dict)

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     ocr_split_pages: int = Field(50, ge=0)
     ocr_range_pages: int = Field(10, ge=1)
     ocr_ranges_at_once: int = Field(8, ge=1)
-    ner_engine: str = "spacy"
+    ner_engine: str = "docpipe"
     ner_model: str | None = None
     ner_models: Annotated[dict[str, str], NoDecode] = {}
     ner_options: dict[str, Secret[Any]] = {}

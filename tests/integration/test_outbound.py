@@ -108,6 +108,7 @@ def test_a_worker_meets_its_redis_only(run: Run, tmp_path: Path, inference: str)
         "docpipe.engines.ner.openai",
         "docpipe.engines.ocr.openvino",
         "docpipe.engines.ocr.rapidocr",
+        "docpipe.engines.ner.onnx_tagger",
         "docpipe.engines.ner.spacy",
     ],
 )

@@ -35,7 +35,7 @@ EXTRAS = {
     "rapidocr": ("invoice.png", "docpipe-celery[ocr]"),
     "PIL": ("invoice.png", "docpipe-celery[ocr]"),
     "lxml": ("letter.docx", "docpipe-celery[office]"),
-    "spacy": ("notice_latin1.txt", "docpipe-celery[ner]"),
+    "tokenizers": ("notice_latin1.txt", "docpipe-celery[ner]"),
     "semantic_text_splitter": ("notice_latin1.txt", "docpipe-celery[worker]"),
     "boto3": ("s3://bucket/contract.pdf", "docpipe-celery[s3]"),
 }
@@ -83,9 +83,9 @@ LIBRARIES = "pymupdf numpy PIL lxml spacy onnxruntime openvino rapidocr cv2 babe
         (["status"], f"{SERVICES} {LIBRARIES}"),
         (
             ["run", "contract.pdf"],
-            f"{SERVICES} onnxruntime openvino rapidocr cv2 omegaconf requests typer jinja2",
+            f"{SERVICES} openvino rapidocr cv2 omegaconf requests typer jinja2 spacy",
         ),
-        (["run", "notice_latin1.txt"], f"{SERVICES} onnxruntime openvino rapidocr cv2 pymupdf PIL"),
+        (["run", "notice_latin1.txt"], f"{SERVICES} spacy openvino rapidocr cv2 pymupdf PIL"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

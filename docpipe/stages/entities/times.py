@@ -46,7 +46,7 @@ _WORDS = "|".join(
         rf"(?:(?:[Tt]he )?{_SEASON} of {_YEAR}|{_SEASON} {_YEAR})",
         rf"{_DAY}(?: (?:morning|afternoon|evening|night))?\b",
         rf"{_PLACED}{_MONTH}(?: {_YEAR})?\b",
-        r"(?:Christmas|Easter|Thanksgiving|New Year['’]s)(?: (?:Day|Eve))?\b",
+        r"(?:[Tt]his |[Ll]ast |[Nn]ext )?(?:Christmas|Easter|Thanksgiving|New Year['’]s)(?: (?:Day|Eve))?\b",
     )
 )
 _SPAN = rf"{_YEAR}(?: ?[-–—/] ?(?:{_YEAR}|\d\d?))?"

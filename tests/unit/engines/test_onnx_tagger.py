@@ -147,13 +147,13 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         list(OnnxTagger(str(tmp_path)).find(["Ada"]))
 
 
-def test_it_is_chosen_by_name_and_needs_no_spacy(python: Python) -> None:
-    assert Settings(ner_engine="docpipe").options() == Options(ner_engine="docpipe")
+def test_it_is_the_default_and_needs_no_spacy(python: Python) -> None:
+    assert Settings().options() == Options(ner_engine="docpipe")
     program = f"""
 import sys
 sys.modules["spacy"] = None
 from docpipe.engines import load_ner
-(spans,) = load_ner("docpipe").find([{SENTENCE!r}])
+(spans,) = load_ner().find([{SENTENCE!r}])
 print(len(spans))
 """
     assert python("-c", program).stdout == "3\n"
