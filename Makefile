@@ -16,7 +16,7 @@ CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all soak bench lint types docs schema sbom licences stack stack-down lock clean
+.PHONY: help setup demo test test-all test-pythons soak bench lint types docs schema sbom licences stack stack-down lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: setup  ## Run the tests that are quick, on all cores and real servers (ARG
 
 test-all: test  ## Run these, and then all others: faults, kills, take-overs, hostile files, how-tos, a soak
 	$(PYTEST) -m slow $(ARGS)
+
+test-pythons: setup  ## Run a part of the quick tests on Python 3.12 and 3.13, where they are installed
+	.ci/pythons 3.12 3.13
 
 soak: setup  ## Many documents while workers, Redis and API die at random, 20 minutes (SEED=1 DOCUMENTS=1000)
 	OUTAGE_SECONDS=60 $(BIN)/pytest tests/faults/test_disasters.py

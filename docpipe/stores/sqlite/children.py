@@ -48,18 +48,18 @@ class SqliteChildren(SqliteFile):
     def own_children(self, document_uuid: str) -> list[str]:
         found = self._rows(
             "select d.document_uuid from source_documents d where d.document_uuid in"
-            " (select c.child_uuid from docpipe_children c where c.document_uuid = ?1)"
-            " and d.document_uuid <> ?1 and d.docpipe_depth > 0 and not exists"
+            " (select c.child_uuid from docpipe_children c where c.document_uuid = ?)"
+            " and d.document_uuid <> ? and d.docpipe_depth > 0 and not exists"
             " (select 1 from docpipe_children o where"
-            " o.child_uuid = d.document_uuid and o.document_uuid <> ?1) order by d.id",
-            storable(document_uuid),
+            " o.child_uuid = d.document_uuid and o.document_uuid <> ?) order by d.id",
+            *[storable(document_uuid)] * 3,
         )
         return [row["document_uuid"] for row in found]
 
     def _kin(self, document_uuid: str) -> rows.Row:
         """The document inside which this one was found, and how many found inside it have which status."""
         parents = self._rows(
-            "select document_uuid from docpipe_children where child_uuid = ?1 and document_uuid <> ?1"
+            "select document_uuid from docpipe_children where child_uuid = ? and document_uuid <> child_uuid"
             " order by 1 limit 1",
             document_uuid,
         )
