@@ -72,7 +72,7 @@ _CAPITAL_OR_DIGIT = r"[^\W_a-zß-öø-ÿ]"
 _PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
 _LEADING = re.compile(
     r"(?:(?:The|This|That|Between|By|And|From|To|For|With|In|On|At|Of|If|When|While|As|Both|Dear|Seller|Buyer"
-    r"|Client|Customer|Supplier|Tenant|Landlord|Licensor|Licensee|Party|Parties|THE|BETWEEN|AND|BY|OF|TO|FOR"
+    r"|Client|Customer|Supplier|Tenant|Landlord|Licensor|Licensee|Plaintiffs?|Defendants?|Petitioner|Respondent|Party|Parties|THE|BETWEEN|AND|BY|OF|TO|FOR"
     r"|Die|Der|Das|Firma|Zwischen|Und|Von|La|Le|Les|Entre|Et|Il|El|Tra|Fra)"
     r"(?:[:,.]| and| of)? )+"
 )
@@ -89,7 +89,7 @@ def _as_printed(term: str) -> Iterator[str]:
     if len(bare) < 2 or term in _AMBIGUOUS or not bare.isprintable() or not bare[0].isalpha():
         return
     if "." in bare or "/" in bare or " " in bare:
-        yield from (bare, bare.upper(), _mixed(bare), bare.title())
+        yield from (bare, bare.upper(), bare[0].upper() + bare[1:], _mixed(bare), bare.title())
         return
     yield bare.upper()
     if len(bare) > 3:
@@ -149,6 +149,17 @@ def find_companies(text: str, low: int, high: int) -> Iterator[Span]:
         words = text[start:end].split()
         if len(words) > 1 and not _shouted(words) and not only_roles(" ".join(words[:-1])):
             yield Span(start, end, "ORG")
+
+
+def to_its_form(text: str, start: int, end: int, company: Span) -> tuple[int, int]:
+    """The span of a name that holds a company by its legal form, without what follows that, nor the small
+    words and roles before: `Plaintiff Acme, Inc. Completion`.
+    """
+    if not (start <= company.start and company.end <= end):
+        return start, end
+    before = text[start : company.start]
+    surplus = before.islower() or only_roles(before)
+    return (company.start if surplus else start), company.end
 
 
 def _past_small_words(text: str, start: int, end: int) -> int:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from docpipe.engines.ports import KnowsLanguages, LeavesTimes, NerEngine, ReadsLayout, Report, Reporting, Span
 from docpipe.errors import BugError
 from docpipe.models import Chunk, Mention, Page, StageOutput
+from docpipe.stages.entities.companies import to_its_form
 from docpipe.stages.entities.dates import dates_within
 from docpipe.stages.entities.gazetteer import Gazetteer
 from docpipe.stages.entities.languages import Part, not_read, parts_by_language
@@ -39,7 +40,8 @@ _ENGINE_VALUES = VALUES | {"TIME", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT"}
 """An engine's labels for values, as opposed to names."""
 
 _VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
-_TAB = re.compile("\t")
+_CELL_END = re.compile(r"\t|(?<=\S)[^\S\n\t]{3,}")
+"""What parts the cells of a line: a tab, or blanks that set columns apart in plain text."""
 _WORD = re.compile(r"\w\w")
 _EDGES = " \t\n<([,;:-"
 
@@ -238,7 +240,7 @@ def _known(normal: Normal, gazetteer: Gazetteer | None) -> list[Span]:
 
 
 def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
-    """Where no name goes on: tabs, which part cells, and line breaks that are not there for want of room.
+    """Where no name goes on: the ends of cells, and line breaks that are not there for want of room.
 
     A line was full if a word is broken at its end, or if the next line's first word would not have fitted on
     it; the room is the length of the page's long lines (nine tenths are shorter), less a sixth for words of
@@ -254,7 +256,7 @@ def layout_breaks(text: str, pages: Sequence[Page]) -> list[int]:
             has_room = not word or end - start + 1 + len(word[0]) < room
             if has_room and not is_word_broken(text, end):
                 breaks.append(end)
-        breaks += [match.start() for match in _TAB.finditer(text, page.start, page.end)]
+        breaks += [match.start() for match in _CELL_END.finditer(text, page.start, page.end)]
     return sorted(breaks)
 
 
@@ -315,7 +317,9 @@ def _windows(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int,
 
 
 def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
-    """The engine's spans without what lies past a blank line or inside a pattern that wins over them."""
+    """The engine's spans without what lies past a blank line, inside a pattern that wins over them, or past
+    the legal form of a company.
+    """
     starts = [pattern.start for pattern in patterns]
     cut = []
     for span in spans:
@@ -324,6 +328,8 @@ def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
         for pattern in patterns[max(0, bisect_right(starts, start) - 1) : bisect_right(starts, end - 1)]:
             if pattern.label in EXACT or (pattern.label in VALUES and span.label in NAMES):
                 start, end = _outside(start, end, pattern)
+            elif pattern.label == "ORG" and span.label in NAMES:
+                start, end = to_its_form(text, start, end, pattern)
         if span.label in NAMES and _VERSUS.search(text, start, end):
             cut += [
                 Span(*_stripped(text, *side), span.label, span.score) for side in _sides(text, start, end)

@@ -39,6 +39,7 @@ _ROLE_WORDS = """
     corporation council counterparty county court customer date declarations department derivatives
     description director directors discloser disclosing distribution employee employer esq except
     executive exhibit facsimile financial for form fund funds government guarantor holder holders in
+    appellant claimant defendant defendants petitioner plaintiff plaintiffs respondent
     index information insured insurer invoice issuer item landlord lender lenders licensee licensor
     management market markets media name no note notes now number of office officer on or participant
     participants parties party payment plan plans portfolio portfolios preferred price principal print
@@ -49,8 +50,14 @@ _ROLE_WORDS = """
     therefore title to total trust trustee trustees trusts underwriter unit vat vendor whereas whereof
     witness witnesseth
 """
-_ROLES = frozenset(_ROLE_WORDS.split())
-"""Words of contracts, filings and forms; nothing that consists of them is a name."""
+_WORDS_OF_ADDRESS = """
+    mr mrs ms miss sir madam dr prof herr herrn herren frau damen geehrte geehrter geehrten madame monsieur
+    mademoiselle mesdames messieurs mme mlle señor señora señores signor signore signora signori egregio
+    gentile senhor senhora heer mevrouw meneer heren dames pan pani panie panowie
+"""
+"""How people are addressed in the languages of Western Europe and Poland; Babel has no such words."""
+_ROLES = frozenset((_ROLE_WORDS + _WORDS_OF_ADDRESS).split())
+"""Words of contracts, filings, forms and letters; nothing that consists of them is a name."""
 
 _CURRENCY = re.compile(r"[$€£¥₹]|\b(?!VAT|TAX)[A-Z]{3}\b|(?i:dollar|euro|pound|franc|yen|rupee|money)")
 _LAW = re.compile(r"\b(?:Act|Code|Regulations?)$")

@@ -191,6 +191,12 @@ def _money() -> re.Pattern[str]:
     )
 
 
+_TOTAL = re.compile(
+    r"(?m)^[^\w\n]{0,3}(?i:(?:(?:grand|net|sub)[ -]?)?total(?:[ -](?:amount|due|payable|ttc|ht))?"
+    r"|balance due|amount due|(?:zwischen)?summe|gesamtbetrag|zu zahlen|net à payer)"
+    rf"[^\w\n]{{0,60}}(?P<it>{_IN_PRINT})[^\S\n]{{0,9}}$"
+)
+"""The sum at the foot of a receipt, which often names no currency."""
 _YEN = re.compile(rf"(?<![\d.,]){_AMOUNT}円")
 
 # --- names by their form --------------------------------------------------------------------------
@@ -213,6 +219,7 @@ _BLOCK_END = re.compile(r"[.;\n]\s(?:(?<=[a-z]{4}[.;]\s)(?=[A-Z])|(?<=\n\n))")
 """Borders that nothing here runs over: the end of a sentence, a blank line."""
 
 _DIGIT = re.compile(r"\d")
+_TENTHS = re.compile(r"\d[.,]\d\d")
 
 
 class _Rule(NamedTuple):
@@ -251,6 +258,7 @@ def _numbered() -> tuple[_Rule, ...]:
         _Rule("DATE", _LAST_YEAR, (*dashes, "rom ")),
         _Rule("DATE", _BEFORE_CHRIST, (" BC", " B.C.")),
         _Rule("MONEY", _money(), ("",)),
+        _Rule("MONEY", _TOTAL, ("",), _TENTHS),
         _Rule("MONEY", _YEN, ("円",)),
     )
 

@@ -35,6 +35,7 @@ _CONTRACT_WORDS = (
     *("umowa", "umowy", "zamówienie", "smlouva", "smlouvy", "zmluva", "szerződés", "sopimus"),
 )
 _INVOICE_WORDS = (
+    *("receipt", "quittung", "quittungs", "beleg", "reçu", "recibo"),
     *("invoice", "inv", "bill", "rechnung", "rechnungs", "facture", "fattura", "factura", "fatura"),
     *("factuur", "faktura", "faktury", "fakturu", "lasku", "laskun", "számla", "arve", "rēķins", "račun"),
     *("sąskaita", "sąskaita faktūra", "τιμολόγιο", "фактура", "счёт", "счет", "рахунок"),
@@ -42,7 +43,8 @@ _INVOICE_WORDS = (
 """Words before a number, in small letters. They are of law and trade, and in no library."""
 
 _MARKS = (
-    *("no", "nos", "number", "nr", "nro", "num", "nummer", "numer", "numéro", "numero", "número", "numărul"),
+    *("no", "nos", "number", "nr", "nro", "num", "nummer", "numer", "numéro", "numero", "número", "núm"),
+    "numărul",
     *("n", "n°", "nº", "№", "č", "číslo", "šte", "št", "sz", "száma", "#", "id", "ref", "αρ"),
 )
 _MARK = rf"[^\S\n]?[-‑]?(?i:{one_of(_MARKS)})(?:(?<=\W)|(?!\w))\.?[°º]?[^\S\n]?:?{_GAP}"

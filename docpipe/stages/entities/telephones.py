@@ -36,6 +36,8 @@ _NEXT = re.compile(
     r" ?(?:/|,|;|\||or|oder|ou|o|und|and|et|e) ?(?P<it>\+?\(?0\d[\d ()./\u00a0-]{5,20}\d)(?!\w)"
 )
 _TWO = re.compile(r" (?:/|-|–) (?=\+?\(?0\d)| / ")
+_LEAST = 7
+"""Digits of a number with its area code."""
 _DIGITS = re.compile(r"\d[\d ()./\u00a0\u202f-]{6}")
 
 
@@ -54,8 +56,10 @@ def find_telephones(text: str, low: int, high: int) -> Iterator[Span]:
 
 
 def _parted(text: str, start: int, end: int) -> Iterator[Span]:
-    """The number, or both of two with a stroke between them."""
+    """The number, or both of two with a stroke between them; what is too short for one is an area code."""
     for border in _TWO.finditer(text, start, end):
+        if sum(map(str.isdigit, text[start : border.start()])) < _LEAST:
+            continue
         yield from _long_enough(text, start, border.start())
         start = border.end()
     yield from _long_enough(text, start, end)
@@ -64,5 +68,5 @@ def _parted(text: str, start: int, end: int) -> Iterator[Span]:
 def _long_enough(text: str, start: int, end: int) -> Iterator[Span]:
     while text[end - 1] in " ./-\u00a0" or (text[end - 1] == "(" and start < end):
         end -= 1
-    if 7 <= sum(map(str.isdigit, text[start:end])) <= 15:
+    if _LEAST <= sum(map(str.isdigit, text[start:end])) <= 15:
         yield Span(start, end, "PHONE")

@@ -267,3 +267,25 @@ def test_a_length_of_time_in_an_agreement_is_its_words_alone() -> None:
 def test_a_date_of_numbers_reads_in_the_order_of_the_documents_other_dates() -> None:
     found = mentions_of("Offer of August 6, 2008. Signed: 8/11/08", WordList())
     assert [each.value for each in found] == ["2008-08-06", "2008-08-11"]
+
+
+def test_a_name_ends_with_its_legal_form_and_begins_behind_a_role() -> None:
+    text = "Plaintiff Greenleaf Foods, Inc. Completion follows. Note between AGS LLC Signed in May."
+    engine = WordList(
+        **{"Plaintiff Greenleaf Foods, Inc. Completion": "ORG", "between AGS LLC Signed": "ORG"}
+    )
+    assert [each.text for each in mentions_of(text, engine)][:2] == ["Greenleaf Foods, Inc.", "AGS LLC"]
+
+
+def test_no_name_runs_over_the_blanks_that_set_columns_apart() -> None:
+    text = "Harcourt Schools Trust          Invoice date"
+    page = Page(1, 0, len(text), None, None, Method.TEXT)
+    engine = WordList(**{"Harcourt Schools Trust Invoice": "ORG"})
+    found = find_mentions(text, [page], split_text(text, [page]).chunks or (), engine=engine).mentions or ()
+    assert [each.text for each in found] == ["Harcourt Schools Trust"]
+
+
+@pytest.mark.parametrize("address", ["Madame", "Monsieur", "Herr", "Sehr geehrte Damen und Herren"])
+def test_words_of_address_alone_are_nobody(address: str) -> None:
+    found = mentions_of(f"{address}, wir", WordList(**{address.replace(" und", ""): "PERSON"}))
+    assert not found

@@ -183,3 +183,33 @@ def test_what_follows_the_opening_words_names_no_party() -> None:
         "Acme Inc.",
         "Umbrella Corp.",
     ]
+
+
+FORM = """\
+CONFIDENTIALITY UNDERTAKING
+Date:    3 October 2022
+Disclosing Party:    Halden Robotics B.V., Eindhoven
+Receiving Party:     Ann Lee
+Term:    three (3) years
+Governing law:   the laws of Ireland
+
+Signed for Halden Robotics B.V.          Signed for the other party
+By: ______________                       By: ______________
+Name: Pieter de Groot                    Name: Ann Lee
+"""
+
+
+def test_an_agreement_may_name_its_parties_law_and_term_in_the_fields_of_a_form() -> None:
+    said = [(each.type.name, FORM[each.start : each.end], each.role) for each in read_wording(FORM)]
+    assert said == [
+        ("KIND", "CONFIDENTIALITY UNDERTAKING", ""),
+        ("PARTY_TO", "Halden Robotics B.V.", "Disclosing Party"),
+        ("PARTY_TO", "Ann Lee", "Receiving Party"),
+        ("TERM_OF", "three (3) years", ""),
+        ("GOVERNED_BY", "Ireland", ""),
+    ]
+
+
+def test_columns_of_signatures_may_be_set_apart_by_blanks() -> None:
+    signers = [FORM[slice(*each.signer)] for each in read_signatures(FORM) if each.signer]
+    assert signers == ["Pieter de Groot", "Ann Lee"]

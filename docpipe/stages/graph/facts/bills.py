@@ -30,7 +30,7 @@ _AMOUNTS = (
     (
         "subtotal",
         re.compile(
-            r"(?i)\b(?:sub-?\s?total|net(?:\s+(?:amount|total))?|zwischensumme|netto|total\s+ht|sous-total)\b[^\n]*$"
+            r"(?i)\b(?:sub-?\s?total|net(?:\s+(?:amount|total))?|zwischensumme|netto\w*|total\s+ht|sous-total)\b[^\n]*$"
         ),
     ),
     ("tax", re.compile(r"(?i)\b(?:vat|sales\s+tax|tax|gst|hst|mwst|ust|tva|iva|btw)\b[^\n]*$")),
@@ -43,6 +43,7 @@ _AMOUNTS = (
 )
 _PAY = re.compile(r"(?i)\b(?:transfer|remit|pay(?:able)?)\b[^\n;]{0,80}\bto\s+$")
 _NEAR = 90
+_FULL = len("2024-03-14")
 
 
 def bill_facts(reading: Reading) -> list[Fact]:
@@ -94,13 +95,17 @@ def _before(reading: Reading, mention: Mention) -> str:
 
 
 def _dates(reading: Reading) -> Iterator[Fact]:
+    """The first of each role; where none is said to be that of issue, the first full date is it."""
     seen = set()
+    days = [each for each in reading.labelled("DATE") if each.value and len(each.value) == _FULL]
     for mention in reading.labelled("DATE"):
         for role, words in _DATES:
             if role not in seen and mention.value and words.search(_before(reading, mention)):
                 seen.add(role)
                 yield reading.fact(FactType.DATED, mention, 0.9, role)
                 break
+    if not seen and days:
+        yield reading.fact(FactType.DATED, days[0], 0.7, "issued")
 
 
 def _amounts(reading: Reading) -> Iterator[Fact]:

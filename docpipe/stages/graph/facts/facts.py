@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from docpipe.models import Entity, Evidence, Fact, Facts, FactType, Kind, Mention, Page, Relation
 from docpipe.stages.graph.facts.agreements import agreement_facts, own_number
 from docpipe.stages.graph.facts.bills import bill_facts
+from docpipe.stages.graph.facts.court_papers import court_facts
 from docpipe.stages.graph.facts.kinds import kind_of
 from docpipe.stages.graph.facts.letters import letter_facts, mail_facts
 from docpipe.stages.graph.facts.reading import Reading
@@ -61,10 +62,9 @@ def find_facts(
 def _case(reading: Reading) -> Facts:
     """A court paper, by the number of the case at its head."""
     number = next(reading.between(0, _HEAD, "CASE_NUMBER"), None)
-    if number is None:
-        return Facts(Kind.COURT_PAPER)
-    fact = reading.fact(FactType.NUMBERED, number, 0.9)
-    return Facts(Kind.COURT_PAPER, fact.entity, items=(fact,))
+    numbered = [reading.fact(FactType.NUMBERED, number, 0.9)] if number else []
+    subject = numbered[0].entity if numbered else None
+    return Facts(Kind.COURT_PAPER, subject, items=_sorted([*numbered, *court_facts(reading)]))
 
 
 def _agreement(reading: Reading, kind: Kind) -> Facts:

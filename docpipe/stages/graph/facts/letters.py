@@ -21,6 +21,9 @@ _CLOSING = re.compile(
 _ABOUT = re.compile(r"(?i)^\W*(?:re|subject|betreff|objet|ref|regarding)\s*+[:.]\s*+")
 _NAMES = ("PERSON", "ORG")
 _SUBJECT_WORDS = 14
+_ADDRESSED = re.compile(
+    r"(?:^|\s)(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Monsieur|Madame|Mme|M|Señora?)\.?\s+$"
+)
 
 
 def mail_facts(reading: Reading) -> tuple[str, tuple[int, int] | None, list[Fact]]:
@@ -74,8 +77,11 @@ def _senders(reading: Reading, date: Mention | None, head: int) -> Iterator[Ment
 
 
 def _receivers(reading: Reading, date: Mention | None, head: int) -> Iterator[Mention]:
+    """Who is named between the date and the greeting; where nobody is, who has a form of address above."""
+    below = list(reading.between(date.end if date else 0, head, *_NAMES))
+    above = [each for each in reading.between(0, head, *_NAMES) if _ADDRESSED.search(_line_to(reading, each))]
     seen = set()
-    for each in reading.between(date.end if date else 0, head, *_NAMES):
+    for each in below or above:
         if reading.entity(each) not in seen and not _ABOUT.match(
             reading.text[reading.line(each.start)[0] : each.start]
         ):
@@ -83,11 +89,23 @@ def _receivers(reading: Reading, date: Mention | None, head: int) -> Iterator[Me
             yield each
 
 
+def _line_to(reading: Reading, mention: Mention) -> str:
+    return reading.text[reading.line(mention.start)[0] : mention.start]
+
+
+def _below(reading: Reading, place: int) -> Iterator[int]:
+    """Where the next two lines begin."""
+    for _ in range(2):
+        place = reading.line(place)[1] + 1
+        yield place
+
+
 def _subject(reading: Reading, head: int) -> tuple[int, int] | None:
-    """The line marked as the subject, else the last one before the greeting that is no address."""
+    """The line marked as the subject, beside the greeting; else the last one before it that is no address."""
     end = len(reading.text[:head].rstrip())
     start, stop = reading.line(end - 1) if end else (0, 0)
-    for place in (start, reading.line(start - 1)[0] if start else 0):
+    above = reading.line(start - 1)[0] if start else 0
+    for place in (start, above, *(_below(reading, head) if head else ())):
         line = reading.line(place)
         if marked := _ABOUT.match(reading.text[slice(*line)]):
             return line[0] + marked.end(), line[1]

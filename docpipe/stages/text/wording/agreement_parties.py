@@ -7,7 +7,7 @@ from itertools import islice
 
 from docpipe.stages.text.wording.letters import addressee, called
 from docpipe.stages.text.wording.names import squeezed
-from docpipe.stages.text.wording.parties import read_parties
+from docpipe.stages.text.wording.parties import labelled_parties, read_parties
 from docpipe.stages.text.wording.signatures import signing_parties
 from docpipe.stages.text.wording.values import Said
 
@@ -15,8 +15,10 @@ _ENOUGH = 2
 
 
 def agreement_parties(text: str) -> list[Said]:
-    """The parties that the opening words name; if fewer than two, also who signs or is addressed."""
-    found = read_parties(text)
+    """The parties that the opening words or labelled fields name; if fewer than two, also who signs or is
+    addressed.
+    """
+    found = read_parties(text) or labelled_parties(text)
     if len(_distinct(text, found)) >= _ENOUGH:
         return _distinct(text, found)
     signed = list(signing_parties(text))

@@ -7,7 +7,9 @@ import re
 from docpipe.models import FactType
 from docpipe.stages.text.wording.values import Said
 
-_PLACE = r"(?P<law>[A-Z][\w’'-]{0,40}(?:\s++(?:(?:and|of)\s++(?=[A-Z]))?[A-Z][\w’'-]{0,40}){0,3})"
+_BLANKS = r"(?![^\S\n]*+\n[^\S\n]*+\n)\s++"
+"""No blank line: a name does not run over one."""
+_PLACE = rf"(?P<law>[A-Z][\w’'-]{{0,40}}(?:{_BLANKS}(?:(?:and|of)\s++(?=[A-Z]))?[A-Z][\w’'-]{{0,40}}){{0,3}})"
 _OF = (
     r"(?:the\s++|THE\s++)?(?:(?i:united\s++states(?:\s++of\s++america)?(?:\s++and\s++(?:of\s++)?|,\s++))?(?:the\s++)?"
     r"(?:(?i:state|commonwealth|province|republic|country"

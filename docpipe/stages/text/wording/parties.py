@@ -76,6 +76,12 @@ _AS = re.compile(
 )
 _NUMBERED = re.compile(r"(?:\.|(?<![\s.]))[^\S\n]*+\n\s*+\(\d{1,2}\)\s++(?=[A-Z])")
 _PLACE_BEFORE = re.compile(r"\b(?:of|in|under)\s++[A-Z]\w+$")
+_FIELD = re.compile(
+    r"(?m)^[^\S\n]*+(?P<role>(?:(?:Disclosing|Receiving|First|Second|Third)[^\S\n]++)?Party(?:[^\S\n]++[A-Z\d])?"
+    r"|Landlord|Tenant|Lessor|Lessee|Seller|Buyer|Purchaser|Vendor|Lender|Borrower|Licensor|Licensee"
+    r"|Employer|Employee|Supplier|Customer|Client|Contractor|Consultant|Discloser|Recipient)"
+    r"[^\S\n]*+:\s*+(?P<value>\S[^\n]*+)"
+)
 _COLLECTIVE = re.compile(r"(?i)part(?:y|ies)\b|agreement$|date$|individually|collectively")
 _PARTY_FOLLOWS = re.compile(
     r"[^\S\n]*+\n|\s*+(?:,\s*+(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s++his"
@@ -83,6 +89,17 @@ _PARTY_FOLLOWS = re.compile(
     r"|\(|[.;:]|,?\s*+$|(?:,\s++|(?<=\s))(?:an?|with|having|whose|of|d/b/a|to|regarding|relating|effective"
     r"|dated|as|on|for|is|located|\d)\b)"
 )
+
+
+def labelled_parties(text: str) -> list[Said]:
+    """The parties in the fields of a form at the head, with their labels as roles; empty for one."""
+    found = []
+    for field in _FIELD.finditer(text, 0, HEAD):
+        if span := name_at(text, field.start("value"), field.end()):
+            described = f"{text[span[1] : field.end()]} {field['role']}"
+            label = label_of(" ".join(text[slice(*span)].split()), described)
+            found.append(Said(FactType.PARTY_TO, *span, label, (field.start(), span[1]), 0.9, field["role"]))
+    return found if len(found) > 1 else []
 
 
 def read_parties(text: str) -> list[Said]:

@@ -25,8 +25,9 @@ _GOES_ON = re.compile(r"(?:&|and|AND)\s")
 """How the second line of a company's name begins."""
 _ABOVE = 4
 _BELOW = 4
+_PARTICLES = r"(?:(?:d[aeiou]s?|del|de[rn]|la|v[ao]n)\s+){0,2}"
 _PRINTED = re.compile(
-    r"^(?:(?:Mr|Ms|Mrs|Dr)\.?\s+)?[A-Z][\w.'’-]*(?:\s+[A-Z][\w.'’-]*){1,3}(?:,?\s+(?:Jr|Sr|II"
+    rf"^(?:(?:Mr|Ms|Mrs|Dr)\.?\s+)?[A-Z][\w.'’-]*(?:\s+{_PARTICLES}[A-Z][\w.'’-]*){{1,3}}(?:,?\s+(?:Jr|Sr|II"
     r"|III)\.?)?$"
 )
 
@@ -38,6 +39,10 @@ _PERSON_BELOW = re.compile(
     r"|recipient|individual)(?:\s+name)?\s*:?$"
 )
 _PRINTED_NAME = re.compile(r"(?i)(?:type/?\s?print|printed|print)(?:ed)?\s+name(?:\s+of\s+\w+)?\s*:\s*(?=\S)")
+
+
+_CELL_END = re.compile(r"\t|(?<=[^\s:])[^\S\n\t]{3,}(?=\S)")
+"""A tab, or blanks that set columns apart in plain text; those behind a colon belong to a field."""
 
 
 class Signature(NamedTuple):
@@ -124,15 +129,19 @@ def _is_blank_by(text: str, opening: re.Match[str], cell: _Cell) -> bool:
 def _rows(text: str) -> list[list[_Cell]]:
     rows, start = [], 0
     for line in text.split("\n"):
-        cells, place = [], start
-        for part in line.split("\t"):
-            lead = len(part) - len(part.lstrip())
-            cells.append(_Cell(place + lead, place + len(part.rstrip())))
-            place += len(part) + 1
+        ends = [(found.start(), found.end()) for found in _CELL_END.finditer(line)]
+        borders = [0, *(place for end in ends for place in end), len(line)]
+        cells = [_cell(line, start, *borders[i : i + 2]) for i in range(0, len(borders), 2)]
         if line.strip():
             rows.append(cells)
         start += len(line) + 1
     return rows
+
+
+def _cell(line: str, offset: int, start: int, end: int) -> _Cell:
+    part = line[start:end]
+    lead = len(part) - len(part.lstrip())
+    return _Cell(offset + start + lead, offset + start + len(part.rstrip()))
 
 
 def _signature(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int, start: int) -> Signature:

@@ -7,7 +7,7 @@ import re
 from docpipe.models import FactType
 from docpipe.stages.text.wording.agreement_parties import agreement_parties
 from docpipe.stages.text.wording.laws import read_law
-from docpipe.stages.text.wording.parties import read_parties
+from docpipe.stages.text.wording.parties import labelled_parties, read_parties
 from docpipe.stages.text.wording.terms import read_term
 from docpipe.stages.text.wording.titles import read_title
 from docpipe.stages.text.wording.values import Said
@@ -22,11 +22,14 @@ TITLE = "CONTRACT"
 
 
 def is_agreement(text: str) -> bool:
-    """Whether the text calls itself an agreement time and again, or is headed so and somebody agrees."""
+    """Whether the text calls itself an agreement time and again, or is headed so and has parties, or somebody
+    agrees.
+    """
     if len(_AGREED.findall(text)) >= _OFTEN:
         return True
     title = read_title(text)
-    if title and " " in text[slice(*title)] and len(read_parties(text)) > 1:
+    named = read_parties(text) or labelled_parties(text)
+    if title and " " in text[slice(*title)] and len(named) > 1:
         return True
     return title is not None and " " in text[slice(*title)] and len(_AGREES.findall(text)) >= _OFTEN
 
