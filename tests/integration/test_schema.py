@@ -166,6 +166,7 @@ def test_a_database_of_an_earlier_docpipe_gets_the_present_schema_and_keeps_its_
     filled = re.compile(r'"(docpipe_depth|unlinked|who|why)": (0|true|false|""), ')  # in every row there was
     for name in ("source_documents", "docpipe_runs", "docpipe_entity_decisions"):
         after[name] = sorted(filled.sub("", row) for row in after[name])
+    after["stage_runs"] = sorted(row.replace('"priority": 0, ', "") for row in after["stage_runs"])
     (found,) = after.pop("docpipe_page_search")  # the one page of results there is can be searched now
     assert "Ann met Bob on 1 May 2024." in found
     assert after == before | {name: [] for name in after.keys() - before.keys()}
