@@ -8,11 +8,10 @@ from itertools import pairwise
 
 from docpipe.models import Box
 
-_LEAST = 8
-"""So many numbers, one after the other, are no chance."""
+_LEAST = {1: 8, 5: 4}
+"""By the step: so many numbers, one after the other, are no chance."""
 _NUMBER = re.compile(r"[1-9]\d{0,2}")
 _MOSTLY = 0.75
-_STEPS = (1, 5)
 _RUNNING = 0.3
 """Part of the rows that begin in the middle of a sentence: a list's and a table's do not."""
 _SAME_ROW = 0.5
@@ -21,7 +20,7 @@ _SAME_ROW = 0.5
 def line_numbers(texts: Sequence[str], boxes: Sequence[Box]) -> list[int]:
     """Which lines number the others, from top to bottom: they count up at the side of running text."""
     counted = [n for n, text in enumerate(texts) if _NUMBER.fullmatch(text)]
-    if len(counted) < _LEAST:
+    if len(counted) < min(_LEAST.values()):
         return []
     others = [n for n in range(len(texts)) if not _NUMBER.fullmatch(texts[n])]
     left = min((boxes[n][0] for n in others), default=0.0)
@@ -33,14 +32,19 @@ def line_numbers(texts: Sequence[str], boxes: Sequence[Box]) -> list[int]:
         column = sorted(aside, key=lambda n: boxes[n][1])
         if len(column) < _MOSTLY * len(counted):  # other columns have numbers too, as transcripts do
             continue
-        if _counts_up([int(texts[n]) for n in column]) and _beside_running_text(column, others, texts, boxes):
+        numbers = [int(texts[n]) for n in column]
+        if _counts_up(numbers, len(others)) and _beside_running_text(column, others, texts, boxes):
             return column
     return []
 
 
-def _counts_up(numbers: Sequence[int]) -> bool:
+def _counts_up(numbers: Sequence[int], lines: int) -> bool:
+    """Whether the numbers count every line, or every fifth one of so many."""
     steps = {after - before for before, after in pairwise(numbers)}
-    return len(numbers) >= _LEAST and len(steps) == 1 and steps <= set(_STEPS)
+    step = steps.pop() if len(steps) == 1 else 0
+    if step not in _LEAST or len(numbers) < _LEAST[step] or numbers[0] % step:
+        return False
+    return step == 1 or lines >= step * (len(numbers) - 1)  # a table has a number in each of its rows
 
 
 def _beside_running_text(
@@ -48,7 +52,7 @@ def _beside_running_text(
 ) -> bool:
     begun = [text for n in column if (text := _first_beside(boxes[n], others, texts, boxes))]
     running = sum(text[:1].islower() for text in begun)
-    return len(begun) >= _LEAST // 2 and running >= _RUNNING * len(begun)
+    return len(begun) >= min(_LEAST.values()) and running >= _RUNNING * len(begun)
 
 
 def _first_beside(box: Box, others: Sequence[int], texts: Sequence[str], boxes: Sequence[Box]) -> str:

@@ -242,6 +242,22 @@ def test_numbers_that_count_the_lines_of_running_text_come_last() -> None:
     ]
 
 
+def test_numbers_of_every_fifth_line_come_last() -> None:
+    texts = ["The supplier of Calder", *["timber shall deliver it to"] * 20]
+    lines = [line for n, line in enumerate(numbered(texts)) if n % 2 or n % 10 == 8]
+    assert [line.text for line in in_reading_order(lines)] == [*texts, "5", "10", "15", "20"]
+
+
+def test_fives_in_each_row_of_a_table_are_no_line_numbers() -> None:
+    rows = [(str(5 * n), "percent of the price") for n in range(1, 7)]
+    lines = [
+        TextLine(text, (x, 20 * n, x + 60, 20 * n + 10))
+        for n, row in enumerate(rows)
+        for text, x in zip(row, (20, 120), strict=True)
+    ]
+    assert [line.text for line in in_reading_order(lines)] == [text for row in rows for text in row]
+
+
 def test_numbers_of_a_list_stay_with_what_they_number() -> None:
     lines = in_reading_order(numbered(["Deliver the goods."] * 10))
     assert [line.text for line in lines[:2]] == ["1", "Deliver the goods."]
