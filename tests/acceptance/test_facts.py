@@ -8,7 +8,9 @@ import pytest
 
 from tests.acceptance.conftest import FACTS, EmbeddedRun
 
-DOCUMENT = "source document_uuid status error warnings text pages chunks mentions entities relations"
+DOCUMENT = (
+    "source document_uuid parent children status error warnings text pages chunks mentions entities relations"
+)
 FACTS_KEYS = "kind subject title facts"
 PAGE = "number start end width height method reason confidence part"
 RELATION = "type source target evidence score verb count"

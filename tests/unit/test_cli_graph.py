@@ -104,6 +104,7 @@ def test_documents_that_were_never_linked_are_linked_on_request(
     with closing(sqlite3.connect(pipeline.store.path, isolation_level=None)) as db:
         for table in ("linked", "names", "blocks", "links"):
             db.execute(f"delete from docpipe_entity_{table}")
+        db.execute("update docpipe_runs set unlinked = 1")
     assert run("entities", "list", "--project", "p") != listed
     assert run("entities", "link", "--project", "q") == "0 documents linked\n"
     assert run("entities", "link") == "2 documents linked\n"

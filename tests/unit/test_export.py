@@ -70,6 +70,8 @@ DOCUMENT = Document(
 
 EXPORTED = {
     "source": "in/note.pdf",
+    "parent": None,
+    "children": [],
     "document_uuid": "6ab4b8f7",
     "status": "completed_with_warnings",
     "error": None,
