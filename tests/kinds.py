@@ -18,6 +18,7 @@ SLOW = (
     "tests/acceptance/test_examples.py",
     "tests/acceptance/test_failures.py",
     "tests/acceptance/test_long_documents.py",
+    "tests/acceptance/test_traces.py",
     "tests/faults/",
     "tests/integration/",
     "tests/soak/",
@@ -27,6 +28,7 @@ SLOW = (
 MODELS = (
     "tests/acceptance/",
     "tests/unit/engines/test_contract.py",
+    "tests/unit/engines/test_onnx_tagger.py",
     "tests/unit/engines/test_rapidocr.py",
     "tests/unit/engines/test_spacy.py",
     "tests/unit/test_docs.py",
