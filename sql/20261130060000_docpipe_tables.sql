@@ -399,8 +399,7 @@ create table if not exists public.docpipe_children (
     primary key (document_uuid, run, index),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );
-create index if not exists docpipe_children_child_idx on public.docpipe_children (child_uuid)
-    where child_uuid is not null;
+create index if not exists docpipe_children_child_idx on public.docpipe_children (child_uuid);
 
 -- Entities of a project: the names by which entities of its documents are joined. docpipe_entities.sql tells how.
 create table if not exists public.docpipe_entity_names (

@@ -415,7 +415,7 @@ create table public.docpipe_children (
     constraint docpipe_children_child_uuid_fkey FOREIGN KEY (child_uuid) REFERENCES public.source_documents(document_uuid) ON DELETE SET NULL,
     constraint docpipe_children_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
 );
-CREATE INDEX docpipe_children_child_idx ON public.docpipe_children USING btree (child_uuid) WHERE (child_uuid IS NOT NULL);
+CREATE INDEX docpipe_children_child_idx ON public.docpipe_children USING btree (child_uuid);
 alter table public.docpipe_children enable row level security;
 create policy docpipe_service_role on public.docpipe_children as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_children to service_role;
