@@ -145,7 +145,7 @@ def _findings(
         on_place(span.end)
     named = _named(text, spans, layout_breaks(text, pages), exact)
     worded, terms, lengths = _worded(text) if options.patterns else ([], [], [])
-    times = find_times(text) if options.patterns and _leaves_times(engine) else []
+    times = _times(text, spans) if options.patterns and _leaves_times(engine) else []
     return _merged(
         {
             GAZETTEER: [
@@ -161,6 +161,12 @@ def _findings(
 
 def _told_nobody(_place: int) -> None:
     pass
+
+
+def _times(text: str, spans: Iterable[Span]) -> list[Span]:
+    """Times in words; a number with which the engine's place begins is a house's (`1420 Harbor Drive`)."""
+    houses = {span.start for span in spans if span.label == "LOCATION"}
+    return [span for span in find_times(text) if span.start not in houses]
 
 
 def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[Span]) -> list[Span]:

@@ -24,9 +24,11 @@ _BRACKETS = frozenset("()[]{}")
 _TAIL = re.compile(r"(?:['’]s|['’]|(?<=\w)\s+s|(?<=\.)\.)$")
 _HEADING = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})+\.?|\d{1,3}\.|\(\w{1,3}\)|[§•])\s+")
 _FIELD = re.compile(r"[^\W\d_][\w ]{0,25}:\s+(?=\S)")
-_TITLE = re.compile(r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s+(?=\S)")
-_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?\s$")
+_TITLES = r"(?:Mr|Mrs|Ms|Dr|Prof|Messrs)\.?"
+_TITLE = re.compile(rf"{_TITLES}\s+(?=\S)")
+_TITLED = re.compile(rf"\b{_TITLES}\s$")
 _SEAT = re.compile(r"[A-Z]-(?:[A-Z]\.?){1,2}|[A-Z]-[A-Z][a-z]+\.?")
+"""A politician's party and state, as in `Jane Doe, D-Ariz.`"""
 _LETTER = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"[^\W_]+")
 _WORD_BEGINS = re.compile(r"(?<![\w&'’-])")
@@ -72,7 +74,8 @@ _NUMBERED = re.compile(
 _SHORTENED = re.compile(r"(?<!\w)[A-Z]\.[A-Z]$")
 _ABBREVIATED = re.compile(r"\b[A-Z][a-z]{1,4}$")
 _POLITY = re.compile(
-    r"(?P<named>\b(?!The )[A-Z]\w* )?\b(?P<polity>(?:State|Commonwealth|Province|Kingdom|Republic|County) of"
+    r"(?P<named>\b(?!The )[A-Z][\w'’]{0,15} )?"
+    r"\b(?P<polity>(?:State|Commonwealth|Province|Kingdom|Republic|County) of"
     r"|(?:STATE|COMMONWEALTH|COUNTY) OF) $"
 )
 _REACH = 24
@@ -119,7 +122,10 @@ def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
     2. A name without a letter, of role words only (`the Company`, `Board of Directors`, also as a
        law or work), an organisation in small letters, or a person of one word in small letters is none.
     3. An amount without a currency is none, and a number that only counts names nothing.
-    4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION.
+    4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION. Whoever stands behind
+       such a title is a PERSON; a party and state (`D-Ariz.`) is none.
+    5. A name ends with the dot of its abbreviation (`U.S.`). A place begins behind the number of a house, and
+       with the words `State of`.
     """
     found = (_tidy(text, span) for span in sorted(spans, key=lambda span: (span.start, -span.end)))
     return [span for span in found if span]

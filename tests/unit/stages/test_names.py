@@ -74,6 +74,34 @@ def test_a_name_is_tidied_or_left_out(piece: str, label: str, expected: str | No
 
 
 @pytest.mark.parametrize(
+    ("text", "piece", "label", "expected"),
+    [
+        ("in the U.S. to speak", "U.S", "LOCATION", ("U.S.", "LOCATION")),
+        ("in the U.S. It said", "U.S", "LOCATION", ("U.S.", "LOCATION")),
+        ("made in the US. It said", "US", "LOCATION", ("US", "LOCATION")),
+        ("in Pasadena, Calif., and", "Calif", "LOCATION", ("Calif.", "LOCATION")),
+        ("He lives in Peru. She", "Peru", "LOCATION", ("Peru", "LOCATION")),
+        ("our office at 15 Broad Street, New", "15 Broad Street", "LOCATION", ("Broad Street", "LOCATION")),
+        ("from 118 Avenue to 33 Street", "118 Avenue", "LOCATION", ("118 Avenue", "LOCATION")),
+        ("laws of the State of New York, and", "New York", "LOCATION", ("State of New York", "LOCATION")),
+        ("STATE OF OHIO, COUNTY", "OHIO", "LOCATION", ("STATE OF OHIO", "LOCATION")),
+        ("in the Kotayk Province of Armenia", "Armenia", "LOCATION", ("Armenia", "LOCATION")),
+        ("the People's Republic of China", "China", "LOCATION", ("China", "LOCATION")),
+        ("a state of Texas law", "Texas", "LOCATION", ("Texas", "LOCATION")),
+        ("and Ms. Calico, then 19", "Calico", "LOCATION", ("Calico", "PERSON")),
+        ("Sen. Ann Lee, D-Ariz., chairs", "D-Ariz.", "PERSON", None),
+        ("Rep. Ann Lee, R-N.Y., chairs", "R-N.Y.", "PERSON", None),
+        ("said O-Ren Ishii", "O-Ren Ishii", "PERSON", ("O-Ren Ishii", "PERSON")),
+    ],
+)
+def test_what_stands_beside_a_name_says_where_it_ends_and_what_it_is(
+    text: str, piece: str, label: str, expected: tuple[str, str] | None
+) -> None:
+    found = named(text, tidied(text, spans_of(text, (piece, label))))
+    assert found == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
     ("name", "label"),
     [
         ("Securities Exchange Act", "LAW"),

@@ -70,3 +70,17 @@ def test_times_are_found_for_an_engine_that_leaves_them_and_never_inside_a_name(
     output = find_mentions(text, [page], split_text(text, [page]).chunks or (), engine=engine)
     found = [(m.text, m.label, m.source) for m in output.mentions or ()]
     assert found == [("Saturday Night Trust", "ORG", "titles 1"), *times]
+
+
+class Places(Timeless):
+    def find(self, texts: Sequence[str]) -> Iterator[list[Span]]:
+        address = "1420 Harbor View Drive"
+        return iter([[Span(at := text.index(address), at + len(address), "LOCATION")] for text in texts])
+
+
+def test_the_number_of_a_house_is_no_year() -> None:
+    text = "Our office at 1420 Harbor View Drive opened in 1999."
+    page = Page(1, 0, len(text), None, None, Method.TEXT)
+    output = find_mentions(text, [page], split_text(text, [page]).chunks or (), engine=Places())
+    found = [(m.text, m.label) for m in output.mentions or ()]
+    assert found == [("Harbor View Drive", "LOCATION"), ("1999", "DATE")]
