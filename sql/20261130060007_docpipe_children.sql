@@ -25,8 +25,8 @@ begin
 end $$;
 
 -- Registers the documents that a run has noted, on the terms of the one that they were found inside of.
--- These are its project, metadata, stages, priority, batch and how it is read. One that is known already stays as it is. Rows are locked in the order of the bytes, as by
--- docpipe_register_many.
+-- These are its project, metadata, stages, priority, batch and how it is read. One that is known already stays as it is.
+-- Rows are locked in the order of their digests, as docpipe_register_many does.
 create or replace function public.docpipe_register_children(p_document text, p_run integer) returns void
 language plpgsql set search_path = public, extensions as $$
 declare
