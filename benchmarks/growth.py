@@ -26,7 +26,7 @@ from benchmarks import growth_rows, report
 from docpipe.execution.plan import BUILT_IN
 from docpipe.models import EntityName, Failure, Ref, StageOutput
 from docpipe.stores import open_store
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.sqlite.store import SqliteStore

@@ -23,7 +23,7 @@ import redis
 from benchmarks import report
 from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Chunk, Method, Page, Ref, StageOutput
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.values import NewDocument
 from tests.stack import Stack

@@ -25,7 +25,7 @@ from docpipe.errors import (
 )
 from docpipe.execution.policy import Policy
 from docpipe.models import Failure, Ref, StageOutput
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import Claim, Finished, Handover, Heartbeat, Outcome, Part, Then
 

@@ -17,7 +17,7 @@ from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, Stag
 from docpipe.stores.child_port import ChildStore
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.pause_port import PauseStore
 from docpipe.stores.range_port import Ranges
 from docpipe.stores.statistics import Statistics

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
 

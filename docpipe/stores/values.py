@@ -22,7 +22,7 @@ from docpipe.models import (
 )
 from docpipe.models.reading import AS_OTHERS, ReadingOptions
 from docpipe.models.status import StageState, StageWords
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 
 PRIORITIES = range(10)
 """0 is first."""

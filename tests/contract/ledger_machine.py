@@ -19,7 +19,7 @@ from docpipe.execution.plan import CHUNK, OCR
 from docpipe.models import Failure, PageRange, Ref, StageOutput, Warn
 from docpipe.models.status import celery_status
 from docpipe.stores import ledger_rules as rules
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant, Move
 from docpipe.stores.values import Claim, NewDocument, PlannedStage, Stalled
 from tests.contract.ledger_model import Model, ModelRow, ModelRun, known
 from tests.contract.ledger_sides import HOUR, Side, Snapshot, hours
@@ -150,7 +150,7 @@ class LedgerMachine(RuleBasedStateMachine):
             row = known(run.by_token(held.token))
         else:
             row = run.seen_stage(run.stage(held.where))
-        return rules.finish(run.seen, row, held.token) is rules.Move.APPLY
+        return rules.finish(run.seen, row, held.token) is Move.APPLY
 
     def can_claim(self) -> bool:
         """Whether the stage that is next waits for a worker."""

@@ -13,7 +13,7 @@ from itertools import count
 from docpipe.models import Failure, PageRange, Ref
 from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState
 from docpipe.stores import ledger_rules as rules
-from docpipe.stores.ledger_rules import Answer, Beat, Claimant, Move, Revive
+from docpipe.stores.ledger_terms import Answer, Beat, Cancel, Claimant, Move, Revive, Row, Run
 from docpipe.stores.values import (
     Claim,
     Handover,
@@ -109,8 +109,8 @@ class ModelRun:
     ranges: list[ModelRange] = field(default_factory=list)
 
     @property
-    def seen(self) -> rules.Run:
-        return rules.Run(self.state, self.cancel_requested)
+    def seen(self) -> Run:
+        return Run(self.state, self.cancel_requested)
 
     @property
     def first_incomplete(self) -> ModelStage | None:
@@ -122,7 +122,7 @@ class ModelRun:
     def in_ranges(self, stage: ModelStage) -> bool:
         return rules.in_ranges(seen(each) for each in self.ranges if each.stage == stage.plan.name)
 
-    def seen_stage(self, stage: ModelStage | None) -> rules.Row | None:
+    def seen_stage(self, stage: ModelStage | None) -> Row | None:
         if stage is None:
             return None
         sent = stage.queued_at or self.created_at
@@ -132,8 +132,8 @@ class ModelRun:
         return next((each for each in self.ranges if each.token == token), None)
 
 
-def seen(row: ModelRow) -> rules.Row:
-    return rules.Row(
+def seen(row: ModelRow) -> Row:
+    return Row(
         row.state,
         row.attempt,
         row.token,
@@ -144,7 +144,7 @@ def seen(row: ModelRow) -> rules.Row:
     )
 
 
-def known(row: ModelRow | None) -> rules.Row | None:
+def known(row: ModelRow | None) -> Row | None:
     return None if row is None else seen(row)
 
 
@@ -381,10 +381,10 @@ class Model:
     def cancel(self) -> bool:
         run = self.newest
         decision = rules.cancel(run.seen, run.seen_stage(run.first_incomplete), self.now)
-        if decision is rules.Cancel.NOTHING:
+        if decision is Cancel.NOTHING:
             return False
         run.cancel_requested = True
-        if decision is rules.Cancel.END:
+        if decision is Cancel.END:
             self.end_cancelled(run)
         return True
 
@@ -396,7 +396,7 @@ class Model:
             return []
         stage = run.first_incomplete
         waiting = [(run.seen_stage(stage), stage.plan.name, None)] if stage else []
-        rows: Iterable[tuple[rules.Row | None, str, int | None]] = waiting + [
+        rows: Iterable[tuple[Row | None, str, int | None]] = waiting + [
             (seen(each), each.stage, each.first) for each in self._in_order(run)
         ]
         found = [

@@ -9,7 +9,7 @@ import pytest
 from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Failure, PageRange, Ref
 from docpipe.models.status import AttemptEnd
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from tests.contract.test_store import OUTPUTS, claim, new, run_all, run_stage, token_of
 

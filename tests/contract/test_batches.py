@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from docpipe.models import Failure
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import NewDocument, Outcome, Registered, Selection
 from tests.contract.test_store import new

@@ -10,7 +10,7 @@ from docpipe.execution.in_place import InHand
 from docpipe.execution.plan import BUILT_IN
 from docpipe.graph.linking import end_linking, names_in
 from docpipe.models import Ref, StageOutput
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import ALL_PARTS, Claim, Finished, Linking, NextClaim, Outcome, StageInput
 from tests.contract.test_project_entities import completed, named

@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from docpipe.cli.takeover import takeover
 from docpipe.models.status import RunState
 from docpipe.stores import ledger_rules as rules
-from docpipe.stores.ledger_rules import Answer, Cancel, Move, Revive
+from docpipe.stores.ledger_terms import Answer, Cancel, Move, Revive
 from docpipe.stores.sqlite import ledger, ranges, recovery, store
 from tests.contract.ledger_machine import LedgerMachine, of_few_moves
 from tests.contract.ledger_sides import PostgresSide, Side, SqliteSide

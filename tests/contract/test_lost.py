@@ -7,7 +7,7 @@ import uuid
 from docpipe.execution.plan import CHUNK, OCR
 from docpipe.models import Failure, PageRange, RangeRef, Ref, StageOutput
 from docpipe.models.status import StageState
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import PRIORITIES, Look, NewDocument, Stalled
 

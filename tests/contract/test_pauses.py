@@ -9,7 +9,7 @@ import pytest
 
 from docpipe.execution.plan import CHUNK, OCR
 from docpipe.models import PageRange, Ref, StageOutput
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.pause_port import Pause, Paused
 from docpipe.stores.port import Store
 from docpipe.stores.values import Claim, Look, NewDocument, Outcome

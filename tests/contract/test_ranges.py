@@ -20,7 +20,7 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import StageState
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome, ReadRange, Resumption, Revival, Stalled
 from tests.contract.test_store import FAILURE, OUTPUTS, claim, new, run_stage, token_of, words

@@ -38,7 +38,7 @@ from docpipe.models import (
     Warn,
 )
 from docpipe.models.status import StageState
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import (
     ALL_PARTS,

@@ -23,7 +23,7 @@ from docpipe.models import Failure, RangeRef, Ref, StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.pause_port import Pause
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Handover, Outcome, Selection

@@ -26,7 +26,7 @@ from docpipe.pipeline.in_process import run_stages
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submitting import Terms
 from docpipe.sources import Sources
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Handover, Heartbeat, Outcome

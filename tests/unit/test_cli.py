@@ -11,7 +11,7 @@ import pytest
 from docpipe import errors, set_default_pipeline
 from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Ref
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.testing import memory_app
 from tests.engines import failing
 from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python

@@ -11,7 +11,7 @@ from docpipe.execution.job import Job
 from docpipe.execution.plan import CHUNK, ENTITIES, GRAPH, OCR
 from docpipe.models import PageRange, Ref, StageOutput, Warn
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.values import NewDocument, Outcome
 from tests.engines import doing, failing
 from tests.unit.conftest import Docpipe, NewPipeline

@@ -18,7 +18,7 @@ from docpipe.models import Document, DocumentStatus, Ref, StageOutput
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.values import Outcome
 from tests.engines import doing, failing
 from tests.unit.conftest import NewPipeline, sent

@@ -14,7 +14,7 @@ import pytest
 from docpipe.cli.page_progress import Step, Steps, live_step
 from docpipe.execution.progress import NoProgress
 from docpipe.models import Ref
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.testing import memory_app
 from tests.numbered import Pages, scan
 from tests.terminal import COLUMNS, on_terminal

@@ -21,7 +21,7 @@ from docpipe.execution.runner import NothingToDoError, TryAgainError, Unrecorded
 from docpipe.models import Ref, StageOutput, StageRun
 from docpipe.pipeline.linking import LinkWhenDone
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import NewDocument, Outcome, Part
 from tests.engines import doing

@@ -19,7 +19,7 @@ from docpipe.models import DocumentStatus, Ref, StageOutput
 from docpipe.models.status import Stage
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.values import Outcome
 from docpipe.testing import memory_app
 from tests.engines import doing, failing

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from docpipe.models import Failure, Ref
 from docpipe.stores.documents import order_of
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 
 
 @dataclass(frozen=True, slots=True)

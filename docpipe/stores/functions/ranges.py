@@ -10,7 +10,7 @@ from typing import Any
 from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Query, asked_by, failure_json, keys, match
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.values import Claim, Handover, Heartbeat, PlannedStage, ReadRange, Resumption, Revival
 
 _TABLE = "docpipe_page_ranges"

@@ -34,7 +34,7 @@ from docpipe.stores.functions.ranges import FunctionRanges
 from docpipe.stores.functions.telemetry import FunctionTelemetry
 from docpipe.stores.functions.webhooks import FunctionWebhooks
 from docpipe.stores.ids import storable
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.message_rows import look_row, stalled_of
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.text_search import PageHit, Term, websearch

@@ -12,6 +12,7 @@ from docpipe.models.status import PENDING, StageWords
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ids import storable
+from docpipe.stores.ledger_terms import Beat
 from docpipe.stores.result_rows import child_rows
 from docpipe.stores.sqlite import documents, ledger
 from docpipe.stores.sqlite.file import SqliteFile
@@ -27,7 +28,7 @@ class SqliteChildren(SqliteFile):
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
             beat = rules.heartbeat(seen.run, seen.row, token)
-            if beat not in {rules.Beat.EXTEND, rules.Beat.EXTEND_AND_STOP}:
+            if beat not in {Beat.EXTEND, Beat.EXTEND_AND_STOP}:
                 return False
             ledger.replace(db, _TABLE, ref, child_rows(children))
             return True

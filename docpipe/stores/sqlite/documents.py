@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -56,8 +57,8 @@ def _register_bytes(db: sqlite3.Connection, document: NewDocument) -> Registered
         recovery.supersede(db, ref.document_uuid)
     else:
         ref = Ref(document.document_uuid, 1)
-        ledger.insert_document(db, document)
-    ledger.insert_run(db, ref, document)
+        _insert(db, document)
+    _insert_run(db, ref, document)
     ledger.set_status(db, ref, PENDING)
     return Registered(ref, True, PENDING, None)
 
@@ -72,3 +73,41 @@ def register_and_queue(db: sqlite3.Connection, document: NewDocument, task_id: s
 
 def _status_of(row: Mapping[str, Any]) -> str:
     return document_status(row["celery_status"], row["initial_processing_status"])
+
+
+def _insert(db: sqlite3.Connection, document: NewDocument) -> None:
+    time = ledger.now()
+    row = {
+        "document_uuid": document.document_uuid,
+        "project_id": document.project_id,
+        "original_file_path": document.uri,
+        "original_file_name": document.name,
+        "file_size_bytes": document.size,
+        "content_digest": document.digest,
+        "document_metadata": dict(document.metadata),
+        "docpipe_depth": document.depth,
+        "celery_status": PENDING,
+        "initial_processing_status": PENDING,
+        "created_at": time,
+        "updated_at": time,
+    }
+    ledger.insert(db, "source_documents", row)
+
+
+def _insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
+    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+    where = {"source_uri": document.uri, "source_copied": document.copied}
+    run = {**where, "priority": document.priority, "batch": document.batch, "created_at": ledger.now()}
+    ledger.insert(db, "docpipe_runs", keys | run | {"trace_parent": document.trace_parent})
+    ledger.insert_plan(db, ref, document.stages)
+    db.execute(
+        "update source_documents set docpipe_run = ?, celery_task_id = null, original_file_path = ?,"
+        " document_metadata = ?, docpipe_reading = ? where document_uuid = ?",
+        (
+            ref.run,
+            document.uri,
+            json.dumps(dict(document.metadata)),
+            json.dumps(document.reading.as_json()),
+            ref.document_uuid,
+        ),
+    )

@@ -17,9 +17,10 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.ledger_terms import Answer, Beat, Claimant, Move, Row, Run
 from docpipe.stores.pause_port import Pause, Paused
 from docpipe.stores.sqlite import attempts, page_index, webhook_events
-from docpipe.stores.values import Claim, Heartbeat, NewDocument, Outcome, PlannedStage
+from docpipe.stores.values import Claim, Heartbeat, Outcome, PlannedStage
 
 JSON_COLUMNS = {
     "lines",
@@ -38,18 +39,18 @@ JSON_COLUMNS = {
 
 
 _REFUSED = {
-    rules.Answer.COMPLETE: Outcome.COMPLETE,
-    rules.Answer.END_CANCELLED: Outcome.OVER,
-    rules.Answer.OVER: Outcome.OVER,
-    rules.Answer.NOT_READY: Outcome.NOT_READY,
-    rules.Answer.PAUSED: Outcome.PAUSED,
-    rules.Answer.UNKNOWN: Outcome.UNKNOWN,
+    Answer.COMPLETE: Outcome.COMPLETE,
+    Answer.END_CANCELLED: Outcome.OVER,
+    Answer.OVER: Outcome.OVER,
+    Answer.NOT_READY: Outcome.NOT_READY,
+    Answer.PAUSED: Outcome.PAUSED,
+    Answer.UNKNOWN: Outcome.UNKNOWN,
 }
 BEATS = {
-    rules.Beat.EXTEND: Heartbeat.OK,
-    rules.Beat.EXTEND_AND_STOP: Heartbeat.CANCELLED,
-    rules.Beat.STOP: Heartbeat.CANCELLED,
-    rules.Beat.LOST: Heartbeat.LOST,
+    Beat.EXTEND: Heartbeat.OK,
+    Beat.EXTEND_AND_STOP: Heartbeat.CANCELLED,
+    Beat.STOP: Heartbeat.CANCELLED,
+    Beat.LOST: Heartbeat.LOST,
 }
 
 
@@ -57,8 +58,8 @@ BEATS = {
 class Seen:
     """A run and one of its rows as a move finds them: as the rules look at them, and as the table has it."""
 
-    run: rules.Run | None
-    row: rules.Row | None
+    run: Run | None
+    row: Row | None
     raw: rows.Row
 
 
@@ -90,47 +91,9 @@ def encoded(row: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def insert_document(db: sqlite3.Connection, document: NewDocument) -> None:
-    time = now()
-    row = {
-        "document_uuid": document.document_uuid,
-        "project_id": document.project_id,
-        "original_file_path": document.uri,
-        "original_file_name": document.name,
-        "file_size_bytes": document.size,
-        "content_digest": document.digest,
-        "document_metadata": dict(document.metadata),
-        "docpipe_depth": document.depth,
-        "celery_status": PENDING,
-        "initial_processing_status": PENDING,
-        "created_at": time,
-        "updated_at": time,
-    }
-    insert(db, "source_documents", row)
-
-
-def insert_run(db: sqlite3.Connection, ref: Ref, document: NewDocument) -> None:
-    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
-    where = {"source_uri": document.uri, "source_copied": document.copied}
-    run = {**where, "priority": document.priority, "batch": document.batch, "created_at": now()}
-    insert(db, "docpipe_runs", keys | run | {"trace_parent": document.trace_parent})
-    insert_plan(db, ref, document.stages)
-    db.execute(
-        "update source_documents set docpipe_run = ?, celery_task_id = null, original_file_path = ?,"
-        " document_metadata = ?, docpipe_reading = ? where document_uuid = ?",
-        (
-            ref.run,
-            document.uri,
-            json.dumps(dict(document.metadata)),
-            json.dumps(document.reading.as_json()),
-            ref.document_uuid,
-        ),
-    )
-
-
 def queue(db: sqlite3.Connection, ref: Ref, stage: str, task_id: str) -> bool:
     seen = see(db, ref, stage)
-    if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
+    if rules.publish(seen.run, seen.row) is not Move.APPLY:
         return False
     update_stage(db, ref, stage, queued_at=now(), task_id=task_id)
     set_task(db, ref, task_id)
@@ -229,7 +192,7 @@ def next_token(db: sqlite3.Connection) -> int:
 
 
 def set_processing(
-    db: sqlite3.Connection, ref: Ref, stage: rows.Row, claimant: rules.Claimant, *, once: bool
+    db: sqlite3.Connection, ref: Ref, stage: rows.Row, claimant: Claimant, *, once: bool
 ) -> None:
     """`*_processing` for an attempt of the stage; with `once` only where that is not the status already."""
     set_task(db, ref, claimant.task_id)
@@ -256,14 +219,14 @@ def see(db: sqlite3.Connection, ref: Ref, stage: str | None) -> Seen:
     return Seen(run_of(run), row_of(raw | sent, in_ranges=in_ranges), raw)
 
 
-def run_of(raw: rows.Row | None) -> rules.Run | None:
+def run_of(raw: rows.Row | None) -> Run | None:
     if raw is None:
         return None
-    return rules.Run(RunState(raw["state"]), bool(raw["cancel_requested"]), raw["held_at"] is not None)
+    return Run(RunState(raw["state"]), bool(raw["cancel_requested"]), raw["held_at"] is not None)
 
 
-def row_of(raw: rows.Row, *, in_ranges: bool = False) -> rules.Row:
-    return rules.Row(
+def row_of(raw: rows.Row, *, in_ranges: bool = False) -> Row:
+    return Row(
         StageState(raw["state"]),
         raw["attempt"],
         raw["token"],
@@ -280,22 +243,22 @@ def _time(value: str | None) -> datetime | None:
 
 
 def answered(
-    db: sqlite3.Connection, ref: Ref, seen: Seen, answer: rules.Answer, *, joins: bool = False
+    db: sqlite3.Connection, ref: Ref, seen: Seen, answer: Answer, *, joins: bool = False
 ) -> Claim | None:
     """What a claim is answered that changes no more than this; None: the row is to be taken."""
     raw, last_page = seen.raw, seen.raw.get("last_page")
-    if answer is rules.Answer.TAKE:
+    if answer is Answer.TAKE:
         return None
-    if answer is rules.Answer.SAME:
+    if answer is Answer.SAME:
         return Claim(Outcome.CLAIMED, raw["token"], raw["attempt"], last_page=last_page, joins=joins)
-    if answer is rules.Answer.POISON:
+    if answer is Answer.POISON:
         return Claim(Outcome.POISON, raw["token"], raw["attempt"], last_page=last_page)
-    if answer is rules.Answer.BUSY:
+    if answer is Answer.BUSY:
         remaining = datetime.fromisoformat(raw["lease_expires_at"]) - moment()
         return Claim(Outcome.BUSY, lease_seconds=max(0.0, remaining.total_seconds()))
-    if answer is rules.Answer.END_CANCELLED:
+    if answer is Answer.END_CANCELLED:
         end_cancelled(db, ref)
-    if answer is rules.Answer.PAUSED:
+    if answer is Answer.PAUSED:
         hold(db, ref, now())
     return Claim(_REFUSED[answer])
 
@@ -324,7 +287,7 @@ def hold(db: sqlite3.Connection, ref: Ref, at: str | None) -> None:
     )
 
 
-def taken(db: sqlite3.Connection, claimant: rules.Claimant, raw: rows.Row) -> rows.Row:
+def taken(db: sqlite3.Connection, claimant: Claimant, raw: rows.Row) -> rows.Row:
     """The columns that a claim changes in a stage and in a range; the attempt has begun."""
     at = now()
     attempts.lose(db, raw, at)

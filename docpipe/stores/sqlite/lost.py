@@ -11,6 +11,7 @@ from typing import Any
 from docpipe.models import RangeRef, Ref
 from docpipe.models.status import PENDING
 from docpipe.stores import ledger_rules as rules
+from docpipe.stores.ledger_terms import Row
 from docpipe.stores.message_rows import stalled_of
 from docpipe.stores.sqlite import ledger
 from docpipe.stores.values import Look, Stalled
@@ -116,5 +117,5 @@ def _is_newest(row: Any, task_id: str) -> bool:
     return task_id in {named, f"{named.partition('.')[0]}.{row['stage']}"}
 
 
-def _row(row: sqlite3.Row) -> rules.Row:
+def _row(row: sqlite3.Row) -> Row:
     return ledger.row_of(dict(row), in_ranges=bool(row["in_ranges"]))

@@ -11,7 +11,7 @@ from docpipe.models import Failure, PageRange, RangeRun, Ref, StageOutput
 from docpipe.models.status import AttemptEnd, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import result_rows, rows
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Answer, Beat, Claimant, Move, Revive, Row
 from docpipe.stores.sqlite import attempts, ledger, recovery
 from docpipe.stores.values import (
     Claim,
@@ -51,9 +51,9 @@ class SqliteRanges:
         with self.transaction() as db:
             seen = ledger.see(db, ref, stage)
             move = rules.split(seen.run, seen.row, token)
-            if move is rules.Move.LATE:
+            if move is Move.LATE:
                 return None
-            if move is rules.Move.REPEATED:
+            if move is Move.REPEATED:
                 due = [g["first_page"] for g in _all(db, ref) if g["state"] == "queued" and g["queued_at"]]
                 return _handover(db, ref, due)
             for each in ranges:
@@ -67,7 +67,7 @@ class SqliteRanges:
             seen, stage = _see(db, ref, "first_page", first_page)
             paused = ledger.is_paused(db, ref, seen.raw.get("stage"))
             answer = rules.claim_range(seen.run, stage, seen.row, claimant, ledger.moment(), paused=paused)
-            if answer is rules.Answer.PAUSED:
+            if answer is Answer.PAUSED:
                 waits = {"state": "queued", "queued_at": None, "lease_expires_at": None}
                 _update(db, ref, first_page, waits)
                 _mirror(db, ref, seen.raw["stage"])
@@ -86,7 +86,7 @@ class SqliteRanges:
         with self.transaction() as db:
             seen, _ = _see(db, ref, "token", token)
             beat = rules.heartbeat(seen.run, seen.row, token)
-            if beat in {rules.Beat.EXTEND, rules.Beat.EXTEND_AND_STOP}:
+            if beat in {Beat.EXTEND, Beat.EXTEND_AND_STOP}:
                 lease = {"lease_expires_at": ledger.now(lease_seconds)}
                 _update(db, ref, seen.raw["first_page"], lease)
                 _mirror(db, ref, seen.raw["stage"])
@@ -96,8 +96,8 @@ class SqliteRanges:
         with self.transaction() as db:
             seen, _ = _see(db, ref, "token", token)
             move = rules.finish(seen.run, seen.row, token)
-            if move is not rules.Move.APPLY:
-                return _handover(db, ref, []) if move is rules.Move.REPEATED else None
+            if move is not Move.APPLY:
+                return _handover(db, ref, []) if move is Move.REPEATED else None
             changes = {
                 "state": "complete",
                 "finished_at": ledger.now(),
@@ -111,7 +111,7 @@ class SqliteRanges:
     def retry(self, ref: Ref, token: int, failure: Failure, delay_seconds: float) -> bool:
         with self.transaction() as db:
             seen, _ = _see(db, ref, "token", token)
-            if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
+            if rules.retry(seen.run, seen.row, token) is not Move.APPLY:
                 return False
             _update(db, ref, seen.raw["first_page"], ledger.retrying(db, token, failure, delay_seconds))
             _mirror(db, ref, seen.raw["stage"])
@@ -121,22 +121,22 @@ class SqliteRanges:
         with self.transaction() as db:
             seen, _ = _see(db, ref, "token", token)
             move = rules.fail(seen.run, seen.row, token)
-            if move is not rules.Move.APPLY:
-                return _handover(db, ref, []) if move is rules.Move.REPEATED else None
+            if move is not Move.APPLY:
+                return _handover(db, ref, []) if move is Move.REPEATED else None
             return _give_up(db, ref, seen.raw, failure, at_once)
 
     def fail_stage(self, ref: Ref, token: int, failure: Failure) -> bool:
         with self.transaction() as db:
             seen, stage = _see(db, ref, "token", token)
             move = rules.fail_stage(seen.run, stage, seen.row, token)
-            if move is rules.Move.APPLY:
+            if move is Move.APPLY:
                 waits = {"state": "queued", "lease_expires_at": None, "queued_at": None}
                 _update(db, ref, seen.raw["first_page"], waits)
                 ledger.update_stage(db, ref, seen.raw["stage"], token=token)
                 raw = ledger.stage_row(db, ref, seen.raw["stage"])
                 assert raw is not None
                 ledger.fail(db, ref, raw, failure)
-            return move is not rules.Move.LATE
+            return move is not Move.LATE
 
     def revive(
         self, ref: Ref, first_page: int, *, grace_seconds: float, max_attempts: int, at_once: int
@@ -144,12 +144,12 @@ class SqliteRanges:
         with self.transaction() as db:
             seen, _ = _see(db, ref, "first_page", first_page)
             decision = rules.revive(seen.run, seen.row, grace_seconds, max_attempts, ledger.moment())
-            if decision is rules.Revive.LEAVE:
+            if decision is Revive.LEAVE:
                 return Revival("none")
-            if decision is rules.Revive.END_CANCELLED:
+            if decision is Revive.END_CANCELLED:
                 ledger.end_cancelled(db, ref)
                 return Revival("cancelled")
-            if decision is rules.Revive.POISON:
+            if decision is Revive.POISON:
                 return Revival("resume", handover=_give_up(db, ref, seen.raw, _poison(seen.raw), at_once))
             _update(db, ref, first_page, {"queued_at": ledger.now()})
             return Revival("resume", handover=_handover(db, ref, [first_page]))
@@ -225,7 +225,7 @@ def _update(db: sqlite3.Connection, ref: Ref, first_page: int, changes: rows.Row
     )
 
 
-def _see(db: sqlite3.Connection, ref: Ref, column: str, value: int) -> tuple[ledger.Seen, rules.Row | None]:
+def _see(db: sqlite3.Connection, ref: Ref, column: str, value: int) -> tuple[ledger.Seen, Row | None]:
     """The range whose `column` is `value`, and its stage."""
     raw = _one(db, ref, column, value)
     if raw is None:

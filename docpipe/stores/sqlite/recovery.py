@@ -12,6 +12,7 @@ from docpipe.models import Ref
 from docpipe.models.status import PENDING, AttemptEnd, StageState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
+from docpipe.stores.ledger_terms import Revive
 from docpipe.stores.sqlite import attempts, ledger
 from docpipe.stores.values import PlannedStage, Resumption, Revival, Stalled
 
@@ -60,12 +61,12 @@ def revive(
     """Resume the run's first incomplete stage if it is stalled, or end the run."""
     seen = ledger.see(db, ref, None)
     raw, decision = seen.raw, rules.revive(seen.run, seen.row, grace_seconds, max_attempts, ledger.moment())
-    if decision is rules.Revive.LEAVE:
+    if decision is Revive.LEAVE:
         return Revival("none")
-    if decision is rules.Revive.END_CANCELLED:
+    if decision is Revive.END_CANCELLED:
         ledger.end_cancelled(db, ref)
         return Revival("cancelled")
-    if decision is rules.Revive.POISON:
+    if decision is Revive.POISON:
         subject = f"Stage {raw['stage']}"
         ledger.fail(db, ref, raw, rules.poison(subject, raw["attempt"], raw["error_message"]))
         return Revival("poison")

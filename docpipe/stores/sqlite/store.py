@@ -17,7 +17,7 @@ from docpipe.stores import ledger_rules as rules
 from docpipe.stores import result_rows, rows
 from docpipe.stores.documents import TABLES, document_of, order_of, source_of
 from docpipe.stores.ids import storable
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Beat, Cancel, Claimant, Move
 from docpipe.stores.sqlite import attempts, ledger, project_entities, recovery
 from docpipe.stores.sqlite import lost as sqlite_lost
 from docpipe.stores.sqlite import ranges as sqlite_ranges
@@ -83,7 +83,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
-            if rules.publish(seen.run, seen.row) is not rules.Move.APPLY:
+            if rules.publish(seen.run, seen.row) is not Move.APPLY:
                 return False
             return ledger.unsent(db, ref, seen, message)
 
@@ -98,7 +98,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
             beat = rules.heartbeat(seen.run, seen.row, token)
-            if beat in {rules.Beat.EXTEND, rules.Beat.EXTEND_AND_STOP}:
+            if beat in {Beat.EXTEND, Beat.EXTEND_AND_STOP}:
                 ledger.update_stage(db, ref, stage, lease_expires_at=ledger.now(lease_seconds))
             return ledger.BEATS[beat]
 
@@ -117,7 +117,7 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
-            if rules.retry(seen.run, seen.row, token) is not rules.Move.APPLY:
+            if rules.retry(seen.run, seen.row, token) is not Move.APPLY:
                 return False
             ledger.update_stage(db, ref, stage, **ledger.retrying(db, token, failure, delay_seconds))
             return True
@@ -126,14 +126,14 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
             move = rules.fail(seen.run, seen.row, token)
-            if move is rules.Move.APPLY:
+            if move is Move.APPLY:
                 ledger.fail(db, ref, seen.raw, failure)
-            return move is not rules.Move.LATE
+            return move is not Move.LATE
 
     def fail_task(self, ref: Ref, task_id: str, failure: Failure) -> bool:
         with self._transaction() as db:
             seen = ledger.see(db, ref, None)
-            if rules.fail_task(seen.run, seen.row, task_id) is not rules.Move.APPLY:
+            if rules.fail_task(seen.run, seen.row, task_id) is not Move.APPLY:
                 return False
             ledger.fail(db, ref, seen.raw, failure)
             return True
@@ -147,13 +147,13 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
             ref = Ref(document_uuid, active["run"] if active else 0)
             seen = ledger.see(db, ref, None)
             decision = rules.cancel(seen.run, seen.row, ledger.moment())
-            if decision is rules.Cancel.NOTHING:
+            if decision is Cancel.NOTHING:
                 return False
             db.execute(
                 "update docpipe_runs set cancel_requested = 1 where document_uuid = ? and run = ?",
                 (document_uuid, ref.run),
             )
-            if decision is rules.Cancel.END:
+            if decision is Cancel.END:
                 ledger.end_cancelled(db, ref)
             return True
 
@@ -322,9 +322,9 @@ def _claimed(db: sqlite3.Connection, ref: Ref, stage: str, claimant: Claimant) -
 def _finished(db: sqlite3.Connection, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
     seen = ledger.see(db, ref, stage)
     move = rules.finish(seen.run, seen.row, token)
-    if move is rules.Move.APPLY:
+    if move is Move.APPLY:
         _complete(db, ref, seen.raw, output)
-    return move is not rules.Move.LATE
+    return move is not Move.LATE
 
 
 def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:

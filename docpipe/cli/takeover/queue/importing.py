@@ -36,7 +36,7 @@ from docpipe.models import Failure, Ref
 from docpipe.models.status import COMPLETED, COMPLETED_WITH_WARNINGS, document_status
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import TakenIn
-from docpipe.stores.ledger_rules import Claimant
+from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.rows import document_row
 from docpipe.stores.values import NewDocument
 
