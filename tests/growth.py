@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_STEPS, _LARGE = (64, 128, 256), 4_096
-_QUICK = 0.003
+_STEPS, _LARGE = (64, 128, 256), 2_048
+_QUICK = 0.002
 """Seconds of CPU for `_LARGE` characters in which nothing quadratic can be done."""
 _LIMIT = 2.0
 _FACTOR = 4
 _TOO_MUCH = 9.0
 """Four times as much input: four times the work is linear, sixteen times is quadratic."""
-_ROUNDS = 3
+_ROUNDS = 5
+"""The least counts: a garbage collection falls into one measurement, not into all."""
 
 
 class _TooLongError(Exception):
@@ -40,9 +41,8 @@ def growth(work: Callable[[int], object]) -> str | None:
 
 
 def _factor(work: Callable[[int], object]) -> float:
-    small = min(_seconds(work, _LARGE) for _ in range(2))
-    large = min(_seconds(work, _LARGE * _FACTOR) for _ in range(2))
-    return large / max(small, _QUICK)
+    small = _seconds(work, _LARGE)
+    return _seconds(work, _LARGE * _FACTOR) / max(small, _QUICK)
 
 
 def _seconds(work: Callable[[int], object], size: int) -> float:
