@@ -143,7 +143,15 @@ def play(block: Block, folder: Path, before: str) -> str:
     return before
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(b.marker for b in blocks(p))], ids=relative)
+def _played() -> Iterator[Any]:
+    """Pages with blocks to play. Each block is a process that loads the engines: how-tos are played last."""
+    for page in PAGES:
+        if any(block.marker for block in blocks(page)):
+            marks = [pytest.mark.slow] if page.parent.name == "how-to" else []
+            yield pytest.param(page, marks=marks, id=relative(page))
+
+
+@pytest.mark.parametrize("page", list(_played()))
 def test_marked_blocks_do_what_the_page_says(page: Path, folder: Path) -> None:
     printed = ""
     for block in blocks(page):
