@@ -20,7 +20,7 @@ from docpipe.models import Failure, PageRange, Ref, StageOutput, Warn
 from docpipe.models.status import celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_terms import Claimant, Move
-from docpipe.stores.values import Claim, NewDocument, PlannedStage, Stalled
+from docpipe.stores.values import Claim, Finished, NewDocument, NextClaim, PlannedStage, Stalled
 from tests.contract.ledger_model import Model, ModelRow, ModelRun, known
 from tests.contract.ledger_sides import HOUR, Side, Snapshot, hours
 
@@ -301,6 +301,31 @@ class LedgerMachine(RuleBasedStateMachine):
     finish_newest = precondition(lambda self: self.can_finish(str))(
         rule(back=st.just(0), warned=st.booleans())(finish)
     )
+
+    @precondition(lambda self: self.can_finish(str) or (self.holds(str) and self.rested("late", 4)))
+    @rule(back=BACK, claimant=CLAIMANTS, again=AGAIN)
+    def finish_on(self, back: int, claimant: Claimant, again: bool) -> None:
+        """A finish, and the claim of the next stage with it."""
+        self.last["late"] = self.made
+        run, name, token, ref = self.held_stage(back)
+        following = self.following(name)
+        if following is None:
+            return
+        then = NextClaim(following, self.claimant(claimant, again=again))
+        in_time = self.model.finish(run, name, token, warned=False)
+        claim = self.model.claim(run, following, then.claimant) if in_time else None
+
+        def move(side: Side) -> Finished:
+            made = side.store.finish_on(ref, name, side.real(token), StageOutput(text="text"), then)
+            return replace(made, claim=made.claim and side.claimed(made.claim))
+
+        self.step(Finished(in_time, claim), move)
+        if claim is not None:
+            self.keep(run, following, claim)
+
+    def following(self, stage: str) -> str | None:
+        names = [each.name for each in self.plan]
+        return next(iter(names[names.index(stage) + 1 :]), None)
 
     @precondition(lambda self: self.can_finish(str) or (self.holds(str) and self.rested("fail", 5)))
     @rule(back=BACK, failure=FAILURES, delay=DELAYS, for_good=AGAIN)

@@ -204,6 +204,7 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
         "and state = 'running'",
     ),
     "finish, run": ("claim_any claim_next finish_any begin", "r.state is distinct from 'active'", "false"),
+    "finish_on": ("claim_any claim_next jump finish_on", "return '{\"finished\": false}';", "null;"),
     "retry": (
         "claim_next jump fail",
         "('running', 'retrying') and token = p_token",
