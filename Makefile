@@ -12,6 +12,9 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
 NODE := tests/stack/node_modules
 LOCK := requirements.lock
+IMAGE_LOCK := deploy/image/requirements.lock
+COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-package docpipe-names
 CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
@@ -70,9 +73,9 @@ stack-down:  ## Stop them and remove their data
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.stack down; fi
 
 lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
-	$(UV) compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-package docpipe-names --extra worker --extra web --group dev \
-	  --output-file $(LOCK) pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra worker --extra web --group dev --output-file $(LOCK) pyproject.toml
+	$(COMPILE) --constraint $(LOCK) --extra worker --extra metrics --extra otel --group image \
+	  --output-file $(IMAGE_LOCK) pyproject.toml
 	$(BIN)/npm install --prefix tests/stack --package-lock-only
 
 clean: stack-down  ## Remove what was built and installed, the environment too

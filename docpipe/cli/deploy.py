@@ -11,17 +11,27 @@ import click
 from docpipe.cli.files import writing
 from docpipe.cli.terminal import echo
 
-_KINDS = {"systemd": "*.service", "prometheus": "prometheus/*.yml", "grafana": "grafana/*.json"}
+_FOLDERS = {
+    "systemd": ("systemd",),
+    "image": ("image",),
+    "compose": ("compose", "image"),  # it builds the image that it starts
+    "kubernetes": ("kubernetes",),
+    "prometheus": ("prometheus",),
+    "grafana": ("grafana",),
+}
 
 
 @click.command(epilog="Example: docpipe deploy systemd --write /etc/systemd/system")
-@click.argument("kind", type=click.Choice(list(_KINDS)))
+@click.argument("kind", type=click.Choice(list(_FOLDERS)))
 @click.option(
     "--write", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
     help="The folder; it is made if it is missing. Files of these names are written anew.",
 )  # fmt: skip
 def deploy(kind: str, folder: Path) -> None:
-    """Write files to deploy with: units for systemd, alert rules for Prometheus, a dashboard for Grafana."""
+    """Write files to deploy with: units for systemd, an image's recipe with the lock of its packages,
+    services for Docker Compose, manifests for Kubernetes, alert rules for Prometheus, a dashboard for
+    Grafana.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for each in _files(kind):
@@ -34,6 +44,5 @@ def deploy(kind: str, folder: Path) -> None:
 def _files(kind: str) -> list[Traversable]:
     packaged = files("docpipe") / "deploy"
     root = packaged if packaged.is_dir() else Path(__file__).parents[2] / "deploy"  # a source checkout
-    folder, _, ending = _KINDS[kind].rpartition("*")
-    found = [each for each in (root / folder if folder else root).iterdir() if each.name.endswith(ending)]
+    found = (each for folder in _FOLDERS[kind] for each in (root / folder).iterdir())
     return sorted(found, key=lambda each: each.name)

@@ -21,7 +21,9 @@ NOT_HERE = {
     "pip install": "the tests run the project itself, with every extra",
     "sudo cp": "changes the machine; test_services.py runs the commands of the units",
     "sudo systemctl": "changes the machine; test_services.py runs the commands of the units",
-    "docker compose": "needs Docker; test_services.py runs the commands of the services",
+    "docker ": "needs Docker; test_services.py runs the commands of the services",
+    "kubectl": "needs a cluster; the manifests run the commands of the services",
+    "pip wheel": "needs a clone as the folder, and half a minute",
 }
 """Beginnings of lines that no test can run, and why."""
 

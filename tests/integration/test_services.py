@@ -1,4 +1,4 @@
-"""The commands of deploy/ and compose.yaml run, together, as systemd and Docker would start them."""
+"""The commands of deploy/ run, together, as systemd and Docker would start them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The units of deploy/ and the services of compose.yaml start commands that exist, as they should be."""
+"""The units, services and manifests of deploy/ start commands that exist, as they should be."""
 
 from __future__ import annotations
 
@@ -15,15 +15,37 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from packaging.utils import canonicalize_name
 
 from docpipe.cli import cli
 from docpipe.models.status import QUEUES
+from tests import supply
 
 ROOT = Path(__file__).parents[2]
-UNITS = sorted((ROOT / "deploy").glob("*.service"))
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").iterdir())
 CELERY_OPTIONS = {"--hostname"}
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+RECIPE = (DEPLOY / "image" / "Dockerfile").read_text()
+
+
+def listed(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "kubernetes" / name).read_text())["items"]
+    return found
+
+
+MANIFESTS, REDIS = listed("docpipe.yaml"), listed("redis.yaml")
+PODS: dict[str, Any] = {
+    each["metadata"]["name"]: each["spec"]["template"]["spec"]
+    for each in MANIFESTS
+    if each["kind"] == "Deployment"
+}
+PROBES: dict[str, Any] = yaml.safe_load(
+    re.findall(
+        r"^```yaml\n(livenessProbe.*?)^```$", (ROOT / "docs/how-to/monitor.md").read_text(), re.M | re.S
+    )[0]
+)
 
 
 def settings(unit: Path) -> dict[str, str]:
@@ -66,20 +88,21 @@ def test_systemd_finds_nothing_wrong_with_a_unit(unit: Path, tmp_path: Path) -> 
 
 
 def test_the_worker_names_every_queue_and_stops_warmly() -> None:
-    text = (ROOT / "deploy" / "docpipe-worker@.service").read_text()
+    text = (DEPLOY / "systemd" / "docpipe-worker@.service").read_text()
     assert {queue for queue in QUEUES.values() if f"docpipe-worker@{queue}" in text} == set(QUEUES.values())
     # only the main process is told to stop: children that were told too would drop their work
-    assert settings(ROOT / "deploy" / "docpipe-worker@.service")["KillMode"] == "mixed"
+    assert settings(DEPLOY / "systemd" / "docpipe-worker@.service")["KillMode"] == "mixed"
 
 
-@pytest.mark.parametrize(
-    ("kind", "folder", "ending"),
-    [("systemd", "", ".service"), ("prometheus", "prometheus", ".yml"), ("grafana", "grafana", ".json")],
-)
-def test_the_command_writes_the_files_of_deploy(kind: str, folder: str, ending: str, tmp_path: Path) -> None:
+# --- the command ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(each.name for each in DEPLOY.iterdir()))
+def test_the_command_writes_the_files_of_a_folder(kind: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["deploy", kind, "--write", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    expected = {each.name: each.read_text() for each in (ROOT / "deploy" / folder).glob(f"*{ending}")}
+    folders = {"compose", "image"} if kind == "compose" else {kind}
+    expected = {each.name: each.read_text() for folder in folders for each in (DEPLOY / folder).iterdir()}
     assert {each.name: each.read_text() for each in (tmp_path / "out").iterdir()} == expected != {}
 
 
@@ -119,10 +142,113 @@ def test_a_service_runs_a_command_with_options_that_exist(name: str) -> None:
     assert has_only_known_options(shlex.split(SERVICES[name]["command"])[1:])
 
 
-def test_the_image_is_built_from_what_is_there() -> None:
-    recipe = SERVICES["ocr"]["build"]["dockerfile_inline"]
-    copied = [word for line in re.findall(r"^COPY (.*)$", recipe, re.M) for word in line.split()[:-1]]
-    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert {"pyproject.toml", "docpipe", *wheel["force-include"]} <= set(copied)
-    assert all((ROOT / each).exists() for each in copied)
-    assert "USER docpipe" in recipe
+@pytest.mark.parametrize("name", [name for name in SERVICES if name in QUEUES.values()])
+def test_a_service_that_works_is_probed(name: str) -> None:
+    probe = SERVICES[name]["healthcheck"]["test"]
+    assert probe == " ".join(PROBES["livenessProbe"]["exec"]["command"])
+
+
+# --- Kubernetes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
+def test_a_manifest_of_docpipe_runs_what_the_service_of_compose_runs(manifest: dict[str, Any]) -> None:
+    if manifest["kind"] == "Deployment":
+        part = manifest["metadata"]["name"].removeprefix("docpipe-")
+        (container,) = manifest["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == shlex.split(SERVICES[part]["command"])
+        assert container["image"] == SERVICES[part]["image"]
+
+
+def test_the_manifests_start_what_compose_starts() -> None:
+    started = [each["metadata"]["name"] for each in MANIFESTS if each["kind"] == "Deployment"]
+    asked = {f"docpipe-{name}" for name, each in SERVICES.items() if "profiles" not in each}
+    assert set(started) == asked - {"docpipe-redis"}
+    assert len(started) == len(set(started))
+
+
+def test_the_workers_are_probed_as_the_page_says_and_stop_as_warmly_as_elsewhere() -> None:
+    for queue in QUEUES.values():
+        pod = PODS[f"docpipe-{queue}"]
+        (container,) = pod["containers"]
+        assert {name: container[name] for name in PROBES} == PROBES
+        assert pod["terminationGracePeriodSeconds"] == 300
+        assert SERVICES[queue]["stop_grace_period"] == "5m"
+
+
+def test_the_probes_are_commands_that_exist() -> None:
+    for probe in PROBES.values():
+        program, *arguments = probe["exec"]["command"]
+        assert program == "docpipe"
+        assert has_only_known_options(arguments)
+
+
+@pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+def test_a_pod_has_no_rights_and_no_variables_that_look_like_settings(pod: dict[str, Any]) -> None:
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsUser"] == int(re.findall(r"^USER (\d+)$", RECIPE, re.M)[0])
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["enableServiceLinks"] is False  # DOCPIPE_REDIS_PORT, of the service docpipe-redis
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_a_selector_finds_its_own_pods_only() -> None:
+    everything = MANIFESTS + REDIS
+    pods = {
+        each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"]
+        for each in everything
+        if "template" in each["spec"]
+    }
+    for each in everything:
+        selector = each["spec"]["selector"]
+        wanted = selector.get("matchLabels", selector)
+        assert [name for name, labels in pods.items() if labels == wanted] == [each["metadata"]["name"]]
+
+
+def test_the_redis_of_the_manifests_is_that_of_compose() -> None:
+    (container,) = REDIS[0]["spec"]["template"]["spec"]["containers"]
+    assert (container["image"], container["args"]) == (
+        SERVICES["redis"]["image"],
+        shlex.split(SERVICES["redis"]["command"]),
+    )
+
+
+# --- the image -------------------------------------------------------------------------------------
+
+
+def test_the_image_is_of_this_version_and_its_user_is_not_root() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert re.findall(r"^ARG VERSION=(.*)$", RECIPE, re.M) == [project["version"]]
+    assert {each["image"] for name, each in SERVICES.items() if name != "redis"} == {
+        f"docpipe:{project['version']}"
+    }
+    weights = [each for each in project["optional-dependencies"]["ner"] if each.startswith("docpipe-names")]
+    assert weights == re.findall(r"docpipe-names==\S+", RECIPE)
+    assert "USER root" not in RECIPE
+    assert "compileall" in RECIPE
+
+
+def test_the_images_packages_are_the_locks_by_the_same_hashes() -> None:
+    locked, of_image = (
+        locked_in(ROOT / "requirements.lock"),
+        locked_in(DEPLOY / "image" / "requirements.lock"),
+    )
+    assert of_image.items() <= locked.items(), "run: make lock"
+    wanted = {name for extra in ("worker", "metrics", "otel") for name in supply.brought_by(extra)}
+    assert wanted | {"flower"} <= of_image.keys() | {supply.WEIGHTS}, "run: make lock"
+    assert not {"pytest", "mypy", "spacy"} & of_image.keys()
+
+
+def locked_in(file: Path) -> dict[str, tuple[str, frozenset[str]]]:
+    """Each package with its version and its hashes."""
+    entries = re.split(r"^(?=[A-Za-z0-9])", file.read_text(), flags=re.M)[1:]
+    matches = [(re.match(r"([^=\s]+)==(\S+)", each), each) for each in entries]
+    return {
+        canonicalize_name(found[1]): (found[2], frozenset(re.findall(r"sha256:\w+", entry)))
+        for found, entry in matches
+        if found
+    }
