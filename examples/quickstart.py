@@ -59,12 +59,13 @@ def show_facts(document: Document) -> None:
 
 
 def show_entities(document: Document, label: str, title: str) -> None:
-    """Every entity of one label, with each place where the document names it."""
-    table = new_table(title, "name", "page", "left, top, right, bottom (points)")
+    """Every entity of one label: how else the document writes it, how often, and where first."""
+    table = new_table(title, "name", "times", "first on page", "at (points)")
     for entity in document.entities:
         if entity.label == label:
-            for mention in mentions_of(entity, document):
-                table.add_row(one_line(entity.name), str(mention.page), box_of(mention))
+            mentions = mentions_of(entity, document)
+            first = min(mentions, key=lambda mention: mention.start)
+            table.add_row(named(entity, mentions), str(len(mentions)), str(first.page), corner_of(first))
     console.print(table)
 
 
@@ -92,7 +93,7 @@ def shortened(path: str | Path) -> str:
 def new_table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE)
     for column in columns:
-        table.add_column(column, max_width=40)
+        table.add_column(column)
     return table
 
 
@@ -100,12 +101,15 @@ def mentions_of(entity: Entity, document: Document) -> list[Mention]:
     return [document.mentions[index] for index in entity.mentions]
 
 
-def box_of(mention: Mention) -> str:
-    return ", ".join(f"{side:.0f}" for side in mention.box) if mention.box else "(no geometry)"
+def named(entity: Entity, mentions: list[Mention]) -> str:
+    written = dict.fromkeys(" ".join(mention.text.split()) for mention in mentions)
+    others = ", ".join(text for text in written if text != entity.name)
+    return f"{entity.name} (also: {others})" if others else entity.name
 
 
-def one_line(text: str) -> str:
-    return " ".join(text.split())
+def corner_of(mention: Mention) -> str:
+    """Left and top of the mention's box."""
+    return ", ".join(f"{side:.0f}" for side in mention.box[:2]) if mention.box else "(no geometry)"
 
 
 if __name__ == "__main__":
