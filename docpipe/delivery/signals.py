@@ -14,6 +14,7 @@ from celery.utils.dispatch import Signal
 document_completed: Signal = Signal(name="document_completed", providing_args=["document_uuid", "run"])
 """Sent by the process that completed a run, after the document's entities were linked, by the pipeline.
 
-It is sent at most once: a worker that dies at that moment tells nobody, so decide nothing from it that must
-not be missed. What a receiver raises is logged, and holds nothing up.
+It is sent once, unless a worker dies at that moment: then not at all, or a second time when the message comes
+again. So decide nothing from it that must not be missed. What a receiver raises is logged, and holds
+nothing up.
 """

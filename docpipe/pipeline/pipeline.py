@@ -34,6 +34,7 @@ from docpipe.pipeline.pausing import pause_of
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.submission import Submission, good_end
 from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms, reading_options
+from docpipe.pipeline.telling import OnComplete, TellHost
 from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
@@ -68,6 +69,7 @@ class Pipeline(Documents):
         waive: names of checks of `docpipe doctor` that do not keep a worker from starting.
         webhook_hosts: hosts of the own network, `name` or `name:port`, that webhooks may be on, and by http.
         otlp_endpoint: where traces of ended runs are sent, `http://host:4318`; None: nowhere.
+        on_complete: called with the id and the run of each document that completes in this process.
 
     Raises:
         ConfigurationError: the stages make no pipeline, or the app carries another one.
@@ -86,6 +88,7 @@ class Pipeline(Documents):
         waive: Collection[str] = (),
         webhook_hosts: Collection[str] = (),
         otlp_endpoint: str | None = None,
+        on_complete: OnComplete | None = None,
     ) -> None:
         self.app = app
         super().__init__(store, sources, progress, webhook_hosts, otlp_endpoint)
@@ -100,7 +103,7 @@ class Pipeline(Documents):
             reader=ReaderProcess(options),
             policy=self.policy,
             progress=self._progress,
-            completion=LinkWhenDone(store, self.stages[-1].name, self._say_completed),
+            completion=LinkWhenDone(store, self.stages[-1].name, TellHost(self, on_complete)),
         )
         if app is not None or "celery" in sys.modules:  # a host's task may call `process`
             self._meet_celery(app)
@@ -115,10 +118,6 @@ class Pipeline(Documents):
 
             tasks.register(app, self.stages, delivered, self.reap, self._answer_canary, self.hand_over)
             worker_init.connect(self._begin_worker)
-
-    def _say_completed(self, ref: Ref) -> None:
-        if signals := sys.modules.get("docpipe.delivery.signals"):  # else nobody has connected to them
-            signals.document_completed.send(sender=self, document_uuid=ref.document_uuid, run=ref.run)
 
     def _publish_children(self, ref: Ref) -> None:
         """What fails here the reaper does later: the stage is complete all the same."""

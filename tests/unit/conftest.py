@@ -23,6 +23,7 @@ from docpipe.execution.policy import Policy
 from docpipe.execution.progress import Progress
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.telling import OnComplete
 from docpipe.sources import Sources
 from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
@@ -51,6 +52,7 @@ def new_pipeline(tmp_path: Path) -> NewPipeline:
         progress: Progress | None = None,
         store: Store | None = None,
         options: Options = OPTIONS,
+        on_complete: OnComplete | None = None,
     ) -> Pipeline:
         folder = tmp_path / f"pipeline-{len(made)}"
         pipeline = Pipeline(
@@ -61,6 +63,7 @@ def new_pipeline(tmp_path: Path) -> NewPipeline:
             options=options,
             policy=policy or Policy(backoff_seconds=0.001),
             progress=progress,
+            on_complete=on_complete,
         )
         made.append(pipeline)
         return pipeline
@@ -72,8 +75,11 @@ def new_pipeline(tmp_path: Path) -> NewPipeline:
 def new_eager(new_pipeline: NewPipeline) -> NewPipeline:
     """Makes pipelines whose `submit` runs all stages at once, through Celery."""
 
-    def new(*stages: StageSpec, store: Store | None = None, **conf: Any) -> Pipeline:
-        return new_pipeline(memory_app(task_always_eager=True, **conf), stages or BUILT_IN, store=store)
+    def new(
+        *stages: StageSpec, store: Store | None = None, on_complete: OnComplete | None = None, **conf: Any
+    ) -> Pipeline:
+        app = memory_app(task_always_eager=True, **conf)
+        return new_pipeline(app, stages or BUILT_IN, store=store, on_complete=on_complete)
 
     return new
 

@@ -1,4 +1,4 @@
-"""Who is told when a document is complete."""
+"""Who is told in Python when a document is complete."""
 
 from __future__ import annotations
 
@@ -47,3 +47,24 @@ def test_what_a_receiver_raises_holds_nothing_up(
     assert document.status == "completed"
     assert [uuid for _, uuid, _ in told] == [document.document_uuid]
     assert "the index is away" in caplog.text
+
+
+def test_a_hosts_function_is_called_once_of_each_completed_run(new_eager: NewPipeline) -> None:
+    told: list[tuple[str, int]] = []
+    pipeline = new_eager(on_complete=lambda document_uuid, run: told.append((document_uuid, run)))
+    uuid = pipeline.submit(b"Ann met Bob.", name="note.txt").document_uuid
+    pipeline.submit(b"%PDF-1.7 broken", name="broken.pdf")
+    pipeline.reprocess(uuid, from_stage="graph")
+    assert told == [(uuid, 1), (uuid, 2)]
+
+
+def test_what_a_hosts_function_raises_is_a_warning_and_others_are_told(
+    new_pipeline: NewPipeline, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(document_uuid: str, run: int) -> None:
+        raise ValueError(f"run {run} is not wanted")
+
+    document = new_pipeline(on_complete=failing).process(b"Ann met Bob.", name="note.txt")
+    assert document.status == "completed"
+    assert [uuid for _, uuid, _ in told] == [document.document_uuid]
+    assert "run 1 is not wanted" in caplog.text
