@@ -1,4 +1,4 @@
--- A document: registered, looked up, deleted; and its status, which only one function writes.
+-- A document: registered, looked up, deleted; and its status.
 --
 -- What holds for all functions of docpipe: each is one statement for the caller and one transaction here.
 -- Arguments are scalars and at most one text that holds JSON. A call that comes too late (old token, finished
@@ -6,7 +6,7 @@
 -- path that a host's tables are usually written with, because a host's trigger that fires here may rely on it.
 -- None of the functions has rights of its own.
 
--- Writes a document's status to both tables and the history; nothing else writes it.
+-- Writes a document's status to both tables and the history; nothing else does, but docpipe_register_new for new rows.
 -- The status of a document that is done is in initial_processing_status; celery_status says `graph_complete`.
 create or replace function public.docpipe_set_status(
     p_document text, p_run integer, p_status text, p_graph_status text, p_error text
@@ -144,6 +144,56 @@ begin
     return public.docpipe_known(v_holder);
 end $$;
 
+-- Registers those of several documents that the store has not got, each with its first run, whose first stage is queued.
+-- Answers an object: the place in the list, and what docpipe_register_many says of it. Left out are documents with an
+-- `idempotency_key`, those that were known and all but the first of the same bytes. A few statements for any number: so
+-- it writes here what docpipe_register_bytes, docpipe_queue and docpipe_set_status write one at a time.
+create or replace function public.docpipe_register_new(p_documents jsonb) returns jsonb
+language sql set search_path = public, extensions as $$
+    with asked as materialized (                               -- project_id has the column's own type
+        select e.ordinality as place, e.value as d, e.value->'stages'->0 as first, (pg_catalog.jsonb_populate_record(
+                   null::public.source_documents,
+                   pg_catalog.jsonb_build_object('project_id', e.value->'project_id'))).project_id
+          from pg_catalog.jsonb_array_elements(p_documents) with ordinality e
+         where e.value->>'idempotency_key' is null
+    ), made as (
+        insert into public.source_documents (
+            document_uuid, project_id, original_file_path, original_file_name, file_size_bytes, content_digest,
+            document_metadata, docpipe_depth, docpipe_reading, docpipe_run, celery_task_id, celery_status,
+            initial_processing_status)
+        select d->>'document_uuid', project_id, d->>'uri', d->>'name', (d->>'size')::bigint, d->>'digest',
+               d->'metadata', coalesce((d->>'depth')::integer, 0), nullif(d->'reading', 'null'), 1, d->>'task_id',
+               first->'words'->>'queued', first->'words'->>'queued'
+          from asked order by d->>'project_id', d->>'digest', place
+        on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
+        returning document_uuid
+    ), new as materialized (
+        select a.place, a.d, a.first, m.document_uuid
+          from made m join asked a on a.d->>'document_uuid' = m.document_uuid
+    ), runs as (
+        insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch, trace_parent)
+        select document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch',
+               d->>'trace_parent'
+          from new
+    ), stages as (
+        insert into public.stage_runs (
+            document_uuid, run, stage, position, queue, words, priority, queued_at, task_id)
+        select document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+               (d->>'priority')::smallint, case when s = first then now() end,
+               case when s = first then d->>'task_id' end
+          from new, pg_catalog.jsonb_array_elements(d->'stages') s
+    ), history as (
+        insert into public.docpipe_history (document_uuid, run, status)
+        select document_uuid, 1, h.status
+          from new, lateral (values (1, 'pending'), (2, first->'words'->>'queued')) h (step, status)
+         order by place, h.step
+    )
+    select coalesce(pg_catalog.jsonb_object_agg(place, pg_catalog.jsonb_build_object(
+               'document_uuid', document_uuid, 'run', 1, 'created', true, 'status', 'pending', 'task_id', null,
+               'queued', true)), '{}')
+      from new;
+$$;
+
 -- Registers several documents, each as docpipe_register does, and queues those whose first message is due.
 -- That is done as by docpipe_queue, with the `task_id` that each brings. Answers in their order; `queued`: publish it now.
 -- Rows are locked in the order of the bytes: two calls with the same documents wait for each other.
@@ -153,19 +203,21 @@ declare
     d jsonb;
     v_place bigint;
     v_found jsonb;
-    v_answers jsonb[] := '{}';
+    v_answers jsonb := public.docpipe_register_new(p_documents::jsonb);
 begin
     for d, v_place in
         select e.value, e.ordinality
           from pg_catalog.jsonb_array_elements(p_documents::jsonb) with ordinality e
+         where not v_answers ? e.ordinality::text
          order by e.value->>'project_id', e.value->>'digest', e.ordinality
     loop
         v_found := public.docpipe_register(d::text);
-        v_answers[v_place] := v_found || pg_catalog.jsonb_build_object(
+        v_answers := v_answers || pg_catalog.jsonb_build_object(v_place, v_found || pg_catalog.jsonb_build_object(
             'queued', v_found->>'status' = 'pending' and public.docpipe_queue(
-                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id'));
+                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id')));
     end loop;
-    return pg_catalog.to_jsonb(v_answers);
+    return (select coalesce(pg_catalog.jsonb_agg(a.value order by a.key::bigint), '[]')
+              from pg_catalog.jsonb_each(v_answers) a);
 end $$;
 
 -- How many documents of a batch have which status.

@@ -758,6 +758,57 @@ end $function$;
 revoke all on function public.docpipe_register(text) from public;
 grant execute on function public.docpipe_register(text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_register_new(p_documents jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    with asked as materialized (                               -- project_id has the column's own type
+        select e.ordinality as place, e.value as d, e.value->'stages'->0 as first, (pg_catalog.jsonb_populate_record(
+                   null::public.source_documents,
+                   pg_catalog.jsonb_build_object('project_id', e.value->'project_id'))).project_id
+          from pg_catalog.jsonb_array_elements(p_documents) with ordinality e
+         where e.value->>'idempotency_key' is null
+    ), made as (
+        insert into public.source_documents (
+            document_uuid, project_id, original_file_path, original_file_name, file_size_bytes, content_digest,
+            document_metadata, docpipe_depth, docpipe_reading, docpipe_run, celery_task_id, celery_status,
+            initial_processing_status)
+        select d->>'document_uuid', project_id, d->>'uri', d->>'name', (d->>'size')::bigint, d->>'digest',
+               d->'metadata', coalesce((d->>'depth')::integer, 0), nullif(d->'reading', 'null'), 1, d->>'task_id',
+               first->'words'->>'queued', first->'words'->>'queued'
+          from asked order by d->>'project_id', d->>'digest', place
+        on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
+        returning document_uuid
+    ), new as materialized (
+        select a.place, a.d, a.first, m.document_uuid
+          from made m join asked a on a.d->>'document_uuid' = m.document_uuid
+    ), runs as (
+        insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch, trace_parent)
+        select document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch',
+               d->>'trace_parent'
+          from new
+    ), stages as (
+        insert into public.stage_runs (
+            document_uuid, run, stage, position, queue, words, priority, queued_at, task_id)
+        select document_uuid, 1, s->>'stage', (s->>'position')::integer, s->>'queue', s->'words',
+               (d->>'priority')::smallint, case when s = first then now() end,
+               case when s = first then d->>'task_id' end
+          from new, pg_catalog.jsonb_array_elements(d->'stages') s
+    ), history as (
+        insert into public.docpipe_history (document_uuid, run, status)
+        select document_uuid, 1, h.status
+          from new, lateral (values (1, 'pending'), (2, first->'words'->>'queued')) h (step, status)
+         order by place, h.step
+    )
+    select coalesce(pg_catalog.jsonb_object_agg(place, pg_catalog.jsonb_build_object(
+               'document_uuid', document_uuid, 'run', 1, 'created', true, 'status', 'pending', 'task_id', null,
+               'queued', true)), '{}')
+      from new;
+$function$;
+revoke all on function public.docpipe_register_new(jsonb) from public;
+grant execute on function public.docpipe_register_new(jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_register_many(p_documents text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -767,19 +818,21 @@ declare
     d jsonb;
     v_place bigint;
     v_found jsonb;
-    v_answers jsonb[] := '{}';
+    v_answers jsonb := public.docpipe_register_new(p_documents::jsonb);
 begin
     for d, v_place in
         select e.value, e.ordinality
           from pg_catalog.jsonb_array_elements(p_documents::jsonb) with ordinality e
+         where not v_answers ? e.ordinality::text
          order by e.value->>'project_id', e.value->>'digest', e.ordinality
     loop
         v_found := public.docpipe_register(d::text);
-        v_answers[v_place] := v_found || pg_catalog.jsonb_build_object(
+        v_answers := v_answers || pg_catalog.jsonb_build_object(v_place, v_found || pg_catalog.jsonb_build_object(
             'queued', v_found->>'status' = 'pending' and public.docpipe_queue(
-                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id'));
+                v_found->>'document_uuid', (v_found->>'run')::integer, d->'stages'->0->>'stage', d->>'task_id')));
     end loop;
-    return pg_catalog.to_jsonb(v_answers);
+    return (select coalesce(pg_catalog.jsonb_agg(a.value order by a.key::bigint), '[]')
+              from pg_catalog.jsonb_each(v_answers) a);
 end $function$;
 revoke all on function public.docpipe_register_many(text) from public;
 grant execute on function public.docpipe_register_many(text) to service_role;

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from docpipe.errors import ConfigurationError, DocumentNotFoundError, StoreUnavailableError
+from docpipe.models import Ref
+from docpipe.models.reading import ReadingOptions
 from docpipe.stores.postgres.store import PostgresStore
+from tests.contract.test_store import new
 from tests.stack import Stack
 
 
@@ -90,3 +96,39 @@ def test_two_addresses_of_one_database_are_one_store(database: str) -> None:
 def test_no_such_document(store: PostgresStore) -> None:
     with pytest.raises(DocumentNotFoundError):
         store.status("nobody")
+
+
+def _rows_of(store: PostgresStore, ref: Ref) -> list[tuple[str, dict[str, Any]]]:
+    """All that was written of a document at its submit, without what is its own."""
+    own = {"id", "document_uuid", "content_digest", "task_id", "celery_task_id"}
+    with store.pool.connection() as connection:
+        found = connection.execute(
+            "select * from ("
+            " select 'document', to_jsonb(d) from source_documents d where document_uuid = %(it)s"
+            " union all select 'run', to_jsonb(r) from docpipe_runs r where document_uuid = %(it)s"
+            " union all select 'stage', to_jsonb(s) from stage_runs s where document_uuid = %(it)s"
+            " union all select 'history', to_jsonb(h) from docpipe_history h where document_uuid = %(it)s"
+            ") f (kind, row) order by kind, row->'position', row->'id'",
+            {"it": ref.document_uuid},
+        ).fetchall()
+    return [
+        (
+            kind,
+            {name: name.endswith("at") or value for name, value in row.items() if name not in own and value},
+        )
+        for kind, row in found
+    ]
+
+
+def test_many_are_registered_as_one_is(store: PostgresStore) -> None:
+    """New ones are written by statements of their own."""
+    one = new(
+        document_uuid=str(uuid.uuid4()), digest=uuid.uuid4().hex, project_id="p1", priority=3, batch="june",
+        metadata={"a": 1}, reading=ReadingOptions(dpi=72), trace_parent="00-1-2-01", copied=True,
+    )  # fmt: skip
+    other = replace(one, document_uuid=str(uuid.uuid4()), digest=uuid.uuid4().hex)
+    singly = store.register(one).ref
+    store.queue(singly, one.stages[0].name, "t1")
+    (together,) = store.register_many([other], ["t2"])
+    assert _rows_of(store, singly) == _rows_of(store, together.ref)
+    assert together.queued

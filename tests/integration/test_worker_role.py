@@ -38,7 +38,8 @@ from tests.stack import Stack
 ROLE = "docpipe_worker"
 FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "Traceback…")
 OF_HOSTS = {
-    "register", "register_many", "batch", "select", "cancel", "resume", "resume_run", "reprocess", "replay", "delete",
+    "register", "register_new", "register_many", "batch", "select", "cancel", "resume", "resume_run", "reprocess",
+    "replay", "delete",
     "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
     "set_apart", "own_children", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
     "add_webhook", "list_webhooks", "remove_webhook", "list_deliveries", "replay_events", "ended", "notify",
