@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import kinds
 from tests.guardian import Guardian
+from tests.needs import CHROMIUM, program, unavailable
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -60,7 +61,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         from tests.stack import Stack, StackError
     except ImportError as error:
-        _unavailable(str(error))
+        unavailable(f"the real stack is not available: {error}")
     try:
         if shared := _shared_folder():
             yield _taken_over(Stack(shared))
@@ -68,7 +69,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             with Stack(tmp_path_factory.mktemp("stack")) as own:
                 yield own
     except StackError as error:
-        _unavailable(str(error))
+        unavailable(f"the real stack is not available: {error}")
 
 
 @pytest.fixture
@@ -108,6 +109,18 @@ def supabase_env(stack: Stack, database: str, monkeypatch: pytest.MonkeyPatch) -
     return variables
 
 
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The command of a Chromium."""
+    return program(*CHROMIUM, package="chromium")
+
+
+@pytest.fixture(scope="session")
+def tesseract() -> str:
+    """The command of Tesseract, which finds English and orientation."""
+    return program("tesseract", package="tesseract-ocr")
+
+
 def _shared_folder() -> Path | None:
     folder = os.environ.get("DOCPIPE_STACK_DIR")
     return Path(folder) if folder and "PYTEST_XDIST_WORKER" not in os.environ else None
@@ -115,13 +128,6 @@ def _shared_folder() -> Path | None:
 
 def _taken_over(stack: Stack) -> Stack:
     if not stack.running:
-        _unavailable(f"No stack runs in {stack.folder}. Run: make stack")
+        unavailable(f"the real stack is not available: no stack runs in {stack.folder}. Run: make stack")
     stack.apply_sql()
     return stack
-
-
-def _unavailable(reason: str) -> NoReturn:
-    message = f"the real stack is not available: {reason}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)

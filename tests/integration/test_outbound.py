@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.outbound import REDIS_PORT, Heard, listen, unavailable
 from tests.workers import clean_environment
 
@@ -41,10 +41,7 @@ Run = Callable[..., Heard]
 def namespaces() -> None:
     """Skips where no network namespace can be made; never in CI."""
     if reason := unavailable():
-        message = f"no network namespace: {reason}"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        needs.unavailable(f"no network namespace: {reason}")
 
 
 @pytest.fixture

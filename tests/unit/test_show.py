@@ -30,6 +30,7 @@ from docpipe.models import (
     Relation,
     StageRun,
 )
+from docpipe.stages.text.places import boxes_of
 from tests.browser import Tab
 from tests.browser import opened as driven
 from tests.unit.conftest import Docpipe, NewPipeline
@@ -73,15 +74,6 @@ STATUS = DocumentStatus(
     stages=(StageRun("ocr", 0, "complete", 1, started_at=BEGAN, finished_at=BEGAN + timedelta(seconds=1.5)),),
     history=((BEGAN, "pending", None),),
 )
-
-
-@pytest.fixture(scope="session")
-def browser() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("there is no Chromium on PATH. Run: apt-get install chromium, or: brew install chromium")
-    return found
 
 
 def opened(browser: str, file: Path, target: str = "") -> str:
@@ -145,7 +137,8 @@ def test_clicks_lead_from_graph_to_evidence_and_back(tab: Tab) -> None:
     frame = tab.value("(r => [r.left, r.top])(document.querySelector('#page-1').getBoundingClientRect())")
     line = tab.value("(r => [r.left, r.top])(document.querySelector('.evidence').getBoundingClientRect())")
     width = tab.value("document.querySelector('#page-1').getBoundingClientRect().width")
-    assert line[0] - frame[0] == pytest.approx(width * 72 / 612, abs=3)
+    ((_, (x0, *_)),) = boxes_of(TEXT, DOCUMENT.pages, 2, 26)  # of its words, not of the whole line
+    assert line[0] - frame[0] == pytest.approx(width * x0 / 612, abs=3)
     tab.click("#page-1 .box")
     assert tab.value("document.getElementById('selected').textContent") == "PERSON: Ann Lee"
     assert tab.value("location.hash") == "#mention:0"

@@ -16,7 +16,6 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.web import app as web_app
 from tests.browser import Tab, opened
 from tests.unit.conftest import NewPipeline
-from tests.unit.test_show import browser  # noqa: F401 - a fixture
 from tests.workers import REPOSITORY, wait_until
 
 AXE = REPOSITORY / "tests" / "stack" / "node_modules" / "axe-core" / "axe.min.js"
@@ -48,7 +47,7 @@ def pipeline(new_eager: NewPipeline) -> Pipeline:
 
 
 @pytest.fixture
-def tab(browser: str, pipeline: Pipeline, tmp_path: Path) -> Iterator[Callable[[str], Tab]]:  # noqa: F811
+def tab(browser: str, pipeline: Pipeline, tmp_path: Path) -> Iterator[Callable[[str], Tab]]:
     """Opens a page of docpipe's, at a path."""
     blank = tmp_path / "blank.html"
     blank.write_text("<!DOCTYPE html><title>blank</title>")

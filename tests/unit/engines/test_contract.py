@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -17,18 +16,20 @@ from docpipe.testing import check_ocr_engine
 Pixels = NDArray[np.uint8]
 Lines = list[RecognisedLine]
 
-needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="tesseract is not installed")
-
 
 @pytest.mark.parametrize(
     ("name", "options"),
     [
         ("rapidocr", {"inference": "onnxruntime"}),
         ("rapidocr", {"inference": "openvino"}),
-        pytest.param("tesseract", {}, marks=needs_tesseract),
+        ("tesseract", {}),
     ],
 )
-def test_a_built_in_engine_keeps_the_contract(name: str, options: dict[str, str]) -> None:
+def test_a_built_in_engine_keeps_the_contract(
+    name: str, options: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    if name == "tesseract":
+        request.getfixturevalue(name)
     check_ocr_engine(load_ocr(name, **options))
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,9 @@ from docpipe.engines import load_ocr
 from docpipe.engines.ocr.contract import TEXT, page
 from docpipe.engines.ocr.tesseract import TesseractEngine
 from docpipe.errors import ConfigurationError, PermanentError
+from tests.needs import unavailable
 
-needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="tesseract is not installed")
+needs_tesseract = pytest.mark.usefixtures("tesseract")
 
 
 def test_without_the_command_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +39,7 @@ def test_words_below_the_least_score_are_left_out() -> None:
 def test_the_orientation_is_what_brings_the_page_upright(turns: int) -> None:
     engine = TesseractEngine()
     if engine.orientation(np.rot90(page(TEXT * 4), 2).copy()) == 0:
-        pytest.skip("tesseract has no data for orientation (osd)")
+        unavailable("tesseract has no data for orientation. Run: apt-get install tesseract-ocr-osd")
     assert engine.orientation(np.rot90(page(TEXT * 4), turns).copy()) == (360 - 90 * turns) % 360
 
 
