@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,76 @@ def test_the_command_draws_pages_while_the_source_is_there(
     assert done.exit_code == 0
     assert ("text only" in done.stderr) == gone
     assert out.read_text().count("data:image/webp;base64,") == (0 if gone else len(document.pages))
+
+
+def test_a_label_or_a_word_narrows_what_is_shown(tab: Tab) -> None:
+    kept = "[...document.querySelectorAll('#entities tr:not(.off)')].map(e => e.cells[0].textContent)"
+    assert tab.value(kept) == ["Ann Lee", "Acme", "Bern"]
+    tab.click("#legend [value=ORG]")
+    assert tab.value(kept) == ["Acme"]
+    assert tab.value("[...document.querySelectorAll('.box:not(.off)')].map(e => e.title)") == ["ORG: Acme"]
+    tab.click("#legend [value=ORG]")
+    find = "(e => { e.value = '%s'; e.dispatchEvent(new Event('input')); })(document.getElementById('find'))"
+    tab.value(find % "works")
+    assert tab.value(kept) == []
+    hit = "\U0001f600 Ann Lee <works> for Acme.\nIn </script> Bern."
+    assert tab.value("document.querySelector('#hits td:last-child').textContent") == hit
+    tab.value(find % "bern")
+    assert tab.value(kept) == ["Bern"]
+
+
+def test_what_was_found_stands_above_how_it_went(tab: Tab) -> None:
+    parts = tab.value("[...document.querySelectorAll('#detail [id]')].map(e => e.id)")
+    assert parts == ["hits", "entities", "timeline"]
+
+
+CROWD = replace(
+    DOCUMENT,
+    entities=tuple(Entity(n, f"Somebody of a long name, {n}", "PERSON", (0,)) for n in range(40)),
+    relations=tuple(Relation("KNOWS", n // 2, n, Evidence(2, 26, 1), 0.5) for n in range(1, 40)),
+)
+
+
+def test_no_two_names_or_types_of_the_graph_overlap(browser: str, tmp_path: Path) -> None:
+    file = tmp_path / "crowd.html"
+    file.write_text(to_html(CROWD, STATUS), encoding="utf-8")
+    with driven(browser, file) as tab:
+        boxes = tab.value(
+            "[...document.querySelectorAll('#view text')].map(e => e.getBoundingClientRect())"
+            ".map(r => [r.left, r.top, r.right, r.bottom])"
+        )
+    assert len(boxes) > 40  # every name, and types where there is room
+    assert [pair for pair in combinations(boxes, 2) if overlap(*pair)] == []
+
+
+def overlap(one: list[float], other: list[float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def test_a_file_of_its_own_is_opened_in_the_browser(
+    docpipe: Docpipe, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def started(address: str) -> bool:
+        asked.append(address)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", started)
+    uuid = docpipe("run", "--json", note).objects[0]["document_uuid"]
+    done = docpipe("show", uuid, "--open", "--no-images")
+    assert (done.code, done.out) == (0, "")
+    file = Path(asked[0].removeprefix("file://"))
+    assert "<h1>note.txt</h1>" in file.read_text()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    shutil.rmtree(file.parent)
+
+
+def test_without_a_browser_the_file_is_named(
+    docpipe: Docpipe, note: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    uuid = docpipe("run", "--json", note).objects[0]["document_uuid"]
+    done = docpipe("show", uuid, "--open", "--no-images", "--out", tmp_path / "show.html")
+    assert done.code != 0
+    assert f"Open {tmp_path / 'show.html'} in one" in done.err

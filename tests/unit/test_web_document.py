@@ -1,0 +1,86 @@
+"""The page of a document: its graph as a drawing, and its runs side by side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from docpipe.models import Document, Entity, Evidence, Relation
+from docpipe.testing import memory_app
+from docpipe.web import app as web_app
+from docpipe.web.drawing import drawn
+from tests.engines import OPTIONS
+from tests.unit.conftest import NewPipeline
+
+
+def document(names: int, *pairs: tuple[int, int]) -> Document:
+    """Its entities are called 0, 1, … and related in pairs."""
+    return Document(
+        "u",
+        1,
+        "completed",
+        "crowd.txt",
+        entities=tuple(Entity(n, str(n), "PERSON", ()) for n in range(names)),
+        relations=tuple(Relation("KNOWS", *pair, Evidence(0, 1, 1), 0.5) for pair in pairs),
+    )
+
+
+@pytest.mark.parametrize("names", [2, 60, 150])
+def test_every_name_of_the_drawing_has_a_row_and_no_two_types_overlap(names: int) -> None:
+    chain = document(names, *((n, n + 1) for n in range(names - 1)), *((0, n) for n in range(2, names)))
+    found = drawn(chain, chain.relations)
+    rows = sorted(node.y for node in found.nodes)
+    assert len(rows) == min(names, 60)
+    assert all(below - above >= 20 for above, below in pairwise(rows))
+    assert found.left_out == names - len(rows)
+    written = sorted(arc.label[1] for arc in found.arcs if arc.label)
+    assert written
+    assert all(below - above >= 13 for above, below in pairwise(written))
+    assert max(rows) < found.height
+
+
+def test_what_is_related_stands_together_and_what_is_not_is_not_drawn() -> None:
+    two = document(7, (0, 4), (4, 2), (1, 5), (3, 3))
+    found = drawn(two, two.relations)
+    assert [node.name for node in found.nodes] == ["4", "0", "2", "1", "5"]
+    assert [arc.title for arc in found.arcs if arc.relation.source == 1] == ["1 KNOWS 5, page 1"]
+
+
+def test_the_page_draws_the_graph_with_a_way_to_each_place(new_pipeline: NewPipeline) -> None:
+    related = replace(OPTIONS, co_occurrence=True)
+    pipeline = new_pipeline(memory_app(task_always_eager=True), options=related)
+    uuid = pipeline.submit(b"Ann Lee works for Bob Ray.", name="note.txt").document_uuid
+    page = TestClient(web_app(pipeline), "http://localhost", client=("127.0.0.1", 1)).get(
+        f"/documents/{uuid}"
+    )
+    relations = pipeline.get(uuid).relations
+    assert relations
+    assert page.text.count('class="arc"') == len(relations)
+    assert page.text.count('class="name"') == len(
+        {n for each in relations for n in (each.source, each.target)}
+    )
+
+
+def test_runs_stand_side_by_side_with_what_changed(new_pipeline: NewPipeline, examples: Path) -> None:
+    first = new_pipeline(memory_app(task_always_eager=True))
+    uuid = first.submit(examples / "invoice.png").document_uuid
+    other = replace(OPTIONS, ocr_engine="tests.engines:Unsure")
+    second = new_pipeline(memory_app(task_always_eager=True), store=first.store, options=other)
+    browser = TestClient(web_app(second), "http://localhost", client=("127.0.0.1", 1))
+    at = f"/documents/{uuid}/runs"
+    assert "The document has one run" in browser.get(at).text
+    second.reprocess(uuid)
+    page = browser.get(at).text
+    gone, come = (re.findall(f"<{tag}>(.*?)</{tag}>", page) for tag in ("del", "ins"))
+    assert gone[:3] == ["Ann met Bob.", "PERSON Ann", "PERSON Bob"]
+    assert come[:2] == ["Anm rnet 8ob.", "PERSON Anm"]
+    assert f'href="{at}"' in browser.get(f"/documents/{uuid}").text
+    same = browser.get(f"{at}?old=2&new=2").text
+    assert same.count('class="empty"') == 3
+    assert browser.get(f"{at}?old=99&new=x").text.count("<del>") == page.count("<del>")
+    assert browser.get("/documents/00000000-0000-0000-0000-000000000000/runs").status_code == 404
