@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from docpipe.errors import ConfigurationError, DocpipeError, DocumentNotFoundError, EntityNotFoundError
 from docpipe.execution.logs import get_logger
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.web import document, documents, entities, overview, steering
+from docpipe.web import document, documents, entities, overview, steering, versions
 from docpipe.web.access import SESSION, Access, Authorize
 from docpipe.web.pictures import Pictures
 from docpipe.web.render import page
@@ -66,6 +66,7 @@ def app(
             Route("/live", overview.live),
             *documents.ROUTES,
             *document.ROUTES,
+            *versions.ROUTES,
             *entities.ROUTES,
             *steering.ROUTES,
             Route("/login", _login, methods=["GET", "POST"]),

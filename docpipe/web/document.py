@@ -16,10 +16,12 @@ from docpipe.errors import ConfigurationError, DocpipeError
 from docpipe.models import Attempt, Box, Document, Evidence, FactType, Page, Ref
 from docpipe.stages.text.places import boxes_on
 from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
+from docpipe.web.drawing import drawn
 from docpipe.web.render import page
 from docpipe.web.site import site_of, view_of
 
 _PAGES_AT_ONCE = 10
+_QUOTED = 400
 _WORDS = {
     FactType.PARTY_TO: "party",
     FactType.DATED: "date",
@@ -88,6 +90,11 @@ def _found(document: Document, label: str) -> dict[str, Any]:
     labels = Counter(each.label for each in document.entities)
     entities = [each for each in document.entities if label in ("", each.label)]
     pages = {each.index: each.page for each in document.mentions}
+    kept = [
+        each
+        for each in document.relations
+        if label in ("", document.entities[each.source].label, document.entities[each.target].label)
+    ]
     relations = [
         {
             "relation": each,
@@ -95,8 +102,7 @@ def _found(document: Document, label: str) -> dict[str, Any]:
             "target": document.entities[each.target],
             "evidence": _quoted(document, each.evidence),
         }
-        for each in document.relations
-        if label in ("", document.entities[each.source].label, document.entities[each.target].label)
+        for each in kept
     ]
     where = {each.index: sorted({pages[mention] for mention in each.mentions}) for each in entities}
     return {
@@ -104,12 +110,14 @@ def _found(document: Document, label: str) -> dict[str, Any]:
         "labels": sorted(labels.items()),
         "entities": entities,
         "relations": relations,
+        "drawing": drawn(document, kept) if kept else None,
         "where": where,
     }
 
 
 def _quoted(document: Document, evidence: Evidence) -> str:
-    return " ".join(document.text[evidence.start : evidence.end].split())[:400]
+    said = " ".join(document.text[evidence.start : evidence.end].split())
+    return said if len(said) <= _QUOTED else f"{said[: _QUOTED - 1]}…"
 
 
 def _facts(document: Document) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,8 @@ from docpipe.web.site import View, act, genuine, site_of, view_of
 
 _AT_ONCE = 50
 _MOST_FILES = 100
-_FILTERS = ("status", "name", "error", "stage", "project", "batch")
+_GROUPS = ("failed", "running", "waiting", "completed", "warnings", "cancelled")
+_FILTERS = ("status", "name", "error", "stage", "project", "batch", "type", "since", "until")
 
 
 def show(request: Request) -> Response:
@@ -36,19 +38,39 @@ def show(request: Request) -> Response:
         stage=filters["stage"] or None,
         project_id=filters["project"] or None,
         batch=filters["batch"] or None,
+        file_type=filters["type"] or None,
+        since=_day(filters["since"]),
+        until=_day(filters["until"], days=1),
         before=asked.get("before") or None,
     )
     found = view.documents(selection, _AT_ONCE + 1)
     more = found[_AT_ONCE - 1].document_uuid if len(found) > _AT_ONCE else None
-    values: dict[str, Any] = {"filters": filters, "more": more, "stages": view.pipeline.stages}
+    values: dict[str, Any] = {
+        "filters": filters,
+        "more": more,
+        "groups": _GROUPS,
+        "stages": view.pipeline.stages,
+    }
     return page(request, "documents.html", title="Documents", documents=found[:_AT_ONCE], **values)
 
 
+def _day(asked: str, days: int = 0) -> datetime | None:
+    """The beginning of a day in UTC, or of one after it; None: none was asked for.
+
+    Raises:
+        HTTPException: 400, it is no day.
+    """
+    try:
+        return datetime.fromisoformat(f"{asked}T00:00Z") + timedelta(days) if asked else None
+    except (ValueError, OverflowError) as error:
+        raise HTTPException(400, f"{asked} is no day. Write it as 2026-01-31.") from error
+
+
 def _statuses(pipeline: Pipeline, group: str) -> tuple[str, ...] | None:
-    """The statuses that a choice of the page means; None: any."""
+    """The statuses that a choice of the page means, or the one that it names; None: any."""
     words = [asdict(stage.words) for stage in pipeline.stages]
     waiting = [PENDING, *(each["queued"] for each in words), *(each["complete"] for each in words)]
-    groups = {
+    known = {
         "failed": [each["error"] for each in words],
         "running": [each["processing"] for each in words],
         "waiting": waiting,
@@ -56,7 +78,7 @@ def _statuses(pipeline: Pipeline, group: str) -> tuple[str, ...] | None:
         "warnings": [COMPLETED_WITH_WARNINGS],
         "cancelled": [CANCELLED],
     }
-    return tuple(groups[group]) if group in groups else None
+    return tuple(known.get(group, [group])) if group else None
 
 
 def search(request: Request) -> Response:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from docpipe.graph.reader import Graphs
 from docpipe.graph.values import ProjectEntity
 from docpipe.stores.values import Action
-from docpipe.web.render import page
+from docpipe.web.render import SHOWN_LABELS, page
 from docpipe.web.site import act, genuine, view_of
 
 _AT_ONCE = 50
@@ -29,7 +29,8 @@ def show(request: Request) -> Response:
     project = view.project_id if view.project_id is not None else asked.get("project", "").strip()
     text, after = asked.get("q", "").strip(), asked.get("after") or None
     found = view.pipeline.graphs.search(text, project_id=project or None, limit=_AT_ONCE, after=after)
-    return page(request, "entities.html", title="Entities", found=found, q=text, project=project)
+    values: dict[str, Any] = {"q": text, "project": project, "labels": sorted(SHOWN_LABELS)}
+    return page(request, "entities.html", title="Entities", found=found, **values)
 
 
 def one(request: Request) -> Response:

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from docpipe.models.visible import visible
 from docpipe.web.access import FORM
 
-_SHOWN_LABELS = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN")
+SHOWN_LABELS = ("PERSON", "ORG", "LOCATION", "DATE", "MONEY", "EMAIL", "PHONE", "IBAN")
 """Labels with a colour of their own in `style.css`; others share one."""
 
 
@@ -60,7 +60,7 @@ def page(request: Request, template: str, code: int = 200, **values: Any) -> HTM
 
 def label_class(label: str) -> str:
     """The class of a label's colour and shape."""
-    return f"l-{label.lower()}" if label in _SHOWN_LABELS else "l-other"
+    return f"l-{label.lower()}" if label in SHOWN_LABELS else "l-other"
 
 
 def _time(at: datetime | None) -> str:

@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -20,6 +21,7 @@ from docpipe.errors import ConfigurationError
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.web import Visitor
 from docpipe.web import app as web_app
+from docpipe.web.watch import Watch
 from tests.unit.conftest import NewPipeline
 
 TEXT = b"Ann Lee met Bob Ray in Bern."
@@ -301,6 +303,26 @@ def test_an_archive_and_the_documents_in_it_lead_to_each_other(pipeline: Pipelin
     assert "&lt;b&gt;.txt (deleted)" in here.get(f"/documents/{parent}").text
 
 
+def test_documents_are_chosen_by_type_day_and_the_word_of_a_status(
+    pipeline: Pipeline, here: TestClient
+) -> None:
+    pipeline.submit(b"%PDF-1.7 broken", name="broken.pdf")
+    pipeline.submit(TEXT, name="good.txt")
+    days = sorted(each.updated_at.date() for each in pipeline.store.documents())
+    before, after = days[0] - timedelta(1), days[-1] + timedelta(1)
+
+    def listed(**asked: object) -> set[str]:
+        page = here.get("/documents", params={name: str(value) for name, value in asked.items()}).text
+        return {name for name in ("broken.pdf", "good.txt") if f">{name}</a>" in page}
+
+    assert listed(type="pdf") == listed(status="error_ocr") == {"broken.pdf"}
+    assert listed(since=days[0], until=days[-1]) == {"broken.pdf", "good.txt"}
+    assert listed(since=after) == listed(until=before) == set()
+    assert "<option selected>error_ocr</option>" in here.get("/documents?status=error_ocr").text
+    for nonsense in ("yesterday", "9999-12-31", "2026-13-01"):
+        assert here.get(f"/documents?until={nonsense}").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("status", "listed"),
     [("failed", {"broken.pdf"}), ("completed", {"good.txt"}), ("cancelled", set()), ("waiting", set())],
@@ -354,6 +376,14 @@ def test_an_entity_is_merged_split_and_who_did_it_is_shown(pipeline: Pipeline, h
     assert len(pipeline.graphs.entity(ids[0]).members) == 1
 
 
+def test_the_list_of_entities_begins_at_a_label(pipeline: Pipeline, here: TestClient) -> None:
+    pipeline.submit(b"Ann met Bob.", name="pair.txt")
+    pipeline.link_entities()
+    ways = dict(re.findall(r'class="tag l-(\w+)" href="([^"]+)"', here.get("/entities").text))
+    assert ">Ann</a>" in here.get(ways["person"]).text
+    assert ">Ann</a>" not in here.get(ways["phone"]).text
+
+
 @pytest.mark.parametrize("path", ["/", "/documents", "/search", "/entities", "/steering", "/nothing"])
 def test_an_empty_page_says_what_to_do_and_nothing_comes_from_elsewhere(here: TestClient, path: str) -> None:
     answer = here.get(path)
@@ -401,3 +431,10 @@ def test_a_pause_is_begun_and_ended_by_buttons(pipeline: Pipeline) -> None:
     ]  # fmt: skip
     assert sent(browser, "/steering/pause", {"what": "nothing"}, at="/steering").status_code == 400
     assert [each.action for each in pipeline.store.actions()] == ["unpause", "pause", "pause", "pause"]
+
+
+@pytest.mark.parametrize(("keep_seconds", "looks"), [(600.0, 1), (0.0, 3)])
+def test_one_look_serves_all_who_watch(pipeline: Pipeline, keep_seconds: float, looks: int) -> None:
+    watch = Watch(pipeline, keep_seconds)
+    seen = [watch.snapshot().statistics for _ in range(3)]
+    assert len(set(map(id, seen))) == looks

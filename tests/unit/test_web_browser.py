@@ -77,7 +77,8 @@ def paths(pipeline: Pipeline) -> list[str]:
     uuids = [each.document_uuid for each in pipeline.store.documents()]
     entity = pipeline.graphs.search("").items[0].id.replace("/entity:", "/")
     lists = ["/", "/documents", "/search?q=ann", "/entities", "/steering"]
-    return [*lists, f"/entities/{entity}", *(f"/documents/{uuid}?q=met" for uuid in uuids)]
+    documents = [path for uuid in uuids for path in (f"/documents/{uuid}?q=met", f"/documents/{uuid}/runs")]
+    return [*lists, f"/entities/{entity}", *documents]
 
 
 def test_why_a_document_failed_is_found_and_it_is_sent_again(tab: Callable[[str], Tab]) -> None:
@@ -105,6 +106,51 @@ def test_ticking_all_ticks_every_document(tab: Callable[[str], Tab]) -> None:
     assert page.value("[...document.querySelectorAll('[name=document]')].map(e => e.checked)") == [True, True]
 
 
+def test_who_somebody_is_and_where_it_is_said(tab: Callable[[str], Tab]) -> None:
+    page = tab("/entities")
+    page.value("document.querySelector('main [name=q]').value = 'bob'")
+    follow(page, "main .filters button")
+    follow(page, "tbody a")
+    assert "Bob" in str(page.value("document.querySelector('h1').innerText"))
+    assert "a very long name of a letter.txt" in text(page)
+    follow(page, "main li a[href*='/documents/']")
+    assert "Bob" in page.value("[...document.querySelectorAll('mark')].map(e => e.innerText)")
+
+
+def test_ocr_is_paused_and_goes_on(tab: Callable[[str], Tab], pipeline: Pipeline) -> None:
+    page = tab("/steering")
+    page.value("document.querySelector('[name=what]').value = 'stage:ocr'")
+    follow(page, "form[action$='/pause'] button")
+    uuid = pipeline.submit(b"Cid met Dee.", name="waits.txt").document_uuid
+    assert pipeline.status(uuid).status == "ocr_queued"
+    page = tab("/steering")
+    assert "stage ocr is paused" in text(page)
+    follow(page, "form[action$='/unpause'] button")
+    assert pipeline.status(uuid).status == "completed"
+
+
+def test_nothing_is_deleted_without_a_yes(tab: Callable[[str], Tab], pipeline: Pipeline) -> None:
+    uuid = next(each.document_uuid for each in pipeline.store.documents() if each.name == "broken.pdf")
+    page = tab(f"/documents/{uuid}")
+    page.value("window.confirm = asked => { window.asked = asked; return false; }")
+    page.value("document.querySelector('[value=delete]').click()")
+    assert "with everything that was made of it?" in page.value("window.asked")
+    assert pipeline.status(uuid).name == "broken.pdf"
+    page.value("window.confirm = () => true")
+    follow(page, "[value=delete]")
+    assert [each.name for each in pipeline.store.documents()] == ["a very long name of a letter.txt"]
+
+
+def test_everything_can_be_read_without_scripts(tab: Callable[[str], Tab], pipeline: Pipeline) -> None:
+    page = tab("/")
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    for path in paths(pipeline):
+        assert len(text(tab(path))) > 40, path
+    page = tab("/documents")
+    follow(page, "tbody a")
+    assert "Every status" in text(page)
+
+
 @pytest.mark.parametrize("width", [400, 1400, 2000])
 def test_no_page_is_wider_than_its_window_or_complains_or_asks_another_host(
     tab: Callable[[str], Tab], pipeline: Pipeline, width: int
@@ -121,6 +167,7 @@ def test_no_page_is_wider_than_its_window_or_complains_or_asks_another_host(
         assert not COMPLAINTS & set(page._events), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(tab: Callable[[str], Tab], pipeline: Pipeline, scheme: str) -> None:
     for path in paths(pipeline):
@@ -132,7 +179,7 @@ def test_axe_finds_nothing_serious(tab: Callable[[str], Tab], pipeline: Pipeline
             "axe.run().then(found => ({violations: found.violations, passes: found.passes.length}))"
         )
         found: list[dict[str, Any]] = told["violations"]
-        assert told["passes"] > 10
+        assert told["passes"] > 10, path
         serious = [
             (each["id"], [node["html"] for node in each["nodes"]][:3])
             for each in found
