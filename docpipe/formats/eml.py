@@ -33,6 +33,7 @@ from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
+from docpipe.formats.uuencoded import without_files
 from docpipe.models import Warn
 
 T = TypeVar("T")
@@ -221,11 +222,17 @@ def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
         and not attached
         and kind.startswith(("text/plain", "text/html", "text/rfc822", "message/"))
     ):
-        return _Contents(_text(data, part, kind), warnings=warnings, is_html=kind == "text/html")
+        data, files = without_files(data) if kind == "text/plain" else (data, [])
+        members = [_member(request, clean_label(name, "attachment"), content) for name, content in files]
+        return _Contents(_text(data, part, kind), members, warnings, is_html=kind == "text/html")
     if kind.startswith("image/") and part["Content-ID"] and is_decoration(data):
         return _Contents()
     label = clean_label(filename or "", "attachment" + (mimetypes.guess_extension(kind) or ""))
-    return _Contents(attachments=[Member.of(request, label, label, lambda: data)], warnings=warnings)
+    return _Contents(attachments=[_member(request, label, data)], warnings=warnings)
+
+
+def _member(request: ReadRequest, label: str, data: bytes) -> Member:
+    return Member.of(request, label, label, lambda: data)
 
 
 def _fields(block: MIMEPart) -> str:

@@ -2,48 +2,95 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
+_ACCOUNTS = '_({0}* {1}_);_({0}* ({1});_({0}* "-"??_);_(@_)'
 _NUMBERS = {
     "0": (1,),
     "0.00": (2,),
-    "#,##0": (3, 37, 38),
-    "#,##0.00": (4, 39, 40),
+    "#,##0": (3,),
+    "#,##0.00": (4,),
     "0%": (9,),
     "0.00%": (10,),
+    "0.00E+00": (11, 48),
+    "# ?/?": (12, 13),
     "yyyy-mm-dd": (14, 15, 16),
     "yyyy-mm": (17,),
     "hh:mm": (18, 20),
-    "hh:mm:ss": (19, 21, 45, 46, 47),
+    "hh:mm:ss": (19, 21, 45, 47),
     "yyyy-mm-dd hh:mm": (22,),
-    "$#,##0.00": (44,),
-    "$#,##0": (42,),
+    "#,##0;(#,##0)": (37, 38),
+    "#,##0.00;(#,##0.00)": (39, 40),
+    "[h]:mm:ss": (46,),
+    _ACCOUNTS.format("", "#,##0"): (41,),
+    _ACCOUNTS.format("$", "#,##0"): (42,),
+    _ACCOUNTS.format("", "#,##0.00"): (43,),
+    _ACCOUNTS.format("$", "#,##0.00"): (44,),
 }
 BUILT_IN = {str(number): code for code, numbers in _NUMBERS.items() for number in numbers}
 """Format codes that workbooks name by number only."""
 _LITERAL = re.compile(r'"([^"]{0,200})"|\\(.)|\[\$([^\]-]{0,20})[^\]]{0,20}\]|\[[^\]]{0,40}\]|_.|\*.')
 _DIGITS = re.compile(r"[#0?][#0?,.]*+")
+_QUOTED = re.compile(r'"[^"]{0,200}"|\\.')
 _DATE_LETTERS = re.compile(r"[ydhms]", re.IGNORECASE)
+_ELAPSED = re.compile(r"\[h+\]", re.IGNORECASE)
+_CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)(-?\d{1,15}(?:\.\d{1,15})?)\]")
+_HOLDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "<>": operator.ne,
+}
+_OTHER_NOTATION = re.compile(r"[#0?]E[+-]|[#0?]\s*/\s*[#0?\d]", re.IGNORECASE)
 
 
-def shown_number(value: str, code: str) -> str:
-    """The number as its format code shows it; dates as ISO 8601; all digits where there is no code."""
+def shown_number(value: str, code: str, from_1904: bool = False) -> str:
+    """The number as its format code shows it; dates as ISO 8601; all digits where there is no code.
+
+    Days are counted from 1899-12-30, in workbooks of early Macintoshes `from_1904`-01-01.
+    """
     try:
         number = Decimal(value)
     except InvalidOperation:
         return value
     if not number.is_finite() or abs(number) > Decimal(10) ** 30:
         return value
-    sections = code.split(";")
-    first = sections[0]
-    bare = _LITERAL.sub("", first)
-    if "general" in first.lower() or (not bare.strip() and not first.strip()):
+    section, signed = _section(number, code)
+    bare = _LITERAL.sub("", section)
+    if "general" in section.lower() or not code.strip() or _OTHER_NOTATION.search(bare):
         return _plain(number)
     if _DATE_LETTERS.search(bare) and "0" not in bare.replace(".0", ""):
-        return _moment(number, bare.lower())
-    digits = _DIGITS.search(_LITERAL.sub(lambda found: " " * len(found[0]), first))
-    return _amount(number, first, digits) if digits else _plain(number)
+        is_span = bool(_ELAPSED.search(section))
+        return _moment(number + 1462 * (from_1904 and not is_span), bare.lower(), is_span)
+    digits = _DIGITS.search(_LITERAL.sub(lambda found: " " * len(found[0]), section))
+    if digits is None:
+        return _words(section).strip() if ";" in code else _plain(number)
+    sign = "-" if signed and number < 0 else ""
+    return _amount(number, section, digits, sign)
+
+
+def _section(number: Decimal, code: str) -> tuple[str, bool]:
+    """The part of the code that is for such a number, and whether a minus goes before what it shows.
+
+    Codes have one part for all, or more: for positive numbers, negative ones, zero; or by a condition.
+    """
+    sections = _QUOTED.sub(lambda found: found[0].replace(";", "\0"), code).split(";")[:3]
+    sections = [section.replace("\0", ";") for section in sections]
+    if any(map(_CONDITION.search, sections)):
+        chosen = next((each for each in sections if _is_met(each, number)), sections[-1])
+        return chosen, True
+    place = 0 if number > 0 else 1 if number < 0 else 2
+    return (sections[place], False) if place < len(sections) else (sections[0], True)
+
+
+def _is_met(section: str, number: Decimal) -> bool:
+    found = _CONDITION.search(section)
+    return found is None or _HOLDS[found[1]](number, Decimal(found[2]))
 
 
 def _plain(number: Decimal) -> str:
@@ -51,14 +98,17 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _amount(number: Decimal, code: str, digits: re.Match[str]) -> str:
+def _amount(number: Decimal, code: str, digits: re.Match[str], sign: str) -> str:
     before, after = _words(code[: digits.start()]), _words(code[digits.end() :])
-    if "%" in after:
+    whole, _, fraction = digits[0].partition(".")
+    if "%" in before + after:
         number *= 100
-    decimals = len(digits[0].partition(".")[2].rstrip(","))
-    shown = abs(number).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
-    text = f"{shown:,f}" if "," in digits[0].partition(".")[0] else f"{shown:f}"
-    return ("-" if number < 0 and shown else "") + f"{before}{text}{after}".strip()
+    number = number.scaleb(-3 * (len(digits[0]) - len(digits[0].rstrip(","))))
+    shown = abs(number).quantize(Decimal(1).scaleb(-len(fraction.rstrip(","))), ROUND_HALF_UP)
+    text = f"{shown:,f}" if "," in whole.rstrip(",") else f"{shown:f}"
+    if not shown and "0" not in digits[0]:
+        text = ""
+    return (sign if shown else "") + f"{before}{text}{after}".strip()
 
 
 def _words(code: str) -> str:
@@ -68,12 +118,12 @@ def _words(code: str) -> str:
     )
 
 
-def _moment(number: Decimal, code: str) -> str:
-    """A count of days since 1899-12-30 as its date, its time of day, or both."""
+def _moment(number: Decimal, code: str, elapsed: bool = False) -> str:
+    """A count of days since 1899-12-30 as its date, its time of day, or both; or as hours that passed."""
     seconds = int((number * 86_400).to_integral_value(ROUND_HALF_UP))
-    days, second = divmod(seconds, 86_400)
+    days, second = (0, seconds) if elapsed else divmod(seconds, 86_400)
     clock = f"{second // 3600:02d}:{second // 60 % 60:02d}" + (f":{second % 60:02d}" if "s" in code else "")
-    has_date, has_time = "y" in code or "d" in code, "h" in code or "s" in code
+    has_date, has_time = "y" in code or "d" in code, elapsed or "h" in code or "s" in code
     if not has_date:
         return clock if has_time else _date(days)[:7]
     date = _date(days) if "d" in code else _date(days)[:7]

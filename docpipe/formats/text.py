@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import chardet
@@ -16,15 +16,26 @@ from docpipe.models import Warn
 
 _SAMPLE = 200_000
 _MIN_CONFIDENCE = 0.11
-_NO_IDEA = 0.1
-_ONE_BYTE = ("cp125", "iso8859", "mac-")
-"""Where the detector has no idea between these, cp1252 is the best bet."""
-
-_LATIN = frozenset(
-    ["utf-8", "cp437", "cp850", "cp852", "cp858", "mac-roman", "mac-latin2"]
-    + [f"cp{page}" for page in (1250, 1252, 1254, 1257, 1258)]
-    + [f"iso8859-{part}" for part in (1, 2, 3, 4, 9, 10, 13, 14, 15, 16)]
-)
+_ERAS = ~chardet.EncodingEra.MAINFRAME
+_NEVER_MET = ("cp720", "cp1006")
+"""What the detector takes short texts of other charsets for."""
+_LATIN = [
+    "cp437",
+    "cp850",
+    "cp852",
+    "cp857",
+    "cp863",
+    "cp865",
+    "cp775",
+    "mac-roman",
+    "mac-latin2",
+    "mac-turkish",
+]
+_LATIN += [f"cp{page}" for page in (1250, 1252, 1254, 1257)]
+_LATIN += [f"iso8859-{part}" for part in (1, 2, 3, 4, 9, 10, 13, 14, 15, 16)]
+_COMMON = ("cp1252", "cp850", "mac-roman")
+"""What a Latin text is in, the likeliest first, where the detector has no idea."""
+_GOOD_WORDS = 0.95
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _HALF_LETTERS = (0xC2, 0xC3)
 """With these a letter of two bytes begins, in most European texts; alone they are half a letter."""
@@ -67,7 +78,7 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     for name in tried:
         if name and (text := _strict(data, name)) is not None:
             return Decoded(text, name, True)
-    return _mostly_utf8(data) or _dos(data) or _guess(data)
+    return _mostly_utf8(data) or _guess(data)
 
 
 def _strict(data: bytes, charset: str) -> str | None:
@@ -93,18 +104,6 @@ def _single_byte(escaped: str) -> str:
     return "\ufffd" if byte in _HALF_LETTERS else bytes([byte]).decode("cp1252", "replace")
 
 
-def _dos(data: bytes) -> Decoded | None:
-    """A Latin text in the character set of DOS (cp850); None where Windows-1252 makes better words."""
-    sample = _telling_sample(data)
-    if not _is_latin(sample):
-        return None
-    runs = _HIGH_RUN.findall(sample)
-    latin = {name: _latin_share(runs, name) for name in ("cp850", "cp1252")}
-    if latin["cp850"] < 0.95 or latin["cp1252"] > 0.7:
-        return None
-    return Decoded(data.decode("cp850"), "cp850", False)
-
-
 def _is_latin(sample: bytes) -> bool:
     """Whether the bytes beyond ASCII stand one or two at a time in words of ASCII letters."""
     return len(_HIGH_RUN.findall(sample)) > 0.5 * len(_ANY_HIGH_RUN.findall(sample))
@@ -124,16 +123,27 @@ def _latin_share(runs: list[bytes], charset: str) -> float:
 
 def _guess(data: bytes) -> Decoded:
     sample = _telling_sample(data)
-    found = chardet.detect(sample, encoding_era=chardet.EncodingEra.MODERN_WEB)
-    charset, confidence = safe_charset(found["encoding"]), found["confidence"] or 0.0
-    no_idea = confidence < _NO_IDEA and (charset or "").startswith(_ONE_BYTE)
-    if charset is None or no_idea or (charset not in _LATIN and _is_latin(sample)):
-        charset, confidence = "cp1252", 0.0
-    if charset == "cp1250" and _is_latin(sample):
-        runs = _HIGH_RUN.findall(sample)
-        charset = max((charset, "iso8859-2"), key=lambda name: _latin_share(runs, name))
+    charset, confidence = _detected(sample)
     text = data.decode(charset, errors="replace")
     return Decoded(text, charset, confidence >= _MIN_CONFIDENCE and "\ufffd" not in text)
+
+
+def _detected(sample: bytes) -> tuple[str, float]:
+    if not _is_latin(sample):
+        return _asked(sample, None)
+    charset, confidence = _asked(sample, _LATIN)
+    if confidence >= _MIN_CONFIDENCE:
+        return charset, confidence
+    runs = _HIGH_RUN.findall(sample)
+    good = (name for name in _COMMON if _latin_share(runs, name) >= _GOOD_WORDS)
+    return next(good, charset), 0.0
+
+
+def _asked(sample: bytes, among: Sequence[str] | None) -> tuple[str, float]:
+    """The detector's guess, and how sure it is."""
+    found = chardet.detect(sample, encoding_era=_ERAS, include_encodings=among, exclude_encodings=_NEVER_MET)
+    charset = safe_charset(found["encoding"])
+    return (charset, found["confidence"]) if charset else ("cp1252", 0.0)
 
 
 def _telling_sample(data: bytes) -> bytes:

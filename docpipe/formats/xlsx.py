@@ -17,7 +17,10 @@ from docpipe.models import Warn
 
 _COLUMN = re.compile(r"[A-Z]{1,3}")
 _MAX_COLUMNS = 16_384
-_UNREAD = {"drawing": "a drawing or picture", "legacyDrawing": "", "oleObjects": "an embedded object"}
+_UNCOUNTED = (
+    "The results of some formulas are not in {}: no program has worked them out yet. "
+    "Open it in a spreadsheet program and save it."
+)
 
 
 def open_reader(request: ReadRequest) -> Reader:
@@ -48,6 +51,8 @@ class _Workbook:
         self._links = package.relationships(self._main)
         self._strings = [_string(item) for item in self._items("sharedStrings", "si")]
         self._formats = self._number_formats()
+        settings = next(self._package.xml(self._main).iter("{*}workbookPr"), None)
+        self._from_1904 = settings is not None and settings.get("date1904") in {"1", "true"}
 
     def sheets(self) -> Iterator[tuple[str, Iterator[str]]]:
         for sheet in self._package.xml(self._main).iter("{*}sheet"):
@@ -93,6 +98,8 @@ class _Workbook:
 
     def _shown(self, cell: etree._Element) -> str:
         kind, value = cell.get("t", "n"), cell.findtext("{*}v") or ""
+        if not value and cell.find("{*}f") is not None and kind != "str":
+            self._warn("content_unread", _UNCOUNTED.format(self._name))
         if kind == "inlineStr":
             return _string(cell)
         if kind == "s":
@@ -101,7 +108,7 @@ class _Workbook:
             return {"1": "TRUE", "0": "FALSE"}.get(value, value)
         style = cell.get("s", "0")
         code = self._formats[int(style)] if style.isdigit() and int(style) < len(self._formats) else ""
-        return shown_number(value, code) if kind == "n" else value
+        return shown_number(value, code, self._from_1904) if kind == "n" else value
 
     def _beside(self, part: str, name: str) -> Iterator[str]:
         """Comments on cells; drawings are warned of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from email.message import EmailMessage
 from io import BytesIO
 
@@ -304,3 +305,19 @@ def test_an_attachment_of_too_many_pages_costs_itself_only() -> None:
     reader, pages = read(message, Limits(max_pages=3))
     assert [part for part, _ in parts(pages)] == ["", "long.txt", "long.txt"]
     assert [warn.code for warn in reader.warnings] == ["attachment_too_many_pages"] * 2
+
+
+def test_files_that_stand_in_the_text_are_attachments() -> None:
+    encoded = b"".join(
+        binascii.b2a_uu(b"Annex: the price is EUR 12,450.00.\n"[n : n + 45]) for n in range(0, 36, 45)
+    )
+    body = b"see below\n\nbegin 644 annex.txt\n" + encoded + b"`\nend\nRegards\nbegin 644 is no file\n"
+    reader = open_document(b"From: a@b.example\nSubject: x\n\n" + body, "a.eml")
+    pages = [(page.part, [line.text for line in page.lines if line.text]) for page in reader.pages()]
+    assert (pages, reader.warnings) == (
+        [
+            ("", ["From: a@b.example", "Subject: x", "see below", "Regards", "begin 644 is no file"]),
+            ("annex.txt", ["Annex: the price is EUR 12,450.00."]),
+        ],
+        [],
+    )

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 
 from docpipe.formats import open_document
-from docpipe.formats.number_formats import shown_number
+from docpipe.formats.number_formats import BUILT_IN, shown_number
 
 RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
@@ -72,7 +72,18 @@ def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
         ("1200", "", "1200"),
         ("0.1", "General", "0.1"),
         ("12450.5", '#,##0.00\\ "€"', "12,450.50 €"),
-        ("-3", "#,##0;(#,##0)", "-3"),
+        ("-3", "#,##0;(#,##0)", "(3)"),
+        ("-1200.5", BUILT_IN["40"], "(1,200.50)"),
+        ("-1200.5", BUILT_IN["44"], "$(1,200.50)"),
+        ("0", BUILT_IN["43"], "-"),
+        ("-1234.5", '_-* #,##0.00 "€"_-;\\-* #,##0.00 "€"_-', "-1,234.50 €"),
+        ("-12", "#,##0;[Red]#,##0-", "12-"),
+        ("-12", "#,##0", "-12"),
+        ("0", '"a;b";"no";"none"', "none"),
+        ("12000", "#,##0,", "12"),
+        ("2500", '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "2.5K"),
+        ("12345.5", "0.00E+00", "12345.5"),
+        ("1.5", "[h]:mm", "36:00"),
         ("0.125", "0.0%", "12.5%"),
         ("60", "yyyy\\-mm\\-dd", "1900-02-28"),
         ("45473.75", "dd.mm.yyyy hh:mm", "2024-06-30 18:00"),
@@ -82,6 +93,25 @@ def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
 )
 def test_numbers_are_shown_by_their_format(value: str, code: str, shown: str) -> None:
     assert shown_number(value, code) == shown
+
+
+def test_a_workbook_counts_its_days_as_it_says_and_formulas_without_a_result_are_named() -> None:
+    sheet = (
+        "<worksheet><sheetData><row><c r='A1' s='0'><v>44011</v></c>"
+        "<c r='B1'><f>A1+1</f></c></row></sheetData></worksheet>"
+    )
+    data = package(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
+            "xl/workbook.xml": f"<workbook xmlns:r='{RELS}'><workbookPr date1904='1'/>"
+            "<sheets><sheet name='S' r:id='r0'/></sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": relations(("worksheet", "s.xml"), ("styles", "f.xml")),
+            "xl/s.xml": sheet,
+            "xl/f.xml": "<styleSheet><cellXfs><xf numFmtId='14'/></cellXfs></styleSheet>",
+        }
+    )
+    assert read(data, "a.xlsx") == ([["S", "2024-06-30"]], ["content_unread"])
 
 
 def test_slides_are_pages_with_their_notes_and_what_is_not_read_is_named() -> None:

@@ -123,3 +123,24 @@ def test_utf16_without_a_mark_is_read_in_any_script(text: str, charset: str) -> 
 
 def test_a_text_with_a_few_control_characters_is_text() -> None:
     assert page_texts(b"\x01Pay\x02\x03") == [["Pay"]]
+
+
+RUSSIAN = "Договор поставки от 12 июня 2024 года, цена 12 450,00 рублей."
+POLISH = "Umowa z dnia 7 czerwca między Łódzką Hutą a Źródłem: 8 730,50."
+
+
+@pytest.mark.parametrize(
+    ("text", "charsets"),
+    [
+        (RUSSIAN, "cp866 cp855 cp1251 koi8-r iso8859-5 mac-cyrillic"),
+        ("Σύμβαση προμήθειας ξυλείας της 12ης Ιουνίου 2024.", "cp737 cp869 cp1253 iso8859-7 mac-greek"),
+        ("הסכם אספקת עצים מיום 12 ביוני 2024, תל אביב.", "cp862 cp1255"),
+        (POLISH, "cp852 cp1250 iso8859-2 mac-latin2"),
+        ("Kereste sözleşmesi, otuz gün içinde ödeyecektir.", "cp857 cp1254 mac-turkish"),
+        ("Der Käufer zahlt dreißig Tage nach der Übergabe in Köln.", "cp437 cp850 cp1252 mac-roman"),
+        ("عقد توريد الخشب المؤرخ في 12 يونيو 2024 في القاهرة", "cp1256 iso8859-6"),
+    ],
+)
+def test_a_text_that_does_not_declare_its_charset_is_read(text: str, charsets: str) -> None:
+    read = {name: decode(text.encode(name)).text for name in charsets.split()}
+    assert read == dict.fromkeys(charsets.split(), text)
