@@ -28,6 +28,7 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.expansion import unpacked_size
+from docpipe.formats.pdf_boxes import drawn, drawn_boxes
 from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
 from docpipe.formats.pdf_unseen import without_unseen
@@ -134,6 +135,7 @@ class PdfReader:
             self._warn_of_lost_content(page)
         if lines and self._is_form:
             lines += box_states(page, lines)
+        lines += drawn_boxes(list(filter(None, map(drawn, layer.paths))), lines)
         self.warnings += warnings_of_page(page)
         return RawPage(
             shown.width,

@@ -85,6 +85,8 @@ class Layer:
 
     pieces: list[Piece] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
+    paths: list[Block] = field(default_factory=list)
+    """All that was stroked or filled."""
 
     @property
     def characters(self) -> int:
@@ -106,8 +108,10 @@ def layer_of(blocks: Sequence[Block]) -> Layer:
         if block["type"] == TEXT:
             for number, line in enumerate(block["lines"]):
                 layer.pieces += _pieces(line, block["number"], number)
-        elif block["type"] == _AREA and not block["stroked"] and block["alpha"] == 255:
-            layer.areas.append(Area(block["bbox"], block["number"], block["color"]))
+        elif block["type"] == _AREA:
+            layer.paths.append(block)
+            if not block["stroked"] and block["alpha"] == 255:
+                layer.areas.append(Area(block["bbox"], block["number"], block["color"]))
     return layer
 
 

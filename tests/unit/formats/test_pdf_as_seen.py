@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pymupdf
 import pytest
@@ -206,6 +207,75 @@ def test_the_state_of_a_form_s_box_that_shows_no_sign_is_read(ticked: bool, sign
 
 
 # --- beside the pages -------------------------------------------------------------------------------
+
+
+Mark = Callable[[pymupdf.Page], object]
+
+
+def outline(page: pymupdf.Page) -> None:
+    page.draw_rect(pymupdf.Rect(40, 50, 50, 60))
+
+
+def four_lines(page: pymupdf.Page) -> None:
+    corners = [(40, 50), (50, 50), (50, 60), (40, 60), (40, 50)]
+    for start, end in pairwise(corners):
+        page.draw_line(start, end)
+
+
+def two_areas(page: pymupdf.Page) -> None:
+    page.draw_rect(pymupdf.Rect(40, 50, 50, 60), color=None, fill=(0, 0, 0))
+    page.draw_rect(pymupdf.Rect(41, 51, 49, 59), color=None, fill=(1, 1, 1))
+
+
+def cross(page: pymupdf.Page) -> None:
+    page.draw_line((41, 51), (49, 59))
+    page.draw_line((49, 51), (41, 59))
+
+
+def tick(page: pymupdf.Page) -> None:
+    page.draw_polyline([(42, 55), (45, 58), (52, 47)], width=1.5)
+
+
+def blot(page: pymupdf.Page) -> None:
+    page.draw_rect(pymupdf.Rect(42, 52, 48, 58), color=None, fill=(0, 0, 0))
+
+
+@pytest.mark.parametrize("frame", [outline, four_lines, two_areas])
+@pytest.mark.parametrize(("mark", "sign"), [(bool, "☐"), (cross, "☑"), (tick, "☑"), (blot, "☑")])
+def test_a_box_that_is_drawn_is_read_with_its_state(frame: Mark, mark: Mark, sign: str) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((60, 59), "insured")
+        frame(page)
+        mark(page)
+
+    lines, warnings, page = read(draw)
+    assert (lines, warnings) == (["insured", sign], [])
+    assert page.lines[1].box == pytest.approx((40, 50, 50, 60), abs=0.6)
+
+
+def test_a_round_button_is_one_where_one_of_its_size_has_a_dot() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        for row in range(2):
+            page.insert_text((60, 59 + 20 * row), f"answer {row}")
+            page.draw_circle((45, 55 + 20 * row), 5)
+        page.draw_circle((45, 75), 2, fill=(0, 0, 0))
+        page.draw_circle((300, 55), 9)
+
+    assert texts(draw) == ["answer 0", "answer 1", "○", "◉"]
+
+
+def test_samples_of_a_colour_combs_boxes_with_a_letter_and_boxes_without_words_are_no_answers() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.draw_rect(pymupdf.Rect(40, 50, 50, 60), fill=(0.8, 0, 0))
+        page.insert_text((60, 59), "sales of 2024")
+        for n in range(5):
+            page.draw_rect(pymupdf.Rect(120 + 14 * n, 90, 134 + 14 * n, 104))
+        page.insert_text((40, 101), "Postcode")
+        page.draw_rect(pymupdf.Rect(40, 130, 50, 140))
+        page.insert_text((42, 139), "X", fontsize=9)
+        page.draw_rect(pymupdf.Rect(40, 230, 50, 240))
+
+    assert texts(draw) == ["sales of 2024", "Postcode", "X"]
 
 
 def hello(page: pymupdf.Page) -> None:
