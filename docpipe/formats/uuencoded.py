@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 
-_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255}?)[ \t]*\r?\n(?=[!-`])", re.MULTILINE)
+_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n(?=[!-`])", re.MULTILINE)
 _END = re.compile(rb"^[ `][ \t]*\r?\nend[ \t]*\r?$|^end[ \t]*\r?$", re.MULTILINE)
 
 
@@ -14,17 +14,17 @@ def without_files(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     if b"begin " not in data:
         return data, []
     text, files, at = b"", [], 0
-    for begin in _BEGIN.finditer(data):
-        end = _END.search(data, begin.end())
-        if begin.start() < at or end is None:
-            continue
+    begins = list(_BEGIN.finditer(data))
+    for begin, until in zip(begins, [*(later.start() for later in begins[1:]), len(data)], strict=False):
+        end = _END.search(data, begin.end(), until)
         try:
-            content = b"".join(map(_line, data[begin.end() : end.start()].splitlines()))
+            content = b"".join(map(_line, data[begin.end() : end.start()].splitlines())) if end else None
         except binascii.Error:
             continue
-        files.append((begin[1].decode("utf-8", "replace"), content))
-        text += data[at : begin.start()]
-        at = end.end()
+        if end and content is not None:
+            files.append((begin[1].decode("utf-8", "replace").strip(), content))
+            text += data[at : begin.start()]
+            at = end.end()
     return text + data[at:], files
 
 
