@@ -80,6 +80,7 @@ def _mostly_slow(faults: Iterable[str], *always: str) -> list[Any]:
     return [fault if fault in always else pytest.param(fault, marks=pytest.mark.slow) for fault in faults]
 
 
+@pytest.mark.timeout(max(900, STEPS))
 def test_both_stores_do_what_the_rules_say(sides: tuple[Side, Side]) -> None:
     assert drive(sides, STEPS) >= STEPS // 2
 
