@@ -19,7 +19,7 @@ from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS,
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.stores.values import Action, Selection
 from docpipe.web.render import page
-from docpipe.web.site import View, act, genuine, site_of, view_of
+from docpipe.web.site import Told, View, act, genuine, site_of, view_of
 
 _AT_ONCE = 50
 _MOST_FILES = 100
@@ -105,17 +105,20 @@ def _change(request: Request, form: FormData) -> Response:
     if name not in _ACTIONS:
         raise HTTPException(400, "Choose what to do.")
     uuids = list(dict.fromkeys(str(each) for each in form.getlist("document")))
-    told = [(uuid, _one(view, f"{number}.{n}", name, uuid, form)) for n, uuid in enumerate(uuids)]
+    told = [_one(view, f"{number}.{n}", name, uuid, form) for n, uuid in enumerate(uuids)]
     return page(request, "done.html", title="Done", action=name, told=told)
 
 
-def _one(view: View, number: str, name: str, uuid: str, form: FormData) -> str:
+def _one(view: View, number: str, name: str, uuid: str, form: FormData) -> Told:
+    called, left = uuid, None if name == "delete" else uuid
     try:
-        project = view.status(uuid).project_id
-        action = Action(number, view.visitor.name, name, uuid, project, str(form.get("why", ""))[:500])
-        return act(view, action, lambda: _ACTIONS[name](view.pipeline, uuid, form))
+        status = view.status(uuid)
+        called = status.name
+        why = str(form.get("why", ""))[:500]
+        action = Action(number, view.visitor.name, name, uuid, status.project_id, why)
+        return Told(called, act(view, action, lambda: _ACTIONS[name](view.pipeline, uuid, form)), left)
     except DocpipeError as error:
-        return str(error)
+        return Told(called, str(error), left)
 
 
 def _retry(pipeline: Pipeline, uuid: str, _form: FormData) -> str:
@@ -159,19 +162,24 @@ def _submit(request: Request, form: FormData) -> Response:
     for n, each in enumerate(files):
         name = each.filename or "document"
         action = Action(f"{number}.{n}", view.visitor.name, "submit", None, project, name[:500])
-        told.append((name, _taken(site_of(request).pipeline, view, action, each)))
+        told.append(_taken(site_of(request).pipeline, view, action, each))
     return page(request, "done.html", title="Submitted", action="submit", told=told)
 
 
-def _taken(pipeline: Pipeline, view: View, action: Action, file: UploadFile) -> str:
+def _taken(pipeline: Pipeline, view: View, action: Action, file: UploadFile) -> Told:
+    uuid = None
+
     def take() -> str:
+        nonlocal uuid
         submission = pipeline.submit(file.file, name=file.filename, project_id=action.project_id)
-        return f"{'submitted' if submission.created else 'known already'} as {submission.document_uuid}"
+        uuid = submission.document_uuid
+        return f"{'submitted' if submission.created else 'known already'} as {uuid}"
 
     try:
-        return act(view, action, take)
+        how = act(view, action, take)
     except DocpipeError as error:
-        return str(error)
+        how = str(error)
+    return Told(file.filename or "document", how, uuid)
 
 
 ROUTES = [

@@ -15,7 +15,7 @@ from docpipe.graph.reader import Graphs
 from docpipe.graph.values import ProjectEntity
 from docpipe.stores.values import Action
 from docpipe.web.render import SHOWN_LABELS, page
-from docpipe.web.site import act, genuine, view_of
+from docpipe.web.site import Told, act, genuine, view_of
 
 _AT_ONCE = 50
 _MEMBERS = 200
@@ -84,7 +84,7 @@ def _decide(request: Request, form: FormData) -> Response:
     decided = graphs.merge if name == "merge" else graphs.split
     told = act(view, action, lambda: decided(ids[0], ids[1], who=action.who, why=action.why or "").name)
     said = "is one entity now" if name == "merge" else "is two entities now"
-    values: dict[str, Any] = {"action": name, "told": [(ids[0], f"{told} {said}")]}
+    values: dict[str, Any] = {"action": name, "told": [Told(ids[0], f"{told} {said}")]}
     return page(request, "done.html", title="Decided", **values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -72,6 +73,15 @@ class View:
 
     def search(self, query: str, limit: int) -> list[Passage]:
         return self.pipeline.search_text(query, project_id=self.project_id, limit=limit)
+
+
+class Told(NamedTuple):
+    """How an action went, a line of the page that says so."""
+
+    what: str
+    how: str
+    document_uuid: str | None = None
+    """Where to look next."""
 
 
 def view_of(request: Request) -> View:

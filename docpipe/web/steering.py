@@ -15,7 +15,7 @@ from docpipe.errors import DocpipeError
 from docpipe.stores.pause_port import Pause, Paused
 from docpipe.stores.values import Action
 from docpipe.web.render import page
-from docpipe.web.site import act, everything, genuine, view_of
+from docpipe.web.site import Told, act, everything, genuine, view_of
 
 _LOOKS = ("health", "doctor")
 
@@ -56,7 +56,7 @@ def _reap(request: Request, form: FormData) -> Response:
         return ", ".join(f"{count} {word}" for word, count in sorted(outcomes.items())) or "nothing was lost"
 
     told = act(view_of(request), action, look)
-    values: dict[str, Any] = {"action": "reap", "told": [("reaper", told)]}
+    values: dict[str, Any] = {"action": "reap", "told": [Told("reaper", told)]}
     return page(request, "done.html", title="Done", **values)
 
 
@@ -87,7 +87,7 @@ def _pause(request: Request, form: FormData, done: str) -> Response:
         return f"{view.pipeline.unpause(**chosen)} documents that were held go on"
 
     told = act(view_of(request), action, change)
-    return page(request, "done.html", title="Done", action=done, told=[(action.target, told)])
+    return page(request, "done.html", title="Done", action=done, told=[Told(action.target or "", told)])
 
 
 def _name(pause: Pause) -> tuple[str, str]:

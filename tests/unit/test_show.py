@@ -278,6 +278,12 @@ def test_what_was_found_stands_above_how_it_went(tab: Tab) -> None:
     assert parts == ["hits", "entities", "timeline"]
 
 
+def test_a_printed_page_with_what_is_marked_on_it_fits_on_a_sheet(tab: Tab) -> None:
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    width = tab.value("document.querySelector('.page').getBoundingClientRect().width * 2.54 / 96")
+    assert 15 < width <= 16.01  # centimetres: of the height of A4 or Letter there remains some
+
+
 CROWD = replace(
     DOCUMENT,
     entities=tuple(Entity(n, f"Somebody of a long name, {n}", "PERSON", (0,)) for n in range(40)),

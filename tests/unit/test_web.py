@@ -21,7 +21,6 @@ from docpipe.errors import ConfigurationError
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.web import Visitor
 from docpipe.web import app as web_app
-from docpipe.web.watch import Watch
 from tests.unit.conftest import NewPipeline
 
 TEXT = b"Ann Lee met Bob Ray in Bern."
@@ -384,6 +383,21 @@ def test_the_list_of_entities_begins_at_a_label(pipeline: Pipeline, here: TestCl
     assert ">Ann</a>" not in here.get(ways["phone"]).text
 
 
+def test_what_was_done_is_told_by_name_with_a_way_to_it(
+    pipeline: Pipeline, here: TestClient, ours: str
+) -> None:
+    link = f'<a href="/documents/{ours}">ours.txt</a>'
+    data = {"action": "cancel", "document": ours}
+    assert link in sent(here, "/documents/change", data).text
+    gone = sent(here, "/documents/change", data | {"action": "delete"}).text
+    assert "<td>ours.txt</td>" in gone
+    form = form_of(here.get("/documents").text)
+    files = {"file": ("new.txt", TEXT)}
+    told = here.post("/documents/submit", data={"form": form}, files=files).text
+    (new,) = pipeline.store.documents()
+    assert f'<a href="/documents/{new.document_uuid}">new.txt</a>' in told
+
+
 @pytest.mark.parametrize("path", ["/", "/documents", "/search", "/entities", "/steering", "/nothing"])
 def test_an_empty_page_says_what_to_do_and_nothing_comes_from_elsewhere(here: TestClient, path: str) -> None:
     answer = here.get(path)
@@ -431,10 +445,3 @@ def test_a_pause_is_begun_and_ended_by_buttons(pipeline: Pipeline) -> None:
     ]  # fmt: skip
     assert sent(browser, "/steering/pause", {"what": "nothing"}, at="/steering").status_code == 400
     assert [each.action for each in pipeline.store.actions()] == ["unpause", "pause", "pause", "pause"]
-
-
-@pytest.mark.parametrize(("keep_seconds", "looks"), [(600.0, 1), (0.0, 3)])
-def test_one_look_serves_all_who_watch(pipeline: Pipeline, keep_seconds: float, looks: int) -> None:
-    watch = Watch(pipeline, keep_seconds)
-    seen = [watch.snapshot().statistics for _ in range(3)]
-    assert len(set(map(id, seen))) == looks
