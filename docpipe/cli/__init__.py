@@ -10,12 +10,13 @@ import gc
 import os
 import sys
 from importlib import import_module
+from types import ModuleType
 
 import click
 
 from docpipe import __version__
 from docpipe.cli.usage import SafeGroup, show_crash
-from docpipe.errors import DocpipeError
+from docpipe.errors import DocpipeError, MissingExtraError
 
 COMMANDS = {
     "run": ("run:run", "Take documents through all stages in this process, without services."),
@@ -63,6 +64,15 @@ def _with_store(command: click.Command, name: str) -> click.Command:
     return with_store(command, name)
 
 
+def _imported(module: str) -> ModuleType:
+    try:
+        return import_module(f"docpipe.cli.{module}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] == "rich":
+            raise MissingExtraError.for_module("rich", "cli") from error
+        raise
+
+
 class _Commands(SafeGroup):
     """Imports a command when it is called: `docpipe --version` needs none of them."""
 
@@ -73,7 +83,7 @@ class _Commands(SafeGroup):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(f"docpipe.cli.{module}"), name)
+        command: click.Command = getattr(_imported(module), name)
         return command if cmd_name in _WITHOUT_STORE else _with_store(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -100,7 +110,7 @@ def main() -> None:
     try:
         cli()
     except DocpipeError as error:
-        from docpipe.cli.terminal import echo  # noqa: PLC0415 - rich is not needed while all goes well
+        from docpipe.cli.terminal import echo  # noqa: PLC0415 - see `_Commands`
 
         echo(f"docpipe: {error}", err=True)
         sys.exit(1)

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from rich.table import Column, Table
 
-from docpipe.cli.terminal import echo, new_console, shown
+from docpipe.cli.console import new_console, shown
+from docpipe.cli.terminal import echo
 from docpipe.models import Attempt, DocumentStatus, RangeRun
 from docpipe.models.status import AttemptEnd, StageState, is_final
 from docpipe.pipeline.default import store_pipeline

@@ -10,7 +10,8 @@ from datetime import datetime
 import click
 from rich.table import Column, Table
 
-from docpipe.cli.terminal import echo, new_console, shown
+from docpipe.cli.console import new_console, shown
+from docpipe.cli.terminal import echo
 from docpipe.graph.values import Entities, Explanation, ProjectEntity, Reason
 from docpipe.pipeline.default import store_pipeline
 

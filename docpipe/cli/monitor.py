@@ -13,7 +13,8 @@ from types import ModuleType
 import click
 from rich.live import Live
 
-from docpipe.cli.terminal import echo, new_console
+from docpipe.cli.console import new_console
+from docpipe.cli.terminal import echo
 from docpipe.delivery.monitoring.snapshot import Snapshot, look
 from docpipe.delivery.monitoring.tables import screen
 from docpipe.errors import ConfigurationError, MissingExtraError

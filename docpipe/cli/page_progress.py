@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from docpipe.cli.terminal import new_console, shown
+from docpipe.cli.console import new_console, shown
 from docpipe.execution.progress import LiveProgress, NoProgress
 from docpipe.models import DocumentStatus, RangeRun, Ref
 from docpipe.models.status import StageState

@@ -18,8 +18,9 @@ import click
 from rich.table import Table
 
 from docpipe.cli.chosen import chosen_files
+from docpipe.cli.console import new_console, shown
 from docpipe.cli.page_progress import PageProgress, Step, Steps
-from docpipe.cli.terminal import echo, new_console, shown
+from docpipe.cli.terminal import echo
 from docpipe.cli.views.document_json import failed_json, to_json
 from docpipe.cli.views.fact_lines import fact_lines
 from docpipe.errors import DocpipeError

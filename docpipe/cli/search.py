@@ -8,7 +8,8 @@ from dataclasses import asdict
 import click
 from rich.text import Text
 
-from docpipe.cli.terminal import echo, new_console
+from docpipe.cli.console import new_console
+from docpipe.cli.terminal import echo
 from docpipe.models.visible import visible
 from docpipe.pipeline.default import default_pipeline
 from docpipe.pipeline.text_search import Passage

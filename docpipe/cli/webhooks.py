@@ -11,7 +11,8 @@ from datetime import datetime
 import click
 from rich.table import Column, Table
 
-from docpipe.cli.terminal import echo, new_console, shown
+from docpipe.cli.console import new_console, shown
+from docpipe.cli.terminal import echo
 from docpipe.errors import TransientError
 from docpipe.models.masking import masked
 from docpipe.pipeline.default import store_pipeline

@@ -58,7 +58,7 @@ from docpipe import Pipeline, Sources, open_store
 pipeline = Pipeline(memory_app(), store=open_store("sqlite://light.db"), sources=Sources())
 print(pipeline.submit({str(note)!r}).status().status)
 heavy = "pymupdf cv2 numpy onnxruntime rapidocr spacy boto3 supabase semantic_text_splitter lxml PIL babel"
-heavy += " psycopg"
+heavy += " psycopg rich"
 print([name for name in heavy.split() if name in sys.modules])
 """
     assert python("-c", program).stdout == "ocr_queued\n[]\n"
@@ -97,6 +97,22 @@ def test_a_command_loads_only_what_it_needs(
     done = python("-c", COMMAND.format(arguments=files), DOCPIPE_ISOLATE="false", DOCPIPE_STORE=store)
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert [name for name in unneeded.split() if name in loaded] == [], done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "submit", "monitor", "run"])
+def test_a_command_without_the_extra_of_commands_says_what_to_install(python: Python, command: str) -> None:
+    program = (
+        f"import sys; sys.modules['rich'] = None; from docpipe.cli import main; sys.argv[1:] = {[command]!r};"
+    )
+    done = python("-c", program + " main()")
+    told = "docpipe: rich is not installed. Run: pip install 'docpipe-celery[cli]'"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, told)
+
+
+def test_commands_whose_lines_are_plain_do_without_that_extra(python: Python) -> None:
+    program = "import sys; sys.modules['rich'] = None; from docpipe.cli import main;"
+    program += " sys.argv[1:] = ['deploy', 'grafana', '--write', 'out']; main()"
+    assert python("-c", program).stdout.startswith("wrote out")
 
 
 def test_spacy_without_its_command_line_is_whole_all_the_same(python: Python) -> None:
