@@ -90,6 +90,7 @@ class RawPage:
         image: renders the page on demand (`dpi` is a wish; the pixel limits win); None where the
             page has no picture that recognition could read.
         image_share: part 0..1 of the page's area that pictures cover.
+        picture_lines: lines of text that its small pictures seem to show.
         hidden_text: the text is there but not shown, as recognition lays it over a scan.
         turned: degrees (0, 90, 180, 270) to turn the page counter-clockwise so that most of `lines`
             stand upright.
@@ -103,6 +104,7 @@ class RawPage:
     lines: tuple[TextLine, ...] = ()
     image: Callable[[int], PageImage] | None = None
     image_share: float = 0.0
+    picture_lines: int = 0
     hidden_text: bool = False
     turned: int = 0
     fields: tuple[TextLine, ...] = ()

@@ -207,6 +207,8 @@ class Walker:
                 return PAGE_BREAK if attribute(child, "type") == "page" else "\n"
             case "sym":
                 return _symbol(child)
+            case "textpath":
+                return attribute(child, "string")
             case "fldChar":
                 return _form_field(child)
             case "footnoteReference" | "endnoteReference":

@@ -39,6 +39,8 @@ def visible_text(markup: str) -> tuple[str, str]:
     _write_labels(tree)
     _write_marks(tree)
     _write_fields(tree)
+    _write_drawings(tree)
+    _open_cells(tree)
     text = extract_plain_text(
         tree,
         preserve_formatting=True,
@@ -48,6 +50,7 @@ def visible_text(markup: str) -> tuple[str, str]:
         form_fields=True,
         skip_elements=unseen,
     )
+    text = text.replace("\t\t", "\t")  # two part each cell from the next
     return text.replace("\xa0", " "), clean_line(tree.title or "").strip()
 
 
@@ -119,6 +122,23 @@ def _write_fields(tree: HTMLTree) -> None:
         text = _field_text(field)
         if text is not None:
             _replace(tree, field, f" {text} ")
+
+
+def _write_drawings(tree: HTMLTree) -> None:
+    """Put the words of a drawing in its place."""
+    for drawing in list(_document(tree).query_selector_all("svg")):
+        words = " ".join((text.text or "").strip() for text in drawing.query_selector_all("text"))
+        if words.strip():
+            _replace(tree, drawing, f" {words} ")
+
+
+def _open_cells(tree: HTMLTree) -> None:
+    """Put the content of a cell's only paragraph straight into the cell: its row stays one line."""
+    for block in list(_document(tree).query_selector_all("td > p:only-child, td > div:only-child")):
+        if block.parent is not None and block.query_selector("p, div, table, ul, ol, br") is None:
+            for child in list(block.child_nodes):
+                block.parent.insert_before(child, block)
+            block.decompose()
 
 
 def _replace(tree: HTMLTree, element: ElementNode, text: str) -> None:

@@ -33,6 +33,7 @@ from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
 from docpipe.formats.pdf_unseen import without_unseen
 from docpipe.formats.pdf_words import Lines, by_line, look_closely, words_of
+from docpipe.formats.picture_lines import DPI, lines_of_text
 from docpipe.formats.request import ReadRequest
 from docpipe.formats.word_places import Words, is_upright
 from docpipe.models import Box, Warn
@@ -57,6 +58,10 @@ _PICTURE, _UNKNOWN = 1, 99
 """Types of blocks: of pictures, and of nothing."""
 _SCAN_SHARE = 0.5
 """From this part of the page on, pictures may be a scan whose text was laid over it."""
+_LEAST_PICTURE, _MOST_PICTURES = 10.0, 4
+"""Points of the shorter side of a picture that may show text; so many are looked at on a page."""
+_MARGIN = 0.2
+"""Part of the page's height at its head and foot where a letterhead may be."""
 _UPRIGHT = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
 """Where text runs to, to the degrees counter-clockwise that make it run to the right."""
 _OUT_OF_MEMORY = ("malloc", "calloc", "realloc", "out of memory")
@@ -91,6 +96,7 @@ class PdfReader:
         self.warnings: list[Warn] = []
         self._name = request.name
         self._limits = request.limits
+        self._margins: dict[Box, int] = {}
         pymupdf.TOOLS.reset_mupdf_warnings()
         with _mupdf_errors(request.name):
             self._document = _open(request)
@@ -143,6 +149,7 @@ class PdfReader:
             tuple(_as_shown(lines, page)),
             partial(self._render, index),
             share,
+            self._lines_in_pictures(page, pictures) if lines and share < _SCAN_SHARE else 0,
             hidden_text=bool(lines) and share >= _SCAN_SHARE and is_layer_of_scan,
             fields=() if lines else tuple(_as_shown(_field_names(page), page)),
             turned=_degrees(page, layer),
@@ -165,6 +172,16 @@ class PdfReader:
         words = by_line(text.extractWORDS(), blocks)
         look_closely(layer, words)
         return layer, pictures, words
+
+    def _lines_in_pictures(self, page: pymupdf.Page, pictures: list[Box]) -> int:
+        """Lines of text that pictures beside the page's text seem to show; a letterhead's once."""
+        lines = 0
+        for picture in sorted(filter(_may_hold_text, pictures), key=_area, reverse=True)[:_MOST_PICTURES]:
+            if not _is_in_margin(picture, page):
+                lines += _lines_in_picture(page, picture)
+            elif picture not in self._margins:
+                lines += self._margins.setdefault(picture, _lines_in_picture(page, picture))
+        return lines
 
     def _check_expansion(self, page: pymupdf.Page) -> None:
         """Before MuPDF unpacks the page's content, each time anew."""
@@ -284,6 +301,29 @@ def _pictures(text: pymupdf.TextPage) -> Iterator[list[Box]]:
     finally:
         for block in blocks:
             block.type = _PICTURE
+
+
+def _lines_in_picture(page: pymupdf.Page, picture: Box) -> int:
+    zoom = DPI / 72
+    clip = (pymupdf.Rect(picture) * page.rotation_matrix).normalize()
+    pixmap = page.get_pixmap(
+        matrix=pymupdf.Matrix(zoom, zoom), clip=clip, colorspace=pymupdf.csGRAY, alpha=False, annots=False
+    )
+    rows = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.height, pixmap.stride)
+    return lines_of_text(rows[:, : pixmap.width])
+
+
+def _is_in_margin(box: Box, page: pymupdf.Page) -> bool:
+    height = float(page.mediabox.height)
+    return box[3] < _MARGIN * height or box[1] > (1 - _MARGIN) * height
+
+
+def _may_hold_text(box: Box) -> bool:
+    return min(box[2] - box[0], box[3] - box[1]) >= _LEAST_PICTURE
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _field_names(page: pymupdf.Page) -> list[TextLine]:

@@ -28,7 +28,7 @@ _LINE_GAP = 0.8
 _BLANK = 0.27
 """Width of a blank by the size, in most fonts."""
 _PALE = 0xE0E0E0
-_SMALL = 0.8
+_SMALL = 0.87
 _RAISED = 0.15
 _LOWERED = 0.08
 """Times the size of the line: how much smaller marks are, and how far above or below it they stand."""

@@ -141,8 +141,10 @@ def _uncovered(
         if not (covers := covered.get(id(piece))) or not piece.is_drawn:
             continue
         seen, lost, boxes, is_bar = "", "", list[Box](), False
+        anew = _written_on(layer, covers)
         for char in (char for span in lines[piece.order, piece.line]["spans"] for char in span["chars"]):
-            if (cover := _cover_of(char["bbox"], covers)) and not shown.has_ink(_inner(char["bbox"])):
+            cover = _cover_of(char["bbox"], covers)
+            if cover and (_lies_on(char["bbox"], anew) or not shown.has_ink(_inner(char["bbox"]))):
                 is_bar = is_bar or (cover[2] and bool(shown.cut(_inner(char["bbox"])).mean() < 255 - _DARK))
                 seen += "\0" if char["c"].strip() else " "
                 lost += char["c"]
@@ -157,6 +159,16 @@ def _uncovered(
             hidden.append(replace(piece, text=lost))
         piece.text = _with_bars(seen, _BAR if is_bar else "")
     return hidden, bars
+
+
+def _written_on(layer: Layer, covers: Sequence[_Cover]) -> list[Box]:
+    """Where text was drawn on areas that are all paper: the ink there is its own."""
+    papers = [(box, order) for box, order, is_bar in covers if not is_bar]
+    return [
+        later.box
+        for later in layer.pieces
+        if later.is_drawn and any(later.order > order and _lies_on(later.box, [box]) for box, order in papers)
+    ]
 
 
 def _cover_of(box: Box, covers: Sequence[_Cover]) -> _Cover | None:

@@ -341,9 +341,16 @@ def _text_kind(head: bytes, suffix: str) -> str:
 
 
 def _is_text(head: bytes) -> bool:
+    head = _without_padding(head)
     sample = head.decode(unmistakable_charset(head) or "latin-1", "replace")
     controls = sum(map(sample.count, _CONTROLS))
     return controls <= max(_MAX_CONTROL_SHARE * len(sample), min(_FEW_CONTROLS, len(sample) // 2))
+
+
+def _without_padding(head: bytes) -> bytes:
+    """Without the NULs that fill a block up behind a text of one byte to a letter."""
+    bare = head.rstrip(b"\0")
+    return bare if bare and b"\0" not in bare else head
 
 
 def _is_mailbox(head: bytes, data: Data, suffix: str) -> bool:

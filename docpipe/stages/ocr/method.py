@@ -8,6 +8,9 @@ from docpipe.formats.base import RawPage
 from docpipe.models import Box, Method
 from docpipe.stages.ocr.legibility import garbage_share, letter_score, word_share
 
+_LINES = 2
+"""Lines that small pictures show at least, to be recognised: one is most often a logo's."""
+
 
 @dataclass(frozen=True, slots=True)
 class OcrOptions:
@@ -22,7 +25,7 @@ class OcrOptions:
         min_letter_score: a text layer whose letter pairs are rarer than this (0 to 9) is no language.
         min_words: part 0..1 of a hidden text layer, won by an earlier recognition, that must be words.
         picture_share: from this part 0..1 of the page on, pictures beside a good text layer are
-            recognised too; 1 turns that off.
+            recognised too, smaller ones where they seem to show lines of text; 1 turns that off.
         force: recognise every page that has a picture, whatever its text layer.
     """
 
@@ -53,6 +56,8 @@ def choose_method(raw: RawPage, options: OcrOptions) -> tuple[Method, str]:
         return Method.OCR, f"only {characters} characters over pictures on {raw.image_share:.0%} of the page"
     if _has_pictures_beside_text(raw, options):
         return Method.BOTH, f"text layer, and pictures on {raw.image_share:.0%} of the page"
+    if raw.picture_lines >= _LINES and not raw.hidden_text and options.picture_share < 1:
+        return Method.BOTH, f"text layer, and a picture with about {raw.picture_lines} lines of text"
     if raw.hidden_text:
         return Method.TEXT, f"text layer of an earlier recognition, {characters} characters"
     return Method.TEXT, f"text layer of {characters} characters"

@@ -127,6 +127,13 @@ def test_a_text_box_is_read_once_after_its_paragraph() -> None:
     assert lines(p("anchor", both) + p("next")) == ["anchor", "boxed", "next"]
 
 
+def test_words_set_as_a_drawing_are_read() -> None:
+    art = (
+        "<w:r><w:pict><v:shape xmlns:v='urn:schemas-microsoft-com:vml'><v:textpath string='DRAFT'/></v:shape>"
+    )
+    assert lines(f"<w:p>{art}</w:pict></w:r></w:p>") == ["DRAFT"]
+
+
 def test_a_box_for_older_programs_only_is_read() -> None:
     box = f"<mc:Fallback><w:txbxContent>{p('old')}</w:txbxContent></mc:Fallback>"
     assert lines(p(f"<w:r><mc:AlternateContent>{box}</mc:AlternateContent></w:r>")) == ["old"]

@@ -25,7 +25,21 @@ def test_cells_of_a_row_share_a_line() -> None:
     lines, _ = read(
         b"<!doctype html><table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>"
     )
-    assert [line.split() for line in lines] == [["a", "b"], ["c", "d"]]
+    assert lines == ["a\tb", "c\td"]
+
+
+def test_cells_whose_words_stand_in_a_paragraph_share_a_line_too_and_empty_ones_keep_their_place() -> None:
+    lines, _ = read(
+        b"<!doctype html><table><tr><td><p>Net <b>sum</b></p><td></td><td><div>EUR 5</div></table>"
+    )
+    assert lines == ["Net sum\t\tEUR 5"]
+
+
+def test_the_words_of_a_drawing_are_read() -> None:
+    lines, _ = read(
+        b"<!doctype html><p>Sales <svg><path d='M0 0'/><text>in 2024</text><text>EUR 5</text></svg></p>"
+    )
+    assert [" ".join(line.split()) for line in lines] == ["Sales in 2024 EUR 5"]
 
 
 def test_the_declared_charset_is_used() -> None:

@@ -63,6 +63,16 @@ def test_text_that_nobody_sees_is_left_out_and_named(draw: Callable[[pymupdf.Pag
     assert warnings == [Warn("hidden_text", message, 1)]
 
 
+def test_text_that_was_painted_over_and_written_anew_is_left_out() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 60), "Old price EUR 10")
+        page.draw_rect(pymupdf.Rect(30, 45, 200, 66), color=None, fill=(1, 1, 1))
+        page.insert_text((40, 60), "New price EUR 20")
+
+    lines, warnings, _ = read(draw)
+    assert (lines, [warn.code for warn in warnings]) == (["New price EUR 20"], ["hidden_text"])
+
+
 def test_white_text_on_a_dark_ground_and_marked_text_are_seen() -> None:
     def draw(page: pymupdf.Page) -> None:
         page.draw_rect(pymupdf.Rect(30, 40, 300, 70), color=None, fill=(0, 0, 0.5))
@@ -159,11 +169,11 @@ def test_a_watermark_stands_apart() -> None:
 # --- marks ------------------------------------------------------------------------------------------
 
 
-def line_with_mark(mark: str, rise: float) -> Callable[[pymupdf.Page], None]:
+def line_with_mark(mark: str, rise: float, size: float = 6) -> Callable[[pymupdf.Page], None]:
     def draw(page: pymupdf.Page) -> None:
         page.insert_text((40, 60), "Paid EUR 1,200", fontname="cour", fontsize=10)
-        page.insert_text((124, 60 - rise), mark, fontname="cour", fontsize=6)
-        page.insert_text((124 + 3.6 * len(mark), 60), " in June", fontname="cour", fontsize=10)
+        page.insert_text((124, 60 - rise), mark, fontname="cour", fontsize=size)
+        page.insert_text((124 + 0.6 * size * len(mark), 60), " in June", fontname="cour", fontsize=10)
 
     return draw
 
@@ -180,6 +190,10 @@ def line_with_mark(mark: str, rise: float) -> Callable[[pymupdf.Page], None]:
 )
 def test_a_mark_is_no_figure_of_the_number_it_stands_on(mark: str, rise: float, text: str) -> None:
     assert texts(line_with_mark(mark, rise)) == [text]
+
+
+def test_a_mark_is_one_at_the_size_that_browsers_give_it() -> None:
+    assert texts(line_with_mark("3", 3.4, 8.3)) == ["Paid EUR 1,200³ in June"]
 
 
 def test_ticks_are_ticks() -> None:
@@ -332,3 +346,22 @@ def test_remarks_that_cost_no_text_are_no_damage(remark: str, is_warned: bool) -
     pymupdf.mupdf.fz_warn(remark)
     assert len(list(reader.pages())) == 1
     assert [warn.code for warn in reader.warnings] == ["damaged"] * is_warned
+
+
+# --- small pictures beside the text -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("top", "lines"), [(20, [4, 0]), (250, [4, 4])])
+def test_pictures_that_show_lines_of_text_are_counted_and_a_letterhead_s_once(
+    top: float, lines: list[int]
+) -> None:
+    source = pymupdf.open().new_page(width=330, height=80)
+    source.insert_text((10, 20), [f"Line {n} of what the picture shows" for n in range(4)], fontsize=11)
+    picture = source.get_pixmap(dpi=150)
+    document = pymupdf.open()
+    for _ in range(2):
+        page = document.new_page(width=595, height=842)
+        page.insert_text((40, 400), "Text beside it")
+        page.insert_image(pymupdf.Rect(60, top, 390, top + 80), pixmap=picture)
+    reader = open_document(document.tobytes(), "a.pdf")
+    assert [page.picture_lines for page in reader.pages()] == lines

@@ -144,3 +144,7 @@ POLISH = "Umowa z dnia 7 czerwca między Łódzką Hutą a Źródłem: 8 730,50.
 def test_a_text_that_does_not_declare_its_charset_is_read(text: str, charsets: str) -> None:
     read = {name: decode(text.encode(name)).text for name in charsets.split()}
     assert read == dict.fromkeys(charsets.split(), text)
+
+
+def test_a_text_that_is_filled_up_with_nul_is_a_text() -> None:
+    assert page_texts(b"The price is EUR 5.\n" + b"\0" * 600) == [["The price is EUR 5."]]

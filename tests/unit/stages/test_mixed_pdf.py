@@ -106,6 +106,21 @@ def text_and_logo(page: pymupdf.Page) -> None:
     scan(page, (500, 20, 560, 60))
 
 
+def text_and_note(page: pymupdf.Page) -> None:
+    write(page, PROSE)
+    source = pymupdf.open().new_page(width=330, height=110)
+    source.insert_text((10, 20), list(PROSE), fontsize=11)
+    page.insert_image(pymupdf.Rect(60, 300, 390, 410), pixmap=source.get_pixmap(dpi=150))
+
+
+def text_and_photograph(page: pymupdf.Page) -> None:
+    write(page, PROSE)
+    shades = np.random.default_rng(1).integers(0, 255, (12, 16, 3), np.uint8)
+    shades = np.repeat(np.repeat(shades, 20, axis=0), 20, axis=1)
+    picture = pymupdf.Pixmap(pymupdf.csRGB, 320, 240, shades.tobytes(), False)
+    page.insert_image(pymupdf.Rect(60, 300, 220, 420), pixmap=picture)
+
+
 def turned_scan(page: pymupdf.Page) -> None:
     scan(page)
     page.set_rotation(180)
@@ -131,6 +146,8 @@ PAGES: list[tuple[Callable[[pymupdf.Page], None], Method, str]] = [
     ),
     (text_and_figure, Method.BOTH, "text layer, and pictures on 38% of the page"),
     (text_and_logo, Method.TEXT, "text layer of 235 characters"),
+    (text_and_note, Method.BOTH, "text layer, and a picture with about 4 lines of text"),
+    (text_and_photograph, Method.TEXT, "text layer of 235 characters"),
     (blank, Method.TEXT, "no text layer; the page is blank"),
 ]
 
