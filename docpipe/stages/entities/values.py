@@ -19,6 +19,7 @@ import phonenumbers
 from docpipe.stages.entities import cldr
 from docpipe.stages.entities.cldr import folded
 from docpipe.stages.entities.in_words import in_digits
+from docpipe.stages.text.wording.by_phrases import length_by_phrases
 from docpipe.stages.text.wording.terms import length_of_time
 
 _One = TypeVar("_One")
@@ -204,7 +205,7 @@ def letters_and_digits(text: str) -> str:
 
 
 def _date_or_length(text: str) -> str | None:
-    return iso_date(text) or length_of_time(text)
+    return iso_date(text) or length_of_time(text) or length_by_phrases(text)
 
 
 _FORMS: dict[str, Callable[[str], str | None]] = {

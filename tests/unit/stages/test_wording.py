@@ -213,3 +213,73 @@ def test_an_agreement_may_name_its_parties_law_and_term_in_the_fields_of_a_form(
 def test_columns_of_signatures_may_be_set_apart_by_blanks() -> None:
     signers = [FORM[slice(*each.signer)] for each in read_signatures(FORM) if each.signer]
     assert signers == ["Pieter de Groot", "Ann Lee"]
+
+
+OPENINGS = {
+    "This Agreement is made by and between Acme Solutions and R. J. Stone Enterprises. The parties agree.": [
+        "Acme Solutions",
+        "R. J. Stone Enterprises",
+    ],
+    "This Agreement is made between Orion International plc, a company (“Orion”), and Ann Lee (“Lee”).": [
+        "Orion International plc",
+        "Ann Lee",
+    ],
+    "This Agreement is made between PLAINTIFF/COUNTER-DEFENDANT ACME PHARMA, INC. (“Acme”), and "
+    "DEFENDANT ORION LABS, INC. (“Orion”).": ["ACME PHARMA, INC.", "ORION LABS, INC."],
+    "This Agreement is made between Acme Inc., a Delaware corporation, and XXXX (the “Employee”).": [
+        "Acme Inc."
+    ],
+    "CONFIDENTIALITY AGREEMENT\nAcme Widgets, Inc., with its seat in Troy (hereinafter called “ACME”), and "
+    "JOHN Q. STONE (“Stone”), residing in Troy, agree as follows.": ["Acme Widgets, Inc.", "JOHN Q. STONE"],
+    "You agree with Acme Care LP d/b/a Wellness and any of its affiliates (the “Company”) as follows.": [
+        "Acme Care LP"
+    ],
+}
+
+
+@pytest.mark.parametrize("text", OPENINGS)
+def test_a_party_keeps_its_initials_and_form_and_loses_what_it_is_before_the_court(text: str) -> None:
+    assert [text[each.start : each.end] for each in agreement_parties(text)] == OPENINGS[text]
+
+
+def test_a_letter_to_a_person_has_the_one_whom_it_greets_for_a_party() -> None:
+    text = "May 4, 2009\nAnn Stone\n12 High Road\nDear Ann:\nYou agree to this agreement.\n"
+    assert [(text[each.start : each.end], each.label) for each in agreement_parties(text)] == [
+        ("Ann Stone", "PERSON")
+    ]
+
+
+def test_one_signature_may_stand_for_two_companies_above_it_and_a_name_take_two_lines() -> None:
+    text = (
+        "Ladies and Gentlemen:\nYou agree.\nACME, INC.\nORION CORP.\nBy: /s/ Ann Lee\nTitle: CEO\n"
+        "HARBOUR EQUITY\nPARTNERS, L.P.\nBy: /s/ Bob Stone\nName: Bob Stone\nTitle: Manager\n"
+    )
+    assert [text[each.start : each.end] for each in agreement_parties(text)] == [
+        "ACME, INC.",
+        "ORION CORP.",
+        "HARBOUR EQUITY\nPARTNERS, L.P.",
+    ]
+
+
+def test_who_signs_with_an_office_or_as_a_witness_is_no_party_of_his_own() -> None:
+    office = "Company\nBy: /s/ Ann Lee\nAnn Lee\nChief Executive Officer\n"
+    assert [each.title for each in read_signatures(office)] == ["Chief Executive Officer"]
+    witness = "/s/ Ann Lee\t/s/ Bob Stone\nAnn Lee\tWitness\nPrint Name: Bob Stone\n"
+    assert [witness[slice(*each.signer)] for each in read_signatures(witness) if each.signer] == ["Ann Lee"]
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("This Agreement shall have a term of eighteen months. It ends", "eighteen months"),
+        (
+            "The obligations under this letter shall expire upon the execution of a definitive agreement"
+            " between you and the company as to the sale named above or, if no such paper"
+            " is signed by the two of you within a year, three years from now",
+            "three years",
+        ),
+    ],
+)
+def test_the_term_may_stand_far_behind_the_words_that_say_so(text: str, term: str) -> None:
+    said = read_term(text)
+    assert (said and text[said.start : said.end]) == term

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from docpipe.models import Fact, FactType, Mention
 from docpipe.stages.graph.facts.reading import Reading
+from docpipe.stages.text.wording.by_phrases import dates_by_phrases
 from docpipe.stages.text.wording.dates import read_date
 from docpipe.stages.text.wording.names import squeezed
+from docpipe.stages.text.wording.phrases import Phrases
 from docpipe.stages.text.wording.signatures import Signature, read_signatures
 from docpipe.stages.text.wording.values import Said
 
@@ -28,16 +30,18 @@ _REACH = 160
 _LAST = 200
 
 
-def agreement_facts(reading: Reading, said: list[Said]) -> list[Fact]:
-    """All that is found; `said` is what `read_wording` gives of the same text."""
+def agreement_facts(reading: Reading, said: list[Said], language: Phrases | None = None) -> list[Fact]:
+    """All that is found; `said` is what `read_wording` gives of the same text, `language` has the phrases of
+    an agreement that is not in English.
+    """
     parties = list(_parties(reading, said))
     return [
         *parties,
-        *_dates(reading),
+        *(_dates_by_phrases(reading, language) if language else _dates(reading)),
         *_said(reading, said, FactType.GOVERNED_BY),
         *_said(reading, said, FactType.TERM_OF),
         *_number(reading),
-        *_amounts(reading),
+        *_amounts(reading, language.purpose if language else _PURPOSE),
         *_signatories(reading, parties),
     ]
 
@@ -75,19 +79,25 @@ def _dates(reading: Reading) -> Iterator[Fact]:
             yield reading.fact(FactType.DATED, mention, 0.9, "expiry", shown)
 
 
+def _dates_by_phrases(reading: Reading, language: Phrases) -> Iterator[Fact]:
+    for said, role in dates_by_phrases(reading.text, reading.labelled("DATE"), language):
+        if mention := reading.at(said.start, said.end):
+            yield reading.fact(FactType.DATED, mention, said.score, role, said.shown)
+
+
 def _number(reading: Reading) -> Iterator[Fact]:
     if number := own_number(reading):
         yield reading.fact(FactType.NUMBERED, number, 0.95)
 
 
-def _amounts(reading: Reading) -> Iterator[Fact]:
+def _amounts(reading: Reading, purpose: re.Pattern[str]) -> Iterator[Fact]:
     """Amounts with what they are for, where the words before them in their sentence say it."""
     seen = set()
     for mention in reading.labelled("MONEY"):
         before = re.split(r"(?<=[a-z)])[.;]\s", reading.text[max(0, mention.start - _REACH) : mention.start])[
             -1
         ]
-        found = list(_PURPOSE.finditer(before))
+        found = list(purpose.finditer(before))
         if (
             found
             and any(map(str.isdigit, mention.text))

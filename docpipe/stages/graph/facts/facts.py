@@ -11,7 +11,7 @@ from docpipe.stages.graph.facts.court_papers import court_facts
 from docpipe.stages.graph.facts.kinds import kind_of
 from docpipe.stages.graph.facts.letters import letter_facts, mail_facts
 from docpipe.stages.graph.facts.reading import Reading
-from docpipe.stages.text.wording.wording import read_wording
+from docpipe.stages.text.wording.wording import language_of, read_wording
 
 _OF_SUBJECT = frozenset({FactType.DATED, FactType.GOVERNED_BY, FactType.SIGNED_BY})
 """Relations that begin at the document; others end there."""
@@ -74,7 +74,8 @@ def _agreement(reading: Reading, kind: Kind) -> Facts:
     named = (reading.at(title.start, title.end) if title else None) or number
     words = " ".join(reading.text[title.start : title.end].split()) if title else ""
     place = reading.evidence(*title.shown) if title else None
-    return Facts(kind, reading.entity(named), words, place, _sorted(agreement_facts(reading, said)))
+    facts = agreement_facts(reading, said, language_of(reading.text))
+    return Facts(kind, reading.entity(named), words, place, _sorted(facts))
 
 
 def _sorted(facts: Sequence[Fact]) -> tuple[Fact, ...]:

@@ -6,7 +6,7 @@ import re
 
 from docpipe.models import Kind
 from docpipe.stages.graph.facts.reading import Reading
-from docpipe.stages.text.wording.wording import is_agreement
+from docpipe.stages.text.wording.wording import is_agreement, language_of
 
 _HEAD = 1_200
 _BILL = re.compile(
@@ -46,7 +46,7 @@ def kind_of(reading: Reading) -> Kind:
         (Kind.EMAIL, MAIL.match(head)),
         (Kind.INVOICE, _BILL.search(head) and reading.labelled("MONEY")),
         (Kind.RECEIPT, _is_receipt(reading, head)),
-        (Kind.AMENDMENT, is_agreement(reading.text) and _AMENDS.search(head)),
+        (Kind.AMENDMENT, is_agreement(reading.text) and _amends(reading.text, head)),
         (Kind.AGREEMENT, is_agreement(reading.text)),
         (Kind.COURT_PAPER, len(_COURT.findall(head)) > 1),
         (Kind.FILING, _FILING.search(head)),
@@ -56,6 +56,12 @@ def kind_of(reading: Reading) -> Kind:
         if shown:
             return kind
     return Kind.OTHER
+
+
+def _amends(text: str, head: str) -> bool:
+    language = language_of(text)
+    title = language.title.search(head) if language else None
+    return bool(language.amends.search(title["title"]) if language and title else _AMENDS.search(head))
 
 
 def _is_receipt(reading: Reading, head: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 from docpipe.stages.text.wording.letters import addressee, called
 from docpipe.stages.text.wording.names import squeezed
@@ -26,7 +25,7 @@ def agreement_parties(text: str) -> list[Said]:
     if len(_distinct(text, found)) < _ENOUGH and (letter := addressee(text)):
         found.append(letter)
     if len(_distinct(text, found)) < _ENOUGH:
-        found = [*islice(called(text), 1), *found]
+        found = [*called(text), *found]
     if len(_distinct(text, found)) < _ENOUGH:
         found += [each for each in signed if each.label == "PERSON"]
     return _distinct(text, found)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 FORM = (
-    r"(?=[A-Z])(?i:incorporated|inc|national\s+association|ltd|limited|l\.?l\.?c|l\.?l\.?l?\.?p|l\.?p|p\.?l\.?c|corporation|corp"
+    r"(?=[A-Z]|plc\b)(?i:incorporated|inc|national\s+association|ltd|limited|l\.?l\.?c|l\.?l\.?l?\.?p|l\.?p|p\.?l\.?c|corporation|corp"
     r"|company|co|gmbh|ag|kg|s\.?a"
     r"|s\.?[àa]\.?r\.?l|s\.r\.l|b\.?v|n\.?v|asa|a/s|pty|oy|ab|n\.?a|s\.?p\.?a|k\.k|s\.?e|pte|bhd)(?![\w&])\.?"
 )
-"""A company's legal form, in capitals or not."""
+"""A company's legal form, in capitals or not; of those in small letters, `plc`."""
 
 _STOPPED = r"(?:(?<=\b[A-Z])\.|(?<=\b[A-Z][a-z])\.|(?<=\bSt)\.)?"
 _WORD = rf"(?:&?[a-z]?[A-Z0-9](?:[\w&'’/+¢!-]|\.(?=\w))*+{_STOPPED}|&)"
@@ -43,8 +43,9 @@ _NO_NAME_WORDS = """
     a agreement an and any associate background between both buyer by client company confidential
     confidentiality consultant contract contractor corporation counterparty customer date dated deed
     disclosing discloser distributor each effective either employee employer entity exhibit executive
-    first following for form his her i in individual introduction investor it its landlord lease lender
-    lessee lessor licensee licensor logo name now of on other our owner participant parties party print
+    first following for form his her i in incorporated individual introduction investor it its landlord lease
+    lender lessee lessor liability licensee licensor limited logo name now of on other our owner participant
+    parties partnership party print
     printed provider purchaser recipient receiving recital recitals schedule second section seller
     signature such supplier tenant that the their these this title to undersigned us vendor we whereas
     witness witnesseth you your
@@ -53,6 +54,8 @@ _NO_NAME = frozenset(_NO_NAME_WORDS.split())
 _NO_BEGINNING_WORDS = "this whereas such print printed and or of above to effective page article"
 _NO_BEGINNING = frozenset(_NO_BEGINNING_WORDS.split())
 _PAPER = re.compile(r"(?i)\b(?:agreement|plan|act|policy|program|corporation\s+law)$")
+_BLANK = re.compile(r"x{3,}")
+"""Where a form leaves room for a name: `XXXX`."""
 _LETTERS = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"(?:[,;:\s-]|(?<![A-Z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\bCorp)\.){1,20}$")
 _ABBREVIATED = re.compile(rf"\s{FORM}$")
@@ -91,8 +94,8 @@ def is_organisation(name: str) -> bool:
 def is_name(name: str) -> bool:
     """Whether it has a word that is none of those that contracts call anybody by."""
     words = [word.casefold() for word in _LETTERS.findall(name)]
-    said = any(word not in _NO_NAME for word in words) and not _PAPER.search(name)
-    return len(name) > 2 and said and words[0] not in _NO_BEGINNING
+    said = any(word not in _NO_NAME and not _BLANK.fullmatch(word) for word in words)
+    return len(name) > 2 and said and words[0] not in _NO_BEGINNING and not _PAPER.search(name)
 
 
 def squeezed(name: str) -> str:

@@ -58,7 +58,8 @@ _STOP = re.compile(
 )
 _GAP = re.compile(
     r"(?:[\s,;:–—-]|\b(?:and|AND|And|both|the|THE|either)\b(?=[\s,])|\((?:\d|[a-z]|i{1,3}|iv)\)"
-    r"|\d\.(?=\s)|[A-Z]\.(?=\s))*"
+    r"|\d\.(?=\s)|[A-D]\.(?=\s)(?!\s[A-Z]\.)|(?i:(?:third-party\s)?(?:plaintiff|defendant|claimant)s?"
+    r"(?:/[a-z-]{3,30})?)(?=\s))*"
 )
 DEFINED = re.compile(
     r"\(\s*+[^()“\"”]{0,120}?[“\"]\s*+(?P<term>[^“”\"()]{1,60}?)\s*+[,.]?[”\"][^()]{0,200}\)"
@@ -69,7 +70,7 @@ DEFINED = re.compile(
 _PARENTHESIS = re.compile(r"[()]")
 _NEXT = re.compile(
     r"(?:(?:[,;]|(?<![\s,;]))\s++(?:and|AND),?\s++|;\s++|\)(?:\s*+[,;])?\s++(?:and\s++)?"
-    r"|[,;][^\S\n]{0,9}\n\s*+)(?:\(?[\dB-Zb-z][.)]\s++)?(?:the\s++)?(?=[a-z]?[A-Z0-9“\"_\[«(])"
+    r"|[,;][^\S\n]{0,9}\n\s*+)(?:(?:\(?(?:\d|[b-z])[.)]|\([B-Z]\)|[B-D][.)])\s++(?![A-Z]\.\s))?(?:the\s++)?(?=[a-z]?[A-Z0-9“\"_\[«(])"
 )
 _AS = re.compile(
     r"(?i:\bas)\s++(?:the\s++|an?\s++)?(?P<role>[A-Z][a-z]+(?:\s++[A-Z][a-z]+){0,2})(?=[^\S\n]*+\n|\s*+(?:[,;.)]|$)|\s++and\b)"
@@ -84,7 +85,7 @@ _FIELD = re.compile(
 )
 _COLLECTIVE = re.compile(r"(?i)part(?:y|ies)\b|agreement$|date$|individually|collectively")
 _PARTY_FOLLOWS = re.compile(
-    r"[^\S\n]*+\n|\s*+(?:,\s*+(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s++his"
+    r"[^\S\n]*+\n|\s++and/or\b|\s*+(?:,\s*+(?:an?|the|with|having|whose|located|organi|individually|residing|duly|in\s++his"
     r"|in\s++her|of|for|on\s++behalf|and\s++(?:its|any)|its|together|\d)\b"
     r"|\(|[.;:]|,?\s*+$|(?:,\s++|(?<=\s))(?:an?|with|having|whose|of|d/b/a|to|regarding|relating|effective"
     r"|dated|as|on|for|is|located|\d)\b)"

@@ -23,11 +23,13 @@ _LABELLED = re.compile(r"[A-Za-z’' ]{3,40}:\s*(?=\S)")
 _WITNESS = re.compile(r"(?i)witness(?:ed\s+by)?\s*:?")
 _GOES_ON = re.compile(r"(?:&|and|AND)\s")
 """How the second line of a company's name begins."""
+_CAPITALS = re.compile(r"[A-Z][A-Z&’'-]*(?:\s[A-Z&][A-Z&’'-]*){1,5}")
 _ABOVE = 4
 _BELOW = 4
 _PARTICLES = r"(?:(?:d[aeiou]s?|del|de[rn]|la|v[ao]n)\s+){0,2}"
 _PRINTED = re.compile(
-    rf"^(?:(?:Mr|Ms|Mrs|Dr)\.?\s+)?[A-Z][\w.'’-]*(?:\s+{_PARTICLES}[A-Z][\w.'’-]*){{1,3}}(?:,?\s+(?:Jr|Sr|II"
+    rf"^(?:(?:Mr|Ms|Mrs|Dr)\.?\s+)?[A-Z][\w.'’-]*(?:\s+{_PARTICLES}[A-Z][\w.'’-]*){{1,3}}(?:,?\s+(?:Jr|Sr"
+    rf"|II"
     r"|III)\.?)?$"
 )
 
@@ -38,11 +40,22 @@ _PERSON_BELOW = re.compile(
     r"(?i)(?:the\s+)?(?:employee|executive|consultant|associate|contractor|participant|director"
     r"|recipient|individual)(?:\s+name)?\s*:?$"
 )
-_PRINTED_NAME = re.compile(r"(?i)(?:type/?\s?print|printed|print)(?:ed)?\s+name(?:\s+of\s+\w+)?\s*:\s*(?=\S)")
+_PRINTED_NAME = re.compile(
+    r"(?i)(?:type/?\s?print|printed"
+    r"|print)(?:ed)?\s+name(?:\s+of\s+\w+)?\s*:\s*(?=\S)"
+)
 
 
 _CELL_END = re.compile(r"\t|(?<=[^\s:])[^\S\n\t]{3,}(?=\S)")
 """A tab, or blanks that set columns apart in plain text; those behind a colon belong to a field."""
+
+
+_OFFICE = re.compile(
+    r"(?=[A-Z])[\w ,.&’'-]{0,60}\b(?:Officer|President|Director|Secretary|Treasurer|Chair(?:man|woman"
+    r"|person)?"
+    r"|Manager|Partner|Counsel|CEO|CFO|COO)\b[\w ,.&’'-]{0,60}"
+)
+"""A line that says what the signer is, without a word before it."""
 
 
 class Signature(NamedTuple):
@@ -75,14 +88,15 @@ def read_signatures(text: str) -> list[Signature]:
             if opening and (_SIGNED.search(text, cell.start, cell.end) or _is_blank_by(text, opening, cell)):
                 found.append(_signature(text, rows, number, column, opening.end()))
             elif named := _printed_person(text, rows, number, column, cell):
-                found.append(Signature(named, None, "", named))
+                found.append(Signature(named, None, _title(text, rows, number, column), named))
     return [each for each in found if each.signer or each.party]
 
 
 def _is_witness(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int) -> bool:
     """Whether the line above in this column calls the signer a witness, or the next where it has columns."""
     below = [row for row in rows[number + 1 : number + 2] if len(row) > 1]
-    cells = (_cell_at(row, column) for row in [*rows[max(0, number - 1) : number], *below])
+    above = rows[number - 1] if number and len(rows[number]) == 1 else []
+    cells = (*above, *(_cell_at(row, column) for row in [*rows[max(0, number - 1) : number], *below]))
     return any(cell and _WITNESS.fullmatch(text, cell.start, cell.end) for cell in cells)
 
 
@@ -90,15 +104,32 @@ def signing_parties(text: str) -> Iterator[Said]:
     """Whom the signatures are for: companies above them, and persons who sign without a title."""
     for each in read_signatures(text):
         span = each.party or (None if each.title else each.signer)
-        if span:
-            name = " ".join(text[slice(*span)].split())
+        for own in (*_stacked(text, each.party), span) if span else ():
+            name = " ".join(text[slice(*own)].split())
             label = label_of(name) if each.party else "PERSON"
-            yield Said(FactType.PARTY_TO, *span, label, each.shown, 0.85)
+            yield Said(FactType.PARTY_TO, *own, label, each.shown, 0.85)
+
+
+def _stacked(text: str, party: tuple[int, int] | None) -> Iterator[tuple[int, int]]:
+    """The company on the line above, for which one signature stands too."""
+    above = text.rfind("\n", 0, party[0]) if party else -1
+    if above > 0 and party and above + 1 == party[0]:
+        company = _company(text, text.rfind("\n", 0, above) + 1, above)
+        if company and has_form(text[slice(*company)]):
+            yield company
 
 
 def _is_signed_above(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int) -> bool:
     above = (_cell_at(row, column) for row in rows[max(0, number - _ABOVE + 1) : number])
-    return any(cell and re.match(r"(?:By|BY)\b|.{0,60}/[sS]/", text[cell.start : cell.end]) for cell in above)
+    return any(
+        cell
+        and re.match(
+            r"(?:By|BY)\b"
+            r"|.{0,60}/[sS]/",
+            text[cell.start : cell.end],
+        )
+        for cell in above
+    )
 
 
 def _printed_person(
@@ -173,13 +204,24 @@ def _party_above(
         if _PASSED.match(piece) or re.match(r"(?:By|BY)\b", piece):
             continue
         start = cell.start + (found.end() if (found := _LABELLED.match(piece)) else 0)
-        if _GOES_ON.match(piece) and place and len(rows[place - 1]) == 1:
+        if place and len(rows[place - 1]) == 1 and _goes_on(text, rows[place - 1][0], piece):
             start = rows[place - 1][0].start
         if span := _company(text, start, cell.end):
             return span
         if len(piece) > 70:
             return None
     return None
+
+
+def _goes_on(text: str, above: _Cell, piece: str) -> bool:
+    """Whether the line is the second of a name: it begins with `&` or `and`, or is a form with one word
+    below a line of capitals that has none.
+    """
+    if _GOES_ON.match(piece):
+        return True
+    first = text[above.start : above.end]
+    plain = _CAPITALS.fullmatch(first) is not None and not has_form(first) and is_name(first)
+    return plain and piece.isupper() and has_form(piece) and len(piece.split(",")[0].split()) == 1
 
 
 def _company(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -238,8 +280,12 @@ def _date(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int) 
 
 
 def _title(text: str, rows: Sequence[Sequence[_Cell]], number: int, column: int) -> str:
+    own = _cell_at(rows[number], column)
+    signs_for_another = own is not None and text[own.start : own.start + 2] in ("By", "BY")
     for row in rows[number + 1 : number + 1 + _BELOW]:
         cell = _cell_at(row, column)
         if cell and (lead := _TITLED.match(text, cell.start, cell.end)):
             return text[lead.end() : cell.end].strip(" _")
+        if cell and signs_for_another and _OFFICE.fullmatch(text, cell.start, cell.end):
+            return text[cell.start : cell.end]
     return ""

@@ -47,7 +47,7 @@ _THIS = (
 _LASTS = (
     r"(?i:expires?|terminates?|terminated|be\s++in\s++(?:full\s++)?(?:force|effect)"
     r"|in\s++(?:full\s++)?force|remains?\s++in|continues?|be\s++effective|cease|"
-    r"lapse|be\s++binding|survive|apply|govern|end|in\s++effect|valid|commence|begin|no\s++further\s++force)"
+    r"lapse|ha(?:ve|s)\s++a\s++term|be\s++binding|survive|apply|govern|end|in\s++effect|valid|commence|begin|no\s++further\s++force)"
 )
 _PERIOD = re.compile(
     r"(?i)(?:period|years?|months?)\s++of\s*+$|for\s*+$|(?:expire"
@@ -66,14 +66,14 @@ _RULES = (
         0.94,
         re.compile(
             rf"(?<!under\s){_THIS}(?![^.;]{{0,150}}\b(?i:solicit|employ|hire|acquire"
-            rf"|purchase))[^;]{{0,260}}?\b{_LASTS}\b[^;]{{0,140}}$"
+            rf"|purchase))[^;]{{0,260}}?\b{_LASTS}\b[^;]{{0,200}}$"
         ),
     ),
     (
         0.8,
         re.compile(
             rf"(?i:obligations?|restrictions?|provisions?|covenants?|commitments"
-            rf"|undertakings)\b[^.;]{{0,200}}?\b{_LASTS}\b[^.;]{{0,120}}$"
+            rf"|undertakings)\b[^.;]{{0,200}}?\b{_LASTS}\b[^.;]{{0,200}}$"
         ),
     ),
     (
