@@ -89,3 +89,29 @@ def test_a_court_paper_has_the_parties_of_its_caption_its_date_and_the_judge() -
         ("DATED", "March 10, 2023", "issued"),
         ("SIGNED_BY", "Eleanor Whitman", ""),
     ]
+
+
+def effective(text: str) -> list[str]:
+    return [fact.text for fact in facts_of(text).items if fact.role == "effective"]
+
+
+def test_an_agreement_in_a_letter_holds_from_the_letters_date_not_from_that_of_one_it_cites() -> None:
+    text = (
+        "CONFIDENTIALITY AGREEMENT\nPRIVATE\nMay 4, 2009\nAcme Widgets, Inc.\nLadies and Gentlemen:\nThis"
+        " agreement supersedes that which you and Orion entered into, dated May 9, 2007. It binds you;"
+        " this agreement is long, and the agreement ends.\n"
+    )
+    assert effective(text) == ["May 4, 2009"]
+
+
+def test_a_date_alone_at_the_head_is_that_of_the_agreement() -> None:
+    text = (
+        "CONFIDENTIALITY AGREEMENT\nPRIVATE\nMay 4, 2009\nSECRET\nYou have told Acme, Inc. of this agreement."
+        " This agreement binds you, and this agreement ends.\n"
+    )
+    assert effective(text) == ["May 4, 2009"]
+
+
+def test_the_date_of_a_signature_may_stand_in_the_cell_beside_its_word() -> None:
+    clauses = "This agreement binds you and whoever comes after you.\n" * 80
+    assert effective(f"{clauses}AGREED:\nSignature:\t/s/ Ann Lee\nAnn Lee\nDate:\t8/18/06\n") == ["8/18/06"]

@@ -30,7 +30,9 @@ _WITNESS = re.compile(
     r"(?i)(?:in\s++witness\s++whereof|executed|signed|accepted|agreed)[^.]{0,220}?\b(?:as\s++of|on"
     r"|this|dated?|the)\s++(?:the\s++|this\s++)?$"
 )
-_SIGNED = re.compile(r"(?i)(?:^|[\n\t])[^\S\n\t]*+(?:date[d]?|by|signature)[^\n\t]{0,40}$|/s/[^\n]{0,60}$")
+_SIGNED = re.compile(
+    r"(?i)(?:^|[\n\t])[^\S\n\t]*+(?:date[d]?|by|signature)(?:\s?:)?\t?[^\n\t]{0,40}$|/s/[^\n]{0,60}$"
+)
 _GREETING = re.compile(r"(?m)^(?:Ladies\s++and\s++Gentlemen|Gentlemen|Dear\b|To\s++Whom)")
 _OTHER = re.compile(
     r"(?i)(?:\breference\s++is\s++made\s++to|\bthat\s++certain|\bparties\s++to\s++an?\b|\bas\s++amended"
@@ -39,6 +41,8 @@ _OTHER = re.compile(
     r"|\b(?:merger|purchase|employment|credit|license|prior|original|previous|existing"
     r"|that\s++certain|a\s++certain)\s++(?:\w+\s++)?agreement[^.]{0,80}$"
 )
+_TOP = 1_000
+"""Where a letter has its date."""
 _FULL = re.compile(r"\d{4}-\d\d-\d\d$")
 
 
@@ -65,8 +69,8 @@ def _score(text: str, date: Mention, letter: int) -> float:
     if head and _EFFECTIVE.search(before):
         return 0.97
     if head and (_AS_OF.search(before) or _DATED.search(before)):
-        return 0.95 - date.start / 1e6
-    if date.start < letter:
+        return (0.88 if 0 < letter < date.start else 0.95) - date.start / 1e6
+    if date.start < letter or (date.start < _TOP and _is_alone(text, date)):
         return 0.9
     if _EFFECTIVE.search(before):
         return 0.85
@@ -75,3 +79,9 @@ def _score(text: str, date: Mention, letter: int) -> float:
     if date.start > len(text) // 2 and _SIGNED.search(text[max(0, date.start - 80) : date.start]):
         return 0.6
     return 0.0
+
+
+def _is_alone(text: str, date: Mention) -> bool:
+    """Whether nothing else stands on its line."""
+    start, end = text.rfind("\n", 0, date.start) + 1, text.find("\n", date.end)
+    return not (text[start : date.start] + text[date.end : max(end, date.end)]).strip()
