@@ -45,6 +45,12 @@ _DINGBATS = {
     "\xb7": "•",
     "\xa7": "•",
 }
+_ON_A_COLOUR = frozenset({"tbl", "txbxContent", "hdr", "ftr"})
+_GROUNDS = (
+    *("{*}rPr/{*}shd", "{*}rPr/{*}highlight", "{*}rPr/{*}rStyle"),
+    *("{*}pPr/{*}shd", "{*}pPr/{*}pStyle", "{*}background"),
+)
+"""Where a run, its paragraph, their styles or the document may say so."""
 _SAME_PAGE = frozenset({"continuous", "nextColumn"})
 _LINKED = {"blip": "embed", "imagedata": "id", "chart": "id", "relIds": "dm", "OLEObject": "id"}
 """Elements that stand for something in another part, and the attribute that names it."""
@@ -92,10 +98,12 @@ class Walker:
         self._sections: list[str] = []
         self._mark = ""
         self._style = ""
+        self._has_drawings = True
 
     def body(self, body: etree._Element) -> Iterator[Block]:
         """All blocks of the body; a page break between sections that do not share a page."""
         kinds = [section.find("{*}type") for section in body.iter("{*}sectPr")]
+        self._has_drawings = next(body.iter("{*}anchor", "{*}pict"), None) is not None
         self._sections = ["" if kind is None else attribute(kind, "val") for kind in kinds][1:]
         yield from self.blocks(body, 0)
 
@@ -231,6 +239,8 @@ class Walker:
     def _is_hidden(self, run: etree._Element) -> bool:
         if (own := run.find("{*}rPr/{*}vanish")) is not None:
             return is_on(own)
+        if not self._has_drawings and _is_white_on_paper(run):
+            return True
         style = run.find("{*}rPr/{*}rStyle")
         names = [self._style, "" if style is None else attribute(style, "val")]
         return any(self._context.styles.is_hidden(name) for name in names if name)
@@ -289,6 +299,17 @@ class _Line:
 
     def add(self, text: str) -> None:
         self.text += text
+
+
+def _is_white_on_paper(run: etree._Element) -> bool:
+    """Whether it is set in white and nothing says that it stands on a colour, as in tables it may."""
+    colour = run.find("{*}rPr/{*}color")
+    if colour is None or attribute(colour, "val").upper() != "FFFFFF":
+        return False
+    return not any(
+        local_name(each) in _ON_A_COLOUR or any(each.find(path) is not None for path in _GROUNDS)
+        for each in (run, *run.iterancestors())
+    )
 
 
 def is_on_attribute(element: etree._Element, name: str) -> bool:

@@ -9,6 +9,7 @@ from lxml import etree
 
 from docpipe.errors import CorruptDocumentError
 from docpipe.formats.base import RawPage, Reader, TextReader
+from docpipe.formats.marks import marked
 from docpipe.formats.number_formats import BUILT_IN, shown_number
 from docpipe.formats.ooxml import Package, attribute, local_name
 from docpipe.formats.request import ReadRequest
@@ -156,6 +157,14 @@ def _column(reference: str) -> int:
 
 
 def _string(item: etree._Element) -> str:
-    """All text of a cell but the readings above East Asian words."""
-    texts = (text for text in item.iter("{*}t", "{*}text") if local_name(text.getparent()) != "rPh")
-    return "".join(text.text or "" for text in texts)
+    """All text of a cell but the readings above East Asian words; raised and lowered marks set apart."""
+    text = ""
+    for part in item.iter("{*}t", "{*}text"):
+        run = part.getparent()
+        if run is None or local_name(run) == "rPh":
+            continue
+        place = run.find("{*}rPr/{*}vertAlign")
+        kind = "" if place is None else place.get("val", "")
+        own = part.text or ""
+        text += marked(own, text, kind == "subscript") if kind in {"superscript", "subscript"} else own
+    return text

@@ -127,6 +127,17 @@ def test_a_text_box_is_read_once_after_its_paragraph() -> None:
     assert lines(p("anchor", both) + p("next")) == ["anchor", "boxed", "next"]
 
 
+@pytest.mark.parametrize(
+    ("ground", "shown"), [("", []), ("<w:pPr><w:shd w:fill='1F3864'/></w:pPr>", ["white"])]
+)
+def test_white_words_are_read_only_where_they_may_stand_on_a_colour(ground: str, shown: list[str]) -> None:
+    body = f"<w:p>{ground}<w:r><w:rPr><w:color w:val='FFFFFF'/></w:rPr><w:t>white</w:t></w:r></w:p>"
+    reader = open_document(package(body + p("black")), "a.docx")
+    found = [line.text for page in reader.pages() for line in page.lines if line.text]
+    assert found == [*shown, "black"]
+    assert [warn.code for warn in reader.warnings] == ["content_hidden"] * (not shown)
+
+
 def test_words_set_as_a_drawing_are_read() -> None:
     art = (
         "<w:r><w:pict><v:shape xmlns:v='urn:schemas-microsoft-com:vml'><v:textpath string='DRAFT'/></v:shape>"

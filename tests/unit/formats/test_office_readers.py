@@ -39,7 +39,8 @@ def relations(*links: tuple[str, str]) -> str:
 
 def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
     sheet = (
-        "<worksheet><sheetData><row><c t='s'><v>0</v></c><c r='C1' t='inlineStr'><is><t>Net</t></is></c>"
+        "<worksheet><sheetData><row><c t='s'><v>0</v></c><c r='C1' t='inlineStr'><is><r><t>EUR 12</t></r>"
+        "<r><rPr><vertAlign val='superscript'/></rPr><t>3</t></r></is></c>"
         "</row>"
         "<row hidden='1'><c><v>9000</v></c></row>"
         "<row><c s='1'><v>45473</v></c><c s='2'><v>12450</v></c><c t='b'><v>1</v></c></row>"
@@ -61,7 +62,7 @@ def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
         }
     )
     assert read(data, "a.xlsx") == (
-        [["Prices", "Item\t\tNet", "2024-06-30\tEUR 12,450.00\tTRUE"]],
+        [["Prices", "Item\t\tEUR 12 ³", "2024-06-30\tEUR 12,450.00\tTRUE"]],
         ["content_hidden", "content_hidden"],
     )
 
