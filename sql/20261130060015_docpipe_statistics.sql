@@ -2,7 +2,7 @@
 
 -- All counts in one round trip.
 -- `p_window_seconds` is how far back ends, failures and quantiles reach, `p_limit` the most running stages
--- that are listed.
+-- and failed attempts that are listed.
 create or replace function public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
 returns jsonb
 language sql stable set search_path = public, extensions as $$
@@ -80,6 +80,17 @@ language sql stable set search_path = public, extensions as $$
                 select stage, coalesce(error_code, '') as code, coalesce(error_class, '') as error_class,
                        count(*) as failures
                   from ended where state = 'failed' group by 1, 2, 3 order by 4 desc, 1, 2, 3) f), '[]'),
+        'failed_attempts', coalesce((
+            select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'token' order by f.ago_seconds, f.token desc) from (
+                select a.document_uuid, a.run, d.original_file_name as name, a.stage, a.first_page, a.last_page,
+                       a.attempt, a.worker, a.ended,
+                       extract(epoch from a.ended_at - a.started_at) as worked_seconds,
+                       extract(epoch from now() - a.ended_at) as ago_seconds,
+                       coalesce(a.error_code, '') as code, coalesce(a.error_message, '') as message, a.token
+                  from public.docpipe_attempts a join public.source_documents d using (document_uuid)
+                 where a.ended in ('retried', 'failed', 'lost')
+                   and a.ended_at >= now() - make_interval(secs => p_window_seconds)
+                 order by a.ended_at desc, a.token desc limit p_limit) f), '[]'),
         'completed', (
             select count(*) from public.docpipe_runs
              where state = 'completed' and finished_at >= now() - make_interval(secs => p_window_seconds)),

@@ -11,8 +11,9 @@ from rich.table import Column, Table
 
 from docpipe.cli.console import new_console, shown
 from docpipe.cli.terminal import echo
+from docpipe.cli.views.story import HEADINGS, story
 from docpipe.models import Attempt, DocumentStatus, RangeRun
-from docpipe.models.status import AttemptEnd, StageState, is_final
+from docpipe.models.status import StageState, is_final
 from docpipe.pipeline.default import store_pipeline
 from docpipe.stores.pause_port import Pause
 
@@ -88,23 +89,11 @@ def _print_pauses(found: DocumentStatus, pauses: list[Pause]) -> None:
 
 def _print_attempts(attempts: list[Attempt]) -> None:
     """What was tried and what followed; nothing where every attempt went well."""
-    if all(each.ended in {None, AttemptEnd.COMPLETE, AttemptEnd.SPLIT} for each in attempts):
-        return
-    table = Table("tried", "by", "task", "began", "seconds", "ended", "why", box=None)
-    for each in attempts:
-        what = f"{each.stage} {each.pages.first}-{each.pages.last}" if each.pages else each.stage
-        seconds = f"{(each.ended_at - each.started_at).total_seconds():.1f}" if each.ended_at else ""
-        why = f"{each.error.code}: {each.error.message}" if each.error else ""
-        table.add_row(
-            f"run {each.run} {what} #{each.attempt}",
-            shown(each.worker or ""),
-            each.task_id or "",
-            f"{each.started_at:%Y-%m-%d %H:%M:%S}",
-            seconds,
-            each.ended or "",
-            shown(why),
-        )
-    new_console(soft_wrap=True).print(table)
+    if told := story(attempts):
+        table = Table(*HEADINGS, box=None)
+        for row in told:
+            table.add_row(*map(shown, row))
+        new_console(soft_wrap=True).print(table)
 
 
 def _print_problems(found: DocumentStatus) -> None:

@@ -32,7 +32,7 @@ def show(document_uuid: str, out: Path | None, opens: bool, no_images: bool) -> 
     pipeline = store_pipeline()
     document, status = pipeline.get(document_uuid), pipeline.status(document_uuid)
     images = {} if no_images else _images(pipeline, Ref(document_uuid, document.run))
-    text = to_html(document, status, images)
+    text = to_html(document, status, images, pipeline.attempts(document_uuid))
     if out is None and opens:
         out = Path(mkdtemp(prefix="docpipe-")) / "document.html"  # its browser may read it later
     if out is None:

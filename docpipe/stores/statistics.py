@@ -65,6 +65,28 @@ class FailureCount:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt that failed or was lost, whatever became of its stage afterwards."""
+
+    document_uuid: str
+    run: int
+    name: str
+    stage: str
+    first_page: int | None
+    """Of the range that was read; None: the whole stage."""
+    last_page: int | None
+    attempt: int
+    worker: str | None
+    ended: str
+    """`retried`, `failed` or `lost`."""
+    worked_seconds: float
+    ago_seconds: float
+    """Since it ended; of one that was lost, since its lease lapsed."""
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """`completed` runs within the window, and documents in quarantine, whenever they got there."""
 
@@ -76,6 +98,8 @@ class Statistics:
     failures: tuple[FailureCount, ...]
     completed: int
     quarantined: int
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    """Those within the window, the newest first."""
 
 
 def statistics_of(row: Mapping[str, Any]) -> Statistics:
@@ -87,4 +111,5 @@ def statistics_of(row: Mapping[str, Any]) -> Statistics:
         failures=tuple(FailureCount(**each) for each in row["failures"]),
         completed=row["completed"],
         quarantined=row["quarantined"],
+        failed_attempts=tuple(FailedAttempt(**each) for each in row["failed_attempts"]),
     )

@@ -134,6 +134,33 @@ def test_failures_are_counted_by_stage_and_class(store: Store) -> None:
     assert counts(store) == [StageCount("ocr", failed=3)]
 
 
+def test_failed_attempts_are_told_the_newest_first_whatever_followed(store: Store) -> None:
+    ref, other = register(store, 1), register(store, 2)
+    claim(store, ref, "ocr", worker="host:1", lease_seconds=0.0)
+    store.retry(ref, "ocr", token_of(claim(store, ref, "ocr", worker="host:2")), FAILURE, 0.0)
+    run_all(store, ref)
+    store.fail(other, "ocr", token_of(claim(store, other, "ocr", worker="host:3")), FAILURE)
+    found = store.statistics()
+    assert [
+        (each.document_uuid, each.stage, each.attempt, each.worker, each.ended, each.code)
+        for each in found.failed_attempts
+    ] == [
+        (other.document_uuid, "ocr", 1, "host:3", "failed", "corrupt"),
+        (ref.document_uuid, "ocr", 2, "host:2", "retried", "corrupt"),
+        (ref.document_uuid, "ocr", 1, "host:1", "lost", "worker_lost"),
+    ]
+    newest = found.failed_attempts[0]
+    assert (newest.name, newest.run, newest.first_page, newest.message) == (
+        "letter.pdf",
+        1,
+        None,
+        FAILURE.message,
+    )
+    assert 0 <= newest.worked_seconds <= newest.worked_seconds + newest.ago_seconds < 60
+    assert len(store.statistics(limit=1).failed_attempts) == 1
+    assert store.statistics(window_seconds=-60.0).failed_attempts == ()
+
+
 @pytest.mark.parametrize(("code", "quarantined"), [("poison", 1), ("corrupt", 0)])
 def test_quarantine_is_counted_until_it_is_released(store: Store, code: str, quarantined: int) -> None:
     ref = register(store, 1)

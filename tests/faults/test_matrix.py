@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from click.testing import CliRunner
 
+from docpipe.cli import cli
 from docpipe.delivery.canvas import document_chain
 from docpipe.models import DocumentStatus, Ref
 from docpipe.models.status import WORDS, Stage
@@ -151,6 +155,37 @@ def test_a_document_ends_in_the_named_state_whatever_befalls_its_stage(
     record(verdict)
     assert (verdict.state, verdict.harm) == (row.final(stage), NO_HARM)
     assert verdict.attempts in row.attempts
+    _expect_each_attempt_told(battlefield, stage, status)
+
+
+def _expect_each_attempt_told(field: Field, stage: Stage, status: DocumentStatus) -> None:
+    """A row for each attempt that was counted: its worker, its end and, unless it went well, why."""
+    told = [each for each in field.pipeline.attempts(status.document_uuid) if each.stage == stage]
+    counted = next(each.attempt for each in status.stages if each.stage == stage)
+    assert [each.attempt for each in told] == list(range(1, counted + 1))
+    assert all(each.worker and each.ended and each.ended_at for each in told)
+    assert [each for each in told if each.error is None] == [
+        each for each in told if each.ended == "complete"
+    ]
+
+
+def test_a_document_killed_three_times_shows_three_stories(fleet: Fleet, battlefield: Field) -> None:
+    submission = battlefield.submit("killed thrice", Bomb(Stage.CHUNK, "SIGKILL", 3))
+    assert battlefield.final(submission).status == "completed"
+    told = CliRunner().invoke(cli, ["status", submission.document_uuid])
+    assert (told.exit_code, len(re.findall(r"run 1 chunk #[123] .* lost +worker_lost: ", told.output))) == (
+        0,
+        3,
+    )
+    shown = CliRunner().invoke(cli, ["show", "--no-images", submission.document_uuid])
+    stories = re.findall(r'"run 1 chunk #(\d)", "([^"]+)", "[^"]+", "[^"]+", "[^"]+", "lost"', shown.output)
+    assert [number for number, _ in stories] == ["1", "2", "3"]
+    monitor = CliRunner().invoke(cli, ["monitor", "--once", "--json"])
+    failed = json.loads(monitor.output)["statistics"]["failed_attempts"]
+    mine = [each for each in failed if each["document_uuid"] == submission.document_uuid]
+    assert [(each["attempt"], each["worker"]) for each in reversed(mine)] == [
+        (int(number), worker) for number, worker in stories
+    ]
 
 
 def _messages_of(field: Field, submission: Submission) -> Callable[[Stage], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -20,10 +21,12 @@ from docpipe import set_default_pipeline
 from docpipe.cli import cli
 from docpipe.cli.views.document_html import to_html
 from docpipe.models import (
+    Attempt,
     Document,
     DocumentStatus,
     Entity,
     Evidence,
+    Failure,
     Line,
     Mention,
     Method,
@@ -31,6 +34,7 @@ from docpipe.models import (
     Relation,
     StageRun,
 )
+from docpipe.models.status import AttemptEnd
 from docpipe.stages.text.places import boxes_of
 from tests.browser import Tab
 from tests.browser import opened as driven
@@ -168,6 +172,44 @@ def test_a_page_without_a_picture_shows_its_text(browser: str, tmp_path: Path) -
     assert re.findall(r"<mark[^>]*>([^<]*)</mark>", shown) == ["Ann Lee", "Acme", "Bern"]
     assert re.findall(r'<mark[^>]*class="lit"[^>]*>([^<]*)', shown) == ["Bern"]
     assert "In &lt;/script&gt; " in shown
+
+
+def _attempts(*ends: AttemptEnd) -> list[Attempt]:
+    lost = Failure("worker_lost", "WorkerLostError", "Its lease lapsed.")
+    return [
+        Attempt(
+            number,
+            2,
+            "ocr",
+            number,
+            f"task-{number}",
+            f"host:{number}",
+            BEGAN,
+            BEGAN + timedelta(seconds=number),
+            end,
+            error=None if end is AttemptEnd.COMPLETE else lost,
+        )
+        for number, end in enumerate(ends, start=1)
+    ]
+
+
+def _told(text: str) -> list[list[str]]:
+    (data,) = re.findall(r'(?s)<script id="data" type="application/json">(.*?)</script>', text)
+    told: list[list[str]] = json.loads(data)["attempts"]
+    return told
+
+
+def test_what_was_tried_is_told_from_the_attempts_where_one_did_not_go_well() -> None:
+    killed = _attempts(*[AttemptEnd.LOST] * 3, AttemptEnd.COMPLETE)
+    why = "worker_lost: Its lease lapsed."
+    began = "2026-01-02 03:04:05"
+    assert _told(to_html(DOCUMENT, STATUS, attempts=killed)) == [
+        ["run 2 ocr #1", "host:1", "task-1", began, "1.0", "lost", why],
+        ["run 2 ocr #2", "host:2", "task-2", began, "2.0", "lost", why],
+        ["run 2 ocr #3", "host:3", "task-3", began, "3.0", "lost", why],
+        ["run 2 ocr #4", "host:4", "task-4", began, "4.0", "complete", ""],
+    ]
+    assert _told(to_html(DOCUMENT, STATUS, attempts=_attempts(AttemptEnd.COMPLETE))) == []
 
 
 def test_nothing_is_fetched_from_anywhere() -> None:

@@ -14,7 +14,8 @@ from importlib.resources import files
 from typing import Any
 
 from docpipe.cli.views.document_json import facts_json
-from docpipe.models import Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
+from docpipe.cli.views.story import story
+from docpipe.models import Attempt, Box, Document, DocumentStatus, Mention, Page, Relation, StageRun
 from docpipe.models.visible import visible
 from docpipe.stages.text.places import boxes_of
 
@@ -41,15 +42,21 @@ def _hash_of(opening: str, closing: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
-def to_html(document: Document, status: DocumentStatus, images: Mapping[int, str] | None = None) -> str:
+def to_html(
+    document: Document,
+    status: DocumentStatus,
+    images: Mapping[int, str] | None = None,
+    attempts: Sequence[Attempt] = (),
+) -> str:
     """The file's text. It loads nothing from anywhere, and its own policy forbids it to.
 
     `#entity:3`, `#mention:5` and `#relation:2` behind its address open what they name.
 
     Args:
         images: page number to the page's picture, as a `data:` address; pages without one show their text.
+        attempts: who tried what and how it ended, shown below the timeline where one did not go well.
     """
-    found = _data(document, status, images or {})
+    found = _data(document, status, images or {}) | {"attempts": story(attempts)}
     # in a script element only `<` could end it early
     encoded = visible(json.dumps(found, ensure_ascii=False)).replace("<", "\\u003c")
     values = {

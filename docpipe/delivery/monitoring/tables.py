@@ -36,6 +36,7 @@ def _parts(snapshot: Snapshot) -> Iterator[RenderableType]:
         yield _documents(snapshot, snapshot.statistics)
         yield from _running(snapshot.statistics)
         yield from _failures(snapshot.statistics)
+        yield from _failed_attempts(snapshot.statistics)
     yield from _stuck(snapshot)
 
 
@@ -127,6 +128,19 @@ def _failures(statistics: Statistics) -> Iterator[Table]:
     table = _listed("Failures", "stage", "error", "code", "documents")
     for each in statistics.failures[:_LISTED]:
         table.add_row(_shown(each.stage), _shown(each.error_class), _shown(each.code), str(each.failures))
+    yield table
+
+
+def _failed_attempts(statistics: Statistics) -> Iterator[Table]:
+    if not statistics.failed_attempts:
+        return
+    table = _listed("Failed attempts", "document", "name", "tried", "by", "for", "ended", "ago", "why")
+    for each in statistics.failed_attempts[:_LISTED]:
+        pages = "" if each.first_page is None else f" {each.first_page}-{each.last_page}"
+        tried = f"run {each.run} {each.stage}{pages} #{each.attempt}"
+        who = map(_shown, (each.document_uuid, each.name or "", tried, each.worker or ""))
+        why = _shown(f"{each.code}: {each.message}")
+        table.add_row(*who, seconds(each.worked_seconds), each.ended, seconds(each.ago_seconds), why)
     yield table
 
 

@@ -52,6 +52,17 @@ select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt,
  order by s.lease_expires_at limit :limit
 """
 
+_FAILED_ATTEMPTS = """
+select a.document_uuid, a.run, d.original_file_name as name, a.stage, a.first_page, a.last_page,
+       a.attempt, a.worker, a.ended,
+       86400.0 * (julianday(a.ended_at) - julianday(a.started_at)) as worked_seconds,
+       86400.0 * (julianday(:now) - julianday(a.ended_at)) as ago_seconds,
+       coalesce(a.error_code, '') as code, coalesce(a.error_message, '') as message
+  from docpipe_attempts a join source_documents d using (document_uuid)
+ where a.ended in ('retried', 'failed', 'lost') and a.ended_at >= :since
+ order by a.ended_at desc, a.token desc limit :limit
+"""
+
 _COMPLETED = "select count(*) from docpipe_runs where state = 'completed' and finished_at >= ?"
 
 _QUARANTINED = """
@@ -70,6 +81,9 @@ def statistics(db: sqlite3.Connection, window_seconds: float, limit: int) -> row
         "stages": _stages(_dicts(db.execute(_TURNS, (time,))), ended),
         "running": _dicts(db.execute(_RUNNING, {"now": time, "limit": limit})),
         "failures": _failures(ended),
+        "failed_attempts": _dicts(
+            db.execute(_FAILED_ATTEMPTS, {"now": time, "since": since, "limit": limit})
+        ),
         "completed": db.execute(_COMPLETED, (since,)).fetchone()[0],
         "quarantined": db.execute(_QUARANTINED).fetchone()[0],
     }
