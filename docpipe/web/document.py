@@ -16,12 +16,15 @@ from docpipe.errors import ConfigurationError, DocpipeError
 from docpipe.models import Attempt, Box, Document, Evidence, FactType, Page, Ref
 from docpipe.stages.text.places import boxes_on
 from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
+from docpipe.stores.values import Part
 from docpipe.web.drawing import drawn
 from docpipe.web.render import page
 from docpipe.web.site import site_of, view_of
 
 _PAGES_AT_ONCE = 10
 _QUOTED = 400
+_SHOWN = tuple(part for part in Part if part not in (Part.CHUNKS, Part.EDGES, Part.EXTRAS))
+"""A long document has twice as many edges as mentions."""
 _WORDS = {
     FactType.PARTY_TO: "party",
     FactType.DATED: "date",
@@ -43,7 +46,6 @@ class Mark:
     end: int
     label: str
     title: str
-    entity: int | None
     boxes: tuple[Box, ...]
 
 
@@ -60,7 +62,7 @@ def show(request: Request) -> Response:
     """A document, ten pages at a time."""
     view, uuid, asked = view_of(request), request.path_params["uuid"], request.query_params
     status = view.status(uuid)
-    document = view.pipeline.get(uuid)
+    document = view.pipeline.store.load(Ref(uuid, status.result_run or status.run), _SHOWN)
     first = _first_page(asked.get("page", "1"), document)
     shown = document.pages[first : first + _PAGES_AT_ONCE]
     label = asked.get("label", "")
@@ -139,13 +141,11 @@ def _leaf(document: Document, shown: Page, label: str, query: str) -> Leaf:
 
 
 def _mentions(document: Document, shown: Page, label: str) -> Iterator[Mark]:
-    entity_of = {mention: entity.index for entity in document.entities for mention in entity.mentions}
     for each in document.mentions:
         if each.page == shown.number and label in ("", each.label):
             title = f"{each.label}: {each.text}"
-            entity = entity_of.get(each.index)
             boxes = each.boxes or boxes_on(shown, document.text, each.start, each.end)
-            yield Mark(each.start, each.end, each.label, title, entity, boxes)
+            yield Mark(each.start, each.end, each.label, title, boxes)
 
 
 def _searched(document: Document, shown: Page, query: str) -> Iterator[Mark]:
@@ -158,7 +158,7 @@ def _searched(document: Document, shown: Page, query: str) -> Iterator[Mark]:
     hit = PageHit(Ref(document.document_uuid, document.run), "", None, shown, text, (), 0.0)
     for start, end in occurrences(hit, asked):
         place = shown.start + start, shown.start + end
-        yield Mark(*place, "found", "found", None, boxes_on(shown, document.text, *place))
+        yield Mark(*place, "found", "found", boxes_on(shown, document.text, *place))
 
 
 def _pieces(text: str, shown: Page, marks: Sequence[Mark]) -> Iterator[tuple[str, Mark | None]]:
