@@ -331,7 +331,10 @@ def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
     for span in spans:
         blank = text.find("\n\n", span.start, span.end)
         start, end = span.start, span.end if blank < 0 else blank
-        for pattern in patterns[max(0, bisect_right(starts, start) - 1) : bisect_right(starts, end - 1)]:
+        near = patterns[max(0, bisect_right(starts, start) - 1) : bisect_right(starts, end - 1)]
+        if span.label in NAMES and _runs_into_another(near, start):
+            continue
+        for pattern in near:
             if pattern.label in EXACT or (pattern.label in VALUES and span.label in NAMES):
                 start, end = _outside(start, end, pattern)
             elif pattern.label == "ORG" and span.label in NAMES:
@@ -345,6 +348,11 @@ def _cut_back(text: str, spans: list[Span], patterns: list[Span]) -> list[Span]:
         else:
             cut.append(Span(*_stripped(text, start, end), span.label, span.score))
     return [span for span in cut if span.start < span.end]
+
+
+def _runs_into_another(patterns: Iterable[Span], start: int) -> bool:
+    """Whether a name from `start` on holds two companies by their legal form: these are the names."""
+    return sum(pattern.label == "ORG" and start < pattern.end for pattern in patterns) > 1
 
 
 def _sides(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

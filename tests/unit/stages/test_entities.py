@@ -289,3 +289,16 @@ def test_no_name_runs_over_the_blanks_that_set_columns_apart() -> None:
 def test_words_of_address_alone_are_nobody(address: str) -> None:
     found = mentions_of(f"{address}, wir", WordList(**{address.replace(" und", ""): "PERSON"}))
     assert not found
+
+
+def test_a_name_that_runs_from_one_company_into_the_next_is_those_two() -> None:
+    text = "Textiles López S.L. y Banco Norte S.A."
+    engine = WordList(**{"López S.L. y Banco Norte S.A.": "ORG"})
+    found = [mention.text for mention in mentions_of(text, engine)]
+    assert found == ["Textiles López S.L.", "Banco Norte S.A."]
+
+
+def test_companies_of_spain_and_germany_with_one_owner_keep_their_form() -> None:
+    text = "Textiles Pérez S.L.U. y Maier UG (haftungsbeschränkt)"
+    found = [mention.text for mention in mentions_of(text, WordList())]
+    assert found == ["Textiles Pérez S.L.U.", "Maier UG (haftungsbeschränkt)"]
