@@ -22,8 +22,8 @@ GERMAN = Phrases(
     ),
     amends=re.compile(r"(?i)nachtrag|änderungs|ergänzung"),
     itself=re.compile(
-        rf"(?i)\b(?:diese[rsmn]?|vorliegende[rsmn]?|des|der"
-        rf"|dem)\s{{1,3}}(?:[a-zäöüß]{{0,30}}{_PAPER}(?:e?s)?|[a-zäöüß]{{3,20}}verhältnis(?:ses)?)\b"
+        rf"(?i)\b(?:diese[rsmn]?|vorliegende[rsmn]?)"
+        rf"\s{{1,3}}(?:[a-zäöüß]{{0,30}}{_PAPER}(?:e?s)?|[a-zäöüß]{{3,20}}verhältnis(?:ses)?)\b"
     ),
     opens=re.compile(r"\b(?i:zwischen)\s{0,3}:?\s{0,6}"),
     follows=re.compile(
