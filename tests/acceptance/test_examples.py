@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -57,6 +58,30 @@ def test_the_custom_stage_runs_in_its_place_and_its_result_is_kept() -> None:
     assert own in shown["statuses"]
     assert shown["statuses"].endswith("-> completed")
     assert shown["extras"].startswith("{'classify': {'kind': 'quotation'")
+
+
+# --- loaders ----------------------------------------------------------------------------------------
+
+
+def test_passages_have_ids_of_their_own_text_and_flat_metadata() -> None:
+    shown = [json.loads(line) for line in run("examples/loaders/passages.py").splitlines()]
+    for number, each in enumerate(shown):
+        told = each["metadata"]
+        assert each["id"] == f"{told['document_uuid']}-1-{number}"
+        assert told["source"] == "notice_latin1.txt"
+        assert {type(value) for value in told.values()} == {str, int}
+        assert each["text"]
+    assert "Brontë Heritage Trust" in shown[0]["metadata"]["names"].split("; ")
+    assert shown[0]["text"].startswith("ARCHIVES TRIBUNAL OF SAINT-AURÈLE")
+
+
+@pytest.mark.parametrize(
+    ("library", "loader"),
+    [("langchain_core", "langchain_loader"), ("llama_index.core", "llama_index_reader")],
+)
+def test_a_loader_gives_the_library_its_documents(library: str, loader: str) -> None:
+    pytest.importorskip(library)
+    assert "ARCHIVES TRIBUNAL OF SAINT-AURÈLE" in run(f"examples/loaders/{loader}.py")
 
 
 # --- Django -----------------------------------------------------------------------------------------
