@@ -237,6 +237,7 @@ def test_a_failed_document_is_shown_with_its_error(browser: str, docpipe: Docpip
     page = opened(browser, out)
     assert re.search(r'<p class="error">ocr: The PDF engine cannot read torn\.pdf [^<]+</p>', page)
     assert "error_ocr, 0 pages, 0 mentions, 0 relations" in page
+    assert re.search(r'<svg id="graph"[^>]* style="display: none;"', page)  # there is nothing to draw
 
 
 def _hashed(content: str) -> str:
