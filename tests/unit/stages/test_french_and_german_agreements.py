@@ -126,7 +126,8 @@ def test_who_only_speaks_of_a_contract_has_made_none(text: str) -> None:
 
 def test_a_letter_about_a_lease_is_none() -> None:
     text = (
-        "4. März 2024\n\nMietvertrag Nr. 4711\n\nSehr geehrter Herr Adler,\n\nder Mietvertrag läuft"
-        " weiter. Nach § 4 des Mietvertrages steigt die Miete. Kopien des Mietvertrages und des Nachtrags liegen bei.\n"
+        "4. März 2024\n\nMietvertrag Nr. 4711\n\nSehr geehrter Herr Adler,\n\n"
+        "der Mietvertrag läuft weiter. Nach § 4 des Mietvertrages steigt die Miete. Kopien des Mietvertrages"
+        " und des Nachtrags liegen bei.\n"
     )
     assert facts_of(text).kind is Kind.LETTER
