@@ -39,9 +39,13 @@ _GOOD_WORDS = 0.95
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _HALF_LETTERS = (0xC2, 0xC3)
 """With these a letter of two bytes begins, in most European texts; alone they are half a letter."""
+_NEXT_LINE = re.compile(rb"(?<=\w)\x85(?=\w)")
+"""A line end of mainframes; between two words it is no letter and no ellipsis."""
 _ANY_HIGH_RUN = re.compile(rb"[\x80-\xff]++")
-_HIGH_RUN = re.compile(rb"[A-Za-z][\x80-\xff]{1,2}+(?![\x80-\xff])")
-"""Letters beyond ASCII one or two at a time after one of ASCII, as in Latin texts."""
+_HIGH_RUN = re.compile(rb"([A-Za-z][\x80-\xff]{1,2}+)(?![\x80-\xff])(?=([A-Za-z]?))")
+"""Letters beyond ASCII one or two at a time after one of ASCII, as in Latin texts; and what follows."""
+_SIGNS, _SIGNS_AT_END = "…—’", "…—’“”"
+"""What may stand in a word or between two, or behind one, and is no letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +113,23 @@ def _is_latin(sample: bytes) -> bool:
     return len(_HIGH_RUN.findall(sample)) > 0.5 * len(_ANY_HIGH_RUN.findall(sample))
 
 
-def _latin_share(runs: list[bytes], charset: str) -> float:
+def _latin_share(runs: list[tuple[bytes, bytes]], charset: str) -> float:
     """Share of the bytes beyond ASCII, each inside a word, that are Latin letters of that word's case."""
     letters = good = 0
-    for run in runs:
+    for run, following in runs:
         word = run.decode(charset, "replace")
-        beyond = [letter for letter in word if letter > "\x7f"]
+        signs = _SIGNS if following else _SIGNS_AT_END
+        beyond = [letter for letter in word if letter > "\x7f" and letter not in signs]
         small = any("a" <= letter <= "z" for letter in word)
         letters += len(beyond)
         good += sum(letter.isalpha() and (letter.islower() or not small) for letter in beyond)
-    return good / letters
+    return good / letters if letters else 1.0
 
 
 def _guess(data: bytes) -> Decoded:
-    sample = _telling_sample(data)
-    charset, confidence = _detected(sample)
+    if _NEXT_LINE.sub(b"", data).isascii():
+        return Decoded(data.decode("latin-1"), "iso8859-1", False)
+    charset, confidence = _detected(_telling_sample(data))
     text = data.decode(charset, errors="replace")
     return Decoded(text, charset, confidence >= _MIN_CONFIDENCE and "\ufffd" not in text)
 

@@ -148,3 +148,13 @@ def test_a_text_that_does_not_declare_its_charset_is_read(text: str, charsets: s
 
 def test_a_text_that_is_filled_up_with_nul_is_a_text() -> None:
     assert page_texts(b"The price is EUR 5.\n" + b"\0" * 600) == [["The price is EUR 5."]]
+
+
+def test_a_next_line_between_two_words_is_a_line_end_and_an_ellipsis_is_none() -> None:
+    assert page_texts(b"price EUR 5\x85due in June") == [["price EUR 5", "due in June"]]
+    assert page_texts(b"wait\x85 then pay\n") == [["wait… then pay"]]
+
+
+@pytest.mark.parametrize("text", ["Board—The Board agrees", "wait… then pay", "don’t do “that”", "schön"])
+def test_a_short_text_with_signs_of_windows_is_in_its_charset(text: str) -> None:
+    assert decode(text.encode("cp1252")).text == text
