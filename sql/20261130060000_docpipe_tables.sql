@@ -90,7 +90,7 @@ create index if not exists docpipe_runs_source_idx on public.docpipe_runs using 
 alter table public.docpipe_runs add column if not exists batch text;
 create index if not exists docpipe_runs_batch_idx on public.docpipe_runs (batch) where batch is not null;
 
--- Since when the run is held, because something is paused: it has no message. Null: it is not.
+-- Since when the run is held: it has no message, because something is paused or it waits for its share. Null: it is not.
 alter table public.docpipe_runs add column if not exists held_at timestamptz;
 create index if not exists docpipe_runs_held_idx on public.docpipe_runs (priority, held_at)
     where held_at is not null and state = 'active';
@@ -106,6 +106,26 @@ create table if not exists public.docpipe_pauses (
     at timestamptz not null default now(),
     primary key (kind, name)
 );
+-- How many documents may be in flight, of all and of projects. docpipe_pauses.sql tells what that means.
+create table if not exists public.docpipe_limits (
+    kind text not null check (kind in ('all', 'project')),
+    name text not null default '',                             -- the project; empty: documents without one
+    in_flight integer check (in_flight > 0),                   -- at a time; null: no limit
+    per_day integer check (per_day > 0),                       -- admitted in a day of UTC; null: no limit
+    weight double precision not null default 1 check (weight > 0),
+    primary key (kind, name)
+);
+-- The project whose share the run is of, and when it was let in: until then it waits, and is held. Both null: it never
+-- had to wait.
+alter table public.docpipe_runs
+    add column if not exists share text,
+    add column if not exists admitted_at timestamptz;
+create index if not exists docpipe_runs_waiting_idx on public.docpipe_runs (share, priority, held_at, document_uuid)
+    where state = 'active' and held_at is not null and admitted_at is null and share is not null;
+create index if not exists docpipe_runs_flight_idx on public.docpipe_runs (share)
+    where state = 'active' and (held_at is null or admitted_at is not null or share is null);
+create index if not exists docpipe_runs_admitted_idx on public.docpipe_runs (admitted_at, share)
+    where admitted_at is not null;
 -- The host's span in which it was submitted, as W3C writes it; and the end until which it was traced.
 alter table public.docpipe_runs
     add column if not exists trace_parent text,

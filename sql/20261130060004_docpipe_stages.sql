@@ -1,7 +1,8 @@
 -- The ledger of stages: queued, claimed, kept alive, retried, failed. A stage is completed with its results.
 
 -- Marks a stage as queued, just before its message is published; false: the stage has moved on already.
--- Rule: publish.
+-- False, too, where documents in flight are limited and the run was not let in: it waits for its share.
+-- Rule: publish, must_wait.
 create or replace function public.docpipe_queue(
     p_document text, p_run integer, p_stage text, p_task_id text
 ) returns boolean
@@ -11,7 +12,7 @@ declare
 begin
     perform 1 from public.docpipe_runs
      where document_uuid = p_document and run = p_run and state = 'active' for update;
-    if not found then
+    if not found or public.docpipe_must_wait(p_document, p_run, p_stage) then
         return false;
     end if;
     update public.stage_runs set queued_at = now(), task_id = p_task_id

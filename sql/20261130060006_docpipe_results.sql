@@ -150,8 +150,8 @@ end $$;
 
 -- docpipe_finish_stage, and in the same transaction what follows.
 -- `p_then` is {"claim": {…}} for the next stage (its name and what docpipe_claim takes), or {"names": […]} after
--- the last one. Answers {"finished": …}, and if it was in time, `claim` or `linking`; repeated, alike. Names are linked
--- only if nobody has to be waited for: results never wait for a project.
+-- the last one. Answers {"finished": …}, and if it was in time, `claim`, or `linking` and whether documents wait for
+-- their share (`others_wait`); repeated, alike. Names are linked only if nobody has to be waited for.
 -- Rule: finish, claim.
 create or replace function public.docpipe_finish_on(
     p_document text, p_run integer, p_stage text, p_token bigint, p_output text, p_then text
@@ -166,7 +166,8 @@ begin
     end if;
     if c is null then
         return pg_catalog.jsonb_build_object(
-            'finished', true, 'linking', public.docpipe_link_at_once(p_document, p_run, v_then->>'names'));
+            'finished', true, 'linking', public.docpipe_link_at_once(p_document, p_run, v_then->>'names'),
+            'others_wait', public.docpipe_any_waits());
     end if;
     return pg_catalog.jsonb_build_object('finished', true, 'claim', public.docpipe_claim(
         p_document, p_run, c->>'stage', c->>'claim_id', c->>'task_id', c->>'worker',

@@ -42,6 +42,7 @@ begin
         ('docpipe_entity_linked', 'select, insert, update'),
         ('docpipe_erasures', 'select, update, delete'),
         ('docpipe_pauses', 'select'),
+        ('docpipe_limits', 'select'),
         ('docpipe_webhooks', 'select'),
         ('docpipe_webhook_events', 'select, insert, update'),
         ('docpipe_webhook_deliveries', 'insert')
@@ -69,7 +70,8 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release',
+                   'docpipe_admit', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',
                    'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery',
@@ -98,7 +100,7 @@ declare
         'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_children',
         'docpipe_entity_names', 'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
         'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions',
-        'docpipe_pauses', 'docpipe_idempotency_keys',
+        'docpipe_pauses', 'docpipe_limits', 'docpipe_idempotency_keys',
         'docpipe_webhooks', 'docpipe_webhook_events', 'docpipe_webhook_deliveries'
     ];
 begin

@@ -34,6 +34,7 @@ COMMANDS = {
     "cancel": ("recovery:cancel", "Stop documents: waiting ones now, running ones at their next page."),
     "resume": ("recovery:resume", "Let failed or cancelled documents, or what is paused, go on."),
     "pause": ("recovery:pause", "Let no work begin at a stage, a project, or anything."),
+    "limits": ("limits:limits", "Show or limit how many documents are in flight, and weigh projects."),
     "retry": ("recovery:retry", "Retry all documents that match."),
     "quarantine": ("recovery:quarantine", "Documents that were started too often and never ended."),
     "reap": ("recovery:reap", "Resume documents that lost their worker or message."),

@@ -13,9 +13,10 @@ from docpipe.cli.console import new_console, shown
 from docpipe.cli.terminal import echo
 from docpipe.cli.views.story import HEADINGS, story
 from docpipe.models import Attempt, DocumentStatus, RangeRun
-from docpipe.models.status import StageState, is_final
+from docpipe.models.status import PENDING, StageState, is_final
 from docpipe.pipeline.default import store_pipeline
 from docpipe.stores.pause_port import Pause
+from docpipe.stores.share_port import Limit
 
 
 @click.command(epilog="Example: docpipe status 6f1c0c9e-… --json")
@@ -40,6 +41,7 @@ def status(document_uuid: str | None, as_json: bool, limit: int) -> None:
     else:
         _print_timeline(found, pipeline.ranges(document_uuid))
         _print_pauses(found, pipeline.store.paused())
+        _print_turn(found, pipeline.store.limits())
         _print_attempts(attempts)
         _print_problems(found)
 
@@ -85,6 +87,12 @@ def _print_pauses(found: DocumentStatus, pauses: list[Pause]) -> None:
         for pause in pauses:
             if pause.holds(following, found.project_id):
                 new_console(soft_wrap=True).print(f"[yellow]{shown(str(pause))}[/]")
+
+
+def _print_turn(found: DocumentStatus, limits: list[Limit]) -> None:
+    """Whether the document waits for others to end; one that the broker refused waits for that."""
+    if found.status == PENDING and len(found.history) == 1 and any(each.limits for each in limits):
+        new_console(soft_wrap=True).print("[yellow]it waits for its share: see docpipe limits[/]")
 
 
 def _print_attempts(attempts: list[Attempt]) -> None:

@@ -25,6 +25,7 @@ _REAPED = {
     "resume": "resumed",
     "poison": "quarantined",
     "released": "held no longer",
+    "admitted": "let in, as others had ended",
     "erased": "erased for good",
     "expired": "deleted, past their time",
     "history": "statuses forgotten",

@@ -22,6 +22,7 @@ from docpipe.stores.values import Due, Handover
 
 log = get_logger(__name__)
 
+_AT_ONCE = 500
 _AWAY = (KombuError, OperationalError, RedisError, OSError)
 """What publishing raises when the broker cannot be reached."""
 
@@ -35,13 +36,35 @@ class Dispatch:
     stages: Sequence[StageSpec]
 
     def begin(self, ref: Ref, priority: int) -> str | None:
-        """Queue a run's first stage and publish its chain; None (and a row that says why) if the broker
-        cannot be reached.
+        """Queue a run's first stage and publish its chain; None if the broker cannot be reached (the row says
+        why), or if it waits for its share.
         """
-        task_id, first = str(uuid.uuid4()), self.stages[0].name
-        if not self.store.queue(ref, first, task_id):
-            return self.store.status(ref.document_uuid).task_id  # somebody else's message was quicker
-        return self.go_on(ref, first, task_id, priority)
+        return self.begin_at(ref, self.stages[0].name, priority)
+
+    def begin_at(self, ref: Ref, stage: str, priority: int) -> str | None:
+        """`begin` for a run whose first stages are complete."""
+        task_id = str(uuid.uuid4())
+        if self.store.queue(ref, stage, task_id):
+            return self.go_on(ref, stage, task_id, priority)
+        # it waits, or somebody else's message was quicker
+        return self.admit().get(ref) or self.store.status(ref.document_uuid).task_id
+
+    def admit(self) -> dict[Ref, str | None]:
+        """Publish the runs that may be in flight now, of those that wait for their share; their task ids."""
+        published: dict[Ref, str | None] = {}
+        while admitted := self.store.admit(limit=_AT_ONCE):
+            for each in admitted:
+                published[each.ref] = self.go_on(each.ref, each.stage, each.task_id, each.priority)
+            if len(admitted) < _AT_ONCE:
+                break
+        return published
+
+    def admit_after_end(self) -> None:
+        """`admit`, when a run has ended. Whatever goes wrong is not that run's: the reaper does it later."""
+        try:
+            self.admit()
+        except DocpipeError as error:
+            log.warning("waiting_documents_not_admitted", error=str(error))
 
     def begin_all(self, queued: Sequence[tuple[Ref, str]], priority: int) -> list[str | None]:
         """Publish the chains of runs whose first stage is queued already, under these task ids; all None if
@@ -79,9 +102,15 @@ class Dispatch:
         """Queue and publish the first stage of each; once the broker has refused one, the rest is left to the
         reaper.
         """
+        wait = False
         for each in due:
-            if self.begin(each.ref, each.priority) is None:
+            task_id = str(uuid.uuid4())
+            if not self.store.queue(each.ref, self.stages[0].name, task_id):
+                wait = True
+            elif self.go_on(each.ref, self.stages[0].name, task_id, each.priority) is None:
                 return
+        if wait:
+            self.admit()
 
     def go_on(self, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
         """Publish the chain from `stage` on; the ledger says already that it is queued."""

@@ -48,6 +48,7 @@ class Recovery:
         lost = lost_in(self.broker, self.store, queues, self.policy.grace_seconds)
         outcomes = Counter(self._revive(each.ref, each.first_page) for each in lost)
         outcomes["released"] += release(self.dispatch, self.policy.ranges_at_once)
+        outcomes["admitted"] += len(self.dispatch.admit())
         return +outcomes
 
     def _revive(self, ref: Ref, first_page: int | None) -> str:
@@ -90,7 +91,6 @@ class Recovery:
         return self.dispatch.go_on(resumed.ref, resumed.stage, task_id, resumed.priority)
 
     def reprocess(self, document_uuid: str, from_stage: str) -> str | None:
-        task_id = str(uuid.uuid4())
         begun = self.store.reprocess(document_uuid, from_stage, self._plan)
         if begun is None:
             self.store.status(document_uuid)
@@ -99,8 +99,7 @@ class Recovery:
                 f"{document_uuid} cannot be processed again from {from_stage!r}: no run has completed the"
                 f" stages before it, or it is none of {names}."
             )
-        self.store.queue(begun.ref, begun.stage, task_id)
-        return self.dispatch.go_on(begun.ref, begun.stage, task_id, begun.priority)
+        return self.dispatch.begin_at(begun.ref, begun.stage, begun.priority)
 
     def retry_pages(self, document_uuid: str) -> str | None:
         status, task_id = self.store.status(document_uuid), str(uuid.uuid4())

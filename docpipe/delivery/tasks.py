@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any, Never, TypeVar
 
@@ -92,9 +93,10 @@ def register(
     reap: Callable[[], object],
     answer: Callable[[str, int], object],
     hand_over: HandOver,
+    admit: Callable[[], object],
 ) -> None:
     """Put one task per stage, the one for ranges of pages, the errback, the reaper and the canary
-    (`docpipe.health`) on `app`.
+    (`docpipe.health`) on `app`. `admit` is called when a run has ended: others may be in flight in its place.
 
     Raises:
         ConfigurationError: the app has them already, from another pipeline.
@@ -109,7 +111,7 @@ def register(
             " Give the second pipeline an app of its own."
         )
     for place in range(len(stages)):
-        _register_stage(app, base, stages[place:], runtime, hand_over)
+        _register_stage(app, base, stages[place:], runtime, hand_over, admit)
 
     @app.task(name=PAGES, base=base, bind=True, shared=False)
     def pages(self: Task[..., Any], message: Message) -> None:
@@ -117,7 +119,8 @@ def register(
 
     @app.task(name=ON_ERROR, base=base, shared=False)
     def on_error(message: Message) -> None:
-        fail_if_running(runtime, _read(Ref, message), _task_id(message["task_id"]))
+        if fail_if_running(runtime, _read(Ref, message), _task_id(message["task_id"])):
+            admit()
 
     @app.task(name=REAP, ignore_result=True, shared=False)
     def reap_() -> None:
@@ -134,11 +137,12 @@ def _register_stage(
     specs: Sequence[StageSpec],
     runtime: Runtime,
     hand_over: HandOver,
+    admit: Callable[[], object],
 ) -> None:
     # shared=False: Celery would otherwise put the task, with this pipeline's store, on every other app
     @app.task(name=specs[0].task_name, base=base, bind=True, shared=False)
     def stage(self: Task[..., Any], message: Message) -> Message:
-        return deliver(self, specs, runtime, message, hand_over)
+        return deliver(self, specs, runtime, message, hand_over, admit)
 
 
 def deliver(
@@ -147,6 +151,7 @@ def deliver(
     runtime: Runtime,
     message: Message,
     hand_over: HandOver,
+    admit: Callable[[], object],
 ) -> Message:
     """Run one delivery of the first stage, and of those after it that may run in place; give the message to
     the next one. Or, of a document that is read in ranges of pages, publish those that are due: then the last
@@ -156,14 +161,27 @@ def deliver(
     stages = [specs[0], *_in_place(task, specs[1:], runtime.policy)]
     # eagerly, each range would run inside the one before it
     may_split = not task.request.is_eager
-    reached = _attempted(
-        task, runtime, lambda: run_stages(runtime, stages, ref, task_id=task_id, may_split=may_split)
-    )
+    with _freeing(admit):
+        reached = _attempted(
+            task, runtime, lambda: run_stages(runtime, stages, ref, task_id=task_id, may_split=may_split)
+        )
+    if reached.others_wait:
+        admit()
     if reached.due is not None:
         hand_over(ref, reached.due)
         raise Ignore
     _shorten(task, reached.stages - 1)
     return message
+
+
+@contextmanager
+def _freeing(admit: Callable[[], object]) -> Iterator[None]:
+    """A run that failed for good makes room for one that waits."""
+    try:
+        yield
+    except DocpipeError:
+        admit()
+        raise
 
 
 def _in_place(task: Task[..., Any], specs: Sequence[StageSpec], policy: Policy) -> list[StageSpec]:

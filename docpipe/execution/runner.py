@@ -86,6 +86,8 @@ class Reached:
     """So many are complete, of those that it was given."""
     due: Handover | None = None
     """Of a long document, what is to be published now."""
+    others_wait: bool = False
+    """The run has ended, and documents wait for their share."""
 
 
 def run_stage(
@@ -126,7 +128,7 @@ def run_stages(
                 return Reached(done, ended.due)
             runtime.completion.completed(spec.name, ref, ended.names, ended.linking)
         if not ended.goes_on:
-            return Reached(done + 1)
+            return Reached(done + 1, others_wait=ended.others_wait)
         held = ended.held
     return Reached(len(specs))
 
@@ -165,6 +167,7 @@ class _Ended:
     held: Held | None = None
     names: tuple[EntityName, ...] | None = None
     linking: Linking | None = None
+    others_wait: bool = False
 
 
 def _run(asked: _Asked, held: Held | None = None) -> _Ended:
@@ -305,7 +308,8 @@ def _ended(turn: _Turn, made: InHand, end: Ending, then: Then | None) -> _Ended:
         return _Ended(end.due)
     if following and done.claim and done.claim.outcome is Outcome.CLAIMED:
         return _Ended(goes_on=True, held=Held(done.claim, made.begun(following)))
-    return _Ended(names=None if isinstance(then, NextClaim) else then, linking=done.linking)
+    names = None if isinstance(then, NextClaim) else then
+    return _Ended(names=names, linking=done.linking, others_wait=done.others_wait)
 
 
 def _work(turn: _Turn, document: Document, beats: Heartbeats) -> StageOutput:

@@ -27,18 +27,17 @@ from docpipe.execution.runner import Runtime
 from docpipe.execution.tools import Tools
 from docpipe.models import Document, Ref
 from docpipe.models.status import CANCELLED, is_error
-from docpipe.pipeline.documents import Documents, known_id
+from docpipe.pipeline.documents import known_id
 from docpipe.pipeline.in_process import run_children, run_stages
 from docpipe.pipeline.linking import LinkWhenDone
-from docpipe.pipeline.pausing import pause_of
 from docpipe.pipeline.project import Project
+from docpipe.pipeline.steering import Steering
 from docpipe.pipeline.submission import Submission, good_end
 from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms, reading_options
 from docpipe.pipeline.telling import OnComplete, TellHost
 from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
 from docpipe.stores.ids import may_be_stored
-from docpipe.stores.pause_port import Pause
 from docpipe.stores.port import Store
 from docpipe.stores.values import Handover
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from docpipe.delivery.broker import Broker
-    from docpipe.delivery.dispatch import Dispatch
     from docpipe.delivery.monitoring.deployment import Deployment
     from docpipe.delivery.monitoring.doctor import Finding
     from docpipe.delivery.monitoring.health import Health, Thresholds
@@ -55,7 +53,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
-class Pipeline(Documents):
+class Pipeline(Steering):
     """docpipe on a host's own Celery app. Two pipelines, on two apps, share nothing.
 
     Args:
@@ -116,7 +114,9 @@ class Pipeline(Documents):
             delivered = replace(self.runtime, children_found=self._publish_children)
             from celery.signals import worker_init  # noqa: PLC0415
 
-            tasks.register(app, self.stages, delivered, self.reap, self._answer_canary, self.hand_over)
+            tasks.register(
+                app, self.stages, delivered, self.reap, self._answer_canary, self.hand_over, self._admit
+            )
             worker_init.connect(self._begin_worker)
 
     def _publish_children(self, ref: Ref) -> None:
@@ -294,21 +294,10 @@ class Pipeline(Documents):
         return Broker(self._app())
 
     @cached_property
-    def _dispatch(self) -> Dispatch:
-        from docpipe.delivery.dispatch import Dispatch  # noqa: PLC0415
-
-        return Dispatch(self._app(), self.store, self.stages)
-
-    @cached_property
     def _recovery(self) -> Recovery:
         from docpipe.delivery.recovery import Recovery  # noqa: PLC0415
 
         return Recovery(self.store, self.broker, self._dispatch, self.policy)
-
-    def _app(self) -> Celery:
-        if self.app is None:
-            raise ConfigurationError("This pipeline has no Celery app. Use process(), or Pipeline(app, …).")
-        return self.app
 
     def publish(self, ref: Ref, *, priority: int = 0) -> str | None:
         """Publish a run that the store has and that was never published.
@@ -328,8 +317,9 @@ class Pipeline(Documents):
         Returns:
             How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`); of how
             many deleted documents the rest was removed (`erased`); how many that a pause had held go on
-            (`released`). Where `Policy.keep` says how long things
-            are kept: how many documents (`expired`) and statuses of their history (`history`) were older.
+            (`released`), and how many that waited for their share (`admitted`). Where `Policy.keep` says
+            how long things are kept: how many documents (`expired`) and statuses of their history
+            (`history`) were older.
             Of webhooks, what `Webhooks.deliver` counts; how many runs were `traced`.
 
         Raises:
@@ -342,36 +332,6 @@ class Pipeline(Documents):
     def hand_over(self, ref: Ref, handover: Handover, task_id: str | None = None) -> None:
         """Publish what is due of a long document. The reaper publishes what the broker refuses."""
         self._dispatch.hand_over(ref, handover, task_id)
-
-    def unpause(self, *, stage: str | None = None, project_id: str | None = None) -> int:
-        """Take a pause back, and publish the documents that it held.
-
-        Returns:
-            How many documents go on. What the broker does not take, the reaper publishes later.
-
-        Raises:
-            ConfigurationError: as `pause`.
-        """
-        from docpipe.delivery.pausing import release  # noqa: PLC0415
-
-        self.store.unpause(pause_of(self.stages, stage, project_id))
-        return release(self._dispatch, self.policy.ranges_at_once)
-
-    def pause(self, *, stage: str | None = None, project_id: str | None = None) -> bool:
-        """Let no attempt begin at a stage, at a project's documents (`""`: those without one), or, without
-        either, at anything; what works already ends its stage. It holds until `unpause`, whatever restarts.
-
-        Returns:
-            False if that was paused before.
-
-        Raises:
-            ConfigurationError: the pipeline has no such stage, or both are given.
-        """
-        return self.store.pause(pause_of(self.stages, stage, project_id))
-
-    def paused(self) -> list[Pause]:
-        """What is paused, the oldest first."""
-        return self.store.paused()
 
     def resume(self, document_uuid: str) -> str | None:
         """Resume a failed, quarantined or cancelled document at its first incomplete stage, with input

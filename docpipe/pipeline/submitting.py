@@ -200,13 +200,12 @@ class Submitter:
         for registered, each in zip(found, taken, strict=True):
             _say(registered, each)
         due = [(each.ref, str(each.task_id)) for each in found if each.queued]
-        published = dict(zip(due, dispatch.begin_all(due, terms.priority), strict=True))
+        task_ids_of = dict(zip([ref for ref, _ in due], dispatch.begin_all(due, terms.priority), strict=True))
+        if any(each.status == PENDING and not each.queued for each in found):  # they wait for their share
+            task_ids_of |= dispatch.admit()
         return [
             Submission(
-                each.ref.document_uuid,
-                published.get((each.ref, str(each.task_id)), each.task_id),
-                each.created,
-                self.store,
+                each.ref.document_uuid, task_ids_of.get(each.ref, each.task_id), each.created, self.store
             )
             for each in found
         ]

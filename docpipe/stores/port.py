@@ -20,6 +20,7 @@ from docpipe.stores.erasure_port import ErasureStore
 from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.pause_port import PauseStore
 from docpipe.stores.range_port import Ranges
+from docpipe.stores.share_port import ShareStore
 from docpipe.stores.statistics import Statistics
 from docpipe.stores.telemetry_port import Telemetry
 from docpipe.stores.text_search import PageHit, Term
@@ -45,7 +46,7 @@ from docpipe.stores.values import (
 from docpipe.stores.webhook_port import WebhookStore
 
 
-class Store(GraphStore, ErasureStore, ChildStore, PauseStore, Protocol):
+class Store(GraphStore, ErasureStore, ChildStore, PauseStore, ShareStore, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str
@@ -85,7 +86,9 @@ class Store(GraphStore, ErasureStore, ChildStore, PauseStore, Protocol):
         ...
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
-        """Say that the stage's message is about to be published; false if the stage has already started."""
+        """Say that the stage's message is about to be published; false if the stage has already started, or
+        waits for its share (`admit`).
+        """
         ...
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:

@@ -187,6 +187,8 @@ class Finished:
     """Of the next stage, where that was asked for."""
     linking: Linking | None = None
     """Of the names, where that was asked for and could be done at once."""
+    others_wait: bool = False
+    """Where the run has ended: documents wait for their share."""
 
 
 class Heartbeat(StrEnum):

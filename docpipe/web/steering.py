@@ -37,6 +37,7 @@ def show(request: Request) -> Response:
     values: dict[str, Any] = {"look": asked if asked in _LOOKS else "", "found": found, "problem": problem}
     values["done"] = view.pipeline.store.actions(limit=100)
     values["pauses"] = [(_name(each), str(each)) for each in view.pipeline.paused()]
+    values["limits"], values["shares"] = view.pipeline.limits(), view.pipeline.shares()
     values["stages"] = [spec.name for spec in view.pipeline.stages]
     return page(request, "steering.html", title="Steering", **values)
 

@@ -81,6 +81,8 @@ create table public.docpipe_runs (
     batch text,
     held_at timestamp with time zone,
     unlinked boolean,
+    share text,
+    admitted_at timestamp with time zone,
     trace_parent text,
     traced_until timestamp with time zone,
     constraint docpipe_runs_pkey PRIMARY KEY (document_uuid, run),
@@ -90,12 +92,15 @@ create table public.docpipe_runs (
     constraint docpipe_runs_state_check CHECK ((state = ANY (ARRAY['active'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])))
 );
 CREATE INDEX docpipe_runs_active_idx ON public.docpipe_runs USING btree (document_uuid, run) WHERE (state = 'active'::text);
+CREATE INDEX docpipe_runs_admitted_idx ON public.docpipe_runs USING btree (admitted_at, share) WHERE (admitted_at IS NOT NULL);
 CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
+CREATE INDEX docpipe_runs_flight_idx ON public.docpipe_runs USING btree (share) WHERE ((state = 'active'::text) AND ((held_at IS NULL) OR (admitted_at IS NOT NULL) OR (share IS NULL)));
 CREATE INDEX docpipe_runs_held_idx ON public.docpipe_runs USING btree (priority, held_at) WHERE ((held_at IS NOT NULL) AND (state = 'active'::text));
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 CREATE INDEX docpipe_runs_unlinked_idx ON public.docpipe_runs USING btree (finished_at) WHERE unlinked;
 CREATE INDEX docpipe_runs_untraced_idx ON public.docpipe_runs USING btree (finished_at) WHERE (traced_until IS DISTINCT FROM finished_at);
+CREATE INDEX docpipe_runs_waiting_idx ON public.docpipe_runs USING btree (share, priority, held_at, document_uuid) WHERE ((state = 'active'::text) AND (held_at IS NOT NULL) AND (admitted_at IS NULL) AND (share IS NOT NULL));
 alter table public.docpipe_runs enable row level security;
 create policy docpipe_service_role on public.docpipe_runs as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_runs to service_role;
@@ -110,6 +115,22 @@ create table public.docpipe_pauses (
 alter table public.docpipe_pauses enable row level security;
 create policy docpipe_service_role on public.docpipe_pauses as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_pauses to service_role;
+
+create table public.docpipe_limits (
+    kind text not null,
+    name text default ''::text not null,
+    in_flight integer,
+    per_day integer,
+    weight double precision default 1 not null,
+    constraint docpipe_limits_pkey PRIMARY KEY (kind, name),
+    constraint docpipe_limits_in_flight_check CHECK ((in_flight > 0)),
+    constraint docpipe_limits_kind_check CHECK ((kind = ANY (ARRAY['all'::text, 'project'::text]))),
+    constraint docpipe_limits_per_day_check CHECK ((per_day > 0)),
+    constraint docpipe_limits_weight_check CHECK ((weight > (0)::double precision))
+);
+alter table public.docpipe_limits enable row level security;
+create policy docpipe_service_role on public.docpipe_limits as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_limits to service_role;
 
 create table public.stage_runs (
     document_uuid text not null,
@@ -818,7 +839,8 @@ declare
     d jsonb;
     v_place bigint;
     v_found jsonb;
-    v_answers jsonb := public.docpipe_register_new(p_documents::jsonb);
+    v_answers jsonb := case when public.docpipe_is_limited() then '{}'   -- then every one has to ask for its share
+                            else public.docpipe_register_new(p_documents::jsonb) end;
 begin
     for d, v_place in
         select e.value, e.ordinality
@@ -1249,7 +1271,7 @@ declare
 begin
     perform 1 from public.docpipe_runs
      where document_uuid = p_document and run = p_run and state = 'active' for update;
-    if not found then
+    if not found or public.docpipe_must_wait(p_document, p_run, p_stage) then
         return false;
     end if;
     update public.stage_runs set queued_at = now(), task_id = p_task_id
@@ -2077,7 +2099,8 @@ begin
     end if;
     if c is null then
         return pg_catalog.jsonb_build_object(
-            'finished', true, 'linking', public.docpipe_link_at_once(p_document, p_run, v_then->>'names'));
+            'finished', true, 'linking', public.docpipe_link_at_once(p_document, p_run, v_then->>'names'),
+            'others_wait', public.docpipe_any_waits());
     end if;
     return pg_catalog.jsonb_build_object('finished', true, 'claim', public.docpipe_claim(
         p_document, p_run, c->>'stage', c->>'claim_id', c->>'task_id', c->>'worker',
@@ -2540,7 +2563,7 @@ begin
           join lateral (select * from public.stage_runs o
                          where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
                          order by o.position limit 1) s on true
-         where r.held_at is not null and r.state = 'active'
+         where r.held_at is not null and r.state = 'active' and (r.admitted_at is not null or r.share is null)
            and not public.docpipe_is_paused(r.document_uuid, s.stage)
          order by r.priority, r.held_at, r.document_uuid limit p_limit for update of r skip locked
     loop
@@ -2565,6 +2588,188 @@ begin
 end $function$;
 revoke all on function public.docpipe_release(integer,integer) from public;
 grant execute on function public.docpipe_release(integer,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_limit(p_limit text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    l public.docpipe_limits := pg_catalog.jsonb_populate_record(null::public.docpipe_limits, p_limit::jsonb);
+begin
+    delete from public.docpipe_limits where kind = l.kind and name = l.name;
+    if l.in_flight is not null or l.per_day is not null or l.weight <> 1 then
+        insert into public.docpipe_limits values (l.*);
+    end if;
+    update public.docpipe_runs r set share = coalesce(d.project_id::text, ''), admitted_at = r.created_at
+      from public.source_documents d
+     where d.document_uuid = r.document_uuid and r.state = 'active' and r.share is null
+       and d.celery_status <> 'pending' and public.docpipe_is_limited();
+end $function$;
+revoke all on function public.docpipe_limit(text) from public;
+grant execute on function public.docpipe_limit(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_limits()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(l) order by l.kind, l.name), '[]')
+      from public.docpipe_limits l;
+$function$;
+revoke all on function public.docpipe_limits() from public;
+grant execute on function public.docpipe_limits() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_is_limited()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select exists (select 1 from public.docpipe_limits where in_flight is not null or per_day is not null);
+$function$;
+revoke all on function public.docpipe_is_limited() from public;
+grant execute on function public.docpipe_is_limited() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_any_waits()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select exists (select 1 from public.docpipe_runs
+                    where state = 'active' and held_at is not null and admitted_at is null and share is not null);
+$function$;
+revoke all on function public.docpipe_any_waits() from public;
+grant execute on function public.docpipe_any_waits() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_must_wait(p_document text, p_run integer, p_stage text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    if not public.docpipe_is_limited() or public.docpipe_in_ranges(p_document, p_run, p_stage) then
+        return false;
+    end if;
+    update public.docpipe_runs r
+       set held_at = coalesce(r.held_at, now()), share = coalesce(r.share, (
+               select coalesce(d.project_id::text, '') from public.source_documents d where d.document_uuid = p_document))
+     where r.document_uuid = p_document and r.run = p_run and r.admitted_at is null and exists (
+           select 1 from public.stage_runs s where s.document_uuid = p_document and s.run = p_run
+              and s.stage = p_stage and s.state = 'queued');
+    return found;
+end $function$;
+revoke all on function public.docpipe_must_wait(text,integer,text) from public;
+grant execute on function public.docpipe_must_wait(text,integer,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_shares()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    with counted as (
+        select share, count(*) as in_flight, 0::bigint as waiting, 0::bigint as today from public.docpipe_runs
+         where state = 'active' and (held_at is null or admitted_at is not null or share is null) group by share
+        union all
+        select share, 0, count(*), 0 from public.docpipe_runs
+         where state = 'active' and held_at is not null and admitted_at is null and share is not null group by share
+        union all
+        select share, 0, 0, count(*) from public.docpipe_runs
+         where admitted_at >= pg_catalog.date_trunc('day', now(), 'UTC') and share is not null group by share
+        union all
+        select name, 0, 0, 0 from public.docpipe_limits where kind = 'project'
+    )
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) order by f.share nulls first), '[]') from (
+        select share, sum(in_flight)::bigint as in_flight, sum(waiting)::bigint as waiting, sum(today)::bigint as today
+          from counted group by share) f;
+$function$;
+revoke all on function public.docpipe_shares() from public;
+grant execute on function public.docpipe_shares() to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_admit(p_most integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_found record;
+    v_stage public.stage_runs;
+    v_task_id text;
+    v_today timestamptz := pg_catalog.date_trunc('day', now(), 'UTC');
+    v_free bigint;
+    v_admitted jsonb := '[]';
+begin
+    if not public.docpipe_any_waits() or exists (select 1 from public.docpipe_pauses where kind = 'all') then
+        return v_admitted;
+    end if;
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe shares', 49));
+    select greatest(0, least(
+               p_most,
+               (select l.in_flight - (
+                       select count(*) from public.docpipe_runs
+                        where state = 'active' and (held_at is null or admitted_at is not null or share is null))
+                  from public.docpipe_limits l where l.kind = 'all' and l.in_flight is not null),
+               (select l.per_day - (select count(*) from public.docpipe_runs where admitted_at >= v_today)
+                  from public.docpipe_limits l where l.kind = 'all' and l.per_day is not null))) into v_free;
+    if v_free = 0 then
+        return v_admitted;
+    end if;
+    for v_found in
+        with recursive waiting (share) as (                    -- each project once, by the index
+            select min(r.share) from public.docpipe_runs r
+             where r.state = 'active' and r.held_at is not null and r.admitted_at is null and r.share is not null
+            union all
+            select (select min(r.share) from public.docpipe_runs r
+                     where r.state = 'active' and r.held_at is not null and r.admitted_at is null
+                       and r.share is not null and r.share > w.share)
+              from waiting w where w.share is not null
+        ), terms as (
+            select w.share, coalesce(l.weight, 1) as weight, f.n as flight,
+                   greatest(0, least(v_free, l.in_flight - f.n, l.per_day - case when l.per_day is not null then (
+                       select count(*) from public.docpipe_runs r
+                        where r.share = w.share and r.admitted_at >= v_today) end)) as free
+              from waiting w left join public.docpipe_limits l on l.kind = 'project' and l.name = w.share
+             cross join lateral (select count(*) as n from public.docpipe_runs r where r.share = w.share
+                                    and r.state = 'active'
+                                    and (r.held_at is null or r.admitted_at is not null or r.share is null)) f
+             where w.share is not null and not exists (
+                   select 1 from public.docpipe_pauses p where p.kind = 'project' and p.name = w.share)
+        )
+        select c.document_uuid, c.run, c.priority from terms t cross join lateral (
+            select o.*, pg_catalog.row_number() over (order by o.priority, o.held_at, o.document_uuid) as place
+              from (select r.document_uuid, r.run, r.priority, r.held_at from public.docpipe_runs r
+                     where r.share = t.share
+                       and r.state = 'active' and r.held_at is not null and r.admitted_at is null
+                     order by r.priority, r.held_at, r.document_uuid limit t.free) o) c
+         order by c.priority, (t.flight + c.place) / t.weight, c.held_at, c.document_uuid limit v_free
+    loop
+        perform 1 from public.docpipe_runs r where r.document_uuid = v_found.document_uuid and r.run = v_found.run
+            and r.state = 'active' and r.held_at is not null for update skip locked;
+        continue when not found;
+        select * into v_stage from public.stage_runs s
+         where s.document_uuid = v_found.document_uuid and s.run = v_found.run and s.state <> 'complete'
+         order by s.position limit 1;
+        continue when public.docpipe_is_paused(v_found.document_uuid, v_stage.stage);
+        v_task_id := gen_random_uuid()::text;
+        update public.docpipe_runs set held_at = null, admitted_at = now()
+         where document_uuid = v_found.document_uuid and run = v_found.run;
+        update public.stage_runs set queued_at = now(), task_id = v_task_id
+         where document_uuid = v_found.document_uuid and run = v_found.run and stage = v_stage.stage;
+        update public.source_documents set celery_task_id = v_task_id
+         where document_uuid = v_found.document_uuid and docpipe_run = v_found.run;
+        perform public.docpipe_set_status(
+            v_found.document_uuid, v_found.run, v_stage.words->>'queued', null, null);
+        v_admitted := v_admitted || pg_catalog.jsonb_build_object(
+            'document_uuid', v_found.document_uuid, 'run', v_found.run, 'stage', v_stage.stage,
+            'priority', v_found.priority, 'task_id', v_task_id, 'first_pages', null);
+    end loop;
+    return v_admitted;
+end $function$;
+revoke all on function public.docpipe_admit(integer) from public;
+grant execute on function public.docpipe_admit(integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_lock_project(p_project text)
  RETURNS void
@@ -3755,6 +3960,7 @@ begin
         ('docpipe_entity_linked', 'select, insert, update'),
         ('docpipe_erasures', 'select, update, delete'),
         ('docpipe_pauses', 'select'),
+        ('docpipe_limits', 'select'),
         ('docpipe_webhooks', 'select'),
         ('docpipe_webhook_events', 'select, insert, update'),
         ('docpipe_webhook_deliveries', 'insert')
@@ -3782,7 +3988,8 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
+                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release',
+                   'docpipe_admit', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',
                    'docpipe_due_webhooks', 'docpipe_claim_event', 'docpipe_note_delivery',

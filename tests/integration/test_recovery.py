@@ -25,6 +25,7 @@ from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.pause_port import Pause
+from docpipe.stores.share_port import Limit
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Handover, Outcome, Selection
 from tests.engines import OPTIONS
@@ -164,6 +165,32 @@ def test_many_documents_are_published_together(pipeline: Pipeline, client: redis
     assert client.info("stats")["total_reads_processed"] - before < 100
     assert all(isinstance(each, Submission) and each.task_id for each in sent)
     assert client.llen(f"{PREFIX}ocr") == 201
+
+
+def test_no_more_documents_are_published_than_may_be_in_flight(
+    pipeline: Pipeline, client: redis.Redis
+) -> None:
+    """One that ended makes room at once; for what nobody was there to follow, the reaper does."""
+    pipeline.limit(Limit(in_flight=10))
+    sent = list(pipeline.submit_many([f"text {number}".encode() for number in range(30)], name="a.txt"))
+    waiting = [each for each in sent if isinstance(each, Submission) and each.task_id is None]
+    assert (client.llen(f"{PREFIX}ocr"), len(waiting)) == (10, 20)
+    single = pipeline.submit(b"one more", name="a.txt")
+    assert (single.task_id, single.status().status) == (None, "pending")
+    assert not pipeline.reap()
+    failed, cancelled, *_ = (
+        each for each in messages(pipeline.broker, ["ocr"]) or () if isinstance(each, Ref)
+    )
+    task_id = pipeline.store.status(failed.document_uuid).task_id
+    pipeline.store.claim(failed, "ocr", Claimant("c", str(task_id), "w", 60.0, 5))
+    assert pipeline.app is not None
+    pipeline.app.tasks["docpipe.on_error"](failed.to_message() | {"task_id": task_id})
+    assert client.llen(f"{PREFIX}ocr") == 11  # nobody takes the message of what failed
+    pipeline.cancel(cancelled.document_uuid)
+    assert pipeline.reap() == {"admitted": 1}
+    assert client.llen(f"{PREFIX}ocr") == 12
+    assert pipeline.limit(Limit()) == 19
+    assert client.llen(f"{PREFIX}ocr") == 31
 
 
 def test_a_lost_message_is_found_behind_a_backlog_that_nobody_reads(

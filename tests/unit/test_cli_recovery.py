@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -185,6 +186,30 @@ def test_a_pause_holds_documents_and_resume_lets_them_go_on(docpipe: Docpipe, pi
         pipeline.process(b"Ann met Bob: now", name="now.txt")
     assert docpipe("resume", "--stage", "ocr").err == "2 documents that were held go on\n"
     assert {statuses(pipeline)[name] for name in ("later.txt", "now.txt")} == {"completed"}
+
+
+def test_limits_are_set_shown_and_taken_away(docpipe: Docpipe, pipeline: Pipeline) -> None:
+    docpipe("limits", "--all", "--per-day", "1")
+    assert docpipe("limits", "--project", "acme", "--weight", "2.5").err == "0 documents that waited go on\n"
+    first, second = (pipeline.submit(text, name="a.txt", project_id="acme") for text in (b"one", b"two"))
+    assert "it waits for its share" in docpipe("status", second.document_uuid).out
+    assert "it waits" not in docpipe("status", first.document_uuid).out
+    told = [json.loads(line) for line in docpipe("limits", "--json").out.splitlines()]
+    assert told == [
+        {"limit": {"project_id": None, "in_flight": None, "per_day": 1, "weight": 1.0}},
+        {"limit": {"project_id": "acme", "in_flight": None, "per_day": None, "weight": 2.5}},
+        {"project_id": "acme", "in_flight": 0, "waiting": 1, "today": 1},
+    ]
+    assert [line.split() for line in docpipe("limits").out.splitlines()[1:]] == [
+        ["all", "0", "1", "1", "1", "1"],
+        ["acme", "0", "1", "1", "2.5"],
+    ]
+    assert docpipe("limits", "--all", "--off").err == "1 documents that waited go on\n"
+
+
+@pytest.mark.parametrize("options", [("--in-flight", "1"), ("--all",), ("--all", "--project", "a", "--off")])
+def test_a_limit_is_of_one_thing_and_says_something(docpipe: Docpipe, options: tuple[str, ...]) -> None:
+    assert docpipe("limits", *options).code == 2
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])

@@ -46,7 +46,8 @@ class Worker:
         left = CHAIN if chain is None else chain
         task.push_request(id="mine", chain=[*left], delivery_info=where, **request)
         try:
-            given = deliver(task, self.pipeline.stages, self.pipeline.runtime, message, lambda *_: None)
+            stages, runtime = self.pipeline.stages, self.pipeline.runtime
+            given = deliver(task, stages, runtime, message, lambda *_: None, lambda: None)
             assert given == message
             return list(task.request.chain)  # type: ignore[arg-type]  # Celery's type knows no list here
         finally:

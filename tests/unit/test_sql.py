@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from docpipe.cli.takeover.migrate import migrations
-from docpipe.stores import ledger_rules
+from docpipe.stores import ledger_rules, share_rules
 from docpipe.stores.functions.store import SCHEMA_VERSION
 
 FILES = {each.name.removeprefix("docpipe_"): each for each in migrations()}
@@ -36,7 +36,10 @@ HOMES = {
     "results": ["stage_part", "insert_rows", "finish", "finish_stage", "finish_on", "input"],
     "children": ["note_children", "register_children", "children_due", "own_children"],
     "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
-    "pauses": ["pause", "paused", "is_paused", "hold", "release"],
+    "pauses": [
+        "pause", "paused", "is_paused", "hold", "release", "limit", "limits", "is_limited", "any_waits",
+        "must_wait", "shares", "admit",
+    ],
     "entities": [
         "lock_project", "seize_project", "linkable", "put_names", "rivals", "put_links", "prune_keys",
         "linked", "link", "link_at_once", "link_by", "unlinked",
@@ -78,7 +81,11 @@ LEDGER = {
     *HOMES["stages"],
     *HOMES["ranges"],
     *HOMES["recovery"],
-    *HOMES["pauses"][2:],
+    "is_paused",
+    "hold",
+    "release",
+    "must_wait",
+    "admit",
     "finish",
     "finish_stage",
     "tell",
@@ -95,8 +102,9 @@ def test_every_function_of_the_ledger_names_its_rules_and_every_rule_is_named() 
     }
     rules = {
         name
-        for name, value in vars(ledger_rules).items()
-        if inspect.isfunction(value) and value.__module__ == ledger_rules.__name__ and name[0] != "_"
+        for module in (ledger_rules, share_rules)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
     }
     assert set(named) == LEDGER
     assert set().union(*named.values()) == rules

@@ -245,7 +245,7 @@ def _deliver(
         id="mine", args=(message,), kwargs={}, retries=retries, called_directly=False, delivery_info=where
     )
     try:
-        return deliver(task, pipeline.stages, pipeline.runtime, message, pipeline.hand_over)
+        return deliver(task, pipeline.stages, pipeline.runtime, message, pipeline.hand_over, lambda: None)
     finally:
         task.pop_request()
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docpipe.models import Ref
+from docpipe.stores import rows
 from docpipe.stores.pause_port import Pause, Paused, Released
 
 
@@ -29,13 +30,15 @@ class FunctionPauses(ABC):
         ]
 
     def release(self, *, ranges_at_once: int = 1, limit: int = 500) -> list[Released]:
-        return [
-            Released(
-                Ref(row["document_uuid"], row["run"]),
-                row["stage"],
-                row["priority"],
-                row["task_id"],
-                None if row["first_pages"] is None else tuple(row["first_pages"]),
-            )
-            for row in self._rpc("release", p_limit=limit, p_at_once=ranges_at_once)
-        ]
+        return [released_of(row) for row in self._rpc("release", p_limit=limit, p_at_once=ranges_at_once)]
+
+
+def released_of(row: rows.Row) -> Released:
+    """What is published of a run that goes on, as the functions answer it."""
+    return Released(
+        Ref(row["document_uuid"], row["run"]),
+        row["stage"],
+        row["priority"],
+        row["task_id"],
+        None if row["first_pages"] is None else tuple(row["first_pages"]),
+    )

@@ -31,6 +31,7 @@ from docpipe.stores.functions.pauses import FunctionPauses
 from docpipe.stores.functions.payloads import payloads
 from docpipe.stores.functions.project_entities import FunctionGraph, linking_of
 from docpipe.stores.functions.ranges import FunctionRanges
+from docpipe.stores.functions.shares import FunctionShares
 from docpipe.stores.functions.telemetry import FunctionTelemetry
 from docpipe.stores.functions.webhooks import FunctionWebhooks
 from docpipe.stores.ids import storable
@@ -67,7 +68,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionPauses):
+class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionPauses, FunctionShares):
     """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
 
     fingerprint: str
@@ -157,7 +158,12 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
         arguments = {**keys(ref), "p_stage": stage, "p_token": token, "p_then": json.dumps(_told(then))}
         answer = self._with_output("finish_on", arguments, token, output)
         claim, linking = answer.get("claim"), answer.get("linking")
-        return Finished(answer["finished"], claim and rows.claim_of(claim), linking and linking_of(linking))
+        return Finished(
+            answer["finished"],
+            claim and rows.claim_of(claim),
+            linking and linking_of(linking),
+            answer.get("others_wait", False),
+        )
 
     def _with_output(
         self, function: str, arguments: Mapping[str, Any], token: int, output: StageOutput

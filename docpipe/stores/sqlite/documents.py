@@ -11,7 +11,7 @@ from typing import Any
 from docpipe.errors import IdempotencyError
 from docpipe.models import Ref
 from docpipe.models.status import PENDING, document_status
-from docpipe.stores.sqlite import ledger, recovery
+from docpipe.stores.sqlite import ledger, messages, recovery
 from docpipe.stores.values import NewDocument, Registered
 
 
@@ -66,7 +66,7 @@ def _register_bytes(db: sqlite3.Connection, document: NewDocument) -> Registered
 def register_and_queue(db: sqlite3.Connection, document: NewDocument, task_id: str) -> Registered:
     """Registered, and queued where its first message is due."""
     found = register(db, document)
-    if found.status != PENDING or not ledger.queue(db, found.ref, document.stages[0].name, task_id):
+    if found.status != PENDING or not messages.queue(db, found.ref, document.stages[0].name, task_id):
         return found
     return replace(found, task_id=task_id, queued=True)
 

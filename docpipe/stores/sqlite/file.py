@@ -41,6 +41,8 @@ _ADDED = {
         "unlinked": "integer",
         "trace_parent": "text",
         "traced_until": "text",
+        "share": "text",
+        "admitted_at": "text",
     },
     "docpipe_entities": {"merges": "text"},
     "docpipe_chunks": {"boxes": "text"},
@@ -62,6 +64,12 @@ update stage_runs set priority = (select r.priority from docpipe_runs r
         where r.document_uuid = stage_runs.document_uuid and r.run = stage_runs.run)
  where priority is null;
 create index if not exists docpipe_runs_unlinked_idx on docpipe_runs (finished_at) where unlinked;
+create index if not exists docpipe_runs_waiting_idx on docpipe_runs (share, priority, held_at, document_uuid)
+    where state = 'active' and held_at is not null and admitted_at is null and share is not null;
+create index if not exists docpipe_runs_flight_idx on docpipe_runs (share)
+    where state = 'active' and (held_at is null or admitted_at is not null or share is null);
+create index if not exists docpipe_runs_admitted_idx on docpipe_runs (admitted_at, share)
+    where admitted_at is not null;
 create index if not exists docpipe_runs_untraced_idx on docpipe_runs (finished_at)
     where traced_until is not finished_at;
 update docpipe_runs set unlinked = (document_uuid, run) in (

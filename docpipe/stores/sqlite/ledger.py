@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from docpipe.models import Failure, Ref
-from docpipe.models.status import CANCELLED, PENDING, AttemptEnd, RunState, StageState, celery_status
+from docpipe.models.status import CANCELLED, AttemptEnd, RunState, StageState, celery_status
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
-from docpipe.stores.ledger_terms import Answer, Beat, Claimant, Move, Row, Run
+from docpipe.stores.ledger_terms import Answer, Beat, Claimant, Row, Run
 from docpipe.stores.pause_port import Pause, Paused
 from docpipe.stores.sqlite import attempts, page_index, webhook_events
 from docpipe.stores.values import Claim, Heartbeat, Outcome, PlannedStage
@@ -89,27 +89,6 @@ def encoded(row: Mapping[str, Any]) -> list[Any]:
         json.dumps(value) if column in JSON_COLUMNS and value is not None else value
         for column, value in row.items()
     ]
-
-
-def queue(db: sqlite3.Connection, ref: Ref, stage: str, task_id: str) -> bool:
-    seen = see(db, ref, stage)
-    if rules.publish(seen.run, seen.row) is not Move.APPLY:
-        return False
-    update_stage(db, ref, stage, queued_at=now(), task_id=task_id)
-    set_task(db, ref, task_id)
-    set_status(db, ref, seen.raw["words"]["queued"])
-    return True
-
-
-def unsent(db: sqlite3.Connection, ref: Ref, seen: Seen, message: str) -> bool:
-    """Take `queue` back. A later stage never steps back: it is due at once, as old as its run."""
-    if seen.raw["position"] > 0:
-        run = run_row(db, ref)
-        update_stage(db, ref, seen.raw["stage"], queued_at=run and run["created_at"])
-    else:
-        update_stage(db, ref, seen.raw["stage"], queued_at=None)
-        set_status(db, ref, PENDING, error=message)
-    return True
 
 
 def set_status(

@@ -14,7 +14,8 @@ from docpipe.stores.sqlite import ledger, ranges
 from docpipe.stores.sqlite.file import SqliteFile
 
 _HELD = """
-select document_uuid, run, priority from docpipe_runs where held_at is not null and state = 'active'
+select document_uuid, run, priority from docpipe_runs
+ where held_at is not null and state = 'active' and (admitted_at is not null or share is null)
  order by priority, held_at, document_uuid
 """
 

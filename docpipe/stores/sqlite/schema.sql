@@ -64,6 +64,8 @@ create table if not exists docpipe_runs (
     traced_until text,
     held_at text,
     unlinked integer,
+    share text,
+    admitted_at text,
     primary key (document_uuid, run)
 );
 
@@ -71,6 +73,15 @@ create table if not exists docpipe_pauses (
     kind text not null check (kind in ('all', 'stage', 'project')),
     name text not null default '',
     at text not null,
+    primary key (kind, name)
+);
+
+create table if not exists docpipe_limits (
+    kind text not null check (kind in ('all', 'project')),
+    name text not null default '',
+    in_flight integer check (in_flight > 0),
+    per_day integer check (per_day > 0),
+    weight real not null default 1 check (weight > 0),
     primary key (kind, name)
 );
 

@@ -18,7 +18,7 @@ from docpipe.stores import result_rows, rows
 from docpipe.stores.documents import TABLES, document_of, order_of, source_of
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_terms import Beat, Cancel, Claimant, Move
-from docpipe.stores.sqlite import attempts, ledger, project_entities, recovery
+from docpipe.stores.sqlite import attempts, ledger, messages, project_entities, recovery
 from docpipe.stores.sqlite import lost as sqlite_lost
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
@@ -30,6 +30,7 @@ from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.pauses import SqlitePauses
 from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.sqlite.selection import selected_values, selection_query
+from docpipe.stores.sqlite.shares import SqliteShares, any_waits
 from docpipe.stores.sqlite.telemetry import SqliteTelemetry
 from docpipe.stores.sqlite.webhooks import SqliteWebhooks
 from docpipe.stores.statistics import Statistics, statistics_of
@@ -56,7 +57,9 @@ from docpipe.stores.values import (
 )
 
 
-class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, SqliteActions, SqlitePauses):
+class SqliteStore(
+    SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, SqliteActions, SqlitePauses, SqliteShares
+):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
     def __init__(self, path: str | Path) -> None:
@@ -78,14 +81,14 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
 
     def queue(self, ref: Ref, stage: str, task_id: str) -> bool:
         with self._transaction() as db:
-            return ledger.queue(db, ref, stage, task_id)
+            return messages.queue(db, ref, stage, task_id)
 
     def publish_failed(self, ref: Ref, stage: str, message: str) -> bool:
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
             if rules.publish(seen.run, seen.row) is not Move.APPLY:
                 return False
-            return ledger.unsent(db, ref, seen, message)
+            return messages.unsent(db, ref, seen, message)
 
     def claim(self, ref: Ref, stage: str, claimant: Claimant, needs: Collection[Part] | None = None) -> Claim:
         with self._transaction() as db:
@@ -112,7 +115,8 @@ class SqliteStore(SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, Sql
                 return Finished(in_time=False)
             if isinstance(then, NextClaim):
                 return Finished(in_time=True, claim=_claimed(db, ref, then.stage, then.claimant))
-            return Finished(in_time=True, linking=project_entities.link(db, ref, then))
+            linking = project_entities.link(db, ref, then)
+            return Finished(in_time=True, linking=linking, others_wait=any_waits(db))
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         with self._transaction() as db:
