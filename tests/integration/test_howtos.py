@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline
 from tests.integration.importing import settings_of
 from tests.integration.legacy_database import build, fill, table
-from tests.integration.reader import Reader, sections
+from tests.integration.reader import HOW_TO, Reader, sections
 from tests.integration.test_health import close
 from tests.integration.test_intake import aws, aws_server, left  # noqa: F401 - fixtures
 from tests.integration.test_recovery import claim, lose_messages, ref_of
@@ -227,6 +228,30 @@ def test_operating(env: dict[str, str], pipeline: Pipeline, empty_database: str,
         assert restored.status(waits.document_uuid).status == "ocr_queued"
     finally:
         close(restored)
+
+
+def test_asking_in_sql(env: dict[str, str], pipeline: Pipeline) -> None:
+    text = b"Ann Smith met Bob Jones in Paris."
+    uid = pipeline.process(text, name="met.txt", project_id="acme").document_uuid
+    page = (HOW_TO / "ask-from-elsewhere.md").read_text().replace(DOCUMENT, uid)
+    (block,) = re.findall(r"^```sql\n(.*?)^```$", page, re.M | re.S)
+    status, found, whole, named, cancelled = (
+        table(env["SUPABASE_DB_URL"], statement) for statement in block.split(";\n") if statement.strip()
+    )
+    assert status[0][0]["status"] == "completed"
+    assert [each["document_uuid"] for each in found[0][0]] == [uid]
+    assert whole == [(text.decode(),)]
+    assert {row[1] for row in named} >= {"Ann", "Bob", "Paris"}
+    assert cancelled == [(False,)]  # it is done already
+
+
+def test_the_edge_function_calls_functions_by_the_names_of_their_arguments(database: str) -> None:
+    (block,) = re.findall(r"^```ts\n(.*?)^```$", (HOW_TO / "ask-from-elsewhere.md").read_text(), re.M | re.S)
+    calls = re.findall(r'\.rpc\("(\w+)", \{ (.*?) \}\)', block)
+    assert len(calls) == block.count(".rpc(")
+    for name, arguments in calls:
+        (known,) = table(database, f"select proargnames from pg_proc where proname = '{name}'")
+        assert re.findall(r"(\w+): ", arguments) == known[0]
 
 
 def test_looking_in_a_browser(env: dict[str, str], pipeline: Pipeline, tmp_path: Path) -> None:
