@@ -14,7 +14,7 @@ NODE := tests/stack/node_modules
 LOCK := requirements.lock
 IMAGE_LOCK := deploy/image/requirements.lock
 COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-  --no-emit-index-url --no-emit-package docpipe-names
+  --no-emit-index-url --no-emit-package docpipe-names --no-emit-package docpipe-embeddings
 CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
@@ -73,7 +73,8 @@ stack-down:  ## Stop them and remove their data
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.stack down; fi
 
 lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
-	$(COMPILE) $(UPGRADE) --extra worker --extra web --group dev --output-file $(LOCK) pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra worker --extra embed --extra web --group dev \
+	  --output-file $(LOCK) pyproject.toml
 	$(COMPILE) --constraint $(LOCK) --extra worker --extra metrics --extra otel --group image \
 	  --output-file $(IMAGE_LOCK) pyproject.toml
 	$(BIN)/npm install --prefix tests/stack --package-lock-only
@@ -81,7 +82,7 @@ lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upg
 clean: stack-down  ## Remove what was built and installed, the environment too
 	rm -rf $(VENV) $(NODE) .stack site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml
+$(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml embeddings/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "docpipe needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 setup" >&2; exit 1; }
@@ -91,7 +92,7 @@ $(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml
 	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
 	  -r $(VENV)/uv.lock
 	@$(UV) sync --quiet --require-hashes $(LOCK)
-	@$(UV) install --quiet --no-deps --editable . --editable names
+	@$(UV) install --quiet --no-deps --editable . --editable names --editable embeddings
 	@touch $@
 
 $(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready

@@ -313,6 +313,21 @@ create table if not exists public.docpipe_chunks (
 -- [[page, [x0, y0, x1, y1]], …], one for each line it covers.
 alter table public.docpipe_chunks add column if not exists boxes jsonb;
 
+-- Of passages, for searches by meaning. Vectors of one model are compared; each has the length 1.
+create table if not exists public.docpipe_vectors (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    chunk integer not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    model text not null,
+    vector real[] not null,
+    primary key (document_uuid, run, index),
+    foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
+);
+
 create table if not exists public.docpipe_mentions (
     document_uuid text not null,
     run integer not null,
@@ -549,6 +564,7 @@ comment on table public.docpipe_relations is
     'Edges entity -> entity of one document, each with the span of text that shows it (its evidence)';
 comment on table public.docpipe_pages is 'Nodes of type Page';
 comment on table public.docpipe_chunks is 'Nodes of type Chunk';
+comment on table public.docpipe_vectors is 'What passages of chunks mean, as points';
 comment on table public.docpipe_mentions is 'Nodes of type Mention: one place in the text that names something';
 comment on table public.docpipe_entities is 'Nodes of type Entity: what several mentions of one document name';
 comment on table public.docpipe_entity_names is

@@ -25,7 +25,9 @@ language plpgsql set search_path = public, extensions as $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children'] loop
+    foreach v_table in array array[
+        'pages', 'chunks', 'vectors', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children']
+    loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -80,7 +82,8 @@ begin
     perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children') then
+        if v_table not in (
+            'pages', 'chunks', 'vectors', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',

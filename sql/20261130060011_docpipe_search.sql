@@ -80,6 +80,50 @@ begin
     return coalesce(v_found, '[]');
 end $$;
 
+-- The passages whose vectors by this model are nearest to `p_vector`, a JSON list, the nearest first.
+-- All vectors that count are compared, so none is missed, whatever the project: by pgvector's operator where the
+-- extension is, otherwise by sums.
+create or replace function public.docpipe_search_vectors(
+    p_vector text, p_model text, p_project text, p_limit integer
+) returns jsonb
+language plpgsql stable set search_path = public, extensions as $$
+declare
+    v_vector real[] := array(select e::real from pg_catalog.jsonb_array_elements_text(p_vector::jsonb) e);
+    v_product text := case when to_regtype('vector') is null
+        then '(select pg_catalog.sum(a * b)::double precision from unnest(v.vector, $1) t (a, b))'
+        else '-(v.vector::vector <#> $1::vector)' end;
+    v_found jsonb;
+begin
+    execute pg_catalog.format($q$
+        with best as (
+            select v.document_uuid, v.run, v.page, v.index, v.chunk, v.start_offset as passage_start,
+                   v.end_offset as passage_end, d.original_file_name as name, d.project_id::text as project_id,
+                   %s as score
+              from public.docpipe_vectors v
+              join public.source_documents d
+                on d.document_uuid = v.document_uuid and d.docpipe_result_run = v.run
+             where v.model = $2 and pg_catalog.cardinality(v.vector) = pg_catalog.cardinality($1)
+               and ($3 is null or coalesce(d.project_id::text, '') = $3)
+             order by score desc, v.document_uuid, v.index limit $4)
+        select pg_catalog.jsonb_agg(
+                   pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object('text', s.text)
+                   order by b.score desc, b.document_uuid, b.index)
+          from best b
+          join public.docpipe_pages p
+            on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.page
+          join public.docpipe_page_search s
+            on s.document_uuid = b.document_uuid and s.run = b.run and s.number = b.page$q$, v_product)
+      into v_found using v_vector, p_model, p_project, p_limit;
+    return coalesce(v_found, '[]');
+end $$;
+
+-- How vectors are compared, in words for people.
+create or replace function public.docpipe_vectors_by() returns text
+language sql stable set search_path = public, extensions as $$
+    select coalesce((select 'pgvector ' || e.extversion from pg_catalog.pg_extension e where e.extname = 'vector'),
+                    'sums in SQL, as the extension pgvector is not there');
+$$;
+
 -- Results of an earlier docpipe, which had no such index.
 select public.docpipe_index_pages(d.document_uuid, d.docpipe_result_run)
   from public.source_documents d

@@ -153,6 +153,7 @@ language sql stable set search_path = public, extensions as $$
         'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_children', (select count(*) from public.docpipe_children where p_document in (document_uuid, child_uuid)),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
+        'docpipe_vectors', (select count(*) from public.docpipe_vectors where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
         'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),

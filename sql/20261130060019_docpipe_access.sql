@@ -30,6 +30,7 @@ begin
         ('docpipe_pages', 'select, insert, delete'),
         ('docpipe_page_search', 'select, insert, delete'),
         ('docpipe_chunks', 'select, insert, delete'),
+        ('docpipe_vectors', 'select, insert, delete'),
         ('docpipe_mentions', 'select, insert, delete'),
         ('docpipe_entities', 'select, insert, delete'),
         ('docpipe_relations', 'select, insert, delete'),
@@ -96,7 +97,8 @@ declare
     v_service boolean := exists (select 1 from pg_catalog.pg_roles where rolname = 'service_role');
     v_tables text[] := array[
         'source_documents', 'neo4j_documents', 'docpipe_runs', 'stage_runs', 'docpipe_page_ranges', 'docpipe_attempts',
-        'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_page_search', 'docpipe_chunks', 'docpipe_mentions',
+        'docpipe_staged', 'docpipe_history', 'docpipe_pages', 'docpipe_page_search', 'docpipe_chunks',
+        'docpipe_vectors', 'docpipe_mentions',
         'docpipe_entities', 'docpipe_relations', 'docpipe_edges', 'docpipe_facts', 'docpipe_children',
         'docpipe_entity_names', 'docpipe_entity_blocks', 'docpipe_entity_links', 'docpipe_entity_decisions', 'docpipe_entity_linked',
         'docpipe_former_status', 'docpipe_queue_imports', 'docpipe_erasures', 'docpipe_actions',

@@ -18,8 +18,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 NAME = "docpipe-celery"
-WEIGHTS = "docpipe-names"
-"""The package of this repository that the lock leaves out, since no index has it."""
+WEIGHTS = ("docpipe-embeddings", "docpipe-names")
+"""The packages of this repository that the lock leaves out, since no index has them."""
 
 NOT_HERE = {
     "gliner": "Apache-2.0",
@@ -131,8 +131,8 @@ def lock(extra: str) -> str:
     entries = re.split(
         r"^(?=[A-Za-z0-9])", (ROOT / "requirements.lock").read_text(encoding="utf-8"), flags=re.M
     )
-    own = f"{WEIGHTS}=={distribution(WEIGHTS).version}\n" if WEIGHTS in brought else ""
-    return own + "".join(
+    own = [f"{name}=={distribution(name).version}\n" for name in WEIGHTS if name in brought]
+    return "".join(own) + "".join(
         entry for entry in entries if canonicalize_name(re.split(r"[=@ ]", entry, maxsplit=1)[0]) in brought
     )
 

@@ -1,4 +1,4 @@
-"""The tools: one file per OCR or NER technology, loaded by name when a stage first needs one."""
+"""The tools: one file per OCR, NER or embedding technology, loaded by name when a stage first needs one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from docpipe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
-    from docpipe.engines.ports import NerEngine, OcrEngine
+    from docpipe.engines.ports import EmbedEngine, NerEngine, OcrEngine
 
 
 class _Entry(NamedTuple):
@@ -39,6 +39,10 @@ NER_ENGINES = {
     "gliner": _Entry("docpipe.engines.ner.gliner", "GlinerEngine", "gliner"),
     "fast-gliner": _Entry("docpipe.engines.ner.fast_gliner", "FastGlinerEngine", "fast-gliner"),
 }
+EMBED_ENGINES = {
+    "docpipe": _Entry("docpipe.engines.embed.onnx_encoder", "OnnxEncoder", "embed"),
+    "openai": _Entry("docpipe.engines.embed.openai", "OpenAiEncoder", "llm"),
+}
 
 
 def load_ocr(name: str = "rapidocr", **options: Any) -> OcrEngine:
@@ -59,6 +63,11 @@ def check_ocr(name: str) -> None:
 def load_ner(name: str = "docpipe", **options: Any) -> NerEngine:
     """Make the NER engine called `name`; otherwise as `load_ocr`."""
     return cast("NerEngine", _load("NER", NER_ENGINES, name, options))
+
+
+def load_embed(name: str = "docpipe", **options: Any) -> EmbedEngine:
+    """Make the embedding engine called `name`; otherwise as `load_ocr`."""
+    return cast("EmbedEngine", _load("embedding", EMBED_ENGINES, name, options))
 
 
 def _load(kind: str, table: dict[str, _Entry], name: str, options: dict[str, Any]) -> object:

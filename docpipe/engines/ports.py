@@ -109,6 +109,21 @@ class KnowsLanguages(Protocol):
     """Their codes (ISO 639): `en`."""
 
 
+class EmbedEngine(Protocol):
+    """Turns texts into vectors, so that those of texts that mean alike are near each other. One instance
+    belongs to one process.
+    """
+
+    name: str
+    """Technology, model and version, stored with the vectors: those of two models are never compared."""
+    max_characters: int
+    """The longest text it is given; longer chunks are cut."""
+
+    def embed(self, texts: Sequence[str]) -> Iterator[Sequence[float]]:
+        """The vector of each text, in the order of the texts; all have the same number of values."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an engine has to say of its work since it was asked last."""

@@ -33,6 +33,9 @@ class Options:
     """Hidden where options are shown: a key may be among them."""
     ner_models: Mapping[str, str] = field(default_factory=dict)
     """By the code of a language (ISO 639) the spaCy model that reads it, in place of the engine."""
+    embed_engine: str | None = None
+    """What turns text into vectors, for searches by meaning; None: no vectors are made."""
+    embed_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     gazetteer: str | None = None
     """A CSV file of names the project knows; see docs/how-to/choose-an-entity-engine.md."""
     chunk_max: int = 1500

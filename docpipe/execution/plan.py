@@ -65,6 +65,19 @@ GRAPH = _built_in(Stage.GRAPH, Part.TEXT, Part.PAGES, Part.CHUNKS, Part.MENTIONS
 
 BUILT_IN: tuple[StageSpec, ...] = (OCR, CHUNK, ENTITIES, GRAPH)
 
+EMBED = StageSpec(
+    "embed",
+    QUEUES[Stage.CHUNK],
+    custom_words("embed"),
+    frozenset({Part.PAGES, Part.CHUNKS}),
+    "docpipe.execution.work:embed",
+)
+"""Optional: vectors of the chunks, for searches by meaning. Its messages wait in the queue of `CHUNK`, which
+the workers that are there serve."""
+WITH_EMBED: tuple[StageSpec, ...] = (*BUILT_IN, EMBED)
+"""It stands last: results of documents that were read before it was set need nothing but this stage, and an
+engine that is away keeps no document from its graph."""
+
 
 def own_stage(
     name: str,
@@ -90,7 +103,7 @@ def own_stage(
     if (
         not name.isidentifier()
         or name != name.lower()
-        or name in {*Stage, "pages", "on_error", "reap", "canary"}
+        or name in {*Stage, EMBED.name, "pages", "on_error", "reap", "canary"}
     ):
         raise ConfigurationError(f"{name!r} cannot name a stage: use a lower-case word of your own.")
 
@@ -113,6 +126,10 @@ def checked(stages: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
     names = [stage.name for stage in stages]
     if len(set(names)) != len(names):
         raise ConfigurationError(f"Each stage may stand once in a pipeline, not: {', '.join(names)}.")
+    if EMBED.name in names and CHUNK.name not in names[: names.index(EMBED.name)]:
+        raise ConfigurationError(
+            f"The stage embed reads chunks: it stands after chunk, not: {', '.join(names)}."
+        )
     order = [name for name in names if name in set(Stage)]
     if order != [*Stage][: len(order)] or names[:1] != [Stage.OCR]:
         raise ConfigurationError(

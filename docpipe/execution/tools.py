@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from docpipe.engines import check_ocr, load_ner, load_ocr
-from docpipe.engines.ports import NerEngine, OcrEngine, WhenNeeded
+from docpipe.engines import check_ocr, load_embed, load_ner, load_ocr
+from docpipe.engines.ports import EmbedEngine, NerEngine, OcrEngine, WhenNeeded
+from docpipe.errors import ConfigurationError
 from docpipe.execution.gazetteer_file import read_gazetteer
 from docpipe.execution.options import Options
 from docpipe.stages.entities.gazetteer import Gazetteer
@@ -57,6 +58,17 @@ class Tools:
     @property
     def ner(self) -> NerEngine:
         return self._once("ner", lambda: load_ner(self.options.ner_engine, **self.options.ner_options))
+
+    @property
+    def embed(self) -> EmbedEngine:
+        """Raises `ConfigurationError` where none is set."""
+        engine = self.options.embed_engine
+        if engine is None:
+            raise ConfigurationError(
+                "No engine is set that turns text into vectors. Set DOCPIPE_EMBED_ENGINE=docpipe, or"
+                ' Options(embed_engine="docpipe").'
+            )
+        return self._once("embed", lambda: load_embed(engine, **self.options.embed_options))
 
     @property
     def ner_by_language(self) -> dict[str, Callable[[], NerEngine]]:

@@ -14,6 +14,7 @@ from docpipe.execution.job import Job
 from docpipe.execution.reading import read
 from docpipe.models import StageOutput
 from docpipe.stages.chunk import ChunkOptions, split_text
+from docpipe.stages.embed import embed_chunks
 from docpipe.stages.entities.mentions import EntityOptions, find_mentions
 from docpipe.stages.graph.build import GraphOptions, build_graph
 from docpipe.stages.graph.relations import RelationOptions
@@ -43,6 +44,12 @@ def chunk(job: Job) -> StageOutput:
         job.document.pages,
         ChunkOptions(max_size=options.chunk_max, overlap=options.chunk_overlap, unit=options.chunk_unit),
     )
+
+
+def embed(job: Job) -> StageOutput:
+    """Chunks to vectors."""
+    document = job.document
+    return embed_chunks(document.chunks, document.pages, job.tools.embed, _pages_passed(job))
 
 
 def entities(job: Job) -> StageOutput:

@@ -28,6 +28,7 @@ from docpipe.models.project_entities import EntityMember as EntityMember
 from docpipe.models.project_entities import EntityName as EntityName
 from docpipe.models.project_entities import own_key as own_key
 from docpipe.models.status import AttemptEnd
+from docpipe.models.vectors import Vector as Vector
 
 PAGE_FAILED = "page_failed"
 """Code of the warning that a page could not be read."""
@@ -279,6 +280,7 @@ class StageOutput:
     file_type: str | None = None
     metadata: Mapping[str, str] | None = None
     chunks: tuple[Chunk, ...] | None = None
+    vectors: tuple[Vector, ...] | None = None
     mentions: tuple[Mention, ...] | None = None
     entities: tuple[Entity, ...] | None = None
     relations: tuple[Relation, ...] | None = None

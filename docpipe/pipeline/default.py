@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from docpipe.models import Document
     from docpipe.pipeline.pipeline import Pipeline
     from docpipe.pipeline.submission import Submission
-    from docpipe.pipeline.text_search import Passage
+    from docpipe.pipeline.text_search import By, Passage
     from docpipe.sources import SourceLike
 
 _lock = threading.Lock()
@@ -167,9 +167,11 @@ def search(
     return default_pipeline().graphs.search(text, project_id=project_id, limit=limit, after=after)
 
 
-def search_text(query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
-    """The pages of completed documents that hold the words; see `Pipeline.search_text`."""
-    return default_pipeline().search_text(query, project_id=project_id, limit=limit)
+def search_text(
+    query: str, *, project_id: str | None = None, limit: int = 20, by: By = "text"
+) -> list[Passage]:
+    """The pages of completed documents that the query finds; see `Pipeline.search_text`."""
+    return default_pipeline().search_text(query, project_id=project_id, limit=limit, by=by)
 
 
 def process(

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 
-from docpipe.errors import DocumentNotFoundError
+from docpipe.engines.ports import EmbedEngine
+from docpipe.errors import ConfigurationError, DocumentNotFoundError
 from docpipe.execution.progress import NoProgress, Progress
 from docpipe.graph.reader import Graphs
 from docpipe.models import Attempt, Document, DocumentStatus, RangeRun, Ref, is_id
@@ -15,7 +16,7 @@ from docpipe.pipeline.erasure import Erased, Eraser, Place
 from docpipe.pipeline.linking import link_waiting
 from docpipe.pipeline.open_stores import remember
 from docpipe.pipeline.submission import read_document, wait_for
-from docpipe.pipeline.text_search import Passage, search_text
+from docpipe.pipeline.text_search import By, Passage, search_text
 from docpipe.pipeline.traces import Traces
 from docpipe.pipeline.webhooks import Webhooks
 from docpipe.sources import Sources
@@ -86,19 +87,31 @@ class Documents:
         """As `get`, in a thread: the event loop goes on meanwhile."""
         return await asyncio.to_thread(self.get, document_uuid)
 
-    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]:
-        """The pages of completed documents that hold all words of the query, the best first.
+    def search_text(
+        self, query: str, *, project_id: str | None = None, limit: int = 20, by: By = "text"
+    ) -> list[Passage]:
+        """The pages of completed documents that the query finds, the best first.
 
         Args:
-            query: words, which also find their other English forms; `"several words"` in that order;
-                `-word`, which the page must not hold.
+            query: by text, words that the page holds, which also find their other English forms;
+                `"several words"` in that order; `-word`, which the page must not hold. By meaning, a question
+                or sentence.
             project_id: only in this project (`""`: in the documents without one); None: in all.
             limit: the most pages, at most 200.
+            by: `text`; `meaning`, which finds passages that say the same in other words; `hybrid`, both
+                rankings made one. The latter two find what the stage `embed` has made vectors of.
 
         Raises:
-            ConfigurationError: the query asks for no word, or the limit is out of bounds.
+            ConfigurationError: the query asks for no word, the limit is out of bounds, or no engine is set
+                that turns text into vectors.
+            MissingExtraError: that engine is not installed.
         """
-        return search_text(self.store, query, project_id, limit)
+        return search_text(self.store, query, project_id, limit, by, self._encoder)
+
+    def _encoder(self) -> EmbedEngine:
+        raise ConfigurationError(
+            "Only a Pipeline searches by meaning: it has the engine that reads the query."
+        )
 
     def cancel(self, document_uuid: str) -> bool:
         """Stop a document that waits (now) or runs (at its next page); false if it is final already."""

@@ -16,11 +16,12 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
+from docpipe.engines.ports import EmbedEngine
 from docpipe.errors import ConfigurationError, DocpipeError
 from docpipe.execution.isolation.reader_process import ReaderProcess
 from docpipe.execution.logs import get_logger
 from docpipe.execution.options import Options
-from docpipe.execution.plan import BUILT_IN, StageSpec, checked
+from docpipe.execution.plan import BUILT_IN, WITH_EMBED, StageSpec, checked
 from docpipe.execution.policy import Policy
 from docpipe.execution.progress import Progress
 from docpipe.execution.runner import Runtime
@@ -60,7 +61,8 @@ class Pipeline(Steering):
         app: the host's app; the stages' tasks are registered on it. None: only `process` works.
         store: where state and results live.
         sources: where bytes come from and rest.
-        stages: `docpipe.execution.plan.BUILT_IN`, or a list with stages of the host's own among them.
+        stages: `docpipe.execution.plan.BUILT_IN`, or a list with stages of the host's own among them. None:
+            the built-in ones, with `EMBED` where the options name an engine for it.
         options: how the built-in stages work.
         policy: leases, retries, time limits.
         progress: notified of changes of state; None: nothing is.
@@ -79,7 +81,7 @@ class Pipeline(Steering):
         *,
         store: Store,
         sources: Sources | None = None,
-        stages: Sequence[StageSpec] = BUILT_IN,
+        stages: Sequence[StageSpec] | None = None,
         options: Options | None = None,
         policy: Policy | None = None,
         progress: Progress | None = None,
@@ -90,10 +92,10 @@ class Pipeline(Steering):
     ) -> None:
         self.app = app
         super().__init__(store, sources, progress, webhook_hosts, otlp_endpoint)
-        self.stages = checked(stages)
+        options = options or Options()
+        self.stages = checked(stages or (WITH_EMBED if options.embed_engine else BUILT_IN))
         self.policy = policy or Policy()
         self._waived = frozenset(waive)
-        options = options or Options()
         self.runtime = Runtime(
             store=store,
             sources=self.sources,
@@ -125,6 +127,9 @@ class Pipeline(Steering):
             self._dispatch.begin_due(self.store.children_due(ref))
         except DocpipeError as error:
             log.warning("children_not_published", document=ref.document_uuid, run=ref.run, error=str(error))
+
+    def _encoder(self) -> EmbedEngine:
+        return self.runtime.tools.embed
 
     # --- look at itself -------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from docpipe.graph.values import Entities, Graph, Neighbours, ProjectEntity
 from docpipe.models import Document, DocumentStatus
 from docpipe.pipeline.submission import Submission
 from docpipe.pipeline.submitting import SubmitArguments
-from docpipe.pipeline.text_search import Passage
+from docpipe.pipeline.text_search import By, Passage
 from docpipe.sources import SourceLike
 from docpipe.stores.port import Store
 from docpipe.stores.values import ALL, Selection, Summary
@@ -38,7 +38,9 @@ class Whole(Protocol):
 
     def delete(self, document_uuid: str, *, with_children: bool = False) -> bool: ...
 
-    def search_text(self, query: str, *, project_id: str | None = None, limit: int = 20) -> list[Passage]: ...
+    def search_text(
+        self, query: str, *, project_id: str | None = None, limit: int = 20, by: By = "text"
+    ) -> list[Passage]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,9 @@ class Project:
         """As `Pipeline.status`. Raises `DocumentNotFoundError`."""
         return self.pipeline.status(self._own(document_uuid))
 
-    def search_text(self, query: str, *, limit: int = 20) -> list[Passage]:
+    def search_text(self, query: str, *, limit: int = 20, by: By = "text") -> list[Passage]:
         """As `Pipeline.search_text`, in this project. Raises `ConfigurationError`."""
-        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit)
+        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit, by=by)
 
     def list(self, selection: Selection = ALL, *, limit: int = 100) -> list[Summary]:
         """The project's documents that match, newest first, whatever project `selection` names."""

@@ -110,6 +110,12 @@ class Settings(BaseSettings):
     ner_key: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DOCPIPE_NER_KEY", "OPENAI_API_KEY")
     )
+    embed_engine: str | None = None
+    embed_model: str | None = None
+    embed_options: dict[str, Secret[Any]] = {}
+    embed_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DOCPIPE_EMBED_KEY", "OPENAI_API_KEY")
+    )
     gazetteer: str | None = None
     chunk_max: int = Field(1500, ge=100)
     chunk_overlap: int = Field(0, ge=0)
@@ -211,6 +217,8 @@ class Settings(BaseSettings):
             ner_engine=self.ner_engine,
             ner_options=self._ner_options(),
             ner_models=self.ner_models,
+            embed_engine=self.embed_engine,
+            embed_options=self._embed_options(),
             gazetteer=self.gazetteer,
             chunk_max=self.chunk_max,
             chunk_overlap=self.chunk_overlap,
@@ -245,6 +253,15 @@ class Settings(BaseSettings):
             options.setdefault("model", self.ner_model or "en_core_web_md")
         if self.ner_engine == "openai":
             options.setdefault("api_key", self.ner_key)
+        return options
+
+    def _embed_options(self) -> dict[str, Any]:
+        """As `_ner_options`."""
+        options = {name: value.get_secret_value() for name, value in self.embed_options.items()}
+        if self.embed_model:
+            options.setdefault("model", self.embed_model)
+        if self.embed_engine == "openai":
+            options.setdefault("api_key", self.embed_key)
         return options
 
     def policy(self) -> Policy:
@@ -329,13 +346,13 @@ def read_settings() -> Settings:
         raise ConfigurationError(f"Wrong settings: {wrong}.") from None
     except SettingsError:
         raise ConfigurationError(
-            "Wrong settings: DOCPIPE_LIMITS or DOCPIPE_NER_OPTIONS is not a JSON object."
-            " Set DOCPIPE_LIMITS__MAX_PAGES and its like."
+            "Wrong settings: DOCPIPE_LIMITS, DOCPIPE_NER_OPTIONS or DOCPIPE_EMBED_OPTIONS is not a JSON"
+            " object. Set DOCPIPE_LIMITS__MAX_PAGES and its like."
         ) from None
 
 
-_FREE = ("DOCPIPE_NER_OPTIONS__", "DOCPIPE_STACK_")
-"""What an entity engine is given, whose names are its own; and what the project's own tests go by."""
+_FREE = ("DOCPIPE_NER_OPTIONS__", "DOCPIPE_EMBED_OPTIONS__", "DOCPIPE_STACK_")
+"""What engines are given, whose names are its own; and what the project's own tests go by."""
 
 
 def misspelt(environment: Iterable[str]) -> list[str]:

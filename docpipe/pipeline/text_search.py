@@ -1,20 +1,30 @@
-"""Searching the text of documents: which page says it, and where on the page."""
+"""Searching documents by their words or their meaning: which page says it, and where on the page."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
+from docpipe.engines.ports import EmbedEngine
 from docpipe.errors import ConfigurationError
 from docpipe.models import Box
+from docpipe.models.vectors import of_length_one
 from docpipe.stages.text.places import boxes_on
 from docpipe.stores.ids import may_be_stored
 from docpipe.stores.port import Store
-from docpipe.stores.text_search import PageHit, occurrences, terms
+from docpipe.stores.text_search import PageHit, PassageHit, occurrences, terms
+
+By = Literal["text", "meaning", "hybrid"]
 
 _AROUND = 90
 _MAX_LIMIT = 200
+_PASSAGES_OF_A_PAGE = 5
+"""As many of the best passages are looked at for each page that is asked for."""
+_FUSION = 60
+"""Of reciprocal rank fusion, as its authors have it: how little the first places count above the next."""
 _DIVIDED = "  "
 _Ranges = Sequence[tuple[int, int]]
 
@@ -39,21 +49,74 @@ class Passage:
     project_id: str | None
     page: int
     snippet: str
-    """Text around the first occurrence, on one line."""
+    """Text around the first occurrence, or the passage that was found by its meaning, on one line."""
     marks: tuple[tuple[int, int], ...]
-    """What was found, as half-open ranges of `snippet`."""
+    """The words that were found, as half-open ranges of `snippet`; of a meaning none."""
     places: tuple[Occurrence, ...]
     score: float
     """The higher the better; to be compared within one answer only."""
+    chunk: int | None = None
+    """Index of the chunk it lies in, where it was found by its meaning."""
 
 
-def search_text(store: Store, query: str, project_id: str | None, limit: int) -> list[Passage]:
-    """See `Pipeline.search_text`."""
+def search_text(
+    store: Store,
+    query: str,
+    project_id: str | None,
+    limit: int,
+    by: By = "text",
+    engine: Callable[[], EmbedEngine] | None = None,
+) -> list[Passage]:
+    """See `Pipeline.search_text`. `engine` is asked for where the meaning counts."""
     if not 1 <= limit <= _MAX_LIMIT:
         raise ConfigurationError(f"limit={limit}: a search gives 1 to {_MAX_LIMIT} pages.")
-    asked = terms(query)
+    if by not in get_args(By):
+        raise ConfigurationError(f"by={by!r}: a search goes by {', '.join(get_args(By))}.")
     if not may_be_stored(project_id or ""):
         return []
+    if by == "text" or engine is None:
+        return _by_text(store, query, project_id, limit)
+    near = _by_meaning(store, query, project_id, limit, engine())
+    return near if by == "meaning" else fused(_by_text(store, query, project_id, limit), near)[:limit]
+
+
+def fused(said: Sequence[Passage], near: Sequence[Passage]) -> list[Passage]:
+    """Two rankings made one by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): scores of
+    two kinds cannot be compared, places in a list can. A page in both keeps the words that were found.
+    """
+    scores, best = defaultdict[tuple[str, int], float](float), dict[tuple[str, int], Passage]()
+    for ranking in (near, said):
+        for rank, each in enumerate(ranking, 1):
+            key = each.document_uuid, each.page
+            scores[key] += 1 / (_FUSION + rank)
+            best[key] = replace(each, chunk=best[key].chunk if key in best else each.chunk)
+    ranked = (replace(best[key], score=score) for key, score in scores.items())
+    return sorted(ranked, key=lambda each: (-each.score, each.document_uuid, each.page))
+
+
+def _by_meaning(
+    store: Store, query: str, project_id: str | None, limit: int, engine: EmbedEngine
+) -> list[Passage]:
+    if not query.strip():
+        raise ConfigurationError("The query is empty. Say what the pages should be about.")
+    (values,) = engine.embed([query.strip()[: engine.max_characters]])
+    several = limit * _PASSAGES_OF_A_PAGE
+    hits = store.search_vectors(of_length_one(values), engine.name, project_id=project_id, limit=several)
+    pages = dict[tuple[str, int], PassageHit]()
+    for hit in hits:
+        pages.setdefault((hit.page.ref.document_uuid, hit.page.page.number), hit)
+    return [_nearby(hit) for hit in list(pages.values())[:limit]]
+
+
+def _nearby(hit: PassageHit) -> Passage:
+    offset = hit.page.page.start
+    start, end = hit.start - offset, min(hit.end - offset, len(hit.page.text))
+    said = _joined("", hit.page.text[start:end])
+    return replace(_passage(hit.page, [(start, end)]), snippet=said, marks=(), chunk=hit.chunk)
+
+
+def _by_text(store: Store, query: str, project_id: str | None, limit: int) -> list[Passage]:
+    asked = terms(query)
     return [
         _passage(hit, occurrences(hit, asked))
         for hit in store.search_pages(asked, project_id=project_id, limit=limit)

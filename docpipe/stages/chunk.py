@@ -71,9 +71,13 @@ def split_text(text: str, pages: Sequence[Page], options: ChunkOptions = _DEFAUL
     white space, and no chunk starts or ends with white space. Blank text gives no chunks. Only a
     word longer than the limit is cut. The time is linear in the text.
     """
-    spans = _spans(text, _splitter(options))
-    chunks = tuple(_chunk(index, text, start, end, pages) for index, (start, end) in enumerate(spans))
-    return StageOutput(chunks=chunks)
+    spans = enumerate(spans_of(text, options))
+    return StageOutput(chunks=tuple(_chunk(index, text, start, end, pages) for index, (start, end) in spans))
+
+
+def spans_of(text: str, options: ChunkOptions) -> Iterator[tuple[int, int]]:
+    """Where the pieces of `text` stand, cut as `split_text` says."""
+    return _spans(text, _splitter(options))
 
 
 @lru_cache(maxsize=8)

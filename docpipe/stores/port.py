@@ -23,7 +23,7 @@ from docpipe.stores.range_port import Ranges
 from docpipe.stores.share_port import ShareStore
 from docpipe.stores.statistics import Statistics
 from docpipe.stores.telemetry_port import Telemetry
-from docpipe.stores.text_search import PageHit, Term
+from docpipe.stores.text_search import PageHit, PassageHit, Term
 from docpipe.stores.values import (
     ALL,
     Action,
@@ -196,6 +196,17 @@ class Store(GraphStore, ErasureStore, ChildStore, PauseStore, ShareStore, Protoc
         self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
     ) -> list[PageHit]:
         """Pages of completed documents that hold the terms, the best first; of all projects if None."""
+        ...
+
+    def search_vectors(
+        self, vector: Sequence[float], model: str, *, project_id: str | None = None, limit: int = 20
+    ) -> list[PassageHit]:
+        """Passages of completed documents whose vectors by this model are nearest, the nearest first, all of
+        them compared; of all projects if None. Vectors have the length 1."""
+        ...
+
+    def vectors_by(self) -> str:
+        """How vectors are compared, in words for people."""
         ...
 
     def record_action(self, action: Action) -> bool:

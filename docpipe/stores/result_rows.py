@@ -22,6 +22,7 @@ from docpipe.models import (
     Page,
     Relation,
     StageOutput,
+    Vector,
 )
 from docpipe.stores.row_places import box_of, boxes_of, line_of, line_row, page_boxes_of
 from docpipe.stores.values import Part
@@ -81,6 +82,18 @@ def chunk_of(row: Mapping[str, Any]) -> Chunk:
         row["text"],
         page_boxes_of(row["boxes"]),
     )
+
+
+def vector_row(vector: Vector) -> Row:
+    return {
+        "index": vector.index,
+        "chunk": vector.chunk,
+        "start_offset": vector.start,
+        "end_offset": vector.end,
+        "page": vector.page,
+        "model": vector.model,
+        "vector": list(vector.values),
+    }
 
 
 def mention_row(mention: Mention) -> Row:
@@ -195,6 +208,8 @@ def result_rows(output: StageOutput) -> dict[str, list[Row]]:
         rows["pages"] = [page_row(page) for page in output.pages]
     if output.chunks is not None:
         rows["chunks"] = [chunk_row(chunk) for chunk in output.chunks]
+    if output.vectors is not None:
+        rows["vectors"] = [vector_row(vector) for vector in output.vectors]
     if output.mentions is not None:
         rows["mentions"] = [mention_row(mention) for mention in output.mentions]
     if output.entities is not None:

@@ -28,7 +28,7 @@ from docpipe.models import (
 from docpipe.models.status import AttemptEnd, StageWords
 from docpipe.models.version import own_version
 from docpipe.stores import result_rows as results
-from docpipe.stores.text_search import PageHit, marked_ranges
+from docpipe.stores.text_search import PageHit, PassageHit, marked_ranges
 from docpipe.stores.values import (
     Action,
     Claim,
@@ -289,6 +289,11 @@ def page_hit_of(row: Mapping[str, Any]) -> PageHit:
         marked=marked_ranges(row["marked"]),
         score=row["score"],
     )
+
+
+def passage_hit_of(row: Mapping[str, Any]) -> PassageHit:
+    page = page_hit_of({**row, "marked": ""})
+    return PassageHit(page, row["chunk"], row["passage_start"], row["passage_end"])
 
 
 def action_row(action: Action) -> Row:

@@ -45,6 +45,18 @@ class PageHit:
     """The higher the better; to be compared within one answer only."""
 
 
+@dataclass(frozen=True, slots=True)
+class PassageHit:
+    """A passage whose meaning is near to a query's."""
+
+    page: PageHit
+    """Where it begins. The score is the cosine of the angle between the two vectors."""
+    chunk: int
+    start: int
+    end: int
+    """Offsets into the document's text."""
+
+
 def terms(query: str) -> tuple[Term, ...]:
     """The terms of a query: words, `"several words"` for a phrase, and `-word` for what must not be there.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -17,6 +17,7 @@ from starlette.routing import Route
 from docpipe.errors import DocpipeError
 from docpipe.models.status import CANCELLED, COMPLETED, COMPLETED_WITH_WARNINGS, PENDING
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.text_search import By
 from docpipe.stores.values import Action, Selection
 from docpipe.web.render import page
 from docpipe.web.site import Told, View, act, genuine, site_of, view_of
@@ -82,15 +83,19 @@ def _statuses(pipeline: Pipeline, group: str) -> tuple[str, ...] | None:
 
 
 def search(request: Request) -> Response:
-    """Pages of documents that hold the words."""
-    query = request.query_params.get("q", "").strip()
+    """Pages of documents that hold the words, or say it in others."""
+    view, query = view_of(request), request.query_params.get("q", "").strip()
+    ways = get_args(By) if view.knows_meaning else ()
+    by: By = next((way for way in ways if way == request.query_params.get("by")), "text")
     found, problem = [], None
     if query:
         try:
-            found = view_of(request).search(query, 50)
+            found = view.search(query, 50, by)
         except DocpipeError as error:
             problem = str(error)
-    return page(request, "search.html", title="Search", q=query, found=found, problem=problem)
+    return page(
+        request, "search.html", title="Search", q=query, found=found, problem=problem, ways=ways, by=by
+    )
 
 
 async def change(request: Request) -> Response:

@@ -12,9 +12,10 @@ from starlette.requests import Request
 
 from docpipe.errors import DocumentNotFoundError
 from docpipe.execution.logs import get_logger
+from docpipe.execution.plan import EMBED
 from docpipe.models import DocumentStatus
 from docpipe.pipeline.pipeline import Pipeline
-from docpipe.pipeline.text_search import Passage
+from docpipe.pipeline.text_search import By, Passage
 from docpipe.stores.values import Action, Selection, Summary
 from docpipe.web.access import FORM, Access, Visitor
 from docpipe.web.pictures import Pictures
@@ -71,8 +72,13 @@ class View:
         project = selection.project_id if self.project_id is None else self.project_id
         return self.pipeline.store.documents(replace(selection, project_id=project), limit=limit)
 
-    def search(self, query: str, limit: int) -> list[Passage]:
-        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit)
+    def search(self, query: str, limit: int, by: By) -> list[Passage]:
+        return self.pipeline.search_text(query, project_id=self.project_id, limit=limit, by=by)
+
+    @property
+    def knows_meaning(self) -> bool:
+        """Whether documents can be searched by meaning."""
+        return EMBED in self.pipeline.stages
 
 
 class Told(NamedTuple):

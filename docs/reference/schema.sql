@@ -322,6 +322,24 @@ alter table public.docpipe_chunks enable row level security;
 create policy docpipe_service_role on public.docpipe_chunks as permissive for all to service_role using (true) with check (true);
 grant delete, insert, select, update on table public.docpipe_chunks to service_role;
 
+create table public.docpipe_vectors (
+    document_uuid text not null,
+    run integer not null,
+    index integer not null,
+    chunk integer not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    model text not null,
+    vector real[] not null,
+    constraint docpipe_vectors_pkey PRIMARY KEY (document_uuid, run, index),
+    constraint docpipe_vectors_document_uuid_run_fkey FOREIGN KEY (document_uuid, run) REFERENCES public.docpipe_runs(document_uuid, run) ON DELETE CASCADE
+);
+comment on table public.docpipe_vectors is 'What passages of chunks mean, as points';
+alter table public.docpipe_vectors enable row level security;
+create policy docpipe_service_role on public.docpipe_vectors as permissive for all to service_role using (true) with check (true);
+grant delete, insert, select, update on table public.docpipe_vectors to service_role;
+
 create table public.docpipe_mentions (
     document_uuid text not null,
     run integer not null,
@@ -1959,7 +1977,9 @@ AS $function$
 declare
     v_table text;
 begin
-    foreach v_table in array array['pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children'] loop
+    foreach v_table in array array[
+        'pages', 'chunks', 'vectors', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children']
+    loop
         if payload ? v_table then
             execute pg_catalog.format(
                 'insert into public.%1$I select r.* from pg_catalog.jsonb_array_elements($1) e, '
@@ -2014,7 +2034,8 @@ begin
     perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
-        if v_table not in ('pages', 'chunks', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children') then
+        if v_table not in (
+            'pages', 'chunks', 'vectors', 'mentions', 'entities', 'relations', 'edges', 'facts', 'children') then
             raise exception 'docpipe_finish: no such result: %', v_table;
         end if;
         execute pg_catalog.format('delete from public.%I where document_uuid = $1 and run = $2',
@@ -3256,6 +3277,56 @@ end $function$;
 revoke all on function public.docpipe_search(text,text,integer) from public;
 grant execute on function public.docpipe_search(text,text,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_search_vectors(p_vector text, p_model text, p_project text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+declare
+    v_vector real[] := array(select e::real from pg_catalog.jsonb_array_elements_text(p_vector::jsonb) e);
+    v_product text := case when to_regtype('vector') is null
+        then '(select pg_catalog.sum(a * b)::double precision from unnest(v.vector, $1) t (a, b))'
+        else '-(v.vector::vector <#> $1::vector)' end;
+    v_found jsonb;
+begin
+    execute pg_catalog.format($q$
+        with best as (
+            select v.document_uuid, v.run, v.page, v.index, v.chunk, v.start_offset as passage_start,
+                   v.end_offset as passage_end, d.original_file_name as name, d.project_id::text as project_id,
+                   %s as score
+              from public.docpipe_vectors v
+              join public.source_documents d
+                on d.document_uuid = v.document_uuid and d.docpipe_result_run = v.run
+             where v.model = $2 and pg_catalog.cardinality(v.vector) = pg_catalog.cardinality($1)
+               and ($3 is null or coalesce(d.project_id::text, '') = $3)
+             order by score desc, v.document_uuid, v.index limit $4)
+        select pg_catalog.jsonb_agg(
+                   pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object('text', s.text)
+                   order by b.score desc, b.document_uuid, b.index)
+          from best b
+          join public.docpipe_pages p
+            on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.page
+          join public.docpipe_page_search s
+            on s.document_uuid = b.document_uuid and s.run = b.run and s.number = b.page$q$, v_product)
+      into v_found using v_vector, p_model, p_project, p_limit;
+    return coalesce(v_found, '[]');
+end $function$;
+revoke all on function public.docpipe_search_vectors(text,text,text,integer) from public;
+grant execute on function public.docpipe_search_vectors(text,text,text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_vectors_by()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce((select 'pgvector ' || e.extversion from pg_catalog.pg_extension e where e.extname = 'vector'),
+                    'sums in SQL, as the extension pgvector is not there');
+$function$;
+revoke all on function public.docpipe_vectors_by() from public;
+grant execute on function public.docpipe_vectors_by() to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_tell(p_document text, p_run integer, p_status text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3624,6 +3695,7 @@ AS $function$
         'docpipe_page_search', (select count(*) from public.docpipe_page_search where document_uuid = p_document),
         'docpipe_children', (select count(*) from public.docpipe_children where p_document in (document_uuid, child_uuid)),
         'docpipe_chunks', (select count(*) from public.docpipe_chunks where document_uuid = p_document),
+        'docpipe_vectors', (select count(*) from public.docpipe_vectors where document_uuid = p_document),
         'docpipe_mentions', (select count(*) from public.docpipe_mentions where document_uuid = p_document),
         'docpipe_entities', (select count(*) from public.docpipe_entities where document_uuid = p_document),
         'docpipe_relations', (select count(*) from public.docpipe_relations where document_uuid = p_document),
@@ -3948,6 +4020,7 @@ begin
         ('docpipe_pages', 'select, insert, delete'),
         ('docpipe_page_search', 'select, insert, delete'),
         ('docpipe_chunks', 'select, insert, delete'),
+        ('docpipe_vectors', 'select, insert, delete'),
         ('docpipe_mentions', 'select, insert, delete'),
         ('docpipe_entities', 'select, insert, delete'),
         ('docpipe_relations', 'select, insert, delete'),

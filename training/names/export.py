@@ -22,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from docpipe.engines.ner.fingerprints import fingerprint
+from docpipe.engines.fingerprints import fingerprint
 from docpipe.engines.ner.onnx_tagger import FORMAT, OnnxTagger
 from docpipe.engines.ner.tags import TAGS
 from training.names.encoder import Tagger

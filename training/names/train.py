@@ -28,7 +28,8 @@ from torch.nn import functional
 from benchmarks.spans import Score, score
 from docpipe.engines.ner.tags import best_path, names, tags_of
 from docpipe.engines.ner.wordpieces import Words, words
-from training.names.encoder import Tagger, encoder_folder, pretrained
+from training.minilm import encoder_folder
+from training.names.encoder import Tagger, pretrained
 from training.names.forms import Forms
 from training.names.text import Document, Line, joined, passages, read
 

@@ -19,6 +19,7 @@ from docpipe.delivery.broker import active_queues
 from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.layers import LAYERS
+from docpipe.execution.plan import EMBED
 from docpipe.formats import plugins
 from docpipe.stores.port import Store
 
@@ -64,6 +65,7 @@ def examine(deployment: Deployment, *, consumers: bool = True) -> list[Finding]:
         _delivery(deployment),
         *_redis(deployment),
         *_store(deployment.store),
+        *_vectors(deployment),
         *_readers(),
     ]
     if consumers or deployment.layers_required:
@@ -201,6 +203,15 @@ def _store(store: Store) -> Iterator[Finding]:
     for pause in store.paused():
         message = f"{pause}: nothing begins there. Let it go on with docpipe resume."
         yield Finding("paused", False, message, fatal=False)
+
+
+def _vectors(deployment: Deployment) -> Iterator[Finding]:
+    if EMBED not in deployment.stages:
+        return
+    try:
+        yield Finding("vectors", True, f"compared by {deployment.store.vectors_by()}")
+    except DocpipeError as error:
+        yield Finding("vectors", False, str(error), fatal=False)
 
 
 def _readers() -> Iterator[Finding]:

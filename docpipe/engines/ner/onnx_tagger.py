@@ -18,7 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from docpipe.engines.ner.fingerprints import fingerprint
+from docpipe.engines.fingerprints import fingerprint
 from docpipe.engines.ner.tags import TAGS, best_path, names
 from docpipe.engines.ner.wordpieces import Words, words
 from docpipe.engines.ports import Span

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from docpipe.engines.openai_errors import translated
 from docpipe.engines.ports import Report, Span
-from docpipe.errors import ConfigurationError, RateLimitedError, TransientError
+from docpipe.errors import ConfigurationError, TransientError
 from docpipe.models import Warn
 
 LABELS = ("PERSON", "ORG", "LOCATION", "EVENT", "LAW", "PRODUCT")
@@ -110,7 +110,7 @@ class OpenAiEngine:
         return Report(warnings, {**used, "cost": round(sent + received, 6)} if used else {})
 
     def _asked(self, client: openai.OpenAI, text: str) -> list[_Found]:
-        with _translated(self.name):
+        with translated(self.name):
             answer = client.chat.completions.create(
                 model=self._model,
                 temperature=0,
@@ -171,15 +171,3 @@ def _schema(labels: Sequence[str]) -> dict[str, object]:
     mention = {**closed, "properties": properties, "required": ["text", "label"]}
     mentions = {"type": "array", "items": mention}
     return {**closed, "properties": {"mentions": mentions}, "required": ["mentions"]}
-
-
-@contextmanager
-def _translated(engine: str) -> Iterator[None]:
-    try:
-        yield
-    except openai.RateLimitError as error:
-        raise RateLimitedError(f"{engine} asks for fewer requests: {error}") from error
-    except (openai.APIConnectionError, openai.InternalServerError) as error:
-        raise TransientError(f"{engine} cannot be reached or failed: {error}") from error
-    except openai.APIStatusError as error:
-        raise ConfigurationError(f"{engine} refused the request: {error}") from error

@@ -25,7 +25,7 @@ from spacy.pipeline import EntityRecognizer, Tok2Vec
 from spacy.tokens import Doc
 from spacy.util import get_model_meta, get_package_path, is_package
 
-from docpipe.engines.ner.fingerprints import fingerprint
+from docpipe.engines.fingerprints import fingerprint
 from docpipe.engines.ports import Span
 from docpipe.errors import ConfigurationError
 

@@ -79,8 +79,10 @@ class ReaderProcess:
     """
 
     def __init__(self, options: Options) -> None:
-        # The child finds no names, so it needs no key of who does.
-        self._options = replace(options, ner_engine="", ner_options={}, gazetteer=None)
+        # The child finds no names and makes no vectors, so it needs no key of who does.
+        self._options = replace(
+            options, ner_engine="", ner_options={}, embed_engine=None, embed_options={}, gazetteer=None
+        )
         self._here = threading.local()
 
     def read(

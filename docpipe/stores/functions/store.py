@@ -38,7 +38,7 @@ from docpipe.stores.ids import storable
 from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.message_rows import look_row, stalled_of
 from docpipe.stores.statistics import Statistics, statistics_of
-from docpipe.stores.text_search import PageHit, Term, websearch
+from docpipe.stores.text_search import PageHit, PassageHit, Term, websearch
 from docpipe.stores.values import (
     ALL,
     Action,
@@ -301,6 +301,16 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
         found = self._rpc("search", p_query=websearch(query), p_project=project_id, p_limit=limit)
         return [rows.page_hit_of(row) for row in found]
 
+    def search_vectors(
+        self, vector: Sequence[float], model: str, *, project_id: str | None = None, limit: int = 20
+    ) -> list[PassageHit]:
+        asked = {"p_vector": json.dumps(list(vector)), "p_model": model}
+        found = self._rpc("search_vectors", **asked, p_project=project_id, p_limit=limit)
+        return [rows.passage_hit_of(row) for row in found]
+
+    def vectors_by(self) -> str:
+        return str(self._rpc("vectors_by"))
+
     def record_action(self, action: Action) -> bool:
         return bool(self._rpc("record_action", p_action=json.dumps(rows.action_row(action))))
 
@@ -316,7 +326,7 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
         """Asks for one row of every table and calls a function, as the user in use."""
         lacking = []
         ledger = ("docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history")
-        tables = ("source_documents", "neo4j_documents", *ledger)
+        tables = ("source_documents", "neo4j_documents", *ledger, "docpipe_vectors")
         for table in (*tables, *(f"docpipe_{part}" for part in TABLES)):
             try:
                 list(self._select(Query(table), limit=1))

@@ -23,8 +23,8 @@ _OF_A_DOCUMENT = {
         (
             "docpipe_runs", "stage_runs", "docpipe_page_ranges", "docpipe_attempts", "docpipe_history",
             "docpipe_idempotency_keys",
-            "docpipe_pages", "docpipe_page_search", "docpipe_chunks", "docpipe_mentions", "docpipe_entities",
-            "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_children",
+            "docpipe_pages", "docpipe_page_search", "docpipe_chunks", "docpipe_vectors", "docpipe_mentions",
+            "docpipe_entities", "docpipe_relations", "docpipe_edges", "docpipe_facts", "docpipe_children",
             "docpipe_entity_names", "docpipe_entity_linked", "docpipe_erasures", "docpipe_webhook_events",
         ),
         "document_uuid",

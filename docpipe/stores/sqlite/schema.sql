@@ -241,6 +241,21 @@ create table if not exists docpipe_chunks (
     foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
 );
 
+-- Of passages, for searches by meaning: 32-bit floats, the lowest byte first. Vectors of one model are compared.
+create table if not exists docpipe_vectors (
+    document_uuid text not null,
+    run integer not null,
+    "index" integer not null,
+    chunk integer not null,
+    start_offset integer not null,
+    end_offset integer not null,
+    page integer not null,
+    model text not null,
+    vector blob not null,
+    primary key (document_uuid, run, "index"),
+    foreign key (document_uuid, run) references docpipe_runs (document_uuid, run) on delete cascade
+);
+
 create table if not exists docpipe_mentions (
     document_uuid text not null,
     run integer not null,

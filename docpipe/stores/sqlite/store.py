@@ -32,6 +32,7 @@ from docpipe.stores.sqlite.project_entities import SqliteGraph
 from docpipe.stores.sqlite.selection import selected_values, selection_query
 from docpipe.stores.sqlite.shares import SqliteShares, any_waits
 from docpipe.stores.sqlite.telemetry import SqliteTelemetry
+from docpipe.stores.sqlite.vectors import SqliteVectors, packed
 from docpipe.stores.sqlite.webhooks import SqliteWebhooks
 from docpipe.stores.statistics import Statistics, statistics_of
 from docpipe.stores.values import (
@@ -58,7 +59,14 @@ from docpipe.stores.values import (
 
 
 class SqliteStore(
-    SqliteGraph, SqliteErasures, SqliteChildren, SqliteSearch, SqliteActions, SqlitePauses, SqliteShares
+    SqliteGraph,
+    SqliteErasures,
+    SqliteChildren,
+    SqliteSearch,
+    SqliteVectors,
+    SqliteActions,
+    SqlitePauses,
+    SqliteShares,
 ):
     """A `Store` in one SQLite file; the file and its folder are made when missing."""
 
@@ -333,6 +341,8 @@ def _finished(db: sqlite3.Connection, ref: Ref, stage: str, token: int, output: 
 
 def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
     fields, tables = rows.run_fields(output), result_rows.result_rows(output)
+    if "vectors" in tables:
+        tables["vectors"] = packed(tables["vectors"])
     for table, found in tables.items():
         ledger.replace(db, f"docpipe_{table}", ref, found)
     if "children" in tables:

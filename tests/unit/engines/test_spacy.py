@@ -146,8 +146,8 @@ def test_threads_that_share_an_engine_read_the_same_as_one_alone(
 
 @pytest.mark.parametrize("model", ["en_core_web_md", "en_core_web_sm"])
 def test_a_changed_copy_of_the_model_is_refused(model: str, tmp_path: Path) -> None:
+    from docpipe.engines.fingerprints import fingerprint
     from docpipe.engines.ner import spacy as engine_module
-    from docpipe.engines.ner.fingerprints import fingerprint
     from docpipe.engines.ner.spacy import COPIES, SpacyEngine
 
     copy = COPIES[model]
