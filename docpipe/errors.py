@@ -7,6 +7,7 @@ the adapter that meets them.
 from __future__ import annotations
 
 import builtins
+import errno
 from typing import ClassVar, Self
 
 
@@ -111,6 +112,23 @@ class SourceUnavailableError(TransientError):
     code = "source_unavailable"
 
 
+class NoRoomError(TransientError):
+    """There is no room for a file of docpipe's own, or no folder for it."""
+
+    code = "no_room"
+    remedy = (
+        "Make room there, or name another folder: TMPDIR for temporary files, DOCPIPE_UPLOADS for copies."
+        " It is tried again; `docpipe retry` resumes what failed."
+    )
+
+    @classmethod
+    def of(cls, error: BaseException, place: object = None) -> Self | None:
+        """The error, if a disk is full; `place` is named where the system does not name one."""
+        if not isinstance(error, OSError) or error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            return None
+        return cls(f"{error.filename or place or 'A file'} cannot be written: {error.strerror}.")
+
+
 class RateLimitedError(TransientError):
     """A service asks for fewer requests."""
 
@@ -144,6 +162,13 @@ class PermanentError(DocpipeError):
     """This document cannot be processed."""
 
     code = "permanent"
+
+
+class RefusedByDatabaseError(PermanentError):
+    """A rule of the database's own refuses what docpipe writes."""
+
+    code = "refused_by_database"
+    remedy = "Change that trigger or constraint, or what it asks for, and then: docpipe retry UUID."
 
 
 class UnsupportedFormatError(PermanentError):

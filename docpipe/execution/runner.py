@@ -20,6 +20,7 @@ from docpipe.errors import (
     CancelledError,
     DocpipeError,
     MemoryExhaustedError,
+    NoRoomError,
     PoisonDocumentError,
     TransientError,
     WorkerLostError,
@@ -378,8 +379,9 @@ def _translated(raised: BaseException, runtime: Runtime) -> DocpipeError:
     for kind, meaning in runtime.translations.items():
         if isinstance(raised, kind):
             return meaning()
-    unexpected = BugError(f"{type(raised).__name__}: {raised}")
-    return MemoryExhaustedError() if isinstance(raised, MemoryError) else unexpected
+    if isinstance(raised, MemoryError):
+        return MemoryExhaustedError()
+    return NoRoomError.of(raised) or BugError(f"{type(raised).__name__}: {raised}")
 
 
 def _failure(error: DocpipeError, stage: str) -> Failure:

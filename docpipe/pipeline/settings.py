@@ -35,8 +35,17 @@ _MAX_DAYS = 36_500.0
 
 
 def data_folder() -> Path:
-    """Where embedded runs keep their store and uploads, per user."""
-    return Path(platformdirs.user_data_dir("docpipe", appauthor=False))
+    """Where embedded runs keep their store and uploads, per user.
+
+    Raises:
+        ConfigurationError: the user has no home folder.
+    """
+    folder = Path(platformdirs.user_data_dir("docpipe", appauthor=False))
+    if not folder.is_absolute():  # `~` stays where the system knows no home
+        raise ConfigurationError(
+            "This user has no home folder for a store. Set HOME, or DOCPIPE_STORE and DOCPIPE_UPLOADS."
+        )
+    return folder
 
 
 class LimitSettings(BaseModel):
@@ -196,8 +205,9 @@ class Settings(BaseSettings):
     @property
     def embedded_store(self) -> str:
         """The SQLite file of embedded runs: the one that is set, or else the user's own."""
-        own = f"sqlite://{data_folder() / 'docpipe.db'}"
-        return self.store if self.store and self.store.startswith("sqlite://") else own
+        if self.store and self.store.startswith("sqlite://"):
+            return self.store
+        return f"sqlite://{data_folder() / 'docpipe.db'}"
 
     def options(self) -> Options:
         """Raises `ConfigurationError` where two settings contradict each other."""
@@ -301,7 +311,7 @@ class Settings(BaseSettings):
         )
 
     def sources(self) -> Sources:
-        uploads = self.uploads or str(data_folder() / "uploads")
+        uploads = self.uploads or _own_uploads()
         supabase = None
         if self.supabase_url and self.supabase_key:
             supabase = (
@@ -322,6 +332,14 @@ class Settings(BaseSettings):
         """All settings as text, secrets hidden, for the worker's first log line."""
         shown = self.model_dump(mode="json") | {"store": self.store_name}
         return {name: _masked(value) for name, value in shown.items()}
+
+
+def _own_uploads() -> str | None:
+    """None: there is no place for copies, and what needs one says so."""
+    try:
+        return str(data_folder() / "uploads")
+    except ConfigurationError:
+        return None
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -42,7 +42,7 @@ from docpipe.sources.allowed import (
 )
 from docpipe.sources.local import LocalFiles
 from docpipe.sources.locators import Locator, names_a_place, of_path, parsed, resolved
-from docpipe.sources.working_copy import working_copy
+from docpipe.sources.working_copy import closing_quietly, temporary, working_copy
 
 _BLOCK = 1 << 20
 _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
@@ -157,9 +157,10 @@ class Sources:
             SourceNotFoundError, SourceForbiddenError, SourceRejectedError, SourceUnavailableError
             EmptyDocumentError: there are no bytes.
             DocumentTooLargeError: more than `max_bytes`.
+            NoRoomError: there is no room for them.
         """
         locator, label, blocks = self._opened(source, name)
-        with tempfile.SpooledTemporaryFile(max_size=16 * _BLOCK) as kept:
+        with closing_quietly(tempfile.SpooledTemporaryFile(max_size=16 * _BLOCK)) as kept:
             digest, size = self._copied(blocks, kept, label)
             if size == 0:
                 raise EmptyDocumentError(f"{label} is empty: it has no bytes.")
@@ -243,8 +244,10 @@ class Sources:
             if size > self.max_bytes:
                 raise DocumentTooLargeError(f"{label} is larger than {self.max_bytes:,} bytes.")
             sha.update(block)
-            to.write(block)
-        to.seek(0)
+            with temporary():
+                to.write(block)
+        with temporary():
+            to.seek(0)  # writes what is left
         return sha.hexdigest(), size
 
     def _upload(self, data: IO[bytes], digest: str, label: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from docpipe.errors import (
+    NoRoomError,
     SourceForbiddenError,
     SourceNotFoundError,
     SourceRejectedError,
@@ -46,7 +47,9 @@ class LocalFiles:
             with _folder(path.parent) as folder:
                 _put(folder, path.name, data)
         except OSError as error:
-            raise SourceUnavailableError(f"{path} cannot be written: {error.strerror}.") from error
+            raise NoRoomError.of(error, path) or SourceUnavailableError(
+                f"{path} cannot be written: {error.strerror}."
+            ) from error
 
     def remove(self, uri: str) -> None:
         """Remove the file, or nothing where a folder on the way is gone or has become a symbolic link."""

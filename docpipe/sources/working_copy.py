@@ -12,9 +12,36 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from docpipe.errors import NoRoomError
+
 _PREFIX = "docpipe-working-copy-"
 _YOUNG_SECONDS = 60.0
 """A file this young may not be locked yet."""
+
+
+@contextmanager
+def temporary() -> Iterator[None]:
+    """Around what makes a temporary file or folder: its folder may be full, gone or not to be written to.
+
+    Raises:
+        NoRoomError: it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise NoRoomError.of(error, "A temporary file") or NoRoomError(
+            f"{error.filename or 'A temporary file'} cannot be made: {error.strerror}."
+        ) from error
+
+
+@contextmanager
+def closing_quietly(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """On a full disk, what is still to be written fails again as the file is closed: nobody wants it then."""
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
 
 
 @contextmanager
@@ -22,9 +49,14 @@ def working_copy() -> Iterator[IO[bytes]]:
     """A new file with a name, removed afterwards.
 
     What a killed process left behind is removed by the next that works here: its lock went with it.
+
+    Raises:
+        NoRoomError: it cannot be made.
     """
     _remove_leftovers()
-    with tempfile.NamedTemporaryFile(prefix=_PREFIX) as file:
+    with temporary():
+        made = tempfile.NamedTemporaryFile(prefix=_PREFIX)  # noqa: SIM115 - it is closed below
+    with closing_quietly(made) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
 

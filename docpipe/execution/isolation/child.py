@@ -130,7 +130,13 @@ def _serve(connection: socket.socket, task: ReadTask, layers: set[str]) -> None:
 
 
 def _answer(task: ReadTask, report: PagesDone, take: Take, layers: set[str]) -> bytes:
-    from docpipe.errors import BugError, DocpipeError, MemoryExhaustedError, ReadingMemoryError  # noqa: PLC0415
+    from docpipe.errors import (  # noqa: PLC0415
+        BugError,
+        DocpipeError,
+        MemoryExhaustedError,
+        NoRoomError,
+        ReadingMemoryError,
+    )
     from docpipe.execution.isolation import wire  # noqa: PLC0415
 
     try:
@@ -144,7 +150,8 @@ def _answer(task: ReadTask, report: PagesDone, take: Take, layers: set[str]) -> 
     except DocpipeError as error:
         return wire.written(_failure(error, error))
     except Exception as error:  # noqa: BLE001 - the outermost loop of this process
-        unexpected = _forbidden(task, error, layers) or BugError(f"{type(error).__name__}: {error}")
+        known_to_be = _forbidden(task, error, layers) or NoRoomError.of(error)
+        unexpected = known_to_be or BugError(f"{type(error).__name__}: {error}")
         return wire.written(_failure(unexpected, error))
 
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from docpipe.sources.working_copy import temporary
+
 _PREFIX = "docpipe-reading-"
 _YOUNG_SECONDS = 60.0
 """A folder this young may not be locked yet."""
@@ -23,8 +25,9 @@ class Folders:
     """A new folder, locked as long as this process lives: what a killed one leaves, the next removes."""
 
     def __init__(self) -> None:
-        _remove_leftovers()
-        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with temporary():
+            _remove_leftovers()
+            self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.document = self._root / "document"

@@ -16,7 +16,6 @@ from docpipe.errors import (
     ConfigurationError,
     DocpipeError,
     PermissionDeniedError,
-    RateLimitedError,
     SchemaError,
     StoreUnavailableError,
 )
@@ -25,8 +24,10 @@ from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, named_by
 from docpipe.stores.functions.errors import error_of
 from docpipe.stores.functions.store import FunctionStore
+from docpipe.stores.supabase import answers
 
 _ADDRESS = re.compile(r"https?://[^\s/?#]+/?")
+_SENDABLE = re.compile(r"[!-~]+")
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class SupabaseStore(FunctionStore):
         token: a JWT of a database role, sent in place of the key where rights are asked for.
 
     Raises:
-        ConfigurationError: the address is none.
+        ConfigurationError: the address or the key is none.
     """
 
     def __init__(self, url: str, key: str, token: str | None = None) -> None:
@@ -50,6 +51,11 @@ class SupabaseStore(FunctionStore):
             raise ConfigurationError(
                 f"SUPABASE_URL ({masked(url)}) is no address. Set it as the project's page shows it:"
                 " https://….supabase.co."
+            )
+        if not all(map(_SENDABLE.fullmatch, filter(None, (key, token)))) or not key:
+            raise ConfigurationError(
+                "SUPABASE_SECRET_KEY is empty or holds a blank, a line break or a letter that no key has."
+                " Copy it again, in one piece."
             )
         self._url = f"{url.rstrip('/')}/rest/v1"
         self._headers = {"apikey": key, "Authorization": f"Bearer {token or key}"}
@@ -64,7 +70,11 @@ class SupabaseStore(FunctionStore):
         """supabase-py's client of PostgREST, one per process: its connections must not cross a fork."""
         with self._lock:
             if self._client is None or self._pid != os.getpid():
-                self._http = httpx.Client(timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=4))
+                self._http = httpx.Client(
+                    timeout=_TIMEOUT,
+                    limits=httpx.Limits(max_keepalive_connections=4),
+                    event_hooks={"response": [answers.check]},
+                )
                 self._client = SyncPostgrestClient(
                     self._url, headers=self._headers, http_client=self._http, retry_enabled=False
                 )
@@ -115,11 +125,8 @@ def _translated(call: Callable[[], T]) -> T:
 def _error_of(error: APIError) -> DocpipeError:
     """PostgREST's codes: https://docs.postgrest.org/en/stable/references/errors.html."""
     code, message = str(error.code or ""), error.message or str(error)
-    wrong_key = not code and "api key" in message.lower()
-    if wrong_key or code in {"42501", "401", "403"} or code.startswith("PGRST3"):
+    if code == "42501" or code.startswith("PGRST3"):
         return PermissionDeniedError(f"Supabase refuses the key: {message}.")
     if code in {"PGRST202", "PGRST204", "PGRST205"}:
         return SchemaError(f"The database is not ready for docpipe: {message}.")
-    if code == "429":
-        return RateLimitedError("Supabase asks for fewer requests (429).")
     return error_of(code, message, error.details or "", "Supabase")
