@@ -40,7 +40,10 @@ def data_folder() -> Path:
     Raises:
         ConfigurationError: the user has no home folder.
     """
-    folder = Path(platformdirs.user_data_dir("docpipe", appauthor=False))
+    try:
+        folder = Path(platformdirs.user_data_dir("docpipe", appauthor=False))
+    except RuntimeError:  # the newer versions
+        folder = Path("~")
     if not folder.is_absolute():  # `~` stays where the system knows no home
         raise ConfigurationError(
             "This user has no home folder for a store. Set HOME, or DOCPIPE_STORE and DOCPIPE_UPLOADS."
