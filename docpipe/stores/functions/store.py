@@ -60,7 +60,7 @@ from docpipe.stores.values import (
     Then,
 )
 
-SCHEMA_VERSION = "20261130060018"
+SCHEMA_VERSION = "20261130120018"
 """What `docpipe_schema_version()` in `sql/` says."""
 _ATTEMPTS = 4
 
