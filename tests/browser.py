@@ -55,6 +55,15 @@ class Tab:
         self.call("Page.enable")
         self._events.clear()
         self.call("Page.navigate", url=address)
+        self._wait_until_loaded()
+
+    def follow(self, selector: str) -> None:
+        """Click on a link or button, and wait for the page behind it."""
+        self._events.clear()
+        self.value(f"document.querySelector({json.dumps(selector)}).click()")
+        self._wait_until_loaded()
+
+    def _wait_until_loaded(self) -> None:
         while "Page.loadEventFired" not in self._events:
             self._events.append(self._next()["method"])
 

@@ -93,7 +93,8 @@ class Pipeline(Steering):
         self.app = app
         super().__init__(store, sources, progress, webhook_hosts, otlp_endpoint)
         options = options or Options()
-        self.stages = checked(stages or (WITH_EMBED if options.embed_engine else BUILT_IN))
+        built_in = WITH_EMBED if options.embed_engine else BUILT_IN
+        self.stages = checked(built_in if stages is None else stages)
         self.policy = policy or Policy()
         self._waived = frozenset(waive)
         self.runtime = Runtime(

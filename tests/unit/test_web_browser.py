@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,13 +61,6 @@ def tab(browser: str, pipeline: Pipeline, tmp_path: Path) -> Iterator[Callable[[
         yield load
 
 
-def follow(tab: Tab, selector: str) -> None:
-    """Click on a link or button, and wait for the page behind it."""
-    tab.value("window.old = true")
-    tab.value(f"document.querySelector({json.dumps(selector)}).click()")
-    wait_until(lambda: tab.value("!window.old && document.readyState === 'complete'"), "the page is there")
-
-
 def text(tab: Tab) -> str:
     return str(tab.value("document.querySelector('main').innerText"))
 
@@ -83,10 +75,10 @@ def paths(pipeline: Pipeline) -> list[str]:
 
 def test_why_a_document_failed_is_found_and_it_is_sent_again(tab: Callable[[str], Tab]) -> None:
     page = tab("/documents?status=failed")
-    follow(page, "tbody a")
+    page.follow("tbody a")
     assert "The PDF engine cannot read broken.pdf" in text(page)
     page.value("document.querySelector('[name=why]').value = 'it was on its way'")
-    follow(page, "[value=retry]")
+    page.follow("[value=retry]")
     assert "resumed" in text(page)
     assert "it was on its way" in text(tab("/steering"))
 
@@ -109,23 +101,23 @@ def test_ticking_all_ticks_every_document(tab: Callable[[str], Tab]) -> None:
 def test_who_somebody_is_and_where_it_is_said(tab: Callable[[str], Tab]) -> None:
     page = tab("/entities")
     page.value("document.querySelector('main [name=q]').value = 'bob'")
-    follow(page, "main .filters button")
-    follow(page, "tbody a")
+    page.follow("main .filters button")
+    page.follow("tbody a")
     assert "Bob" in str(page.value("document.querySelector('h1').innerText"))
     assert "a very long name of a letter.txt" in text(page)
-    follow(page, "main li a[href*='/documents/']")
+    page.follow("main li a[href*='/documents/']")
     assert "Bob" in page.value("[...document.querySelectorAll('mark')].map(e => e.innerText)")
 
 
 def test_ocr_is_paused_and_goes_on(tab: Callable[[str], Tab], pipeline: Pipeline) -> None:
     page = tab("/steering")
     page.value("document.querySelector('[name=what]').value = 'stage:ocr'")
-    follow(page, "form[action$='/pause'] button")
+    page.follow("form[action$='/pause'] button")
     uuid = pipeline.submit(b"Cid met Dee.", name="waits.txt").document_uuid
     assert pipeline.status(uuid).status == "ocr_queued"
     page = tab("/steering")
     assert "stage ocr is paused" in text(page)
-    follow(page, "form[action$='/unpause'] button")
+    page.follow("form[action$='/unpause'] button")
     assert pipeline.status(uuid).status == "completed"
 
 
@@ -137,7 +129,7 @@ def test_nothing_is_deleted_without_a_yes(tab: Callable[[str], Tab], pipeline: P
     assert "with everything that was made of it?" in page.value("window.asked")
     assert pipeline.status(uuid).name == "broken.pdf"
     page.value("window.confirm = () => true")
-    follow(page, "[value=delete]")
+    page.follow("[value=delete]")
     assert [each.name for each in pipeline.store.documents()] == ["a very long name of a letter.txt"]
 
 
@@ -147,7 +139,7 @@ def test_everything_can_be_read_without_scripts(tab: Callable[[str], Tab], pipel
     for path in paths(pipeline):
         assert len(text(tab(path))) > 40, path
     page = tab("/documents")
-    follow(page, "tbody a")
+    page.follow("tbody a")
     assert "Every status" in text(page)
 
 
