@@ -14,7 +14,7 @@ NODE := tests/stack/node_modules
 LOCK := requirements.lock
 IMAGE_LOCK := deploy/image/requirements.lock
 COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-  --no-emit-index-url --no-emit-package docpipe-names --no-emit-package docpipe-embeddings
+  --no-emit-index-url --no-emit-package docpipe-names --no-emit-package docpipe-embeddings --no-emit-package docpipe-recogniser
 CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 
@@ -82,7 +82,7 @@ lock: $(VENV)/.ready  ## Write the locks anew from pyproject.toml (UPGRADE=--upg
 clean: stack-down  ## Remove what was built and installed, the environment too
 	rm -rf $(VENV) $(NODE) .stack site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml embeddings/pyproject.toml
+$(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml embeddings/pyproject.toml recogniser/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "docpipe needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 setup" >&2; exit 1; }
@@ -92,7 +92,8 @@ $(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml embeddings/pyproject
 	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
 	  -r $(VENV)/uv.lock
 	@$(UV) sync --quiet --require-hashes $(LOCK)
-	@$(UV) install --quiet --no-deps --editable . --editable names --editable embeddings
+	@$(UV) install --quiet --no-deps --editable . --editable names --editable embeddings \
+	  --editable recogniser
 	@touch $@
 
 $(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready

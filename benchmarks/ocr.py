@@ -37,7 +37,7 @@ def main() -> None:
     """Read the pages with every contender that is installed, and print the tables."""
     wanted = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        samples = [_as_picture(sample, Path(folder)) for sample in _samples(wanted, Path(folder))]
+        samples = [as_picture(sample, Path(folder)) for sample in _samples(wanted, Path(folder))]
         rounds = _measure(_present(wanted.only), samples, wanted.jobs, wanted.rounds)
     text = "\n\n".join(_tables(samples, rounds, wanted.jobs))
     print(text)
@@ -65,7 +65,7 @@ def _samples(wanted: argparse.Namespace, folder: Path) -> Iterator[Sample]:
     return generated(folder, wanted.per_set or 12)
 
 
-def _as_picture(sample: Sample, folder: Path) -> Sample:
+def as_picture(sample: Sample, folder: Path) -> Sample:
     """A PDF page is rendered: its text layer would be read instead."""
     if sample.path.suffix.lower() != ".pdf":
         return sample

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 NAME = "docpipe-celery"
-WEIGHTS = ("docpipe-embeddings", "docpipe-names")
+WEIGHTS = ("docpipe-embeddings", "docpipe-names", "docpipe-recogniser")
 """The packages of this repository that the lock leaves out, since no index has them."""
 
 NOT_HERE = {

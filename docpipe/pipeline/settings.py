@@ -109,6 +109,7 @@ class Settings(BaseSettings):
 
     ocr_engine: str = "rapidocr"
     ocr_inference: Literal["auto", "onnxruntime", "openvino", "cuda"] = "auto"
+    ocr_precision: Literal["float", "auto", "int8"] = "float"
     ocr_dpi: int = Field(200, ge=LOWEST_DPI, le=HIGHEST_DPI)
     ocr_min_confidence: float = Field(0.8, ge=0, le=1)
     ocr_second_engine: str | None = None
@@ -256,8 +257,9 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"Wrong settings: DOCPIPE_SANDBOX_WAIVE: {error}") from None
 
     def _ocr_options(self) -> dict[str, str]:
-        chosen = self.ocr_engine == "rapidocr" and self.ocr_inference != "auto"
-        return {"inference": self.ocr_inference} if chosen else {}
+        given = {"inference": self.ocr_inference, "precision": self.ocr_precision}
+        usual = {"inference": "auto", "precision": "float"}
+        return dict(given.items() - usual.items()) if self.ocr_engine == "rapidocr" else {}
 
     def _ner_options(self) -> dict[str, Any]:
         """What the engine's constructor is given: an engine of the host's own, only what is set."""

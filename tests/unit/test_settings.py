@@ -170,7 +170,8 @@ def test_settings_reach_the_values_they_are_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_rapidocr_runs_on_is_no_option_of_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCPIPE_OCR_INFERENCE", "cuda")
-    assert read_settings().options().ocr_options == {"inference": "cuda"}
+    monkeypatch.setenv("DOCPIPE_OCR_PRECISION", "auto")
+    assert read_settings().options().ocr_options == {"inference": "cuda", "precision": "auto"}
     monkeypatch.setenv("DOCPIPE_OCR_ENGINE", "tesseract")
     assert read_settings().options().ocr_options == {}
 
@@ -187,6 +188,7 @@ def test_every_limit_that_can_be_set_is_a_limit() -> None:
         ("DOCPIPE_MAX_RETRIES", "many"),
         ("DOCPIPE_OCR_DPI", "10"),
         ("DOCPIPE_OCR_INFERENCE", "tpu"),
+        ("DOCPIPE_OCR_PRECISION", "half"),
         ("DOCPIPE_OCR_MIN_CONFIDENCE", "60"),
         ("DOCPIPE_CHUNK_UNIT", "words"),
         ("DOCPIPE_ALLOW_HTTPS", "perhaps"),

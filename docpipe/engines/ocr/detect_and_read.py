@@ -108,7 +108,7 @@ class DetectAndRead(ABC, Generic[Models]):
         """
         found = []
         for box in self._boxes(pixels):
-            line = self._recognise(_line_crop(pixels, box))
+            line = self._recognise(line_crop(pixels, box))
             if not line.text.strip():
                 continue
             if line.confidence >= self._min_score:
@@ -271,7 +271,7 @@ def _crop(pixels: Pixels, box: NDArray[np.float32]) -> Pixels:
     )
 
 
-def _line_crop(pixels: Pixels, box: NDArray[np.float32]) -> Pixels:
+def line_crop(pixels: Pixels, box: NDArray[np.float32]) -> Pixels:
     """The crop as the recogniser wants it: lying (a tall box is turned), and no wider than it can take."""
     crop = _crop(pixels, box)
     if crop.shape[0] >= 1.5 * crop.shape[1]:

@@ -23,6 +23,8 @@ _VARIABLES = (
 _PREFIXES = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "GOMP_", "MALLOC_", "CUDA_", "NVIDIA_")
 """Of variables that tell libraries how to work, and hold no key."""
 
+_OWN = ("docpipe", "docpipe_recogniser")
+"""docpipe, and where it is installed the package of the 8-bit layers."""
 _SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64")
 _SYSTEM_DATA = (
     *("/usr/share", "/usr/local/share", "/nix/store", "/usr/local/cuda"),
@@ -58,7 +60,7 @@ def reachable(
         document: the folder in which the documents are put.
         programs: whether engines start programs.
     """
-    own = ["docpipe", *filter(None, map(_own_package, engines)), *map(_top, plugins.modules())]
+    own = [*_OWN, *filter(None, map(_own_package, engines)), *map(_top, plugins.modules())]
     packages = [place for name in own for place in _packages(name)]
     models = [path for options in engines.values() for path in _paths(options)]
     gpu = any(options.get("inference") == "cuda" for options in engines.values())

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,16 @@ def read(engine: OcrEngine, pixels: Pixels) -> list[str]:
     return "".join(line.joint + line.text for line in lines).split("\n")[1:]
 
 
-@pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
+ENGINES = {
+    "float": {"inference": "openvino"},
+    "int8": {"inference": "openvino", "precision": "int8"},
+    "onnxruntime": {"inference": "onnxruntime"},
+}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> OcrEngine:
-    return load_ocr("rapidocr", inference=request.param)
+    return load_ocr("rapidocr", **ENGINES[request.param])
 
 
 def test_printed_lines_are_read_with_their_places_and_confidence(engine: OcrEngine) -> None:
@@ -173,7 +181,8 @@ def test_reading_leaves_the_root_logger_alone_and_its_own_quiet(
 
 
 def test_the_engines_name_says_its_version_and_what_it_runs_on(engine: OcrEngine) -> None:
-    assert re.fullmatch(r"rapidocr 3\.[\d.]+ \((openvino|onnxruntime)\)", engine.name)
+    engine.read(page(PROSE[:1]))
+    assert re.fullmatch(r"rapidocr 3\.[\d.]+ \((openvino|openvino, int8|onnxruntime)\)", engine.name)
 
 
 def test_openvino_is_chosen_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +191,101 @@ def test_openvino_is_chosen_where_it_is_installed(monkeypatch: pytest.MonkeyPatc
     assert RapidOcrEngine().inference == "openvino"
     without_openvino(monkeypatch)
     assert RapidOcrEngine().inference == "onnxruntime"
+
+
+def test_8_bits_that_are_asked_for_need_openvino() -> None:
+    with pytest.raises(ConfigurationError, match=r"Only OpenVINO reads in 8 bits, .*runs on onnxruntime"):
+        load_ocr("rapidocr", inference="onnxruntime", precision="int8")
+    with pytest.raises(ConfigurationError, match=r"'half'\. Choose one of float, auto, int8"):
+        load_ocr("rapidocr", precision="half")
+
+
+@pytest.mark.parametrize("vnni", [True, False])
+def test_8_bits_are_chosen_where_they_are_faster(monkeypatch: pytest.MonkeyPatch, vnni: bool) -> None:
+    from docpipe.engines.ocr.openvino import eight_bits
+
+    monkeypatch.setattr(eight_bits, "bytes_are_faster", lambda: vnni)
+    engine = load_ocr("rapidocr", inference="openvino", precision="auto")
+    assert read(engine, page(PROSE[:1])) == [PROSE[0]]
+    assert engine.name.endswith("(openvino, int8)" if vnni else "(openvino)")
+
+
+def test_8_bits_made_of_another_model_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.engines.ocr.openvino import eight_bits
+
+    monkeypatch.setattr(eight_bits, "bytes_are_faster", lambda: True)
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"another model")
+    assert eight_bits.layers(other, "auto") is None
+    with pytest.raises(ConfigurationError, match=r"no 8-bit layers for other\.onnx"):
+        eight_bits.layers(other, "int8")
+
+
+def test_8_bits_that_are_not_installed_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docpipe.engines.ocr.openvino import eight_bits
+
+    monkeypatch.setattr(eight_bits, "bytes_are_faster", lambda: True)
+    monkeypatch.setattr(eight_bits, "PACKAGE", "docpipe_nowhere")
+    assert eight_bits.layers(tmp_path, "auto") is None
+    with pytest.raises(MissingExtraError, match=r"not installed.*docpipe-celery\[openvino\]"):
+        eight_bits.layers(tmp_path, "int8")
+
+
+def test_the_process_that_reads_may_read_the_layers_in_8_bits(tmp_path: Path) -> None:
+    from docpipe.engines.ocr.openvino.eight_bits import PACKAGE
+    from docpipe.execution.isolation.reach import reachable
+
+    engines = {"rapidocr": {"precision": "int8"}}
+    places = reachable(engines, document=tmp_path, scratch=tmp_path, further=(), programs=False)
+    assert str(Path(str(files(PACKAGE)))) in places
+
+
+BLANK, A, B = range(3)
+
+
+def steps(*places: tuple[int, int, float]) -> NDArray[np.float32]:
+    """Scores: the likeliest at each step, the next, and how far it is below."""
+    made = np.full((len(places), 3), -9, np.float32)
+    for step, (first, second, margin) in enumerate(places):
+        made[step, [first, second]] = 9, 9 - margin
+    return made
+
+
+@pytest.mark.parametrize(
+    ("scores", "clear"),
+    [
+        pytest.param(steps((BLANK, A, 5), (A, BLANK, 0.1), (A, B, 3), (B, A, 3)), True, id="sure"),
+        pytest.param(steps((BLANK, A, 5), (A, B, 0.4), (A, B, 0.9), (B, A, 3)), False, id="a letter is not"),
+        pytest.param(
+            steps((A, B, 3), (BLANK, A, 0.1), (B, A, 3)), True, id="a thin blank between two letters"
+        ),
+        pytest.param(
+            steps((A, B, 3), (BLANK, A, 0.1), (A, B, 3)), False, id="a thin blank in a double letter"
+        ),
+        pytest.param(steps((A, B, 3), (BLANK, A, 0.1), (BLANK, A, 3), (A, B, 3)), True, id="a double letter"),
+        pytest.param(steps((BLANK, A, 0.1)), False, id="perhaps a letter"),
+        pytest.param(steps((BLANK, A, 5)), True, id="nothing"),
+    ],
+)
+def test_a_line_in_8_bits_is_taken_where_each_letter_is_clear(
+    scores: NDArray[np.float32], clear: bool
+) -> None:
+    from docpipe.engines.ocr.openvino.recogniser import is_clear
+
+    assert is_clear(scores) == clear
+
+
+def test_a_line_that_is_not_clear_in_8_bits_is_read_in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docpipe.engines.ocr.openvino import recogniser
+
+    seen = []
+    monkeypatch.setattr(recogniser, "is_clear", lambda scores: seen.append(scores))
+    floats, both = (load_ocr("rapidocr", inference="openvino", precision=each) for each in ("float", "int8"))
+    picture = page(PROSE[:2])
+    assert both.read(picture) == floats.read(picture)
+    assert len(seen) == 2
 
 
 def test_openvino_that_is_asked_for_and_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

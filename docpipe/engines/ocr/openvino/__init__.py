@@ -16,8 +16,9 @@ import numpy as np
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
 from docpipe.engines.ocr.detect_and_read import Boxes, Pixels
+from docpipe.engines.ocr.openvino import eight_bits
 from docpipe.engines.ocr.openvino.recogniser import Recogniser
-from docpipe.engines.ocr.openvino.runtime import compiled, infer, read_model, taking_pictures
+from docpipe.engines.ocr.openvino.runtime import compiled, infer, model_file, read_file, taking_pictures
 
 _CLASSIFIED = (192, 48)
 """Width and height in pixels of what the line classifier sees."""
@@ -31,15 +32,16 @@ class OpenVinoModels:
     Raises `ConfigurationError` when RapidOCR does not have their files at hand, or files of another kind.
     """
 
-    def __init__(self, config: Any, threads: int) -> None:
+    def __init__(self, config: Any, threads: int, precision: str) -> None:
         folder = Path(config.Global.model_root_dir)
-        detector, recogniser, classifier = (
-            read_model(folder, part) for part in (config.Det, config.Rec, config.Cls)
-        )
+        files = [model_file(folder, part) for part in (config.Det, config.Rec, config.Cls)]
+        detector, recogniser, classifier = map(read_file, files)
         self._detector = compiled(taking_pictures(detector, config.Det.mean, config.Det.std), threads)
         self._classifier = compiled(taking_pictures(classifier, (0.5,), (0.5,)), threads)
         self._boxes_of = DBPostProcess(**{name: config.Det[name] for name in _DETECTION})
-        self.recognise = Recogniser(recogniser, threads).read
+        quick = eight_bits.layers(files[1], precision)
+        self.recognise = Recogniser(recogniser, threads, quick).read
+        self.in_eight_bits = quick is not None
 
     def detect(self, pixels: Pixels) -> Boxes:
         """The boxes of text in a picture whose sides are multiples of 32."""

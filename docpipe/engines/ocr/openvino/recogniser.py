@@ -3,6 +3,9 @@
 The last layer scores 18,710 letters at each step of a line, nearly all of them Chinese, and takes three
 tenths of the time. Here the common letters are scored at every step, and all of them only where none
 of the common ones is sure: at one step in fifty of English and French scans. What is read is the same.
+
+Where there are layers in 8 bits too (`eight_bits.py`), these read each line first. A line in which they are
+not sure of every letter, or find one that is not common, is read again by the layers in floats.
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ _SURE = 18.0
 """A common letter or blank with this score is the likeliest of all. Measured on Chinese, Japanese and mixed
 lines: where another letter is the likeliest, the best common score is 15 at most (but at one step of 1,568).
 In 1,220 lines of scans no other letter was the likeliest at any of 126,000 steps with such a score."""
+_CLEAR = 2.0
+"""By how much the score of a letter read in 8 bits must lie above all others, at one of its steps. Measured
+on lines of scans: docs/measurements.md, "Lines in 8 bits"."""
 _ROWS = 16
 """All letters are scored at so many steps at a time, or a multiple: every number of rows is prepared anew."""
 
@@ -45,34 +51,48 @@ class Recogniser:
     Args:
         model: PP-OCR's recogniser as RapidOCR has it, with its letters in its metadata.
         threads: on the CPU.
+        eight_bits: the same without its last layer, in 8 bits.
 
     Raises:
         ConfigurationError: the model ends in another kind of layer.
     """
 
-    def __init__(self, model: Model, threads: int) -> None:
+    def __init__(self, model: Model, threads: int, eight_bits: Model | None = None) -> None:
         self._letters = ["", *model.get_rt_info(["framework", "character"]).value.splitlines(), " "]
         common = [place for place, letter in enumerate(self._letters) if _is_common(letter)]
         self._common_letters = [self._letters[place] for place in common]
         self._others = np.setdiff1d(np.arange(len(self._letters)), common)
-        layer = _last_layer(model)
-        outputs = [layer.of(layer.features, common), layer.features]
-        pictured = taking_pictures(Model(outputs, model.get_parameters()), (0.5,), (0.5,))
-        self._common = compiled(pictured, threads)
+        layer = last_layer(model)
         features = ops.parameter([-1, len(layer.weights)], Type.f32)
         self._all = compiled(Model([layer.of(features)], [features]), threads)
+        self._floats = _scoring(model, layer.features, layer, common, threads)
+        self._eight_bits = eight_bits and _scoring(
+            eight_bits, eight_bits.output(0).get_node().input_value(0), layer, common, threads
+        )
 
     def read(self, line: Pixels) -> ctc.Line:
         """One line, 48 pixels high."""
-        scores, features = (output[0] for output in infer(self._common, line[np.newaxis]))
+        if self._eight_bits is not None:
+            scores, features = _seen(self._eight_bits, line)
+            if is_clear(scores) and (rest := self._rest(scores, features)) is not None:
+                return _line(scores, self._common_letters, rest)
+        scores, features = _seen(self._floats, line)
+        rest = self._rest(scores, features)
+        if rest is None:
+            return _line(self._scores_of_all(features), self._letters)
+        return _line(scores, self._common_letters, rest)
+
+    def _rest(self, scores: Scores, features: Scores) -> Scores | None:
+        """What the letters that are not common add to each step's softmax, where the best common one counts
+        as 1; None where one of them is the likeliest."""
         best = scores.max(axis=1)
         unsure = np.flatnonzero(best < _SURE)
         above = self._scores_of_all(features[unsure])[:, self._others] - best[unsure, np.newaxis]
         if (above > 0).any():
-            return _line(self._scores_of_all(features), self._letters)
-        rest = np.zeros_like(best)
+            return None
+        rest: Scores = np.zeros_like(best)
         rest[unsure] = np.exp(above).sum(axis=1)
-        return _line(scores, self._common_letters, rest)
+        return rest
 
     def _scores_of_all(self, features: Scores) -> Scores:
         """Of all letters, from the features of some steps."""
@@ -99,7 +119,33 @@ class _LastLayer(NamedTuple):
         return ops.add(product, ops.constant(self.bias[letters])).output(0)
 
 
-def _last_layer(model: Model) -> _LastLayer:
+def _scoring(model: Model, features: Any, layer: _LastLayer, letters: Sequence[int], threads: int) -> Any:
+    """The model, ready to make of a line the scores of the letters, and the features."""
+    outputs = [layer.of(features, letters), features]
+    return compiled(taking_pictures(Model(outputs, model.get_parameters()), (0.5,), (0.5,)), threads)
+
+
+def _seen(scoring: Any, line: Pixels) -> tuple[Scores, Scores]:
+    scores, features = (output[0] for output in infer(scoring, line[np.newaxis]))
+    return scores, features
+
+
+def is_clear(scores: Scores) -> bool:
+    """Whether each letter is by far the likeliest at one step at least.
+
+    So must be the blank between two equal letters, without which they would be one. Others may be thin.
+    """
+    best = scores.argmax(axis=1)
+    second, first = np.partition(scores, -2, axis=1)[:, -2:].T
+    begins = np.flatnonzero(np.diff(best, prepend=-1))
+    margins = np.maximum.reduceat(first - second, begins)
+    read = best[begins]
+    beside = np.pad(read, 1)
+    decides = (read != ctc.BLANK) | (beside[:-2] == beside[2:])
+    return bool((margins[decides] >= _CLEAR).all())
+
+
+def last_layer(model: Model) -> _LastLayer:
     """The one before the softmax."""
     found = [model.get_results()[0]]
     for kind in ("Softmax", "Add", "MatMul"):
