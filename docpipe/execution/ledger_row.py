@@ -15,6 +15,8 @@ from typing import ClassVar, Protocol
 from docpipe.errors import (
     ConfigurationError,
     DocumentNotFoundError,
+    NoRoomError,
+    RefusedByDatabaseError,
     SourceChangedError,
     SourceForbiddenError,
     SourceNotFoundError,
@@ -32,6 +34,8 @@ from docpipe.stores.values import Claim, Finished, Handover, Heartbeat, Outcome,
 _STOPS_ALL = (
     ConfigurationError,
     DocumentNotFoundError,
+    NoRoomError,
+    RefusedByDatabaseError,
     SourceChangedError,
     SourceForbiddenError,
     SourceNotFoundError,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,11 @@ from docpipe.errors import (
     BugError,
     CancelledError,
     DocpipeError,
-    MemoryExhaustedError,
-    NoRoomError,
     PoisonDocumentError,
     TransientError,
     WorkerLostError,
 )
+from docpipe.execution.failures import failure_of, translated
 from docpipe.execution.heartbeats import Heartbeats
 from docpipe.execution.in_place import Held, InHand
 from docpipe.execution.job import Job
@@ -42,7 +40,7 @@ from docpipe.execution.logs import bound, get_logger
 from docpipe.execution.options import PageRequest
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.runtime import Runtime
-from docpipe.models import Document, EntityName, Failure, NewChild, PageRange, RangeRef, Ref, StageOutput
+from docpipe.models import Document, EntityName, NewChild, PageRange, RangeRef, Ref, StageOutput
 from docpipe.stages.ocr.page_ranges import join
 from docpipe.stores.ledger_rules import poison
 from docpipe.stores.values import Claim, Handover, Linking, NextClaim, Outcome, SourceRecord, Then
@@ -59,8 +57,6 @@ __all__ = [
     "run_stage",
     "run_stages",
 ]
-
-_TRACEBACK_CHARACTERS = 8_000
 
 
 class TryAgainError(Exception):
@@ -257,7 +253,7 @@ def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
     except CancelledError:
         with _telling_the_store("The document was cancelled."):
             # the lease is given back first: a run without a worker is cancelled at once
-            turn.row.retry(turn.token, _failure(CancelledError(), turn.spec.name), 0.0)
+            turn.row.retry(turn.token, failure_of(CancelledError(), turn.spec.name), 0.0)
             turn.runtime.store.cancel(turn.ref.document_uuid)
         _say(turn, "cancelled")
         raise NothingToDoError(Outcome.OVER) from None
@@ -270,7 +266,7 @@ def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
             raise
         return _Ended(due)
     except Exception as raised:
-        error = _translated(raised, turn.runtime)
+        error = translated(raised, turn.runtime.translations)
         error.__cause__ = raised  # before it is recorded: the ledger keeps the traceback
         due = _record(turn, error)
         if due is None:
@@ -279,13 +275,17 @@ def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
     if end.end is End.LATE:
         log.warning("stage_lost", seconds=round(time.monotonic() - started, 3))
         raise NothingToDoError(Outcome.OVER)
+    _say_what_was_made(turn, output, time.monotonic() - started)
+    return _ended(turn, made, end, then)
+
+
+def _say_what_was_made(turn: _Turn, output: StageOutput, seconds: float) -> None:
     if output.children:
         turn.runtime.children_found(turn.ref)
     if output.ranges is not None:
         log.info("stage_split", ranges=len(output.ranges))
     else:
-        _say(turn, "complete", seconds=round(time.monotonic() - started, 3))
-    return _ended(turn, made, end, then)
+        _say(turn, "complete", seconds=round(seconds, 3))
 
 
 def _read(turn: _Turn) -> InHand:
@@ -375,20 +375,6 @@ def _finish(turn: _Turn, output: StageOutput, then: Then | None) -> Ending:
             tries += 1
 
 
-def _translated(raised: BaseException, runtime: Runtime) -> DocpipeError:
-    for kind, meaning in runtime.translations.items():
-        if isinstance(raised, kind):
-            return meaning()
-    if isinstance(raised, MemoryError):
-        return MemoryExhaustedError()
-    return NoRoomError.of(raised) or BugError(f"{type(raised).__name__}: {raised}")
-
-
-def _failure(error: DocpipeError, stage: str) -> Failure:
-    tail = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS:]
-    return Failure(error.code, type(error).__name__, str(error), stage, tail)
-
-
 def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
     """Record the failure. Returns if it is final: what is due now, where it has cost some pages and no
     more.
@@ -399,7 +385,7 @@ def _record(turn: _Turn, error: DocpipeError) -> Handover | None:
         NothingToDoError: another attempt has taken the stage over.
     """
     error.stage, error.document_uuid = turn.spec.name, turn.ref.document_uuid
-    failure, policy, attempt = _failure(error, turn.spec.name), turn.runtime.policy, turn.claim.attempt
+    failure, policy, attempt = failure_of(error, turn.spec.name), turn.runtime.policy, turn.claim.attempt
     retry_in = policy.delay(attempt - 1) if error.retryable and attempt <= policy.max_retries else None
     due: Handover | None = None
     with _telling_the_store(str(error)):
@@ -422,7 +408,7 @@ def _give_back(turn: _Turn) -> None:
     """The process was asked to exit and will: the stage need not wait for its lease to lapse."""
     error = WorkerLostError("The process was asked to exit while the stage ran.")
     try:
-        turn.row.retry(turn.token, _failure(error, turn.spec.name), 0.0)
+        turn.row.retry(turn.token, failure_of(error, turn.spec.name), 0.0)
     except TransientError as unwritten:
         log.warning("stage_not_given_back", error=str(unwritten))
 
@@ -441,7 +427,7 @@ def _give_up_on_poison(turn: _Turn) -> Handover:
     error.document_uuid = turn.ref.document_uuid
     log.error("stage_poison", attempts=turn.claim.attempt)
     with _telling_the_store(str(error)):
-        ending = turn.row.fail(turn.claim.token, _failure(error, turn.spec.name))
+        ending = turn.row.fail(turn.claim.token, failure_of(error, turn.spec.name))
     if ending.due is None:
         raise error
     return ending.due

@@ -251,8 +251,7 @@ class Pipeline(Steering):
         terms = Terms(
             project_id, metadata, priority or 0, reprocess, reading=reading, idempotency_key=idempotency_key
         )
-        dispatch = self._dispatch
-        return self._submitter.submit(self.sources.take_in(source, name), terms, dispatch)
+        return self._submitter.submit(self.sources.take_in(source, name), terms, self._dispatch)
 
     async def asubmit(self, source: SourceLike, **arguments: Unpack[SubmitArguments]) -> Submission:
         """As `submit`, in a thread: the event loop goes on while bytes are read and services answer."""

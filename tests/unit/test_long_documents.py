@@ -170,7 +170,12 @@ def test_a_range_that_was_started_too_often_costs_its_page(new: NewPipeline, fil
 
 
 @pytest.mark.parametrize(
-    "error", [errors.SourceNotFoundError("Gone."), errors.MissingExtraError("No engine.")]
+    "error",
+    [
+        errors.SourceNotFoundError("Gone."),
+        errors.MissingExtraError("No engine."),
+        errors.RefusedByDatabaseError("A trigger says no."),
+    ],
 )
 def test_what_is_not_about_pages_stops_the_document(
     new: NewPipeline, file: Path, error: errors.DocpipeError
