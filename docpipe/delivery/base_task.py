@@ -6,6 +6,7 @@ a shorter limit would lose or double documents here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, Task
@@ -57,7 +58,7 @@ def base_task(app: Celery, policy: Policy) -> type[Task[..., Any]]:
                 return super().apply_async(args, kwargs, *more, producer=producer, **options)
             _declare(self.app, options.get("queue"))
             with self.app.producer_or_acquire(producer) as found:
-                plain = found if isinstance(found, _Plain) else _Plain(found)
+                plain = found if isinstance(found, Plain) else Plain(found)
                 return super().apply_async(args, kwargs, *more, producer=plain, **options)
 
     for name, value in values.items():
@@ -72,16 +73,20 @@ def _declare(app: Celery, queue: object) -> None:
         queues.add(queues.new_missing(queue))
 
 
-class _Plain:
+class Plain:
     """A producer that does not compress, whatever `task_compression` says: who looks into the queues could
-    not read it.
+    not read it. It declares a queue once, where Celery declares it with each message.
     """
 
     def __init__(self, producer: Any) -> None:
         self._producer = producer
+        self._declared: set[str] = set()
 
-    def publish(self, *args: Any, **options: Any) -> Any:
-        return self._producer.publish(*args, **options | {"compression": None})
+    def publish(self, *args: Any, declare: Sequence[Any] | None = None, **options: Any) -> Any:
+        new = [queue for queue in declare or () if queue.name not in self._declared]
+        published = self._producer.publish(*args, declare=new, **options | {"compression": None})
+        self._declared.update(queue.name for queue in new)
+        return published
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._producer, name)

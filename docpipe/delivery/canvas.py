@@ -71,8 +71,14 @@ def _stage_signature(
     priority: int,
     args: tuple[Any, ...] = (),
 ) -> Signature[Any]:
-    signature: Signature[Any] = app.signature(stage.task_name, args=args)
-    errback = app.signature(ON_ERROR, args=(message | {"task_id": task_id},), immutable=True)
-    return signature.set(queue=stage.queue, priority=priority, task_id=task_id).on_error(
-        errback.set(queue=stage.queue)
+    errback = app.signature(
+        ON_ERROR, args=(message | {"task_id": task_id},), immutable=True, options={"queue": stage.queue}
     )
+    options: dict[str, Any] = {
+        "queue": stage.queue,
+        "priority": priority,
+        "task_id": task_id,
+        "link_error": [errback],
+    }
+    signature: Signature[Any] = app.signature(stage.task_name, args=args, options=options)
+    return signature

@@ -12,6 +12,7 @@ from celery import Celery, Signature
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
+from docpipe.delivery.base_task import Plain
 from docpipe.delivery.canvas import document_chain, first_of, range_signature
 from docpipe.errors import BrokerUnavailableError, DocpipeError
 from docpipe.execution.logs import get_logger
@@ -91,8 +92,9 @@ class Dispatch:
             return None
         try:
             with self.app.producer_or_acquire() as producer, _together(producer):
+                plain: Any = Plain(producer)
                 for chain in chains:
-                    first_of(chain).apply_async(producer=producer)
+                    first_of(chain).apply_async(producer=plain)
         except _AWAY as error:
             log.error("documents_not_published", documents=len(queued), error=str(error))
             return _away(error)

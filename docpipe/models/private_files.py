@@ -30,6 +30,8 @@ def make_private_file(path: Path) -> None:
 
 def make_private_folder(path: Path) -> None:
     """Make the folder and those above it where they are missing; one that is there stays as it is."""
+    if path.is_dir():  # as for nearly every document
+        return
     for folder in reversed([path, *path.parents]):
         with suppress(FileExistsError):
             if not folder.is_dir():
