@@ -36,7 +36,8 @@ alter table public.source_documents
     add column if not exists created_at timestamptz not null default now(),
     add column if not exists updated_at timestamptz not null default now(),
     add column if not exists docpipe_reading jsonb,           -- how it is read, where not as all others
-    add column if not exists docpipe_depth integer not null default 0;  -- how many documents it was found inside of
+    add column if not exists docpipe_depth integer not null default 0,  -- how many documents it was found inside of
+    add column if not exists docpipe_family text;             -- the same in all that is inside one submitted document
 
 create unique index if not exists source_documents_document_uuid_idx
     on public.source_documents (document_uuid);
@@ -45,6 +46,8 @@ create unique index if not exists source_documents_content_idx
     on public.source_documents (coalesce(project_id::text, ''), content_digest)
     where content_digest is not null;
 create index if not exists source_documents_project_idx on public.source_documents ((project_id::text), id);
+create index if not exists source_documents_family_idx on public.source_documents (docpipe_family)
+    where docpipe_family is not null;
 create index if not exists idx_source_documents_celery_status on public.source_documents (celery_status);
 create index if not exists idx_source_documents_celery_task_id on public.source_documents (celery_task_id);
 

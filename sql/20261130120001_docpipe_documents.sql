@@ -73,10 +73,12 @@ begin
         null::public.source_documents, pg_catalog.jsonb_build_object('project_id', d->'project_id'));
     insert into public.source_documents (
         document_uuid, project_id, original_file_path, original_file_name,
-        file_size_bytes, content_digest, document_metadata, docpipe_depth, celery_status, initial_processing_status
+        file_size_bytes, content_digest, document_metadata, docpipe_depth, docpipe_family, celery_status,
+        initial_processing_status
     ) values (
         d->>'document_uuid', v_own.project_id, d->>'uri', d->>'name',
-        (d->>'size')::bigint, d->>'digest', d->'metadata', v_depth, 'pending', 'pending'
+        (d->>'size')::bigint, d->>'digest', d->'metadata', v_depth, d->>'family', 'pending',
+        'pending'
     )
     on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
     returning * into row;
@@ -85,7 +87,7 @@ begin
          where coalesce(project_id::text, '') = coalesce(v_own.project_id::text, '')
            and content_digest = d->>'digest'
            for update;
-        update public.source_documents set docpipe_depth = v_depth
+        update public.source_documents set docpipe_depth = v_depth, docpipe_family = d->>'family'
          where document_uuid = row.document_uuid and docpipe_depth > v_depth;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
             return public.docpipe_known(row);

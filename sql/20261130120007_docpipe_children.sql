@@ -1,14 +1,21 @@
 -- Documents found inside another one: noted, registered, found again.
 
--- Notes, for the attempt with this token, which documents will be registered when it ends; false: the token is old.
--- `p_children` is a JSON list of rows of docpipe_children. What was noted before is replaced.
--- Rule: heartbeat.
+drop function if exists public.docpipe_note_children(text, integer, text, bigint, text);
+
+-- Notes, for the attempt with this token, which documents will be registered when it ends; null: the token is old.
+-- `p_children` is a JSON list of rows of docpipe_children. What was noted before is replaced. Returns how many of them,
+-- from the first, are noted: with those, all that is inside one submitted document has at most `p_most` different
+-- bytes. Its containers are its family, and ask for that one after the other.
+-- Rule: heartbeat, fitting.
 create or replace function public.docpipe_note_children(
-    p_document text, p_run integer, p_stage text, p_token bigint, p_children text
-) returns boolean
+    p_document text, p_run integer, p_stage text, p_token bigint, p_children text, p_most integer
+) returns integer
 language plpgsql set search_path = public, extensions as $$
 declare
     keys jsonb := pg_catalog.jsonb_build_object('document_uuid', p_document, 'run', p_run);
+    v_family text;
+    v_known text[];
+    v_fitting jsonb;
 begin
     perform 1 from public.docpipe_runs
      where document_uuid = p_document and run = p_run and state = 'active' for update;
@@ -17,11 +24,25 @@ begin
              where document_uuid = p_document and run = p_run and stage = p_stage
                and state = 'running' and token = p_token
                and not public.docpipe_in_ranges(p_document, p_run, p_stage)) then
-        return false;
+        return null;
     end if;
     delete from public.docpipe_children where document_uuid = p_document and run = p_run;
-    perform public.docpipe_insert_rows(keys, pg_catalog.jsonb_build_object('children', p_children::jsonb));
-    return true;
+    update public.source_documents
+       set docpipe_family = coalesce(docpipe_family, pg_catalog.gen_random_uuid()::text)
+     where document_uuid = p_document returning docpipe_family into v_family;
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(v_family, 53));
+    select coalesce(pg_catalog.array_agg(distinct c.digest), '{}') into v_known
+      from public.docpipe_children c join public.source_documents d on d.document_uuid = c.document_uuid
+     where d.docpipe_family = v_family;
+    select coalesce(pg_catalog.jsonb_agg(n.child order by n.place), '[]') into v_fitting from (
+        select f.child, f.place, count(*) filter (where f.is_new) over (order by f.place) as new
+          from (select e.value as child, e.ordinality as place,
+                       e.value->>'digest' <> all (v_known) and pg_catalog.row_number() over (
+                           partition by e.value->>'digest' order by e.ordinality) = 1 as is_new
+                  from pg_catalog.jsonb_array_elements(p_children::jsonb) with ordinality e) f) n
+     where n.new = 0 or n.new + pg_catalog.cardinality(v_known) <= p_most;
+    perform public.docpipe_insert_rows(keys, pg_catalog.jsonb_build_object('children', v_fitting));
+    return pg_catalog.jsonb_array_length(v_fitting);
 end $$;
 
 -- Registers the documents that a run has noted, on the terms of the one that they were found inside of.
@@ -36,7 +57,7 @@ declare
 begin
     select pg_catalog.jsonb_build_object(
                'project_id', d.project_id::text, 'metadata', d.document_metadata, 'depth', d.docpipe_depth + 1,
-               'reading', d.docpipe_reading,
+               'family', d.docpipe_family, 'reading', d.docpipe_reading,
                'priority', r.priority, 'batch', r.batch, 'copied', true, 'reprocess', false,
                'stages', (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                                      'stage', s.stage, 'position', s.position, 'queue', s.queue, 'words', s.words))

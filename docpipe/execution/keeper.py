@@ -25,17 +25,20 @@ class Keeper:
 
     Args:
         sources: where the copies will rest.
-        note: writes down, for the document that is read, which copies will be made; may raise to stop.
+        note: writes down, for the document that is read, which copies will be made, and answers how many of
+            them, from the first, may be; may raise to stop.
         check: raises when the attempt should stop.
     """
 
     def __init__(
-        self, sources: Sources, note: Callable[[Sequence[NewChild]], None], check: Callable[[], None]
+        self, sources: Sources, note: Callable[[Sequence[NewChild]], int], check: Callable[[], None]
     ) -> None:
         self._sources, self._note, self._check = sources, note, check
         self._children: list[NewChild] = []
         self._open = ExitStack()
         self._bytes: IO[bytes] | None = None
+        self.left = 0
+        """How many documents of those taken are not kept, because there are too many."""
 
     def take(self, name: str, file_type: str, data: bytes) -> None:
         """Hold a document until the whole of the other one was read. What `check` raises goes through."""
@@ -54,12 +57,13 @@ class Keeper:
         """
         if self._bytes is None:
             return None
-        self._note(self._children)
+        kept = self._children[: self._note(self._children)]
+        self.left = len(self._children) - len(kept)
         self._bytes.seek(0)
-        for child in self._children:
+        for child in kept:
             self._check()
             self._sources.keep(child.uri, BytesIO(self._bytes.read(child.size)))
-        return tuple(self._children)
+        return tuple(kept)
 
     def __enter__(self) -> Self:
         return self

@@ -346,9 +346,12 @@ def _work(turn: _Turn, document: Document, beats: Heartbeats) -> StageOutput:
     return output
 
 
-def _note(turn: _Turn, children: Sequence[NewChild]) -> None:
-    if not turn.runtime.store.note_children(turn.ref, turn.spec.name, turn.token, children):
+def _note(turn: _Turn, children: Sequence[NewChild]) -> int:
+    most = turn.runtime.tools.options.limits.max_descendants
+    noted = turn.runtime.store.note_children(turn.ref, turn.spec.name, turn.token, children, most)
+    if noted is None:
         raise NothingToDoError(Outcome.OVER)
+    return noted
 
 
 def _joined(turn: _Turn) -> StageOutput:

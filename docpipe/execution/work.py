@@ -12,7 +12,7 @@ from dataclasses import replace
 from docpipe.execution.apart import read_apart
 from docpipe.execution.job import Job
 from docpipe.execution.reading import read
-from docpipe.models import StageOutput
+from docpipe.models import StageOutput, Warn
 from docpipe.stages.chunk import ChunkOptions, split_text
 from docpipe.stages.embed import embed_chunks
 from docpipe.stages.entities.mentions import EntityOptions, find_mentions
@@ -33,7 +33,18 @@ def ocr(job: Job) -> StageOutput:
             output = read(path, name, tools, job.report, job.request, job.take)
     if job.keeper is None or output.ranges is not None:
         return output
-    return replace(output, children=job.keeper.keep())
+    output = replace(output, children=job.keeper.keep())
+    if job.keeper.left:
+        output = replace(output, warnings=(*output.warnings, _too_many(job.keeper.left, job)))
+    return output
+
+
+def _too_many(left: int, job: Job) -> Warn:
+    message = (
+        f"{left:,} of the documents inside are no documents of their own: one that is submitted holds at most"
+        f" {job.tools.options.limits.max_descendants:,} at all depths (DOCPIPE_LIMITS__MAX_DESCENDANTS)."
+    )
+    return Warn("too_many_descendants", message)
 
 
 def chunk(job: Job) -> StageOutput:

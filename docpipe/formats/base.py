@@ -35,6 +35,7 @@ class Limits:
     max_parts: int = 1_000
     max_attachments: int = 100
     max_attachment_depth: int = 5
+    max_descendants: int = 10_000
     max_page_characters: int = 1_000_000
     max_characters: int = 50_000_000
     max_seconds: float = 60.0

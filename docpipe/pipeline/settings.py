@@ -61,6 +61,7 @@ class LimitSettings(BaseModel):
     max_expanded_bytes: int | None = Field(None, gt=0)
     max_attachments: int | None = Field(None, ge=0)
     max_attachment_depth: int | None = Field(None, ge=0)
+    max_descendants: int | None = Field(None, ge=0)
     max_characters: int | None = Field(None, gt=0)
     max_seconds: float | None = Field(None, gt=0)
     max_memory_bytes: int | None = Field(None, ge=300_000_000)

@@ -15,9 +15,18 @@ class ChildStore(Protocol):
     project has already is that document.
     """
 
-    def note_children(self, ref: Ref, stage: str, token: int, children: Sequence[NewChild]) -> bool:
+    def note_children(
+        self, ref: Ref, stage: str, token: int, children: Sequence[NewChild], most: int
+    ) -> int | None:
         """Write down what the attempt will register, before its bytes are copied: from now on the copies are
         removed with the document. What was written down before is replaced.
+
+        Args:
+            most: how many documents may be inside the one that was submitted, at any depth; equal bytes
+                are one.
+
+        Returns:
+            How many of the children, from the first, are written down; None: the token is old.
         """
         ...
 

@@ -295,6 +295,22 @@ def is_read(stage: Row | None, ranges: Sequence[Row]) -> bool:
 # --- attempts ----------------------------------------------------------------------------------------
 
 
+def fitting(known: Collection[str], found: Sequence[str], most: int) -> int:
+    """How many documents, from the first, may be registered of those found inside another one.
+
+    Args:
+        known: the digests of what was found before inside the same submitted document, at any depth.
+        found: theirs.
+        most: how many different ones there may be.
+    """
+    seen = set(known)
+    for count, digest in enumerate(found):
+        if digest not in seen and len(seen) >= most:
+            return count
+        seen.add(digest)
+    return len(found)
+
+
 def ended(code: str, *, again: bool) -> AttemptEnd:
     """How an attempt ended that says so itself, with an error. A poisoned row's last attempt says nothing:
     it is `lost`.

@@ -80,6 +80,8 @@ class NewDocument:
     """Chosen by who submits: within the project it stands for this document and no other."""
     depth: int = 0
     """How many documents it was found inside of."""
+    family: str | None = None
+    """The same in all that is inside one submitted document."""
     trace_parent: str | None = None
     """The span in which it is submitted, as W3C writes it."""
 

@@ -35,10 +35,12 @@ create table public.source_documents (
     updated_at timestamp with time zone default now() not null,
     docpipe_reading jsonb,
     docpipe_depth integer default 0 not null,
+    docpipe_family text,
     constraint source_documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX idx_source_documents_celery_status ON public.source_documents USING btree (celery_status);
 CREATE INDEX idx_source_documents_celery_task_id ON public.source_documents USING btree (celery_task_id);
+CREATE INDEX source_documents_family_idx ON public.source_documents USING btree (docpipe_family) WHERE (docpipe_family IS NOT NULL);
 CREATE INDEX source_documents_project_idx ON public.source_documents USING btree (project_id, id);
 CREATE UNIQUE INDEX source_documents_content_idx ON public.source_documents USING btree (COALESCE(project_id, ''::text), content_digest) WHERE (content_digest IS NOT NULL);
 CREATE UNIQUE INDEX source_documents_document_uuid_idx ON public.source_documents USING btree (document_uuid);
@@ -721,10 +723,12 @@ begin
         null::public.source_documents, pg_catalog.jsonb_build_object('project_id', d->'project_id'));
     insert into public.source_documents (
         document_uuid, project_id, original_file_path, original_file_name,
-        file_size_bytes, content_digest, document_metadata, docpipe_depth, celery_status, initial_processing_status
+        file_size_bytes, content_digest, document_metadata, docpipe_depth, docpipe_family, celery_status,
+        initial_processing_status
     ) values (
         d->>'document_uuid', v_own.project_id, d->>'uri', d->>'name',
-        (d->>'size')::bigint, d->>'digest', d->'metadata', v_depth, 'pending', 'pending'
+        (d->>'size')::bigint, d->>'digest', d->'metadata', v_depth, d->>'family', 'pending',
+        'pending'
     )
     on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
     returning * into row;
@@ -733,7 +737,7 @@ begin
          where coalesce(project_id::text, '') = coalesce(v_own.project_id::text, '')
            and content_digest = d->>'digest'
            for update;
-        update public.source_documents set docpipe_depth = v_depth
+        update public.source_documents set docpipe_depth = v_depth, docpipe_family = d->>'family'
          where document_uuid = row.document_uuid and docpipe_depth > v_depth;
         if row.docpipe_run is not null and not (d->>'reprocess')::boolean then
             return public.docpipe_known(row);
@@ -2182,13 +2186,16 @@ end $function$;
 revoke all on function public.docpipe_input(text,integer,text) from public;
 grant execute on function public.docpipe_input(text,integer,text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_note_children(p_document text, p_run integer, p_stage text, p_token bigint, p_children text)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION public.docpipe_note_children(p_document text, p_run integer, p_stage text, p_token bigint, p_children text, p_most integer)
+ RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
 AS $function$
 declare
     keys jsonb := pg_catalog.jsonb_build_object('document_uuid', p_document, 'run', p_run);
+    v_family text;
+    v_known text[];
+    v_fitting jsonb;
 begin
     perform 1 from public.docpipe_runs
      where document_uuid = p_document and run = p_run and state = 'active' for update;
@@ -2197,14 +2204,28 @@ begin
              where document_uuid = p_document and run = p_run and stage = p_stage
                and state = 'running' and token = p_token
                and not public.docpipe_in_ranges(p_document, p_run, p_stage)) then
-        return false;
+        return null;
     end if;
     delete from public.docpipe_children where document_uuid = p_document and run = p_run;
-    perform public.docpipe_insert_rows(keys, pg_catalog.jsonb_build_object('children', p_children::jsonb));
-    return true;
+    update public.source_documents
+       set docpipe_family = coalesce(docpipe_family, pg_catalog.gen_random_uuid()::text)
+     where document_uuid = p_document returning docpipe_family into v_family;
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(v_family, 53));
+    select coalesce(pg_catalog.array_agg(distinct c.digest), '{}') into v_known
+      from public.docpipe_children c join public.source_documents d on d.document_uuid = c.document_uuid
+     where d.docpipe_family = v_family;
+    select coalesce(pg_catalog.jsonb_agg(n.child order by n.place), '[]') into v_fitting from (
+        select f.child, f.place, count(*) filter (where f.is_new) over (order by f.place) as new
+          from (select e.value as child, e.ordinality as place,
+                       e.value->>'digest' <> all (v_known) and pg_catalog.row_number() over (
+                           partition by e.value->>'digest' order by e.ordinality) = 1 as is_new
+                  from pg_catalog.jsonb_array_elements(p_children::jsonb) with ordinality e) f) n
+     where n.new = 0 or n.new + pg_catalog.cardinality(v_known) <= p_most;
+    perform public.docpipe_insert_rows(keys, pg_catalog.jsonb_build_object('children', v_fitting));
+    return pg_catalog.jsonb_array_length(v_fitting);
 end $function$;
-revoke all on function public.docpipe_note_children(text,integer,text,bigint,text) from public;
-grant execute on function public.docpipe_note_children(text,integer,text,bigint,text) to service_role;
+revoke all on function public.docpipe_note_children(text,integer,text,bigint,text,integer) from public;
+grant execute on function public.docpipe_note_children(text,integer,text,bigint,text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_register_children(p_document text, p_run integer)
  RETURNS void
@@ -2218,7 +2239,7 @@ declare
 begin
     select pg_catalog.jsonb_build_object(
                'project_id', d.project_id::text, 'metadata', d.document_metadata, 'depth', d.docpipe_depth + 1,
-               'reading', d.docpipe_reading,
+               'family', d.docpipe_family, 'reading', d.docpipe_reading,
                'priority', r.priority, 'batch', r.batch, 'copied', true, 'reprocess', false,
                'stages', (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                                      'stage', s.stage, 'position', s.position, 'queue', s.queue, 'words', s.words))

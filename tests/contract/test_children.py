@@ -13,6 +13,7 @@ from docpipe.stores.values import ALL_PARTS, Copy, Due, Part, Selection
 from tests.contract.test_store import OUTPUTS, claim, new, run_all, token_of
 
 ONE = NewChild("one.txt", "text/plain", 3, "1a" * 32, f"file:///up/1a/{'1a' * 32}")
+MANY = 1_000
 TWO = NewChild("two.eml", "message/rfc822", 4, "2b" * 32, f"file:///up/2b/{'2b' * 32}")
 
 
@@ -24,7 +25,7 @@ def container(store: Store, digest: str = "ab" * 32, *, depth: int = 0, priority
 def found_inside(store: Store, ref: Ref, *children: NewChild) -> list[str | None]:
     """Let the first stage of the run end with these; the documents that they are."""
     token = token_of(claim(store, ref, "ocr"))
-    assert store.note_children(ref, "ocr", token, children)
+    assert store.note_children(ref, "ocr", token, children, MANY) == len(children)
     assert store.finish(ref, "ocr", token, replace(OUTPUTS["ocr"], children=children))
     return [each.document_uuid for each in store.load(ref, [Part.CHILDREN]).children]
 
@@ -91,12 +92,12 @@ def test_a_repeated_or_late_end_registers_nothing_more(store: Store) -> None:
     token = token_of(claim(store, ref, "ocr", lease_seconds=0))
     newer = token_of(claim(store, ref, "ocr"))
     output = replace(OUTPUTS["ocr"], children=(ONE, TWO))
-    assert not store.note_children(ref, "ocr", token, [ONE])
+    assert store.note_children(ref, "ocr", token, [ONE], MANY) is None
     assert not store.finish(ref, "ocr", token, output)
     assert store.load(ref, [Part.CHILDREN]).children == ()
-    assert [store.note_children(ref, "ocr", newer, [ONE, TWO]) for _ in range(2)] == [True, True]
+    assert [store.note_children(ref, "ocr", newer, [ONE, TWO], MANY) for _ in range(2)] == [2, 2]
     assert [store.finish(ref, "ocr", newer, output) for _ in range(2)] == [True, True]
-    assert not store.note_children(ref, "ocr", newer, [ONE])
+    assert store.note_children(ref, "ocr", newer, [ONE], MANY) is None
     assert store.status(ref.document_uuid).children == {PENDING: 2}
 
 
@@ -115,7 +116,7 @@ def test_a_later_run_finds_the_same_documents(store: Store) -> None:
 def test_a_deletion_removes_the_copies_that_were_only_noted(store: Store) -> None:
     ref = container(store)
     token = token_of(claim(store, ref, "ocr"))
-    store.note_children(ref, "ocr", token, [ONE, TWO])
+    store.note_children(ref, "ocr", token, [ONE, TWO], MANY)
     assert store.traces(ref.document_uuid)["docpipe_children"] == 2
     store.delete(ref.document_uuid)
     (left,) = store.erasures(ref.document_uuid)
@@ -167,3 +168,39 @@ def test_the_depth_is_the_least_at_which_a_document_was_found(store: Store) -> N
     assert store.load(Ref(one, 1), ()).depth == 5
     found_inside(store, flat, ONE)
     assert store.load(Ref(one, 1), ()).depth == 2
+
+
+def numbered(*numbers: int) -> list[NewChild]:
+    return [replace(ONE, digest=f"{number:064x}", uri=f"file:///up/{number}") for number in numbers]
+
+
+def test_all_that_is_inside_one_submitted_document_has_one_limit(store: Store) -> None:
+    root, other = container(store), container(store, "cd" * 32)
+    first, second = found_inside(store, root, *numbered(1, 2))
+    assert first is not None and second is not None
+    token = token_of(claim(store, Ref(first, 1), "ocr"))
+
+    def noted(*numbers: int, most: int) -> int | None:
+        return store.note_children(Ref(first, 1), "ocr", token, numbered(*numbers), most)
+
+    assert noted(3, 4, 5, most=4) == 2
+    assert noted(3, 3, 4, 2, 4, 1, 5, 3, most=4) == 6  # equal bytes are one, those of before too
+    assert noted(1, 2, 3, most=1) == 2
+    assert noted(3, 1, most=2) == 0
+    assert noted(3, 4, most=4) == 2
+    output = replace(OUTPUTS["ocr"], children=tuple(numbered(3, 4)))
+    assert store.finish(Ref(first, 1), "ocr", token, output)
+    deeper = token_of(claim(store, Ref(second, 1), "ocr"))
+    store.delete(root.document_uuid)
+    assert store.note_children(Ref(second, 1), "ocr", deeper, numbered(5), 3) == 1  # the root's are gone
+    assert store.note_children(Ref(second, 1), "ocr", deeper, numbered(5, 6), 3) == 1
+    elsewhere = token_of(claim(store, other, "ocr"))
+    assert store.note_children(other, "ocr", elsewhere, numbered(7, 8), 2) == 2
+
+
+def test_what_is_submitted_itself_begins_a_limit_of_its_own(store: Store) -> None:
+    (inner,) = found_inside(store, container(store), *numbered(1))
+    assert inner is not None
+    store.register(new(digest=numbered(1)[0].digest, project_id="p"))
+    token = token_of(claim(store, Ref(inner, 1), "ocr"))
+    assert store.note_children(Ref(inner, 1), "ocr", token, numbered(2, 3), 1) == 1

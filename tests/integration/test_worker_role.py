@@ -174,7 +174,7 @@ def test_a_worker_registers_what_it_finds_inside_a_document(
 ) -> None:
     ref, child = added(owner), NewChild("one.txt", "text/plain", 3, uuid.uuid4().hex, "file:///up/one")
     token = claimed(worker, ref, "ocr")
-    assert worker.note_children(ref, "ocr", token, [child])
+    assert worker.note_children(ref, "ocr", token, [child], 1) == 1
     assert worker.finish(ref, "ocr", token, replace(OUTPUTS["ocr"], children=(child,)))
     (due,) = worker.children_due(ref)
     assert worker.queue(due.ref, "ocr", "task")

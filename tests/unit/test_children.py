@@ -85,6 +85,32 @@ def test_archives_in_archives_end_at_the_limit_with_a_warning(new_pipeline: NewP
     assert [warn.code for warn in inner.warnings] == ["attachment_too_deep"] * 2
 
 
+def test_all_that_is_inside_one_document_has_a_limit_that_a_chain_does_not_pass(
+    new_pipeline: NewPipeline,
+) -> None:
+    def level(depth: int, way: str = "n") -> bytes:
+        if depth == 0:
+            return f"Ann met {way}.".encode()
+        return zipped(**{f"{way}{number}": level(depth - 1, f"{way}{number}") for number in range(3)})
+
+    limits = Limits(max_descendants=7)
+    pipeline = new_pipeline(options=replace(OPTIONS, limits=limits))
+    bomb = pipeline.process(level(depth=3), name="bomb.zip")
+    assert len(pipeline.store.documents()) == 1 + limits.max_descendants
+    warned = {
+        warn.message
+        for each in pipeline.store.documents()
+        for warn in pipeline.get(each.document_uuid).warnings
+        if warn.code == "too_many_descendants"
+    }
+    assert warned == {
+        f"{left} of the documents inside are no documents of their own: one that is submitted holds at most 7"
+        " at all depths (DOCPIPE_LIMITS__MAX_DESCENDANTS)."
+        for left in (2, 3)
+    }
+    assert pipeline.get(bomb.document_uuid).status == "completed"
+
+
 def test_an_archive_that_was_found_and_is_submitted_too_is_one_document(new_pipeline: NewPipeline) -> None:
     pipeline, archive = new_pipeline(), zipped(one=b"Ann met Bob.")
     outer = pipeline.process(zipped(inner=archive), name="outer.zip")

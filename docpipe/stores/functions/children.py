@@ -20,9 +20,14 @@ class FunctionChildren(ABC):
     @abstractmethod
     def _rpc(self, function: str, **arguments: Any) -> Any: ...
 
-    def note_children(self, ref: Ref, stage: str, token: int, children: Sequence[NewChild]) -> bool:
+    def note_children(
+        self, ref: Ref, stage: str, token: int, children: Sequence[NewChild], most: int
+    ) -> int | None:
         told = json.dumps(child_rows(children))
-        return bool(self._rpc("note_children", **keys(ref), p_stage=stage, p_token=token, p_children=told))
+        noted: int | None = self._rpc(
+            "note_children", **keys(ref), p_stage=stage, p_token=token, p_children=told, p_most=most
+        )
+        return noted
 
     def children_due(self, ref: Ref) -> list[Due]:
         return [

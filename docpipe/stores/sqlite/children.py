@@ -24,14 +24,18 @@ _TABLE = "docpipe_children"
 class SqliteChildren(SqliteFile):
     """The part of `SqliteStore` that `ChildStore` describes."""
 
-    def note_children(self, ref: Ref, stage: str, token: int, children: Sequence[NewChild]) -> bool:
+    def note_children(
+        self, ref: Ref, stage: str, token: int, children: Sequence[NewChild], most: int
+    ) -> int | None:
         with self._transaction() as db:
             seen = ledger.see(db, ref, stage)
             beat = rules.heartbeat(seen.run, seen.row, token)
             if beat not in {Beat.EXTEND, Beat.EXTEND_AND_STOP}:
-                return False
-            ledger.replace(db, _TABLE, ref, child_rows(children))
-            return True
+                return None
+            ledger.replace(db, _TABLE, ref, [])
+            fitting = rules.fitting(_family(db, ref), [child.digest for child in children], most)
+            ledger.replace(db, _TABLE, ref, child_rows(children[:fitting]))
+            return fitting
 
     def children_due(self, ref: Ref) -> list[Due]:
         found = self._rows(
@@ -76,11 +80,27 @@ class SqliteChildren(SqliteFile):
         }
 
 
+def _family(db: sqlite3.Connection, ref: Ref) -> set[str]:
+    """The digests of all that was found inside the same submitted document."""
+    (family,) = db.execute(
+        "update source_documents set docpipe_family = coalesce(docpipe_family, ?) where document_uuid = ?"
+        " returning docpipe_family",
+        (str(uuid.uuid4()), ref.document_uuid),
+    ).fetchone()
+    found = db.execute(
+        "select distinct c.digest from docpipe_children c join source_documents d using (document_uuid)"
+        " where d.docpipe_family = ?",
+        (family,),
+    )
+    return {row["digest"] for row in found}
+
+
 def register_children(db: sqlite3.Connection, ref: Ref) -> None:
     """Register what the run has noted, on the terms of its own document, inside the caller's transaction."""
     terms = ledger.one(
         db,
-        "select d.project_id, d.document_metadata, d.docpipe_depth, d.docpipe_reading, r.priority, r.batch"
+        "select d.project_id, d.document_metadata, d.docpipe_depth, d.docpipe_family, d.docpipe_reading,"
+        " r.priority, r.batch"
         " from source_documents d join docpipe_runs r using (document_uuid)"
         " where r.document_uuid = ? and r.run = ?",
         ref.document_uuid,
@@ -123,5 +143,6 @@ def _new_document(row: sqlite3.Row, terms: rows.Row, plan: Sequence[PlannedStage
         copied=True,
         batch=terms["batch"],
         depth=terms["docpipe_depth"] + 1,
+        family=terms["docpipe_family"],
         reading=ReadingOptions.of_json(terms["docpipe_reading"]),
     )

@@ -47,8 +47,8 @@ def _register_bytes(db: sqlite3.Connection, document: NewDocument) -> Registered
     ).fetchone()
     if known and known["docpipe_depth"] > document.depth:
         db.execute(
-            "update source_documents set docpipe_depth = ? where document_uuid = ?",
-            (document.depth, known["document_uuid"]),
+            "update source_documents set docpipe_depth = ?, docpipe_family = ? where document_uuid = ?",
+            (document.depth, document.family, known["document_uuid"]),
         )
     if known and not document.reprocess:
         return _known(known)
@@ -86,6 +86,7 @@ def _insert(db: sqlite3.Connection, document: NewDocument) -> None:
         "content_digest": document.digest,
         "document_metadata": dict(document.metadata),
         "docpipe_depth": document.depth,
+        "docpipe_family": document.family,
         "celery_status": PENDING,
         "initial_processing_status": PENDING,
         "created_at": time,

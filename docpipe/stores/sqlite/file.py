@@ -32,7 +32,11 @@ def _schema() -> str:
 
 
 _ADDED = {
-    "source_documents": {"docpipe_reading": "text", "docpipe_depth": "integer not null default 0"},
+    "source_documents": {
+        "docpipe_reading": "text",
+        "docpipe_depth": "integer not null default 0",
+        "docpipe_family": "text",
+    },
     "stage_runs": {"docpipe_version": "text", "priority": "integer"},
     "docpipe_runs": {
         "source_copied": "integer",
@@ -55,6 +59,8 @@ _ADDED = {
 
 
 _LATER = """
+create index if not exists source_documents_family_idx on source_documents (docpipe_family)
+    where docpipe_family is not null;
 create index if not exists docpipe_runs_batch_idx on docpipe_runs (batch) where batch is not null;
 create index if not exists docpipe_runs_held_idx on docpipe_runs (priority, held_at)
     where held_at is not null and state = 'active';

@@ -20,6 +20,7 @@ create table if not exists source_documents (
     docpipe_result_run integer,
     docpipe_reading text,
     docpipe_depth integer not null default 0,
+    docpipe_family text,
     created_at text not null,
     updated_at text not null
 );

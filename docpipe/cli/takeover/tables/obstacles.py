@@ -33,7 +33,7 @@ _TYPES = {
         "document_uuid": "S", "project_id": "S N uuid", "original_file_path": "S", "original_file_name": "S",
         "detected_file_type": "S", "file_size_bytes": "N", "celery_task_id": "S", "error_message": "S",
         "raw_extracted_text": "S", "ocr_completed_at": "D", "content_digest": "S", "docpipe_run": "N",
-        "docpipe_result_run": "N", "docpipe_depth": "N",
+        "docpipe_result_run": "N", "docpipe_depth": "N", "docpipe_family": "S",
         "document_metadata": "jsonb", "created_at": "D", "updated_at": "D",
     },
     GRAPH: {"documentId": "S", "sourceDocumentUuid": "S", "name": "S", "createdAt": "D", "updatedAt": "D"},
