@@ -17,6 +17,8 @@ COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-ha
   --no-emit-index-url --no-emit-package docpipe-names --no-emit-package docpipe-embeddings --no-emit-package docpipe-recogniser
 CODE := docpipe tests examples benchmarks training
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
+# Some images set it. Then every process that a test starts compiles all that it imports: three seconds for a worker.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-pythons soak bench lint types docs schema sbom licences stack stack-down lock clean

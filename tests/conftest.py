@@ -8,6 +8,7 @@ are emptied, its Redis database 0 is not touched.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,10 @@ _numbers = count()
 
 # Processes share the cores: a library that starts a thread for each would only wait for the others'.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+# Where a machine forbids bytecode, every process that a test starts would compile all that it imports, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_configure(config: pytest.Config) -> None:
