@@ -28,11 +28,11 @@ def database_part(name: str) -> ModuleType:
 
 
 def dsn() -> str:
-    """The direct connection. Raises `ConfigurationError` when it is not set."""
+    """The address of the database itself. Raises `ConfigurationError` when it is not set."""
     found = read_settings().supabase_db_url
     if found is None:
         raise ConfigurationError(
-            "SUPABASE_DB_URL is not set. Set it to the project's direct connection"
+            "SUPABASE_DB_URL is not set. Set it to the address of the project's database"
             " (postgresql://postgres:…@db.….supabase.co:5432/postgres)."
         )
     return found.get_secret_value()

@@ -1,4 +1,8 @@
-"""A direct connection to the database, and Postgres's errors as docpipe's."""
+"""A connection to the database itself, and Postgres's errors as docpipe's.
+
+It may go through a pooler in transaction mode: nothing outlives its transaction, no prepared statement, no
+setting and no lock.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,10 @@ import psycopg
 from docpipe.errors import ConfigurationError, DocpipeError, PermissionDeniedError, StoreUnavailableError
 from docpipe.stores.postgres.address import address
 
-LOCK = 0x646F6370  # "docp": one migration at a time
+_LOCK = 0x646F6370  # "docp": one migration at a time
+_TURN_SECONDS = 60
+_TABLE_SECONDS = 10
+"""Who waits for a table holds up everybody who comes after him."""
 
 
 @contextmanager
@@ -19,7 +26,7 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
     """A connection in autocommit mode.
 
     Args:
-        dsn: a direct connection (`SUPABASE_DB_URL`); the REST API cannot create tables.
+        dsn: `SUPABASE_DB_URL`; the REST API cannot create tables.
         what: is being done, for the message of an error.
 
     Raises:
@@ -27,9 +34,9 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         PermissionDeniedError: this user may not do it.
         ConfigurationError: it does not fit the database.
     """
-    address(dsn)
+    given = address(dsn) | {"autocommit": True, "connect_timeout": 10, "prepare_threshold": None}
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(**given) as connection:
             yield connection
     except psycopg.OperationalError as error:
         if error.sqlstate:
@@ -39,6 +46,31 @@ def connected(dsn: str, what: str = "docpipe's schema") -> Iterator[psycopg.Conn
         raise StoreUnavailableError(message) from error
     except psycopg.Error as error:
         raise translated(error, what) from error
+
+
+@contextmanager
+def changing(
+    connection: psycopg.Connection, *, seconds: int = _TABLE_SECONDS, rolled_back: bool = False
+) -> Iterator[None]:
+    """One transaction that waits `seconds` for a lock at most; no time-out of the user's own cuts it off."""
+    with connection.transaction(force_rollback=rolled_back):
+        connection.execute("set local statement_timeout = 0")
+        connection.execute(f"set local lock_timeout = '{seconds}s'".encode())
+        yield
+
+
+@contextmanager
+def migrating(connection: psycopg.Connection, *, rolled_back: bool = False) -> Iterator[None]:
+    """`changing`, one migration after the other."""
+    with changing(connection, seconds=_TURN_SECONDS, rolled_back=rolled_back):
+        try:
+            connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        except psycopg.errors.LockNotAvailable as error:
+            raise StoreUnavailableError(
+                "Another `docpipe db apply` or `docpipe db rollback` runs for over a minute. Wait for it."
+            ) from error
+        connection.execute(f"set local lock_timeout = '{_TABLE_SECONDS}s'".encode())
+        yield
 
 
 @contextmanager

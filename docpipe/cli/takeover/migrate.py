@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from docpipe.cli.takeover.connection import connected, naming
+from docpipe.cli.takeover.connection import changing, connected, naming
 
 _FILE = re.compile(r"^(\d{14})_(\w+)\.sql$")
 
@@ -61,8 +61,7 @@ def check(dsn: str, first: Sequence[str] = ()) -> list[str]:
         PermissionDeniedError: this user may not create tables.
         ConfigurationError: a migration does not fit the database.
     """
-    with connected(dsn) as connection, connection.transaction(force_rollback=True):
-        connection.execute("set local lock_timeout = '3s'")
+    with connected(dsn) as connection, changing(connection, seconds=3, rolled_back=True):
         for statement in first:
             connection.execute(statement.encode())
         before = _snapshot(connection)

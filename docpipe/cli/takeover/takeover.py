@@ -14,7 +14,7 @@ import psycopg
 
 from docpipe.cli.takeover import undo
 from docpipe.cli.takeover.changes import Change, Obstacle
-from docpipe.cli.takeover.connection import LOCK, connected, naming
+from docpipe.cli.takeover.connection import changing, connected, migrating, naming
 from docpipe.cli.takeover.migrate import Migration, migrations
 from docpipe.cli.takeover.queue import stranded
 from docpipe.cli.takeover.queue.importing import hand_back
@@ -92,8 +92,7 @@ def trial(dsn: str, wishes: Wishes = Wishes()) -> str:
     Raises:
         PermissionDeniedError, StoreUnavailableError: it could not be tried.
     """
-    with connected(dsn) as connection, connection.transaction(force_rollback=True):
-        connection.execute("set local lock_timeout = '3s'")
+    with connected(dsn) as connection, changing(connection, seconds=3, rolled_back=True):
         planned = _plan(connection, wishes)
         try:
             for step in planned.steps[: planned.to_schema]:
@@ -188,8 +187,7 @@ def apply(dsn: str, wishes: Wishes = Wishes()) -> list[str]:
         PermissionDeniedError: this user may not do it; nothing was changed.
         StoreUnavailableError: the database cannot be reached.
     """
-    with connected(dsn) as connection, connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+    with connected(dsn) as connection, migrating(connection):
         planned = _plan(connection, wishes)
         if planned.obstacles:
             raise ConfigurationError(
@@ -244,8 +242,7 @@ def rollback(dsn: str, *, drop_results: bool = False, dry_run: bool = False) -> 
         ConfigurationError: there is no record of changes, or documents or results would be lost.
         PermissionDeniedError, StoreUnavailableError: nothing was changed.
     """
-    with connected(dsn) as connection, connection.transaction(force_rollback=dry_run):
-        connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+    with connected(dsn) as connection, migrating(connection, rolled_back=dry_run):
         if not columns(connection, "docpipe_undo") and not columns(connection, "docpipe_runs"):
             return Rollback((), 0)
         _refuse_unrecorded(connection)

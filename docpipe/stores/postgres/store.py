@@ -45,8 +45,10 @@ class PostgresStore(FunctionStore):
     """
 
     def __init__(self, dsn: str, api: str | None = None) -> None:
-        self._dsn = dsn
         parts = address(dsn)
+        # no prepared statements: behind a pooler the next transaction may meet another session
+        mine = {"autocommit": True, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS}
+        self._given = parts | mine
         place = f"{parts.get('host', '')}:{parts.get('port', '5432')}/{parts.get('dbname', '')}"
         self.fingerprint = named_by(api) if api else f"postgres:{place}"
         self._pool: ConnectionPool[Connection] | None = None
@@ -59,8 +61,8 @@ class PostgresStore(FunctionStore):
         with self._lock:
             if self._pool is None or self._pid != os.getpid():
                 # the pool keeps trying and does not tell why it cannot: so the first try is ours
-                psycopg.connect(self._dsn, connect_timeout=_CONNECT_SECONDS).close()
-                self._pool, self._pid = _opened(self._dsn), os.getpid()
+                psycopg.connect(**self._given).close()
+                self._pool, self._pid = _opened(self._given), os.getpid()
             return self._pool
 
     def close(self) -> None:
@@ -111,11 +113,9 @@ class PostgresStore(FunctionStore):
             pool.check()
 
 
-def _opened(dsn: str) -> ConnectionPool[Connection]:
+def _opened(given: dict[str, Any]) -> ConnectionPool[Connection]:
     return ConnectionPool(
-        dsn,
-        # no prepared statements: behind a pooler the next transaction may meet another session
-        kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS},
+        kwargs=given,
         min_size=0,
         max_size=_CONNECTIONS,
         max_idle=_IDLE_SECONDS,

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from docpipe.cli.takeover import undo
-from docpipe.cli.takeover.connection import connected, naming
+from docpipe.cli.takeover.connection import changing, connected, naming
 from docpipe.cli.takeover.queue.locators import Where, locators, recorded
 from docpipe.cli.takeover.queue.rows import (
     Open,
@@ -40,7 +40,6 @@ from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.rows import document_row
 from docpipe.stores.values import NewDocument
 
-_IMPORT_LOCK = 0x71756575  # "queu": one importer at a time
 _ON = f"public.{QUEUE_TABLE}"
 _SEAL = "docpipe_sealed"
 
@@ -86,7 +85,7 @@ def import_rows(
     """Submit every open row's document, each once, however often this is killed and called again.
 
     A row is marked in the transaction that begins its document's run; the message follows. What was
-    killed in between is found by the next call, or by the reaper.
+    killed in between is found by the next call, or by the reaper. Two at a time share the rows.
 
     Args:
         batch: rows read at a time.
@@ -105,8 +104,6 @@ def import_rows(
     with connected(dsn, QUEUE_TABLE) as connection:
         wanted = _wanted(connection, with_stranded)
         _refuse_unready(connection, queue=open_rows in wanted)
-        if not one(connection, "select pg_try_advisory_lock(%s)", _IMPORT_LOCK):
-            raise ConfigurationError("Another `docpipe queue import` is running.")
         _publish_left(connection, pipeline)
         for rows in wanted:
             for done in _import(connection, pipeline, rows, batch, where):
@@ -233,7 +230,8 @@ def _mark(connection: psycopg.Connection, row: Open, outcome: str, note: str, wo
             "insert into public.docpipe_queue_imports"
             " (queue_row, document_uuid, former_status, outcome, note)"
             " values (%s, %s, %s, %s, %s) on conflict (queue_row) do update"
-            " set outcome = excluded.outcome, note = excluded.note, at = now()",
+            " set outcome = excluded.outcome, note = excluded.note, at = now()"
+            " where excluded.outcome <> 'known'",  # who took it has said what became of it
             (row.row, row.document_uuid, row.status, outcome, note),
         )
         if row.work is not Work.STRANDED:
@@ -305,7 +303,7 @@ def seal(dsn: str) -> list[str]:
     Raises:
         ConfigurationError: a trigger would still write to the queue, and documents could not come in.
     """
-    with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
+    with connected(dsn, QUEUE_TABLE) as connection, changing(connection):
         require_queue(connection)
         _refuse_unready(connection, queue=False)
         if sealed_at(connection) is not None:
@@ -320,7 +318,7 @@ def seal(dsn: str) -> list[str]:
 
 def unseal(dsn: str) -> list[str]:
     """Undo `seal`; returns what was run, nothing if the queue is not sealed."""
-    with connected(dsn, QUEUE_TABLE) as connection, connection.transaction():
+    with connected(dsn, QUEUE_TABLE) as connection, changing(connection):
         require_queue(connection)
         require_docpipe(connection)
         statements = undo.recorded(connection, rows_first=False, step="seal")

@@ -18,7 +18,7 @@ import psycopg
 
 from docpipe.cli.takeover import undo
 from docpipe.cli.takeover.changes import MODES
-from docpipe.cli.takeover.connection import connected, naming
+from docpipe.cli.takeover.connection import changing, connected, naming
 from docpipe.cli.takeover.schema import PIPELINE_TABLES, QUEUE_TABLE, columns, quoted, stable
 from docpipe.cli.takeover.tables.probe import Seen, probe
 from docpipe.errors import ConfigurationError
@@ -292,7 +292,7 @@ def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
         ConfigurationError: docpipe's tables are not here, the file is there already, or the probe shows
             that something still moves the workflow. Nothing was changed.
     """
-    with connected(dsn, "the triggers") as connection, connection.transaction():
+    with connected(dsn, "the triggers") as connection, changing(connection):
         if not columns(connection, "docpipe_undo"):
             raise ConfigurationError("docpipe's tables are not here yet. Run: docpipe db apply")
         switched = to_switch(find(connection))
