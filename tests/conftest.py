@@ -31,7 +31,7 @@ _numbers = count()
 # Processes share the cores: a library that starts a thread for each would only wait for the others'.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
-# Where a machine forbids bytecode, every process that a test starts would compile all that it imports, for seconds.
+# Where an image forbids bytecode, every process that a test starts would compile all it imports, for seconds.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
