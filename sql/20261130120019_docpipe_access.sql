@@ -165,6 +165,25 @@ begin
     alter table public.docpipe_undo enable row level security;
 end $$;
 
+-- How long a statement may take is set for each function that may be called (its arguments are scalars, and it reads or
+-- writes tables), because roles may be given much less than the end of a long document takes: on Supabase 3 s or 8 s. An
+-- API by PostgREST 12.2 or newer puts it in force before it calls the function; who connects himself does that himself
+-- (docpipe/stores/postgres/). A minute is the most that a Supabase project's API lets anybody have.
+do $$
+declare
+    v_function regprocedure;
+begin
+    for v_function in
+        select p.oid from pg_catalog.pg_proc p
+         where p.pronamespace = 'public'::regnamespace and p.proname like 'docpipe\_%'
+           and p.provolatile <> 'i' and p.prorettype <> 'trigger'::regtype
+           and not exists (select 1 from pg_catalog.unnest(p.proargtypes) a
+                             join pg_catalog.pg_type t on t.oid = a where t.typtype = 'c')
+    loop
+        execute format('alter function %s set statement_timeout = ''60s''', v_function);
+    end loop;
+end $$;
+
 -- A role that has the rights of a worker gets those of this version's workers.
 do $$
 declare

@@ -653,6 +653,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_set_status(p_document text, p_run inte
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     update public.source_documents
@@ -711,6 +712,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_register_bytes(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     d jsonb := p_document::jsonb;
@@ -770,6 +772,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_register(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     d jsonb := p_document::jsonb;
@@ -805,6 +808,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_register_new(p_documents jsonb)
  RETURNS jsonb
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with asked as materialized (                               -- project_id has the column's own type
         select e.ordinality as place, e.value as d, e.value->'stages'->0 as first, (pg_catalog.jsonb_populate_record(
@@ -856,6 +860,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_register_many(p_documents text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     d jsonb;
@@ -886,6 +891,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_batch(p_batch text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
         select public.docpipe_document_status(
@@ -902,6 +908,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_status(p_document text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select pg_catalog.jsonb_build_object(
         'document_uuid', d.document_uuid,
@@ -944,6 +951,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_select(p_selection text, p_limit integ
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     w jsonb := p_selection::jsonb;
@@ -1004,6 +1012,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_begin_attempt(p_document text, p_run i
  RETURNS void
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     insert into public.docpipe_attempts (
         document_uuid, run, stage, first_page, last_page, attempt, token, task_id, worker)
@@ -1017,6 +1026,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_end_attempt(p_token bigint, p_ended te
  RETURNS void
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     update public.docpipe_attempts
        set ended = case when e->>'code' = 'cancelled' then 'cancelled' else p_ended end, ended_at = now(),
@@ -1031,6 +1041,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_lose_attempt(p_token bigint, p_lapsed 
  RETURNS void
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     update public.docpipe_attempts
        set ended = 'lost', ended_at = least(now(), coalesce(p_lapsed, now())),
@@ -1045,6 +1056,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail_attempt(p_token bigint, p_lapsed 
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     if e->>'code' = 'poison' then
@@ -1060,6 +1072,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_stop_attempts(p_document text, p_ended
  RETURNS void
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     update public.docpipe_attempts set ended = p_ended, ended_at = now()
      where document_uuid = p_document and ended is null;
@@ -1072,6 +1085,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_attempts(p_document text, p_limit inte
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) order by token), '[]') from (
         select * from public.docpipe_attempts where document_uuid = p_document
@@ -1084,6 +1098,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_cancel(p_document text)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1108,6 +1123,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_end_cancelled(p_document text, p_run i
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     update public.docpipe_page_ranges g set state = 'cancelled', finished_at = now(), lease_expires_at = null
@@ -1126,6 +1142,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_resume(p_document text, p_task_id text
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1159,6 +1176,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_resume_run(p_document text, p_task_id 
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_resumed jsonb := public.docpipe_resume(p_document, p_task_id);
@@ -1181,6 +1199,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_reprocess(p_document text, p_from_stag
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     d public.source_documents;
@@ -1249,6 +1268,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_replay(p_document text, p_stages text,
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1287,6 +1307,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_queue(p_document text, p_run integer, 
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     s public.stage_runs;
@@ -1314,6 +1335,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_publish_failed(p_document text, p_run 
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1343,6 +1365,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_claim(p_document text, p_run integer, 
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1423,6 +1446,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_claim_with_input(p_document text, p_ru
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_claim jsonb := public.docpipe_claim(
@@ -1440,6 +1464,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_heartbeat(p_document text, p_run integ
  RETURNS text
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1465,6 +1490,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_retry(p_document text, p_run integer, 
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     e jsonb := p_error::jsonb;
@@ -1495,6 +1521,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail(p_document text, p_run integer, p
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1543,6 +1570,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail_task(p_document text, p_run integ
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     s public.stage_runs;
@@ -1572,6 +1600,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_in_ranges(p_document text, p_run integ
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select exists (select 1 from public.docpipe_page_ranges g
                     where g.document_uuid = p_document and g.run = p_run and g.stage = p_stage
@@ -1596,6 +1625,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_mirror_ranges(p_document text, p_run i
  RETURNS void
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     update public.stage_runs s
        set state = m.state, lease_expires_at = m.lease_expires_at
@@ -1613,6 +1643,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_hand_out(p_document text, p_run intege
  RETURNS jsonb
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with under_way as (
         select count(*) as n from public.docpipe_page_ranges g
@@ -1637,6 +1668,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_handover(p_document text, p_run intege
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select pg_catalog.jsonb_build_object(
         'first_pages', p_first_pages, 'priority', r.priority,
@@ -1655,6 +1687,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_close_range(p_document text, p_run int
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_first_pages jsonb := public.docpipe_hand_out(p_document, p_run, p_at_once);
@@ -1693,6 +1726,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_split(p_document text, p_run integer, 
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1731,6 +1765,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_claim_range(p_document text, p_run int
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1804,6 +1839,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_heartbeat_range(p_document text, p_run
  RETURNS text
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1835,6 +1871,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_finish_range(p_document text, p_run in
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1869,6 +1906,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_retry_range(p_document text, p_run int
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     e jsonb := p_error::jsonb;
@@ -1900,6 +1938,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail_range(p_document text, p_run inte
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1924,6 +1963,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_fail_split_stage(p_document text, p_ru
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -1955,6 +1995,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_stage_part(p_token bigint, p_part inte
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     perform 1 from public.docpipe_runs r
@@ -1977,6 +2018,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_insert_rows(keys jsonb, payload jsonb)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_table text;
@@ -1999,6 +2041,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_finish(p_document text, p_run integer,
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     o jsonb := p_output::jsonb;
@@ -2095,6 +2138,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_finish_stage(p_document text, p_run in
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     if not public.docpipe_finish(p_document, p_run, p_stage, p_token, p_output) then
@@ -2114,6 +2158,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_finish_on(p_document text, p_run integ
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_then jsonb := p_then::jsonb;
@@ -2139,6 +2184,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_input(p_document text, p_run integer, 
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_needs jsonb := p_needs::jsonb;
@@ -2190,6 +2236,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_note_children(p_document text, p_run i
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     keys jsonb := pg_catalog.jsonb_build_object('document_uuid', p_document, 'run', p_run);
@@ -2231,6 +2278,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_register_children(p_document text, p_r
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_terms jsonb;
@@ -2266,6 +2314,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_children_due(p_document text, p_run in
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(due) - 'place' order by due.place), '[]') from (
         select d.document_uuid, r.run, r.priority, min(c.index) as place
@@ -2283,6 +2332,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_own_children(p_document text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(d.document_uuid order by d.id), '[]')
       from public.source_documents d
@@ -2327,6 +2377,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_stalled(p_grace_seconds double precisi
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) - 'priority' - 'created_at'), '[]') from (
         select * from (
@@ -2355,6 +2406,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_oldest(p_look jsonb)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select case when (p_look->>'whole')::boolean then now() else (
         select case s.state when 'queued' then s.queued_at else a.ended_at end
@@ -2377,6 +2429,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_lost(p_grace_seconds double precision,
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with looks as materialized (
         select l->>'queue' as queue, l->'oldest' as oldest, l->'priorities' as priorities,
@@ -2456,6 +2509,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_revive(p_document text, p_run integer,
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -2497,6 +2551,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_revive_range(p_document text, p_run in
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     r public.docpipe_runs;
@@ -2531,6 +2586,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_pause(p_kind text, p_name text, p_paus
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     if p_paused then
@@ -2548,6 +2604,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_paused()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) order by p.at, p.kind, p.name), '[]')
       from public.docpipe_pauses p;
@@ -2560,6 +2617,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_is_paused(p_document text, p_stage tex
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select exists (
         select 1 from public.docpipe_pauses p
@@ -2575,6 +2633,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_hold(p_document text, p_run integer)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     update public.docpipe_runs set held_at = coalesce(held_at, now())
@@ -2588,6 +2647,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_release(p_limit integer, p_at_once int
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_found record;
@@ -2635,6 +2695,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_limit(p_limit text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     l public.docpipe_limits := pg_catalog.jsonb_populate_record(null::public.docpipe_limits, p_limit::jsonb);
@@ -2656,6 +2717,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_limits()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(l) order by l.kind, l.name), '[]')
       from public.docpipe_limits l;
@@ -2668,6 +2730,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_is_limited()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select exists (select 1 from public.docpipe_limits where in_flight is not null or per_day is not null);
 $function$;
@@ -2679,6 +2742,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_any_waits()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select exists (select 1 from public.docpipe_runs
                     where state = 'active' and held_at is not null and admitted_at is null and share is not null);
@@ -2690,6 +2754,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_must_wait(p_document text, p_run integ
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     if not public.docpipe_is_limited() or public.docpipe_in_ranges(p_document, p_run, p_stage) then
@@ -2711,6 +2776,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_shares()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with counted as (
         select share, count(*) as in_flight, 0::bigint as waiting, 0::bigint as today from public.docpipe_runs
@@ -2735,6 +2801,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_admit(p_most integer)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_found record;
@@ -2818,6 +2885,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_lock_project(p_project text)
  LANGUAGE sql
  SET lock_timeout TO '5s'
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
 $function$;
@@ -2829,6 +2897,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_seize_project(p_project text)
  LANGUAGE sql
  SET lock_timeout TO '50ms'
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('docpipe project ' || p_project, 0));
 $function$;
@@ -2839,6 +2908,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_linkable(p_document text, p_run intege
  RETURNS text
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(project_id::text, '') from public.source_documents
      where document_uuid = p_document and docpipe_result_run = p_run for update;
@@ -2850,6 +2920,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_put_names(p_document text, p_run integ
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_project text := public.docpipe_linkable(p_document, p_run);
@@ -2881,6 +2952,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_rivals(p_project text, p_blocks text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(f.block, f.key)), '[]') from (
         select b.block, k.key, count(*) over (partition by b.block) as keys
@@ -2896,6 +2968,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_put_links(p_project text, p_links text
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     perform public.docpipe_seize_project(p_project);
@@ -2914,6 +2987,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_prune_keys(p_project text, p_keys text
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_gone text[];
@@ -2960,6 +3034,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_linked(p_document text, p_run integer)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_project text := public.docpipe_linkable(p_document, p_run);
@@ -2985,6 +3060,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_link(p_document text, p_run integer, p
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_project text := public.docpipe_linkable(p_document, p_run);
@@ -3024,6 +3100,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_link_at_once(p_document text, p_run in
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_project text;
@@ -3045,6 +3122,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_link_by(p_document text, p_run integer
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_project text := public.docpipe_linkable(p_document, p_run);
@@ -3063,6 +3141,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_unlinked(p_project text, p_seconds dou
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(u.document_uuid, u.run)), '[]')
       from (select r.document_uuid, r.run
@@ -3082,6 +3161,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_ties(p_project text, p_keys text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with asked as (
         select pg_catalog.jsonb_array_elements_text(p_keys::jsonb) as key
@@ -3112,6 +3192,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_keys(p_project text, p_text text, p_af
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(k.key order by k.key), '[]')
       from (select distinct n.key collate "C" as key from public.docpipe_entity_names n
@@ -3127,6 +3208,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_members(p_project text, p_keys text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(
                pg_catalog.to_jsonb(n) - 'project_id' order by n.document_uuid, n.index), '[]')
@@ -3142,6 +3224,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_member(p_document text, p_index intege
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select pg_catalog.to_jsonb(n) from public.docpipe_entity_names n
      where n.document_uuid = p_document and n.index = p_index order by n.run desc limit 1;
@@ -3154,6 +3237,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_relations_of(p_entities text, p_skip i
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with asked as (
         select e->>0 as document_uuid, (e->>1)::integer as run, (e->>2)::integer as index
@@ -3172,6 +3256,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_decide(p_project text, p_key_a text, p
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     perform public.docpipe_lock_project(p_project);
@@ -3189,6 +3274,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_set_apart(p_document text, p_key text,
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_own text := p_key || ' @' || p_document;
@@ -3233,6 +3319,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_index_pages(p_document text, p_run int
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_text text;
@@ -3267,6 +3354,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_project text, p
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)
@@ -3303,6 +3391,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_search_vectors(p_vector text, p_model 
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_vector real[] := array(select e::real from pg_catalog.jsonb_array_elements_text(p_vector::jsonb) e);
@@ -3341,6 +3430,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_vectors_by()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce((select 'pgvector ' || e.extversion from pg_catalog.pg_extension e where e.extname = 'vector'),
                     'sums in SQL, as the extension pgvector is not there');
@@ -3352,6 +3442,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_tell(p_document text, p_run integer, p
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_type text := case when p_status in ('completed', 'completed_with_warnings', 'cancelled')
@@ -3385,6 +3476,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_tell_batch(p_batch text, p_project tex
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     if not exists (select 1 from public.docpipe_webhooks w where w.events ? 'batch.completed'
@@ -3419,6 +3511,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_add_webhook(p_webhook text)
  RETURNS void
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     insert into public.docpipe_webhooks (id, url, secret, events, project_id)
     select w->>'id', w->>'url', w->>'secret', w->'events', w->>'project_id' from (select p_webhook::jsonb as w) f
@@ -3432,6 +3525,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_list_webhooks(p_project text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(w) order by w.created_at, w.id), '[]')
       from public.docpipe_webhooks w where p_project is null or w.project_id = p_project;
@@ -3443,6 +3537,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_remove_webhook(p_id text)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     delete from public.docpipe_webhooks where id = p_id;
@@ -3456,6 +3551,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_due_webhooks()
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(w.id order by w.id), '[]') from public.docpipe_webhooks w
      where exists (select 1 from public.docpipe_webhook_events e
@@ -3468,6 +3564,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_claim_event(p_webhook text, p_lease_se
  RETURNS jsonb
  LANGUAGE sql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with next as (
         select e.place from public.docpipe_webhook_events e
@@ -3491,6 +3588,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_note_delivery(p_event text, p_attempt 
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     d jsonb := p_delivery::jsonb;
@@ -3516,6 +3614,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_list_deliveries(p_webhook text, p_limi
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'id' order by f.id desc), '[]') from (
         select t.id, e.id as event_id, e.type, e.subject, e.state, t.attempt, t.at, t.seconds, t.status, t.error
@@ -3530,6 +3629,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_replay_events(p_webhook text, p_event 
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     w jsonb := p_selection::jsonb;
@@ -3550,6 +3650,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_delete(p_document text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_project text;
@@ -3595,6 +3696,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_expire(p_seconds double precision, p_l
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_document text;
@@ -3625,6 +3727,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_forget_history(p_seconds double precis
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_forgotten integer;
@@ -3659,6 +3762,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_erasures(p_document text, p_limit inte
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_due jsonb;
@@ -3684,6 +3788,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_erased(p_document text)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     delete from public.docpipe_erasures where document_uuid = p_document;
@@ -3697,6 +3802,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_traces(p_document text)
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select pg_catalog.jsonb_build_object(
         'source_documents', (select count(*) from public.source_documents where document_uuid = p_document),
@@ -3747,6 +3853,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_record_action(p_action text)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     a jsonb := p_action::jsonb;
@@ -3764,6 +3871,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_list_actions(p_project text, p_limit i
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a)), '[]') from (
         select * from public.docpipe_actions
@@ -3778,6 +3886,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double pre
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with turn as (                                             -- the stage whose turn it is, of each active run
         select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - s.queued_at)) as age
@@ -3880,6 +3989,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_untraced(p_seconds double precision, p
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_agg(f.run order by f.finished_at), '[]') from (
         select r.finished_at, pg_catalog.jsonb_build_object(
@@ -3905,6 +4015,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_traced(p_document text, p_run integer,
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 begin
     update public.docpipe_runs set traced_until = finished_at
@@ -3919,6 +4030,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_ended(p_after text, p_lag_seconds doub
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
     with look as (
         select p_after::timestamptz as after, now() - make_interval(secs => p_lag_seconds) as until
@@ -3958,6 +4070,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_adopt(p_document text)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     d jsonb := p_document::jsonb;
@@ -4020,6 +4133,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_grant_worker(p_role text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
 AS $function$
 declare
     v_table text;

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from docpipe.errors import ConfigurationError, DocumentNotFoundError, StoreUnavailableError
+from docpipe.errors import ConfigurationError, DocumentNotFoundError, SchemaError, StoreUnavailableError
 from docpipe.models import Ref
 from docpipe.models.reading import ReadingOptions
+from docpipe.stores.functions.calls import Call
 from docpipe.stores.postgres.store import PostgresStore
-from tests.contract.test_store import new
+from tests.contract.test_store import OUTPUTS, claim, new
 from tests.stack import Stack
 
 
@@ -132,3 +135,29 @@ def test_many_are_registered_as_one_is(store: PostgresStore) -> None:
     (together,) = store.register_many([other], ["t2"])
     assert _rows_of(store, singly) == _rows_of(store, together.ref)
     assert together.queued
+
+
+HURRY = """
+create function hurry() returns trigger language plpgsql as $$ begin 
+    perform pg_sleep(0.3); return new; end $$;
+create trigger hurry before update on source_documents for each row execute function hurry();
+"""
+
+
+def test_a_role_that_is_given_little_time_still_ends_long_documents(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(HURRY)
+        try:
+            store = PostgresStore(make_conninfo(database, options="-c statement_timeout=200ms"))
+            ref = store.register(new()).ref
+            token = claim(store, ref, "ocr").token
+            assert token is not None
+            large = replace(OUTPUTS["ocr"], text="x" * 1_200_000)
+            assert store.finish(ref, "ocr", token, large)
+            with store.pool.connection() as connection:
+                assert connection.execute("show statement_timeout").fetchone() == ("200ms",)
+            with pytest.raises(SchemaError, match="docpipe_nonesuch"):
+                store._call(Call("nonesuch", {}))
+            store.close()
+        finally:
+            db.execute("drop function hurry() cascade")

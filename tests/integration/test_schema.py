@@ -15,7 +15,9 @@ import psycopg
 import pytest
 
 from docpipe.cli.takeover import migrate, takeover
+from docpipe.stores.functions.store import STATEMENT_SECONDS
 from tests.integration.legacy_database import run, table, value
+from tests.integration.test_worker_role import OF_HOSTS
 from tests.sql.catalogue import Catalogue, catalogue, differences
 from tests.sql.dump import SCHEMA, present_schema
 from tests.stack import Stack
@@ -184,3 +186,15 @@ def test_a_database_of_an_earlier_docpipe_can_be_given_back_although_a_function_
     takeover.rollback(dsn, drop_results=True)
     assert value(dsn, "select count(*) from pg_class where relnamespace = 'public'::regnamespace") == 0
     assert differences(empty, schema(dsn)) == []
+
+
+def test_every_function_that_may_be_called_has_a_statements_time_of_its_own(applied: str) -> None:
+    """PostgREST reads it here, and puts it in force before the call, whatever the role is given."""
+    query = "select substr(proname, 9), proconfig from pg_proc where proname ^@ 'docpipe_'"
+    found = {name: set(settings) for name, settings in table(applied, query)}
+    granted = value(applied, "select prosrc from pg_proc where proname = 'docpipe_grant_worker'")
+    workers = {name for name in found if f"'docpipe_{name}'" in granted}
+    called = (workers | OF_HOSTS) - {"refuse_queue", "notify", "schema_version"}  # triggers', a constant
+    assert len(called) > 75
+    expected = f"statement_timeout={STATEMENT_SECONDS}s"
+    assert {name for name in called if expected not in found[name]} == set()

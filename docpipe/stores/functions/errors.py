@@ -43,6 +43,11 @@ def error_of(code: str, message: str, details: str, service: str) -> DocpipeErro
         return StoreUnavailableError(
             f"The database takes no writes: {message}. Supabase does so while a project's disk is full."
         )
+    if code == "57014":
+        return StoreUnavailableError(
+            f"{service} gave a statement up: {message}. It is busy, or the user is given too little:"
+            " alter role … set statement_timeout = '60s'."
+        )
     if not code or code.startswith(_PASSING) or not code[:1].isdigit():
         return StoreUnavailableError(f"{service} fails ({code}): {message}.")
     return BugError(f"{service} refuses a call ({code}): {message}.")

@@ -62,6 +62,8 @@ from docpipe.stores.values import (
 
 SCHEMA_VERSION = "20261130120018"
 """What `docpipe_schema_version()` in `sql/` says."""
+STATEMENT_SECONDS = 60
+"""How long a call may take in the database, as `sql/` has it set for each function."""
 _ATTEMPTS = 4
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from docpipe.errors import DocpipeError, StoreUnavailableError
 from docpipe.stores import rows
 from docpipe.stores.functions.calls import Call, Query, named_by
 from docpipe.stores.functions.errors import error_of
-from docpipe.stores.functions.store import FunctionStore, repeated
+from docpipe.stores.functions.store import STATEMENT_SECONDS, FunctionStore, repeated
 from docpipe.stores.postgres.address import address
 
 _CONNECTIONS = 4
@@ -52,6 +52,7 @@ class PostgresStore(FunctionStore):
         place = f"{parts.get('host', '')}:{parts.get('port', '5432')}/{parts.get('dbname', '')}"
         self.fingerprint = named_by(api) if api else f"postgres:{place}"
         self._pool: ConnectionPool[Connection] | None = None
+        self._hurried = False
         self._pid = 0
         self._lock = threading.Lock()
 
@@ -61,7 +62,7 @@ class PostgresStore(FunctionStore):
         with self._lock:
             if self._pool is None or self._pid != os.getpid():
                 # the pool keeps trying and does not tell why it cannot: so the first try is ours
-                psycopg.connect(**self._given).close()
+                self._hurried = _is_hurried(self._given)
                 self._pool, self._pid = _opened(self._given), os.getpid()
             return self._pool
 
@@ -71,7 +72,7 @@ class PostgresStore(FunctionStore):
         self._pool = None
 
     def _call(self, call: Call) -> Any:
-        with self._connected() as connection:
+        with self._connected() as connection, self._unhurried(connection):
             return _answer(connection.execute(*_statement(call)))
 
     def _call_in_order(self, calls: Sequence[Call]) -> Any:
@@ -84,13 +85,24 @@ class PostgresStore(FunctionStore):
     def _piped(self, calls: Sequence[Call]) -> None:
         with self._connected() as connection, connection.pipeline() as pipeline:
             for call in calls:
-                connection.execute(*_statement(call))
+                with self._unhurried(connection):
+                    connection.execute(*_statement(call))
                 pipeline.sync()  # ends the transaction of this call, and its locks
 
     def _fetch(self, query: Query, start: int, limit: int) -> tuple[list[rows.Row], bool]:
-        with self._connected() as connection:
+        with self._connected() as connection, self._unhurried(connection):
             found = connection.execute(*_selection(query, start, limit)).fetchall()
         return [row for (row,) in found], len(found) == limit
+
+    @contextmanager
+    def _unhurried(self, connection: Connection) -> Iterator[None]:
+        """What a function sets for itself comes too late here: the time of its statement runs already."""
+        if not self._hurried:
+            yield
+            return
+        with connection.pipeline(), connection.transaction():
+            connection.execute(f"set local statement_timeout = '{STATEMENT_SECONDS}s'".encode())
+            yield
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -103,7 +115,7 @@ class PostgresStore(FunctionStore):
                 f"Postgres does not answer: {error}. Check SUPABASE_DB_URL."
             ) from error
         except psycopg.Error as error:
-            if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
                 self._discard_dead()  # the other connections may have died with this one
             raise _translated(error) from error
 
@@ -111,6 +123,14 @@ class PostgresStore(FunctionStore):
         pool = self._pool
         if pool is not None and not pool.closed:
             pool.check()
+
+
+def _is_hurried(given: dict[str, Any]) -> bool:
+    """Whether the user is given less time for a statement than the functions may take."""
+    with psycopg.connect(**given) as connection:
+        asked = "select setting::integer from pg_settings where name = 'statement_timeout'"
+        found = connection.execute(asked).fetchone()
+    return found is not None and 0 < found[0] < STATEMENT_SECONDS * 1000
 
 
 def _opened(given: dict[str, Any]) -> ConnectionPool[Connection]:
