@@ -151,6 +151,12 @@ def rollback(drop_results: bool, dry_run: bool) -> None:
         echo("nothing to do: docpipe has changed nothing here")
 
 
+_says = click.option(
+    "--trigger", "said", multiple=True, metavar="TABLE.TRIGGER=KIND",
+    help="What a trigger does that puts together at run time what it writes.",
+)  # fmt: skip
+
+
 @db.command(epilog="Example: docpipe db triggers --json")
 @click.option("--disable", is_flag=True, help="Switch off those that move the old workflow.")
 @click.option(
@@ -162,24 +168,27 @@ def rollback(drop_results: bool, dry_run: bool) -> None:
     metavar="FILE",
     help="Put back what --disable took away.",
 )
+@_says
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per trigger and line.")
-def triggers(disable: bool, save: Path | None, restore: Path | None, as_json: bool) -> None:
+def triggers(
+    disable: bool, save: Path | None, restore: Path | None, said: tuple[str, ...], as_json: bool
+) -> None:
     """Show what each trigger of the pipeline's tables does, and switch off the old workflow."""
-    part = database_part("tables.triggers")
+    part, judged = database_part("tables.triggers"), dict(map(_pair, said))
     if restore is not None:
         part.restore(dsn(), restore)
         echo(f"restored from {restore}", err=True)
     switched = []
     if disable:
         target = save or Path(f"docpipe-triggers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql")
-        switched = part.switch_off(dsn(), target)
+        switched = part.switch_off(dsn(), target, judged)
         for each in switched:
             echo(f"{each.done} {each.name} on {each.table}", err=True)
         echo(
             f"to undo it: docpipe db triggers --restore {target}" if switched else "nothing to switch off",
             err=True,
         )
-    for each in part.listed(dsn()):
+    for each in part.listed(dsn(), judged):
         _show_trigger(each, as_json=as_json)
 
 
@@ -195,10 +204,11 @@ def _show_trigger(each: Any, *, as_json: bool) -> None:
 
 @db.command(epilog="Example: docpipe db verify --live")
 @click.option("--live", is_flag=True, help="Also send a small document all the way, and take it away again.")
+@_says
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
-def verify(live: bool, as_json: bool) -> None:
+def verify(live: bool, said: tuple[str, ...], as_json: bool) -> None:
     """Check that the old queue is left for good; exit code 1 if anything is wrong."""
-    found = database_part("verify").verify(dsn(), default_pipeline(), live=live)
+    found = database_part("verify").verify(dsn(), default_pipeline(), live=live, said=dict(map(_pair, said)))
     sys.exit(0 if show_findings(found, as_json=as_json) else 1)
 
 

@@ -138,7 +138,7 @@ def test_many_are_registered_as_one_is(store: PostgresStore) -> None:
 
 
 HURRY = """
-create function hurry() returns trigger language plpgsql as $$ begin 
+create function hurry() returns trigger language plpgsql as $$ begin
     perform pg_sleep(0.3); return new; end $$;
 create trigger hurry before update on source_documents for each row execute function hurry();
 """

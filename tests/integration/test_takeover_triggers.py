@@ -12,6 +12,7 @@ from docpipe.cli.takeover import takeover
 from docpipe.cli.takeover.tables import triggers
 from docpipe.cli.takeover.tables.probe import Seen, probe
 from docpipe.cli.takeover.tables.triggers import Kind
+from docpipe.cli.takeover.verify import _triggers
 from docpipe.errors import ConfigurationError
 from tests.integration.legacy_database import build, fill, run, table
 from tests.integration.test_takeover import BOTH, WISHES, schema
@@ -155,6 +156,71 @@ def test_the_probe_finds_what_reading_cannot(legacy: str, restore_file: Path) ->
     with pytest.raises(ConfigurationError, match="changes docpipe's statuses: pending became PENDING"):
         triggers.switch_off(legacy, restore_file)
     assert table(legacy, KEPT) == before
+
+
+BUILT = {
+    "execute format('update %I set %I = 1', tg_table_name, 'celery' || '_status'); return new;": True,
+    "execute 'update source_documents set ' || v || ' = 1'; return new;": True,
+    "execute v using new.id; return new;": True,
+    "execute 'insert into log values (1)'; return new;": False,
+    "execute 'insert into log values ($1)' using new.id; return new;": False,
+    "new := jsonb_populate_record(new, v); return new;": True,
+    "begin new = new #= hstore(v, 'x'); return new; end": True,
+    "select * into new from f(v); return new;": True,
+    "return jsonb_populate_record(new, v);": True,
+    "for r in execute v loop perform 1; end loop; return new;": True,
+    "perform dblink_exec('dbname=x', v); return new;": True,
+    "select a into new.updated_at; return new;": False,
+    "if tg_op = 'DELETE' then return old; end if; return coalesce(new, old);": False,
+    "perform log('execute that'); return null;": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", BUILT)
+def test_a_source_that_puts_together_what_it_writes_is_told(source: str) -> None:
+    read = triggers.plain(source)
+    assert triggers._is_built(read, read, {"plpgsql"}) == BUILT[source]
+
+
+def test_another_language_is_not_read() -> None:
+    assert triggers._is_built("td['new'][column] = 'x'", "", {"plpgsql", "plpython3u"})
+
+
+def test_verify_stops_at_what_nobody_can_read_until_somebody_says_what_it_is(
+    legacy: str, restore_file: Path
+) -> None:
+    """It sets a status in the old ways' words only: no probe meets them."""
+    run(
+        legacy,
+        "create function mirror() returns trigger language plpgsql as $$ begin"
+        " if new.initial_processing_status = 'ocr_failed' then"
+        " new := jsonb_populate_record(new, jsonb_build_object(tg_argv[0], 'pending')); end if; return new; end $$;"
+        " create trigger mirror before update on source_documents for each row"
+        " execute function mirror('celery_statu')",
+    )
+    triggers.switch_off(legacy, restore_file)
+
+    def told(said: dict[str, str]) -> list[tuple[bool, str]]:
+        with psycopg.connect(legacy) as connection:
+            return [(each.ok, each.message) for each in _triggers(connection, said)]
+
+    (unclear,) = [message for ok, message in told({}) if not ok]
+    assert unclear.startswith("mirror on source_documents puts together at run time what it writes")
+    assert "Read public.mirror(), and say it: --trigger source_documents.mirror=KIND" in unclear
+    assert {ok for ok, _ in told({"source_documents.mirror": "other"})} == {True}
+    ((good, working),) = told({"source_documents.mirror": "status"})
+    assert (good, working) == (
+        False, "mirror on source_documents writes a status. Run: docpipe db triggers --disable"
+    )  # fmt: skip
+    switched = triggers.switch_off(
+        legacy, restore_file.with_name("more.sql"), {"source_documents.mirror": "status"}
+    )
+    assert [each.name for each in switched] == ["mirror"]
+    assert {ok for ok, _ in told({})} == {True}
+    with pytest.raises(ConfigurationError, match="no such trigger"):
+        told({"source_documents.nobody": "other"})
+    with pytest.raises(ConfigurationError, match="say one of status, queue"):
+        told({"source_documents.mirror": "harmless"})
 
 
 def test_a_trigger_that_is_kept_may_rely_on_the_search_path(empty_database: str, restore_file: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 
 import psycopg
 
@@ -26,10 +27,13 @@ from docpipe.pipeline.pipeline import Pipeline
 _LIVE_SECONDS = 300.0
 
 
-def verify(dsn: str, pipeline: Pipeline, *, live: bool = False) -> Iterator[Finding]:
+def verify(
+    dsn: str, pipeline: Pipeline, *, live: bool = False, said: triggers.Said | None = None
+) -> Iterator[Finding]:
     """Each thing that was looked at, and what to do where it is wrong.
 
     Args:
+        said: what a person says of triggers that docpipe cannot judge.
         live: also submit a small document, wait until it is complete, and take it away again.
 
     Raises:
@@ -38,7 +42,7 @@ def verify(dsn: str, pipeline: Pipeline, *, live: bool = False) -> Iterator[Find
     with connected(dsn) as connection:
         seen = _rows(connection)
         yield from _schema(dsn, connection)
-        yield from _triggers(connection)
+        yield from _triggers(connection, said)
         yield from _queue(connection)
         yield from pipeline.examine()
         if live:
@@ -56,8 +60,12 @@ def _schema(dsn: str, connection: psycopg.Connection) -> Iterator[Finding]:
         yield Finding("schema", True, "the database has everything docpipe needs")
 
 
-def _triggers(connection: psycopg.Connection) -> Iterator[Finding]:
-    working = [each for each in triggers.find(connection) if each.enabled and (each.works or each.known)]
+def _triggers(connection: psycopg.Connection, said: triggers.Said | None) -> Iterator[Finding]:
+    found = triggers.find(connection, said)
+    for each in found:
+        if each.unclear:
+            yield Finding("triggers", False, _unclear(each))
+    working = [each for each in found if each.enabled and (each.works or each.known)]
     for each in working:
         what = ", ".join(each.kinds)
         message = f"{each.name} on {each.table} {what}. Run: docpipe db triggers --disable"
@@ -65,11 +73,19 @@ def _triggers(connection: psycopg.Connection) -> Iterator[Finding]:
     if working:
         return
     try:
-        told = triggers.complaint(probe(connection), triggers.find(connection))
+        told = triggers.complaint(probe(connection), found)
     except DocpipeError as error:
         told = str(error)
     yield Finding(
         "triggers", not told, told or "a document that was tried moved nothing but docpipe's own rows"
+    )
+
+
+def _unclear(each: triggers.Trigger) -> str:
+    name = quote(f"{each.table}.{each.name}=")
+    return (
+        f"{each.name} on {each.table} {triggers.Kind.BUILT}, and docpipe cannot tell what that is. Read"
+        f" {each.function}(), and say it: --trigger {name}KIND, one of {', '.join(triggers.SAYABLE)}."
     )
 
 

@@ -2,15 +2,15 @@
 
 A function is read together with every function it calls, and with the triggers of the tables it writes to:
 a trigger that reaches the queue by two detours moves the queue all the same. Reading is by patterns over
-the source without comments; what they cannot see (SQL put together at run time from parts) shows when a
-probe is inserted and updated (`verify`).
+the source without comments. SQL put together at run time, and rows, no pattern can read: that it is so is
+told, a probe that is inserted and updated shows some of it, and `verify` asks a person to say what it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -42,7 +42,17 @@ class Kind(StrEnum):
     NOTIFIES = "notifies"
     IDS = "fills ids"
     TIMES = "fills time stamps"
+    BUILT = "puts together at run time what it writes"
     OTHER = "something else"
+
+
+Said = Mapping[str, str]
+"""What a person says a trigger does: `table.trigger` to a word of `SAYABLE`."""
+SAYABLE = {kind.name.lower(): kind for kind in Kind if kind is not Kind.BUILT}
+
+
+def _moves(kinds: tuple[Kind, ...]) -> bool:
+    return bool({Kind.STATUS, Kind.QUEUE} & set(kinds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,12 @@ class Trigger:
     @property
     def works(self) -> bool:
         """Whether it moves the old workflow: such a trigger is switched off."""
-        return bool({Kind.STATUS, Kind.QUEUE} & set(self.kinds))
+        return _moves(self.kinds)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether nobody knows what it does."""
+        return self.enabled and Kind.BUILT in self.kinds
 
     @property
     def known(self) -> bool:
@@ -103,6 +118,18 @@ _IDS = re.compile(
 _TIMES = re.compile(
     rf"\bnew\.\w+\s*:=[^;]*{_TIME_FUNCTION}|{_START}new\.\w+\s*=[^;]*{_TIME_FUNCTION}|\bmoddatetime\b"
 )
+_BUILT = tuple(
+    re.compile(pattern, re.S)
+    for pattern in (
+        rf"(?:{_START}|\b(?:in|for|query)\s+)execute\s+(?!'(?:[^']|'')*+'\s*(?:;|using\b|into\b))"
+        r"(?!(?:function|procedure|on)\b)",
+        r"\b(?:query_to_xml|dblink\w*)\s*\(",
+        rf"\bnew\s*:=|{_START}new\s*=|\binto\s+(?:strict\s+)?new\b(?!\s*\.)",
+    )
+)
+_RETURNS_ANOTHER_ROW = re.compile(r"\breturn\s+(?!(?:new|old|null|coalesce\s*\(\s*new\s*,\s*old\s*\))\s*;)")
+_READABLE = ("plpgsql", "sql", "c", "internal")
+"""Languages that patterns can read, and those in which extensions write what they say they do."""
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 _WRITTEN = re.compile(
     r"\b(?:insert\s+into|update|delete\s+from|merge\s+into)\s+(?:only\s+)?(?:\w+\s*\.\s*)?(\w+)"
@@ -135,6 +162,13 @@ def kinds_of(source: str, queues: frozenset[str] = frozenset({QUEUE_TABLE})) -> 
     return tuple(found) or (Kind.OTHER,)
 
 
+def _is_built(source: str, own: str, languages: set[str]) -> bool:
+    """Whether patterns cannot tell what is written. `own`: of the trigger's function alone."""
+    if languages - set(_READABLE) or _RETURNS_ANOTHER_ROW.search(own):
+        return True
+    return any(pattern.search(source) for pattern in _BUILT)
+
+
 def _writes_queue(source: str, queues: frozenset[str]) -> bool:
     if re.search(r"\bpgmq\.send\w*\s*\(", source):
         return True
@@ -150,8 +184,8 @@ def _writes_queue(source: str, queues: frozenset[str]) -> bool:
 
 _FUNCTIONS = """
 select p.oid, n.nspname || '.' || p.proname, p.proname,
-       coalesce(nullif(p.prosrc, ''), pg_get_function_sqlbody(p.oid), '')
-  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+       coalesce(nullif(p.prosrc, ''), pg_get_function_sqlbody(p.oid), ''), l.lanname
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
  where n.nspname not in ('pg_catalog', 'information_schema') and p.prokind in ('f', 'p')
 """
 _TRIGGERS = """
@@ -179,6 +213,7 @@ select c.relname from pg_class p, pg_partition_tree(p.oid) t join pg_class c on 
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
     sources: dict[int, str]
+    languages: dict[int, str]
     names: dict[int, str]
     by_name: dict[str, list[int]]
     odd_names: dict[str, list[int]]
@@ -200,24 +235,32 @@ class _Catalogue:
             seen.update(new)
             ahead += new
 
+    def languages_of(self, functions: list[int]) -> set[str]:
+        return {self.languages[oid] for oid in functions if oid in self.languages}
+
 
 def _catalogue(connection: psycopg.Connection) -> _Catalogue:
     sources: dict[int, str] = {}
+    languages: dict[int, str] = {}
     names: dict[int, str] = {}
     by_name: dict[str, list[int]] = {}
-    for oid, name, short, source in connection.execute(_FUNCTIONS):
-        sources[oid], names[oid] = plain(source), name
+    for oid, name, short, source, language in connection.execute(_FUNCTIONS):
+        sources[oid], names[oid], languages[oid] = plain(source), name, language
         by_name.setdefault(short.lower(), []).append(oid)
     of_table: dict[str, list[int]] = {}
     for table, _, function, mode, *_, public in connection.execute(_TRIGGERS):
         if mode != "D" and not (public and table in PIPELINE_TABLES):
             of_table.setdefault(table.lower(), []).append(function)
     odd_names = {name: oids for name, oids in by_name.items() if not re.fullmatch(r"\w+", name)}
-    return _Catalogue(sources, names, by_name, odd_names, of_table)
+    return _Catalogue(sources, languages, names, by_name, odd_names, of_table)
 
 
-def find(connection: psycopg.Connection) -> list[Trigger]:
-    """Every trigger of the pipeline's tables, docpipe's own seal left out, by table and name."""
+def find(connection: psycopg.Connection, said: Said | None = None) -> list[Trigger]:
+    """Every trigger of the pipeline's tables, docpipe's own seal left out, by table and name.
+
+    Raises:
+        ConfigurationError: what is said is of no trigger that is there, or none of `SAYABLE`.
+    """
     catalogue = _catalogue(connection)
     tables = {*PIPELINE_TABLES, *_one_column(connection, _PARTITIONS, list(PIPELINE_TABLES))}
     queues = frozenset({QUEUE_TABLE, *_one_column(connection, _VIEWS, QUEUE_TABLE)})
@@ -231,8 +274,29 @@ def find(connection: psycopg.Connection) -> list[Trigger]:
         text = " ; ".join([*(catalogue.sources.get(oid, "") for oid in reached), _arguments(definition)])
         through = tuple(catalogue.names[oid] for oid in reached[1:])
         kinds = kinds_of(text, queues)
+        if not _moves(kinds) and _is_built(
+            text, catalogue.sources.get(function, ""), catalogue.languages_of(reached)
+        ):
+            kinds = (*kinds, Kind.BUILT)
         found.append(Trigger(table, name, own, mode != "D", mode, definition, kinds, through))
-    return found
+    return _with_said(found, said or {})
+
+
+def _with_said(found: list[Trigger], said: Said) -> list[Trigger]:
+    names = {f"{each.table}.{each.name}" for each in found}
+    for name, word in said.items():
+        if name not in names:
+            raise ConfigurationError(f"{name}: there is no such trigger. docpipe db triggers lists them.")
+        if word not in SAYABLE:
+            raise ConfigurationError(f"{name}={word}: say one of {', '.join(SAYABLE)}.")
+    return [_said_of(each, said.get(f"{each.table}.{each.name}")) for each in found]
+
+
+def _said_of(each: Trigger, word: str | None) -> Trigger:
+    if word is None:
+        return each
+    read = [kind for kind in each.kinds if kind not in {Kind.BUILT, Kind.OTHER}]
+    return replace(each, kinds=tuple(dict.fromkeys([*read, SAYABLE[word]])))
 
 
 def _one_column(connection: psycopg.Connection, query: str, argument: object) -> set[str]:
@@ -244,10 +308,10 @@ def _arguments(definition: str) -> str:
     return plain(definition.partition(" EXECUTE ")[2].partition("(")[2])
 
 
-def listed(dsn: str) -> list[Trigger]:
+def listed(dsn: str, said: Said | None = None) -> list[Trigger]:
     """As `find`, over a connection of its own. Raises `StoreUnavailableError`."""
     with connected(dsn) as connection:
-        return find(connection)
+        return find(connection, said)
 
 
 # --- switching off ---------------------------------------------------------------------------------
@@ -281,12 +345,13 @@ def _switch(each: Trigger) -> Switched:
     return Switched(each.table, each.name, "disabled", off, mode.strip())
 
 
-def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
+def switch_off(dsn: str, restore_file: Path, said: Said | None = None) -> list[Switched]:
     """Write the restore file, then drop and disable, then prove it with a probe; one transaction.
 
     Args:
         restore_file: SQL that puts every trigger back; never overwritten. Not written if there is
             nothing to do.
+        said: what a person says of triggers.
 
     Raises:
         ConfigurationError: docpipe's tables are not here, the file is there already, or the probe shows
@@ -295,7 +360,7 @@ def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
     with connected(dsn, "the triggers") as connection, changing(connection):
         if not columns(connection, "docpipe_undo"):
             raise ConfigurationError("docpipe's tables are not here yet. Run: docpipe db apply")
-        switched = to_switch(find(connection))
+        switched = to_switch(find(connection, said))
         if switched:
             _save(restore_file, switched)
         for each in switched:
@@ -312,7 +377,8 @@ def switch_off(dsn: str, restore_file: Path) -> list[Switched]:
 
 def complaint(seen: Seen, found: list[Trigger]) -> str:
     """What the probe saw that should not happen, and which triggers may do it; empty if nothing did."""
-    dark = [f"{each.name} on {each.table}" for each in found if each.enabled and Kind.OTHER in each.kinds]
+    opaque = {Kind.OTHER, Kind.BUILT}
+    dark = [f"{each.name} on {each.table}" for each in found if each.enabled and opaque & set(each.kinds)]
     look = f"Look at the triggers that docpipe cannot judge: {', '.join(dark) or 'none'}."
     if seen.queue_rows:
         what = f"{seen.queue_rows} rows appeared for two documents that were tried"
