@@ -39,7 +39,7 @@ def read(
             return StageOutput(ranges=cut(reader.page_count or 0, options.ocr_range_pages))
         output = _read(reader, tools, report, request.pages)
     except EmptyDocumentError as error:
-        raise EmptyDocumentError(f"{name} holds no text.") from error  # the stage does not know the name
+        raise EmptyDocumentError(f"{name}: {error.message}") from error  # the stage does not know the name
     finally:
         reader.close()
     recognised = any(page.method is not Method.TEXT for page in output.pages or ())

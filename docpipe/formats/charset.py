@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
@@ -17,6 +18,10 @@ _ISO_2022 = (
     (b"\x1b(J", "iso2022_jp_2"),
     (b"\x1b(I", "iso2022_jp_3"),
 )
+_HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])++~\}")
+"""Chinese between the marks of RFC 1843."""
+_LEAST_HZ = 12
+"""Bytes, marks included: fewer may be of a programming language."""
 _SAMPLE = 4096
 
 _NAMES = """
@@ -70,7 +75,19 @@ def unmistakable_charset(data: bytes) -> str | None:
     for escape, name in _ISO_2022:
         if escape in data and data.isascii():
             return name
+    if data.isascii() and _is_hz(data):
+        return "hz"
     return _by_nul_places(data[:_SAMPLE]) or _by_wide_letters(data[:_SAMPLE])
+
+
+def _is_hz(data: bytes) -> bool:
+    if sum(map(len, _HZ.findall(data))) < _LEAST_HZ:
+        return False
+    try:
+        data.decode("hz")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _by_nul_places(sample: bytes) -> str | None:

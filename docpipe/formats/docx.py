@@ -17,7 +17,7 @@ from docpipe.formats.base import RawPage, Reader
 from docpipe.formats.docx_numbering import Numbering, Styles
 from docpipe.formats.docx_walk import PAGE_BREAK, Block, Context, Linked, Walker
 from docpipe.formats.members import Member, Members
-from docpipe.formats.ooxml import Package, attribute, local_name
+from docpipe.formats.ooxml import Package, attribute, drawing_text, local_name
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
@@ -231,16 +231,3 @@ def _main_part(package: Package) -> str:
         if link.kind == "officeDocument":
             return link.target
     return "word/document.xml"
-
-
-def drawing_text(root: etree._Element) -> Iterator[str]:
-    """The words of a chart (titles, then categories and values of each series) or of a diagram."""
-    for paragraph in root.iter("{*}p"):
-        yield "".join(item.text or "" for item in paragraph.iter("{*}t"))
-    for series in root.iter("{*}ser"):
-        for name in ("tx", "cat", "xVal", "val", "yVal"):
-            values = [
-                item.text or "" for part in series.iterchildren(f"{{*}}{name}") for item in part.iter("{*}v")
-            ]
-            if values:
-                yield "\t".join(values)

@@ -20,7 +20,8 @@ _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]
 _UNSEEN = ["head", "script", "style", "template", "[hidden]", 'input[type="hidden" i]']
 _UNSEEN_STYLE = re.compile(
     r"(?:^|[;{\s])(?:display\s*+:\s*+none|visibility\s*+:\s*+(?:hidden|collapse)"
-    r"|mso-hide\s*+:\s*+all|(?:font-size|opacity)\s*+:\s*+0(?![.\d]))",
+    r"|mso-hide\s*+:\s*+all|(?:font-size|opacity|max-height)\s*+:\s*+0(?![.\d])"
+    r"|(?:left|top|margin-left|text-indent)\s*+:\s*+-\d{4})",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"([^{}]{1,500})\{([^{}]{0,5000})\}")

@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
 
 _ACCOUNTS = '_({0}* {1}_);_({0}* ({1});_({0}* "-"??_);_(@_)'
 _NUMBERS = {
@@ -34,9 +35,11 @@ BUILT_IN = {str(number): code for code, numbers in _NUMBERS.items() for number i
 """Format codes that workbooks name by number only."""
 _LITERAL = re.compile(r'"([^"]{0,200})"|\\(.)|\[\$([^\]-]{0,20})[^\]]{0,20}\]|\[[^\]]{0,40}\]|_.|\*.')
 _DIGITS = re.compile(r"[#0?][#0?,.]*+")
+_PLACES = frozenset("#0?")
 _QUOTED = re.compile(r'"[^"]{0,200}"|\\.')
 _DATE_LETTERS = re.compile(r"[ydhms]", re.IGNORECASE)
 _ELAPSED = re.compile(r"\[h+\]", re.IGNORECASE)
+_SPLIT_SECONDS = re.compile(r"\.0++")
 _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)(-?\d{1,15}(?:\.\d{1,15})?)\]")
 _HOLDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": operator.lt,
@@ -46,7 +49,12 @@ _HOLDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
 }
-_OTHER_NOTATION = re.compile(r"[#0?]E[+-]|[#0?]\s*/\s*[#0?\d]", re.IGNORECASE)
+_GENERAL = re.compile("general", re.IGNORECASE)
+_EXPONENT = re.compile(
+    r"(?<![#0?.])(?P<digits>[#0?][#0?.]*+)E(?P<sign>[+-])(?P<places>[#0?]++)", re.IGNORECASE
+)
+_FRACTION = re.compile(r"(?<![#0?])(?P<whole>[#0?]++\s++)?[#0?]++\s*+/\s*+(?P<below>[#0?]++|\d{1,4})")
+_SIGN = re.compile(_LITERAL.pattern + "|.", re.DOTALL)
 
 
 def shown_number(value: str, code: str, from_1904: bool = False) -> str:
@@ -62,15 +70,22 @@ def shown_number(value: str, code: str, from_1904: bool = False) -> str:
         return value
     section, signed = _section(number, code)
     bare = _LITERAL.sub("", section)
-    if "general" in section.lower() or not code.strip() or _OTHER_NOTATION.search(bare):
+    sign = "-" if signed and number < 0 else ""
+    if not code.strip():
         return _plain(number)
-    if _DATE_LETTERS.search(bare) and "0" not in bare.replace(".0", ""):
+    masked = _LITERAL.sub(lambda found: "\0" * len(found[0]), section)
+    for notation, written in _NOTATIONS:
+        if found := notation.search(masked):
+            before, after = _words(section[: found.start()]), _words(section[found.end() :])
+            return f"{sign}{before}{written(abs(number), found)}{after}".strip()
+    if _DATE_LETTERS.search(bare) and "0" not in _SPLIT_SECONDS.sub("", bare):
         is_span = bool(_ELAPSED.search(section))
         return _moment(number + 1462 * (from_1904 and not is_span), bare.lower(), is_span)
-    digits = _DIGITS.search(_LITERAL.sub(lambda found: " " * len(found[0]), section))
+    digits = _DIGITS.search(masked)
     if digits is None:
         return _words(section).strip() if ";" in code else _plain(number)
-    sign = "-" if signed and number < 0 else ""
+    if _DIGITS.search(masked, digits.end()):
+        return sign + _in_groups(number, section)
     return _amount(number, section, digits, sign)
 
 
@@ -106,9 +121,57 @@ def _amount(number: Decimal, code: str, digits: re.Match[str], sign: str) -> str
     number = number.scaleb(-3 * (len(digits[0]) - len(digits[0].rstrip(","))))
     shown = abs(number).quantize(Decimal(1).scaleb(-len(fraction.rstrip(","))), ROUND_HALF_UP)
     text = f"{shown:,f}" if "," in whole.rstrip(",") else f"{shown:f}"
+    text = "0" * (whole.count("0") - sum(map(str.isdigit, text.partition(".")[0]))) + text
     if not shown and "0" not in digits[0]:
         text = ""
     return (sign if shown else "") + f"{before}{text}{after}".strip()
+
+
+def _in_groups(number: Decimal, code: str) -> str:
+    """Digits between other signs, as of a telephone number or a sort code: put in from the right."""
+    left = f"{abs(number).quantize(Decimal(1), ROUND_HALF_UP):f}"
+    signs = list(_SIGN.finditer(code))
+    first = next(n for n, found in enumerate(signs) if found[0] in _PLACES)
+    shown = ""
+    for n in reversed(range(len(signs))):
+        found = signs[n][0]
+        if found not in _PLACES:
+            shown = _words(found) + shown
+        elif left or found == "0":
+            shown = (left if n == first and left else left[-1:] or "0") + shown
+            left = left[:-1]
+    return shown.strip()
+
+
+def _general(number: Decimal, _: re.Match[str]) -> str:
+    return _plain(number)
+
+
+def _power(number: Decimal, code: re.Match[str]) -> str:
+    """In scientific notation."""
+    _, _, places = code["digits"].partition(".")
+    mantissa, _, exponent = f"{number:.{len(places)}E}".partition("E")
+    power = int(exponent)
+    sign = "-" if power < 0 else "+" if code["sign"] == "+" else ""
+    return f"{mantissa}E{sign}{str(abs(power)).zfill(code['places'].count('0'))}"
+
+
+def _ratio(number: Decimal, code: re.Match[str]) -> str:
+    """As a fraction, with its whole part before it where the code has one."""
+    whole, rest = divmod(number, 1) if code["whole"] else (Decimal(0), number)
+    below = code["below"]
+    if below.isdigit() and int(below):
+        over, under = int((rest * int(below)).to_integral_value(ROUND_HALF_UP)), int(below)
+    else:
+        over, under = Fraction(rest).limit_denominator(10 ** min(len(below), 4) - 1).as_integer_ratio()
+    if code["whole"] and over == under:
+        whole, over = whole + 1, 0
+    parts = [f"{whole:f}"] if whole or not over else []
+    return " ".join([*parts, f"{over}/{under}"] if over else parts)
+
+
+_NOTATIONS = ((_GENERAL, _general), (_EXPONENT, _power), (_FRACTION, _ratio))
+"""What is no row of digits."""
 
 
 def _words(code: str) -> str:

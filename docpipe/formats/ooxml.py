@@ -169,3 +169,16 @@ def attribute(element: etree._Element, name: str) -> str:
         if str(key).rpartition("}")[2] == name:
             return str(value)
     return ""
+
+
+def drawing_text(root: etree._Element) -> Iterator[str]:
+    """The words of a chart (titles, then categories and values of each series) or of a diagram."""
+    for paragraph in root.iter("{*}p"):
+        yield "".join(item.text or "" for item in paragraph.iter("{*}t"))
+    for series in root.iter("{*}ser"):
+        for name in ("tx", "cat", "xVal", "val", "yVal"):
+            values = [
+                item.text or "" for part in series.iterchildren(f"{{*}}{name}") for item in part.iter("{*}v")
+            ]
+            if values:
+                yield "\t".join(values)

@@ -31,7 +31,7 @@ from docpipe.formats.expansion import unpacked_size
 from docpipe.formats.pdf_boxes import drawn, drawn_boxes
 from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
-from docpipe.formats.pdf_unseen import without_unseen
+from docpipe.formats.pdf_unseen import layers_off, warn_of_layers_off, without_unseen
 from docpipe.formats.pdf_words import Lines, by_line, look_closely, words_of
 from docpipe.formats.picture_lines import DPI, lines_of_text
 from docpipe.formats.request import ReadRequest
@@ -103,6 +103,7 @@ class PdfReader:
             self.page_count = _checked_page_count(self._document, request)
             self.metadata = _metadata(self._document)
             self._is_form = bool(self._document.is_form_pdf)
+            self._layers_off = layers_off(self._document)
             self.warnings += warnings_of_document(self._document, request.name)
 
     def pages(self, first: int = 1, last: int | None = None) -> Iterator[RawPage]:
@@ -169,6 +170,8 @@ class PdfReader:
             return blocks
 
         self.warnings += without_unseen(page, layer, pictures, raw)
+        if self._layers_off:
+            self.warnings += warn_of_layers_off(page, self._layers_off)
         words = by_line(text.extractWORDS(), blocks)
         look_closely(layer, words)
         return layer, pictures, words

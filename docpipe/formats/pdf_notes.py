@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import pymupdf
 
 from docpipe.formats.base import TextLine
+from docpipe.formats.clean import clean_line
 from docpipe.models import Box, Warn
 
 _CHECK_BOX, _RADIO_BUTTON = 2, 5
@@ -22,15 +23,15 @@ _MOST_QUOTED = 200
 
 def warnings_of_document(document: pymupdf.Document, name: str) -> Iterator[Warn]:
     """Of files attached to the whole, and of a form that is no PDF."""
-    count = int(document.embfile_count())
+    names = [str(document.embfile_info(number)["filename"]) for number in range(document.embfile_count())]
+    count = len(names)
     root = document.pdf_catalog()
     if not count and document.xref_get_key(root, "AF")[0] == "array":
         count = document.xref_get_key(root, "AF")[1].count(" R")
     if count:
-        yield Warn(
-            "attachments_not_read",
-            f"{count} file(s) attached to {name} were not read. Submit them on their own.",
-        )
+        named = f" ({', '.join(names[:_MOST_NOTES])[:_MOST_QUOTED]})" if names else ""
+        message = f"{count} file(s) attached to {name} were not read{named}. Submit them on their own."
+        yield Warn("attachments_not_read", clean_line(message))
     if document.xref_get_key(root, "AcroForm/XFA")[0] not in {"null", "xref"} or _has_xfa_stream(
         document, root
     ):

@@ -1,4 +1,4 @@
-"""Text of a PDF that its page does not show: white on white, never drawn, or painted over.
+"""Text of a PDF that its page does not show: white on white, never drawn, painted over, or switched off.
 
 What may be unseen is found in the order of drawing; whether it is, the page's picture tells.
 """
@@ -6,6 +6,7 @@ What may be unseen is found in the order of drawing; whether it is, the page's p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,11 +24,15 @@ _CONTRAST = 16
 """Grey levels of 256: what differs by less is not seen."""
 _LEAST = 3.0
 """Points: lower or narrower areas are rules and underlines."""
+_SMALLEST = 1.0
+"""Points: nobody reads smaller letters."""
 _MOST_AREAS = 1_000
 _SCAN_SHARE = 0.5
 _QUOTED = 3
 _MOST_QUOTED = 80
 _DARK = 0x60
+_SWITCH_ON, _SWITCH_OFF = 0, 2
+"""What PyMuPDF is told to do with a layer."""
 _BAR = "█"
 _Cover = tuple[Box, int, bool]
 """Where, when it was drawn, and whether it is a bar and no paper."""
@@ -46,7 +51,8 @@ def without_unseen(
     """
     unseen: list[Piece] = []
     for piece in layer.pieces:
-        if not piece.is_drawn and piece.text.strip() and not _lies_on(piece.box, pictures):
+        is_hidden = piece.size < _SMALLEST if piece.is_drawn else not _lies_on(piece.box, pictures)
+        if is_hidden and piece.text.strip():
             unseen.append(piece)
     bars: list[Box] = []
     covers = _covers(layer, pictures, page)
@@ -61,6 +67,26 @@ def without_unseen(
     gone = {id(piece) for piece in unseen}
     layer.pieces = [piece for piece in layer.pieces if id(piece) not in gone and piece.text]
     return [*_warn_of_unseen(unseen, page.number + 1), *_warn_of_bars(bars, page)]
+
+
+def layers_off(document: pymupdf.Document) -> list[int]:
+    """The document's layers that are switched off, by their number in the list that viewers show."""
+    shown = document.layer_ui_configs() if document.get_ocgs() else []
+    return [entry["number"] for entry in shown if entry["type"] != "label" and not entry["on"]]
+
+
+def warn_of_layers_off(page: pymupdf.Page, off: Sequence[int]) -> list[Warn]:
+    """Of the words that layers which are switched off would show; the reader never has them."""
+    before: Counter[str] = Counter(page.get_text().splitlines())
+    for number in off:
+        page.parent.set_layer_ui_config(number, _SWITCH_ON)
+    try:
+        after = page.get_text().splitlines()
+    finally:
+        for number in off:
+            page.parent.set_layer_ui_config(number, _SWITCH_OFF)
+    hidden = list((Counter(after) - before).elements())
+    return _warn_of_texts([text for line in hidden if (text := " ".join(line.split()))], page.number + 1)
 
 
 def _covers(layer: Layer, pictures: Sequence[Box], page: pymupdf.Page) -> list[_Cover]:
@@ -190,7 +216,10 @@ def _with_bars(text: str, bar: str) -> str:
 
 
 def _warn_of_unseen(unseen: Sequence[Piece], number: int) -> list[Warn]:
-    texts = [text for piece in unseen if (text := " ".join(piece.text.split()))]
+    return _warn_of_texts([text for piece in unseen if (text := " ".join(piece.text.split()))], number)
+
+
+def _warn_of_texts(texts: Sequence[str], number: int) -> list[Warn]:
     if not texts:
         return []
     quoted = ", ".join(f"“{text[:_MOST_QUOTED]}”" for text in texts[:_QUOTED])

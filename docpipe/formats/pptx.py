@@ -13,16 +13,15 @@ from docpipe.errors import CorruptDocumentError
 from docpipe.formats.base import RawPage, Reader
 from docpipe.formats.marks import marked
 from docpipe.formats.members import Member, Members
-from docpipe.formats.ooxml import Package, attribute, local_name
+from docpipe.formats.ooxml import Package, attribute, drawing_text, local_name
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
 
 _PLACEHOLDERS_OF_MASTERS = frozenset({"sldNum", "dt", "ftr", "hdr", "sldImg"})
+_DRAWINGS = {"chart": "A chart", "diagramData": "A diagram"}
 _UNREAD = {
-    "chart": "A chart",
-    "diagramData": "A diagram",
     "oleObject": "An embedded object",
     "video": "A video",
     "audio": "A sound",
@@ -75,16 +74,13 @@ class PptxReader:
                 yield link.target
 
     def _slide(self, number: int, part: str) -> Iterator[RawPage]:
-        try:
-            root = self._package.xml(part)
-        except CorruptDocumentError as error:
-            self.warnings.append(Warn("part_unreadable", error.message))
+        if (root := self._part(part)) is None:
             return
         if root.get("show") in {"0", "false"}:
             self.warnings.append(Warn("content_hidden", f"The hidden slide {number} was not read."))
             return
         links = self._package.relationships(part)
-        lines = [*_text(root), *self._beside(part)]
+        lines = [*_text(root), *self._drawings(number, part), *self._beside(part)]
         for page in paginate(lines_of("\n".join(lines)), self._request.limits.max_page_characters):
             yield self._members.counted(page)
         for link in dict.fromkeys(links.values()):
@@ -95,13 +91,27 @@ class PptxReader:
                     Warn("content_unread", f"{_UNREAD[link.kind]} on slide {number} was not read.")
                 )
 
+    def _drawings(self, number: int, part: str) -> Iterator[str]:
+        """The words of the slide's charts and diagrams; a warning for one that has none."""
+        for link in self._package.relationships(part).values():
+            if noun := _DRAWINGS.get(link.kind):
+                root = self._part(link.target)
+                lines = [] if root is None else [line for line in drawing_text(root) if line.strip()]
+                yield from lines
+                if not lines:
+                    self.warnings.append(Warn("content_unread", f"{noun} on slide {number} was not read."))
+
+    def _part(self, part: str) -> etree._Element | None:
+        try:
+            return self._package.xml(part)
+        except CorruptDocumentError as error:
+            self.warnings.append(Warn("part_unreadable", error.message))
+            return None
+
     def _beside(self, part: str) -> Iterator[str]:
         for link in self._package.relationships(part).values():
             if link.kind in {"notesSlide", "comments"}:
-                try:
-                    root = self._package.xml(link.target)
-                except CorruptDocumentError as error:
-                    self.warnings.append(Warn("part_unreadable", error.message))
+                if (root := self._part(link.target)) is None:
                     continue
                 word = "Notes" if link.kind == "notesSlide" else "Comment"
                 yield from (f"{word}: {line}" for line in _text(root) if line.strip())

@@ -42,6 +42,8 @@ _ENGINE_VALUES = VALUES | {"TIME", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT"}
 _VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
 _CELL_END = re.compile(r"\t|(?<=\S)[^\S\n\t]{3,}")
 """What parts the cells of a line: a tab, or blanks that set columns apart in plain text."""
+_NEXT = 20
+"""Characters after a mention that may tell what it says."""
 _WORD = re.compile(r"\w\w")
 _EDGES = " \t\n<([,;:-"
 
@@ -419,6 +421,6 @@ def _mention(
         score=span.score,
         source=found.source,
         chunk=chunk,
-        value=value_of(span.label, text[span.start : span.end], order),
+        value=value_of(span.label, text[span.start : span.end], order, text[span.end : span.end + _NEXT]),
         boxes=boxes,
     )

@@ -22,6 +22,7 @@ from docpipe.stages.entities.in_words import find_in_words
 from docpipe.stages.entities.telephones import find_telephones
 from docpipe.stages.entities.values import GAPS, SCALES
 from docpipe.stages.entities.vat import find_vat_numbers
+from docpipe.stages.text.reading_text import without_marks
 
 _GAP = r"[^\S\n]{0,3}\n?[^\S\n]{0,3}"
 _BREAK = r"(?:[^\S\n]{1,3}\n?[^\S\n]{0,3}|\n[^\S\n]{0,3})"
@@ -118,7 +119,7 @@ def _dates() -> re.Pattern[str]:
         rf"|{_DAY_NUMBER}([-/.]){any_month}\2(?:{_YEAR}|\d\d)"
         rf"|{_ANY_DAY}(?:{_BREAK}day)?{_OF}{_IN_CELL}(?:d['’])?{alone}"
         rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?:(?: ?|\t(?=,)),?{_IN_CELL}{_YEAR})"
-        rf"|{english}{_IN_CELL}{_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
+        rf"|{english}{_IN_CELL}(?<!\.\n){_DAY}(?:[-–]{_DAY})?(?!\d|[.,:]\d)"
         rf"|{alone},?{_BREAK}(?:(?:of|de|del){_BREAK})?{_YEAR}"
         rf"|{_DAY_NUMBER}-(?:1[0-2]|0[1-9])-{_YEAR}"
         rf"|{_DAY_NUMBER}/{_DAY_NUMBER}/(?:{_YEAR}|\d\d)"
@@ -276,8 +277,17 @@ def find_patterns(text: str) -> list[Span]:
     check digits right), CASE_NUMBER, CONTRACT_NUMBER, INVOICE_NUMBER (the number without the words
     before it), DATE, MONEY, CONTRACT (a titled agreement) and ORG (a name with a company's legal form).
     Of two that overlap, the exact label wins over DATE and MONEY, these over names, then the longer,
-    then the earlier.
+    then the earlier. Marks of notes on figures are read as if they were not there.
     """
+    bare = without_marks(text)
+    if len(bare.text) == len(text):
+        return _find_all(text)
+    return [
+        Span(*bare.original(span.start, span.end), span.label, span.score) for span in _find_all(bare.text)
+    ]
+
+
+def _find_all(text: str) -> list[Span]:
     lettered, numbered = _possible(_LETTERED, text), _possible(_numbered(), text)
     numbered += lettered
     found: list[Span] = []

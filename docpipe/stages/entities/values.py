@@ -19,6 +19,7 @@ import phonenumbers
 from docpipe.stages.entities import cldr
 from docpipe.stages.entities.cldr import folded
 from docpipe.stages.entities.in_words import in_digits
+from docpipe.stages.text.reading_text import without_marks
 from docpipe.stages.text.wording.by_phrases import length_by_phrases
 from docpipe.stages.text.wording.terms import length_of_time
 
@@ -53,20 +54,30 @@ _DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(rf"\d[\d.,'’{GAPS}]{{0,26}}")
 _WORD = re.compile(r"[^\W\d_]+")
 _MINUS = re.compile(r"(?<!\w)[-−](?:\s?[A-Z]{3})?[^\w,]{0,4}$")
+_MINUS_AFTER = re.compile(r"[.,]\d\d[-−]$")
+"""As accounts have it; `50,-` has no cents, and no sign."""
+_PER_UNIT = re.compile(
+    r"\s?(?:/|(?:per|a|the|pro|je|par|le|por|al) )\s?(?:lit(?:re|er|ro)|l\b|gal(?:lon)?\b|kwh|therm\b)",
+    re.IGNORECASE,
+)
+_TENTHS_OF_CENTS = 3
 _PERCENT = re.compile(rf"([-−]?\d[\d.,'’{GAPS}]{{0,26}}?)\s?(?:%|per ?cent\b|v\.? ?H\.)", re.IGNORECASE)
 
 
-def value_of(label: str, text: str, order: DateOrder | None = None) -> str | None:
+def value_of(label: str, text: str, order: DateOrder | None = None, after: str = "") -> str | None:
     """The value of a mention of this label in its normal form; None where the words leave it open.
 
     DATE by `iso_date` or `length_of_time`, MONEY by `amount`, PERCENT by `percentage`; PHONE, IBAN, EMAIL,
     VAT_NUMBER and the numbers of cases, contracts and invoices without what only makes them easier to read.
-    `order` is that of the document's dates (`date_order`), for those that leave it open.
+    `order` is that of the document's dates (`date_order`), for those that leave it open; `after` what
+    stands behind the mention: a price per litre has a fraction of three digits.
     """
     form = _FORMS.get(label)
-    plain = " ".join(text.split())
+    plain = " ".join(without_marks(text).text.split())
     if label == "DATE" and order and (found := _DAY_OR_MONTH_FIRST.fullmatch(plain)):
         return _numeric(int(found[1]), int(found[3]), _year(found[4]), found[2], order)
+    if label == "MONEY" and _PER_UNIT.match(after):
+        return amount(plain, _TENTHS_OF_CENTS)
     value = form(plain) if form else None
     in_words = label == "DATE" or (label == "MONEY" and not _DIGIT.search(plain))
     if form and value is None and in_words and (digits := in_digits(plain)):
@@ -133,12 +144,13 @@ def iso_date(text: str) -> str | None:
     return _in_words(_PARTS.findall(folded(text)))
 
 
-def amount(text: str) -> str | None:
+def amount(text: str, digits: int = 0) -> str | None:
     """ISO 4217 code and decimal number: `USD 18500`, `USD 18500.50`, `USD -300`.
 
     A fraction of zero is left out; any other has the currency's usual number of digits at least, as in print,
-    and more only where they are not zero. A bare `$` is taken for US dollars, `¥` for yen. None without a
-    currency that the words give, and for more or fewer than one number.
+    and more only where they are not zero; `digits` is how many it has here, if not as usual. A bare `$` is
+    taken for US dollars, `¥` for yen. None without a currency that the words give, and for more or fewer than
+    one number.
     """
     numbers = list(_DIGITS.finditer(text))
     currency = _currency(text)
@@ -149,9 +161,9 @@ def amount(text: str) -> str | None:
     if scale is None:
         return None
     usual = cldr.fraction_digits(currency)
-    number = decimal(numbers[0].group(), usual).scaleb(scale)
+    number = decimal(numbers[0].group(), digits or usual).scaleb(scale)
     bracketed = text[:start].rstrip().endswith("(") and after.startswith(")")
-    if bracketed or _MINUS.search(text[:start]):
+    if bracketed or _MINUS.search(text[:start]) or _MINUS_AFTER.search(text[: numbers[0].end() + 1]):
         number = -number
     return f"{currency} {_plain(number, usual)}"
 

@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from docpipe.engines.ports import FindsLines, OcrEngine, RecognisedLine, WhenNeeded
-from docpipe.errors import CorruptDocumentError, EmptyDocumentError, PermanentError
+from docpipe.errors import CorruptDocumentError, PermanentError
 from docpipe.formats.base import PagedReader, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.clean import clean, clean_line
 from docpipe.formats.word_places import fitting
@@ -22,7 +22,7 @@ from docpipe.stages.ocr.merging import beside_layer
 from docpipe.stages.ocr.method import OcrOptions, choose_method, layer_fault
 from docpipe.stages.ocr.misread import put_right
 from docpipe.stages.ocr.on_page import OnPage, turn, turned_box
-from docpipe.stages.ocr.page_ranges import PAGE_BREAK
+from docpipe.stages.ocr.page_ranges import PAGE_BREAK, nothing_shown
 from docpipe.stages.ocr.reading_order import in_reading_order, level, skew
 from docpipe.stages.ocr.running_titles import mark_running_titles
 from docpipe.stages.ocr.second_opinion import letters, note
@@ -193,7 +193,7 @@ def _why_empty(reader: Reader, document: _Assembly) -> PermanentError:
     for warn in reader.warnings:
         if warn.code in _LOSSES:
             return CorruptDocumentError(f"No text could be read. {warn.message}")
-    return EmptyDocumentError()
+    return nothing_shown([*reader.warnings, *document.warnings])
 
 
 # --- one page ---------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ _NUMBER = re.compile(r"[1-9]\d{0,2}")
 _MOSTLY = 0.75
 _RUNNING = 0.3
 """Part of the rows that begin in the middle of a sentence: a list's and a table's do not."""
+_GOES_ON = re.compile(r"[^\W\d]\W+[^\W\d]{2,}(?:,| [a-zà-ÿ]{1,3})$")
+"""A row that ends so is no item of a list by itself; a unit at its end (`12 kg`) is none."""
 _SAME_ROW = 0.5
 
 
@@ -51,7 +53,8 @@ def _beside_running_text(
     column: Sequence[int], others: Sequence[int], texts: Sequence[str], boxes: Sequence[Box]
 ) -> bool:
     begun = [text for n in column if (text := _first_beside(boxes[n], others, texts, boxes))]
-    running = sum(text[:1].islower() for text in begun)
+    ends = [bool(_GOES_ON.search(text)) for text in begun]
+    running = sum(text[:1].islower() or goes_on for text, goes_on in zip(begun, [False, *ends], strict=False))
     return len(begun) >= min(_LEAST.values()) and running >= _RUNNING * len(begun)
 
 

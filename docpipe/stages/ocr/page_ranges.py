@@ -15,6 +15,11 @@ from docpipe.models import PAGE_FAILED, Failure, Line, Method, Page, PageRange, 
 from docpipe.stages.ocr.running_titles import mark_running_titles
 
 PAGE_BREAK = "\n\n"
+_LEFT_OUT = frozenset(
+    {"content_hidden", "content_unread", "hidden_text", "redaction_not_real", "xfa_not_read"}
+)
+"""Warnings of what a document holds and its text does not."""
+_MOST_NAMED = 3
 
 
 def cut(page_count: int, size: int) -> tuple[PageRange, ...]:
@@ -93,7 +98,13 @@ def _why_empty(joined: _Joined) -> Exception:
     for warn in joined.warnings:
         if warn.code == PAGE_FAILED:
             return CorruptDocumentError(warn.message)
-    return EmptyDocumentError()
+    return nothing_shown(joined.warnings)
+
+
+def nothing_shown(warnings: Iterable[Warn]) -> EmptyDocumentError:
+    """There is no text; the message names what was left out, if anything was."""
+    left_out = dict.fromkeys(warn.message for warn in warnings if warn.code in _LEFT_OUT)
+    return EmptyDocumentError(" ".join(["It holds no text.", *left_out][: 1 + _MOST_NAMED]))
 
 
 def _unread(number: int, failure: Failure) -> StageOutput:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _THIN = r"\u00ad\u200b-\u200d\u2060\ufeff"
@@ -16,6 +17,7 @@ _NOISE = re.compile(
     rf"|(?<=[\d).,;][{_MARKS}])(?<!(?<!\d)10.)[{_MARKS}]*|(?<=[^\W\d_]{{4}}[{_MARKS}])[{_MARKS}]*)"
 )
 _BROKEN = re.compile(r"(?<=[^\W\d_])[-\u00ad][^\S\n]{0,3}\n[^\S\n]{0,20}(?=[a-z])")
+_MARK = re.compile(rf"(?<=\d)(?<!(?<!\d)10) ?[{_MARKS}]++(?!\d)")
 _SHOUTED = re.compile(r"[A-Z](?<![^\W_].)[A-Z'’&.,-]{1,40}(?:[^\S\n][A-Z0-9][A-Z0-9'’&.,-]{0,40}){2,40}")
 _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 _CAPITALS = re.compile(r"[A-Z]{4,}(?:['’][A-Z]+)?")
@@ -60,17 +62,26 @@ def reading_text(text: str, *, layout: bool = False) -> Normal:
     raised numbers of notes go. With `layout` a run of white space that ends a line becomes a line break,
     one with a tab in it a tab.
     """
+    return _replaced(text, _NOISE, lambda noise: _better(noise, layout))
+
+
+def without_marks(text: str) -> Normal:
+    """The text without the raised numbers of notes on its figures: `$320¹ million` is an amount."""
+    return _replaced(text, _MARK, lambda _: "")
+
+
+def _replaced(text: str, noise: re.Pattern[str], better: Callable[[str], str]) -> Normal:
     pieces: list[str] = []
     starts, shifts = [0], [0]
     done = length = 0
-    for match in _NOISE.finditer(text):
-        better = _better(match.group(), layout)
-        pieces += (text[done : match.start()], better)
+    for match in noise.finditer(text):
+        put = better(match.group())
+        pieces += (text[done : match.start()], put)
         length += match.start() - done
-        for letter in range(1, len(better) - len(match.group()) + 1):  # of a ligature
+        for letter in range(1, len(put) - len(match.group()) + 1):  # of a ligature
             starts.append(length + letter)
             shifts.append(match.start() - length - letter)
-        length += len(better)
+        length += len(put)
         done = match.end()
         if done - length != shifts[-1]:
             starts.append(length)

@@ -84,9 +84,11 @@ def test_what_style_sheets_hide_is_not_read() -> None:
     lines, _ = read(
         b"<!doctype html><style>.h, #i { color: red; display : none }</style><p class=h>a<p id=i>b"
         b"<p style='Visibility : hidden'>c<p style='font-size:0'>d<p style='font-size:0.9em'>seen"
+        b"<p style='position:absolute; left:-9999px'>e<p style='max-height:0;overflow:hidden'>f"
+        b"<p style='left:-5px'>too"
         b"<p style='opacity:0'>e"
     )
-    assert lines == ["seen"]
+    assert lines == ["seen", "too"]
 
 
 def test_a_declared_charset_of_one_byte_gives_way_to_utf8() -> None:

@@ -83,7 +83,18 @@ def test_a_workbook_gives_its_cells_as_they_are_shown() -> None:
         ("0", '"a;b";"no";"none"', "none"),
         ("12000", "#,##0,", "12"),
         ("2500", '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "2.5K"),
-        ("12345.5", "0.00E+00", "12345.5"),
+        ("12345.5", "0.00E+00", "1.23E+04"),
+        ("0.00012", "0.0E-0", "1.2E-4"),
+        ("-5", "General;(General)", "(5)"),
+        ("3", '"No. "General', "No. 3"),
+        ("1.75", "# ?/?", "1 3/4"),
+        ("-0.75", "# ?/?", "-3/4"),
+        ("0.5", "?/8", "4/8"),
+        ("0.999", "# ?/?", "1"),
+        ("42", "000000", "000042"),
+        ("5551234", "000-0000", "555-1234"),
+        ("12345678901", "000-0000", "1234567-8901"),
+        ("0.5", "hh:mm:ss.00", "12:00:00"),
         ("1.5", "[h]:mm", "36:00"),
         ("0.125", "0.0%", "12.5%"),
         ("60", "yyyy\\-mm\\-dd", "1900-02-28"),
@@ -128,13 +139,18 @@ def test_slides_are_pages_with_their_notes_and_what_is_not_read_is_named() -> No
             "ppt/_rels/p.xml.rels": relations(("slide", "s1.xml"), ("slide", "s2.xml")),
             "ppt/s1.xml": slide("EUR 1,200"),
             "ppt/s2.xml": slide("First"),
-            "ppt/_rels/s1.xml.rels": relations(("notesSlide", "n.xml"), ("chart", "c.xml")),
+            "ppt/_rels/s1.xml.rels": relations(
+                ("notesSlide", "n.xml"), ("chart", "c.xml"), ("diagramData", "d.xml"), ("video", "v.mp4")
+            ),
+            "ppt/c.xml": "<c><title><p><r><t>Days at sea</t></r></p></title>"
+            "<ser><cat><pt><v>Oden</v></pt></cat><val><pt><v>210</v></pt></val></ser></c>",
+            "ppt/d.xml": "<d/>",
             "ppt/n.xml": "<notes><p><r><t>say so</t></r></p></notes>",
         }
     )
     assert read(data, "a.pptx") == (
-        [["First ¹", "a\tb"], ["EUR 1,200 ¹", "a\tb", "Notes: say so"]],
-        ["content_unread"],
+        [["First ¹", "a\tb"], ["EUR 1,200 ¹", "a\tb", "Days at sea", "Oden", "210", "Notes: say so"]],
+        ["content_unread", "content_unread"],
     )
 
 

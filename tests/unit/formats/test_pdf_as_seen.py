@@ -51,7 +51,15 @@ def under_paper(page: pymupdf.Page) -> None:
     page.draw_rect(pymupdf.Rect(30, 40, 300, 70), color=None, fill=(1, 1, 1))
 
 
-@pytest.mark.parametrize("draw", [white_on_white, not_drawn, under_paper])
+def too_small(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Nobody sees this.", fontsize=0.4)
+
+
+def switched_off(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Nobody sees this.", oc=page.parent.add_ocg("internal", on=False))
+
+
+@pytest.mark.parametrize("draw", [white_on_white, not_drawn, under_paper, too_small, switched_off])
 def test_text_that_nobody_sees_is_left_out_and_named(draw: Callable[[pymupdf.Page], None]) -> None:
     def both(page: pymupdf.Page) -> None:
         draw(page)

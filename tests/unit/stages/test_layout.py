@@ -242,6 +242,13 @@ def test_numbers_that_count_the_lines_of_running_text_come_last() -> None:
     ]
 
 
+def test_rows_that_begin_with_names_are_running_text_where_the_row_before_goes_on() -> None:
+    texts = ["Plaintiff Redwood Marine alleges that on", "March 3 the defendant, Tidewater"] * 6
+    assert [line.text for line in in_reading_order(numbered(texts))][:12] == texts
+    rows = ["Oak boards, planed, of 48 mm", "Pallets for crates of 12 kg"] * 6
+    assert [line.text for line in in_reading_order(numbered(rows))][:2] == ["1", rows[0]]
+
+
 def test_numbers_of_every_fifth_line_come_last() -> None:
     texts = ["The supplier of Calder", *["timber shall deliver it to"] * 20]
     lines = [line for n, line in enumerate(numbered(texts)) if n % 2 or n % 10 == 8]

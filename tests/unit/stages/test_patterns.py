@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stdnum import iban, numdb
 
 from docpipe.stages.entities.patterns import find_patterns
+from docpipe.stages.entities.values import value_of
 from tests.clocks import at_most_cpu_seconds
 
 
@@ -249,3 +250,16 @@ def test_findings_are_sorted_apart_and_not_blank(text: str) -> None:
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
     assert all(one.end <= other.start for one, other in pairwise(spans))
     assert all(text[span.start : span.end].strip() == text[span.start : span.end] for span in spans)
+
+
+def test_the_marks_of_notes_on_figures_are_no_part_of_them() -> None:
+    text = "From $320¹ million in 2022¹² to EUR 1,200³ on 12 June 2024 ⁴ in March.\n1 Unaudited: 10⁶ EUR 5."
+    found = [span for span in find_patterns(text) if span.label in {"MONEY", "DATE"}]
+    assert [text[span.start : span.end] for span in found] == [
+        "$320¹ million",
+        "2022",
+        "EUR 1,200",
+        "12 June 2024",
+        "EUR 5",
+    ]
+    assert value_of("MONEY", "$320¹ million") == "USD 320000000"

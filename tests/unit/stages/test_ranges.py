@@ -95,6 +95,9 @@ def test_a_document_without_text_says_why() -> None:
     for output, error in cases:
         with pytest.raises(error):
             join([(PageRange(1, 1), output)])
+    hidden = replace(page(" "), warnings=(Warn("content_hidden", "The hidden slide 1 was not read."),))
+    with pytest.raises(EmptyDocumentError, match=r"holds no text\. The hidden slide 1 was not read\."):
+        join([(PageRange(1, 1), hidden)])
 
 
 def test_a_document_is_no_larger_joined_than_it_may_be() -> None:

@@ -118,6 +118,7 @@ def test_a_date_has_its_iso_value_where_it_is_plain(text: str, iso: str | None) 
         ("-$300.00", "USD -300"),
         ("USD −0.5", "USD -0.50"),
         ("(1,250.00) USD", "USD -1250"),
+        ("EUR 1.300,00-", "EUR -1300"),
         ("-$0.00", "USD 0"),
         ("$5 mil", None),
         ("12 450 kr", None),
@@ -130,6 +131,20 @@ def test_a_date_has_its_iso_value_where_it_is_plain(text: str, iso: str | None) 
 def test_an_amount_has_currency_and_number(text: str, value: str | None) -> None:
     assert amount(text) == value
     assert value_of("MONEY", text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "value"),
+    [
+        ("$1.234", " per litre", "USD 1.234"),
+        ("1,739 €", "/l", "EUR 1.739"),
+        ("$3.459", " a gallon", "USD 3.459"),
+        ("$1.234", " per tonne", "USD 1234"),
+        ("$1.234", " plus tax", "USD 1234"),
+    ],
+)
+def test_prices_by_the_litre_have_tenths_of_cents(text: str, after: str, value: str) -> None:
+    assert value_of("MONEY", text, after=after) == value
 
 
 @pytest.mark.parametrize(
