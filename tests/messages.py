@@ -8,10 +8,8 @@ from docpipe.delivery.broker import Broker
 from docpipe.models import RangeRef, Ref
 
 
-def messages(broker: Broker, queues: Iterable[str]) -> set[Ref | RangeRef] | None:
-    """What they are about; None of a broker that is no Redis."""
+def messages(broker: Broker, queues: Iterable[str]) -> set[Ref | RangeRef]:
+    """What they are about."""
     looks = broker.looks(queues)
-    if looks is None:
-        return None
     assert all(look.whole for look in looks)
     return {about for look in looks for about, _ in look.oldest}

@@ -23,7 +23,7 @@ from docpipe.delivery.canvas import CANARY, ON_ERROR, REAP
 from docpipe.delivery.redis_lists import Link, Lists, unavailable
 from docpipe.execution.logs import get_logger
 from docpipe.models import RangeRef, Ref
-from docpipe.stores.values import Look
+from docpipe.stores.values import PRIORITIES, Look
 
 log = get_logger(__name__)
 
@@ -38,18 +38,19 @@ _OF_NO_DOCUMENT = (ON_ERROR, REAP, CANARY)
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """The messages of one queue, wherever Redis keeps them.
+    """The messages of one queue; None: only a Redis tells.
 
-    A worker that takes a message moves it from the queue's lists to a common hash until it acknowledges it.
+    There, a worker that takes a message moves it from the queue's lists to a common hash until it
+    acknowledges it.
     """
 
     waiting: int
-    """In the queue's lists, all priorities together."""
-    priorities: Mapping[int, int]
+    """All priorities together."""
+    priorities: Mapping[int, int] | None = None
     """Waiting per priority step, 0 first."""
-    unacknowledged: int
+    unacknowledged: int | None = None
     """Taken by a worker that has not finished with them."""
-    delayed: int
+    delayed: int | None = None
     """Of the unacknowledged: held by a worker until their time comes."""
 
 
@@ -99,7 +100,14 @@ class Broker:
     @property
     def is_redis(self) -> bool:
         """Whether its queues can be looked into. Raises `BrokerUnavailableError`."""
-        return self._link.is_redis
+        return self._link.driver == "redis"
+
+    @property
+    def tells(self) -> bool:
+        """Whether it knows how many messages wait: other brokers than Redis and RabbitMQ may guess, or say 0.
+        Raises `BrokerUnavailableError`.
+        """
+        return self.is_redis or self._link.driver == "amqp"
 
     def ping(self) -> None:
         """Reach the broker, whatever it is. Raises `BrokerUnavailableError`."""
@@ -108,18 +116,21 @@ class Broker:
     def depths(self, queues: Iterable[str]) -> dict[str, int]:
         """Messages waiting per queue, all priorities together. Raises `BrokerUnavailableError`."""
         if not self.is_redis:
-            return self._link.depths(queues)
+            return {queue: each.waiting for queue, each in self._link.declared(queues).items()}
         with self._reaching() as lists:
             return {queue: _length(lists, queue) for queue in queues}
 
     def counts(self, queues: Iterable[str]) -> dict[str, QueueDepth] | None:
-        """All messages per queue, counted at one moment; None for brokers other than Redis.
+        """The messages per queue, of Redis counted at one moment; None of a broker that does not tell.
 
         Raises:
-            BrokerUnavailableError: Redis cannot be reached.
+            BrokerUnavailableError: it cannot be reached.
         """
-        if not self.is_redis:
+        if not self.tells:
+            self.ping()
             return None
+        if not self.is_redis:
+            return {queue: QueueDepth(count) for queue, count in self.depths(queues).items()}
         queues = list(queues)
         with self._reaching() as lists, lists.client.pipeline(transaction=True) as look:
             for queue in queues:
@@ -130,6 +141,16 @@ class Broker:
         held = [_taken(value) for value in taken]
         found = iter(lengths)
         return {queue: _depth(queue, {step: next(found) for step in lists.steps}, held) for queue in queues}
+
+    def consumers(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many consume each queue, as RabbitMQ knows; empty of another broker.
+
+        Raises:
+            BrokerUnavailableError: it cannot be reached.
+        """
+        if self.is_redis or not self.tells:
+            return {}
+        return {queue: each.consumers for queue, each in self._link.declared(queues).items()}
 
     # --- canaries -------------------------------------------------------------------------------
 
@@ -169,17 +190,17 @@ class Broker:
 
     # --- what waits -----------------------------------------------------------------------------
 
-    def looks(self, queues: Iterable[str]) -> list[Look] | None:
-        """The oldest messages in each list of the queues, in one round trip however many wait; None for a
-        broker that is no Redis.
+    def looks(self, queues: Iterable[str]) -> list[Look]:
+        """The oldest messages in each list of the queues, in one round trip however many wait.
 
-        A list is left out where one of them is docpipe's and not the plain JSON that docpipe sends.
+        A list is left out where one of them is docpipe's and not the plain JSON that docpipe sends. So are
+        the queues of a broker that is no Redis, but those of which it knows that nothing waits there.
 
         Raises:
-            BrokerUnavailableError: Redis cannot be reached.
+            BrokerUnavailableError: the broker cannot be reached.
         """
         if not self.is_redis:
-            return None
+            return self._empty(queues) if self.tells else []
         with self._reaching() as lists, lists.client.pipeline(transaction=False) as ask:
             places = [(queue, step, key) for queue in queues for step, key in lists.by_step(queue)]
             for _, _, key in places:
@@ -190,6 +211,10 @@ class Broker:
             for (queue, step, _), messages in zip(places, found, strict=True)
         )
         return [look for look in seen if look is not None]
+
+    def _empty(self, queues: Iterable[str]) -> list[Look]:
+        counts = self.depths(queues)
+        return [Look(queue, tuple(PRIORITIES), (), whole=True) for queue in counts if not counts[queue]]
 
     def eviction_policy(self) -> str | None:
         """Redis's `maxmemory-policy`; None where it does not report it. Raises `BrokerUnavailableError`."""

@@ -14,7 +14,7 @@ from docpipe.errors import ConfigurationError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.policy import Policy
 from docpipe.models import Ref
-from docpipe.models.status import StageState, is_final
+from docpipe.models.status import is_final
 from docpipe.stores.port import Store
 from docpipe.stores.values import Handover, PlannedStage, Stalled
 
@@ -22,12 +22,9 @@ log = get_logger(__name__)
 
 
 def lost_in(broker: Broker, store: Store, queues: Iterable[str], grace_seconds: float) -> list[Stalled]:
-    """What has lost its worker or its message. Which messages a broker has that is no Redis, nobody knows."""
+    """What has lost its worker or its message, as far as the broker says which messages it has."""
     looks = broker.looks(queues)  # before the store is read
-    if looks is not None:
-        return store.lost(looks, grace_seconds=grace_seconds)
-    stalled = store.stalled(grace_seconds=grace_seconds)
-    return [each for each in stalled if each.state is StageState.RUNNING]
+    return store.lost(looks, grace_seconds=grace_seconds)
 
 
 @dataclass(frozen=True, slots=True)

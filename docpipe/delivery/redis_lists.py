@@ -23,6 +23,7 @@ from docpipe.stores.values import PRIORITIES
 
 _TIMEOUTS = {"socket_timeout": 10.0, "socket_connect_timeout": 5.0}
 """Where the host has set none: who looks must not wait for ever."""
+_NO_SUCH_QUEUE = "404"
 FAILURES = (KombuError, redis.RedisError, OSError, ValueError)
 
 
@@ -52,6 +53,14 @@ class Lists:
         return tuple(each for each in PRIORITIES if self.step_of(each) == step)
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a broker tells of a queue. Those that are no RabbitMQ know no consumers, and some guess."""
+
+    waiting: int
+    consumers: int
+
+
 class Link:
     """The connection, opened when it is needed, and opened anew after an error."""
 
@@ -61,11 +70,15 @@ class Link:
         self._opened: tuple[Connection, Lists] | None = None
 
     @cached_property
-    def is_redis(self) -> bool:
-        """Whether the broker is a Redis; nothing is connected. Raises `BrokerUnavailableError`."""
+    def driver(self) -> str:
+        """What kombu speaks: `redis`, `amqp` or another; nothing is connected.
+
+        Raises:
+            BrokerUnavailableError: there is no such broker.
+        """
         try:
             with self._app.connection_for_read() as connection:
-                return _is_redis(connection)
+                return str(getattr(connection.get_transport_cls(), "driver_type", ""))
         except (*FAILURES, ImportError, KeyError) as error:
             raise unavailable("The broker", error) from error
 
@@ -96,12 +109,12 @@ class Link:
         except FAILURES as error:
             raise unavailable("The broker", error) from error
 
-    def depths(self, queues: Iterable[str]) -> dict[str, int]:
-        """Messages waiting in queues of a broker that is not Redis. Raises `BrokerUnavailableError`."""
+    def declared(self, queues: Iterable[str]) -> dict[str, Declared]:
+        """What a broker that is not Redis tells of queues. Raises `BrokerUnavailableError`."""
         try:
             with self._app.connection_for_read() as connection:
                 _connect(connection)
-                return {queue: _waiting(connection, queue) for queue in queues}
+                return {queue: _declared(connection, queue) for queue in queues}
         except FAILURES as error:
             raise unavailable("The broker", error) from error
 
@@ -122,10 +135,6 @@ def unavailable(what: str, error: Exception) -> BrokerUnavailableError:
     return BrokerUnavailableError(f"{what} cannot be reached: {said}.")
 
 
-def _is_redis(connection: Connection) -> bool:
-    return bool(getattr(connection.get_transport_cls(), "driver_type", "") == "redis")
-
-
 def _connect(connection: Connection) -> None:
     """Try each address that the host gave once: kombu would try for ever."""
     others = max(0, len(connection.alt) - 1)
@@ -143,11 +152,13 @@ def _lists(channel: Any) -> Lists:
     )
 
 
-def _waiting(connection: Connection, queue: str) -> int:
-    """Zero where there is no such queue yet."""
+def _declared(connection: Connection, queue: str) -> Declared:
     with connection.channel() as channel:
         asked: Any = channel
         try:
-            return int(asked.queue_declare(queue, passive=True).message_count)
-        except connection.channel_errors:
-            return 0
+            told = asked.queue_declare(queue, passive=True)
+        except connection.channel_errors as error:
+            if str(getattr(error, "reply_code", "")) != _NO_SUCH_QUEUE:
+                raise BrokerUnavailableError(f"The broker refuses to tell of {queue}: {error}.") from error
+            return Declared(0, 0)
+    return Declared(int(told.message_count), int(told.consumer_count))

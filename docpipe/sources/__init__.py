@@ -8,7 +8,6 @@ file of its own and checks their digest, so what is processed is what was submit
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import re
 import tempfile
@@ -16,9 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, Self
+from typing import IO, BinaryIO, Protocol, Self
 
 from docpipe.errors import (
     ConfigurationError,
@@ -40,6 +38,7 @@ from docpipe.sources.allowed import (
     places_of,
     refuse_system_files,
 )
+from docpipe.sources.given import label_of, name_of, of_bytes, of_file, path_of
 from docpipe.sources.local import LocalFiles
 from docpipe.sources.locators import Locator, names_a_place, of_path, parsed, resolved
 from docpipe.sources.working_copy import closing_quietly, temporary, working_copy
@@ -175,38 +174,22 @@ class Sources:
     def _opened(
         self, source: SourceLike, name: str | os.PathLike[str] | None
     ) -> tuple[Locator | None, str, Iterator[bytes]]:
-        name = _name(name)
+        name = name_of(name)
         if isinstance(source, bytes | bytearray | memoryview):
-            if not name:
-                raise SourceRejectedError("Bytes need a name: submit(data, name='letter.pdf').")
-            return None, _label(name), _blocks(io.BytesIO(source))
+            return None, *of_bytes(source, name)
         if isinstance(source, Trusted):
             return self._located(source.source, name, Allowed(_SCHEMES | self._places.keys()))
         if isinstance(source, str | os.PathLike):
-            place = source if isinstance(source, str) else Path(source)
+            place = source if isinstance(source, str) else Path(path_of(source))
             self._refuse_all_but_bytes(place)
             return self._located(place, name, self._allowed)
-        return self._of_file(source, name)
-
-    def _of_file(self, given: Any, name: str | None) -> tuple[None, str, Iterator[bytes]]:
-        """A binary file, or an upload of a web framework: an object with `file` and `filename`."""
-        source = getattr(given, "file", given) if hasattr(given, "filename") else given
-        label = name or getattr(given, "filename", None) or getattr(source, "name", None)
-        if not callable(getattr(source, "read", None)) or iscoroutinefunction(source.read):
-            raise SourceRejectedError(
-                f"A {type(given).__name__} cannot be read. Give a path, a locator, bytes or a binary file."
-            )
-        if not isinstance(label, str):
-            raise SourceRejectedError("A file object needs a name: submit(file, name='letter.pdf').")
-        if isinstance(source.read(0), str):
-            raise SourceRejectedError(f"{label} is open in text mode. Open it with open(path, 'rb').")
-        return None, _label(label), _blocks(source)
+        return None, *of_file(source, name)
 
     def _located(
         self, source: str | Path, name: str | None, allowed: Allowed
     ) -> tuple[Locator, str, Iterator[bytes]]:
         locator = _locator(source)
-        shown = _label(name or locator.name)
+        shown = label_of(name or locator.name)
         if shown.lower().endswith(_UNFINISHED):
             raise SourceRejectedError(f"{shown} is an unfinished download. Submit it when it is complete.")
         return locator, shown, self._read(locator, allowed)
@@ -269,7 +252,7 @@ class Sources:
         Raises:
             ConfigurationError: there is no place for copies.
         """
-        label, digest = _label(name), hashlib.sha256(data).hexdigest()
+        label, digest = label_of(name), hashlib.sha256(data).hexdigest()
         return TakenIn(self._destination(digest, label), label, digest, len(data), copied=True)
 
     def keep(self, uri: str, data: IO[bytes]) -> None:
@@ -386,21 +369,3 @@ def _locator(source: str | Path) -> Locator:
         return resolved(locator)
     refuse_system_files(Locator("file", "", os.path.abspath(source)))  # noqa: PTH100 - keeps links as they are
     return of_path(source)
-
-
-def _name(name: str | os.PathLike[str] | None) -> str | None:
-    if not isinstance(name, str | os.PathLike | None):
-        raise SourceRejectedError(f"A name is a string, and this is a {type(name).__name__}.")
-    return None if name is None else os.fspath(name)
-
-
-def _label(name: str) -> str:
-    """A name to show, never a path: last component, printable, bounded."""
-    last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in last)
-    return shown[:255] or "document"
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(_BLOCK):
-        yield block

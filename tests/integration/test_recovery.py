@@ -208,7 +208,7 @@ def test_a_lost_message_is_found_behind_a_backlog_that_nobody_reads(
     client.lset(f"{PREFIX}ocr", place, "gone")
     assert pipeline.reap() == {"resume": 1}  # the one before them all; nobody has come to the other's place
     client.ltrim(f"{PREFIX}ocr", 0, 300 - 260)  # workers have taken those before it, and some more
-    looks = pipeline.broker.looks(["ocr"]) or []
+    looks = pipeline.broker.looks(["ocr"])
     lost = pipeline.store.lost(looks, grace_seconds=0.0)
     assert gone in {each.ref.document_uuid for each in lost}
     assert not {each.ref.document_uuid for each in lost} & set(waiting[260:])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from docpipe.errors import ConfigurationError, DocpipeError, SourceRejectedError
+from docpipe.errors import ConfigurationError, DocpipeError, SourceRejectedError, SourceUnavailableError
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.testing import memory_app
@@ -37,11 +37,11 @@ class Upload:
 class Entry:
     """A path-like object that is no `Path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Any) -> None:
         self.path = path
 
-    def __fspath__(self) -> str:
-        return os.fspath(self.path)
+    def __fspath__(self) -> Any:
+        return os.fspath(self.path) if isinstance(self.path, Path) else self.path
 
 
 @pytest.fixture
@@ -80,10 +80,58 @@ def test_an_upload_that_can_only_be_awaited_is_refused(pipeline: Pipeline) -> No
         pipeline.submit(upload)
 
 
+class Stream:
+    """Gives one block, and then breaks."""
+
+    name = "note.txt"
+
+    def __init__(self, *blocks: Any) -> None:
+        self._blocks = [b"", TEXT, *blocks]
+
+    def read(self, size: int = -1) -> Any:
+        block = self._blocks.pop(0)
+        if isinstance(block, Exception):
+            raise block
+        return block
+
+
+BROKEN: dict[str, tuple[Any, type[DocpipeError], str]] = {
+    "closed": (ValueError("I/O operation on closed file"), SourceRejectedError, "closed file.*open\\(path"),
+    "for writing": (io.UnsupportedOperation("read"), SourceRejectedError, "cannot be read: read"),
+    "text": ("text", SourceRejectedError, "gives a str where its bytes are read"),
+    "nothing yet": (None, SourceRejectedError, "gives a NoneType"),
+    "reset": (ConnectionResetError("reset"), SourceUnavailableError, "broke off while it was read: reset"),
+    "of a library": (KeyError(), SourceUnavailableError, "broke off while it was read: KeyError"),
+}
+
+
+@pytest.mark.parametrize("how", list(BROKEN))
+def test_a_stream_that_breaks_is_no_raw_exception(pipeline: Pipeline, how: str) -> None:
+    block, kind, said = BROKEN[how]
+    with pytest.raises(kind, match=said):
+        pipeline.submit(Stream(block))  # type: ignore[arg-type]
+
+
+def test_paths_of_bytes_and_views_with_gaps_are_read(pipeline: Pipeline, note: Path) -> None:
+    first = pipeline.submit(note)
+    entry: Any = Entry(os.fsencode(note))
+    gaps = memoryview(bytes(byte for pair in zip(TEXT, TEXT, strict=True) for byte in pair))[::2]
+    assert {pipeline.submit(entry).document_uuid, pipeline.submit(gaps, name="a.txt").document_uuid} == {
+        first.document_uuid
+    }
+
+
+@pytest.mark.parametrize("source", [Entry(7), "a" * 300], ids=["no path", "too long"])
+def test_a_path_that_is_none_is_refused(pipeline: Pipeline, source: Any) -> None:
+    with pytest.raises(SourceRejectedError):
+        pipeline.submit(source)
+
+
 def test_one_bad_item_never_ends_a_batch(pipeline: Pipeline, note: Path) -> None:
-    sources: list[Any] = [note, None, object(), bytearray(b"Bob met Ann."), "gone.txt"]
+    broken = Stream(RuntimeError("of a host's own"))
+    sources: list[Any] = [note, None, object(), broken, bytearray(b"Bob met Ann."), "gone.txt"]
     found = list(pipeline.submit_many(sources, name="a.txt"))
-    assert [type(each) is Submission for each in found] == [True, False, False, True, False]
+    assert [type(each) is Submission for each in found] == [True, False, False, False, True, False]
     assert all(isinstance(each, Submission | DocpipeError) for each in found)
 
 

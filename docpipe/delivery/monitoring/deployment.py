@@ -13,8 +13,8 @@ from docpipe.execution.policy import Policy
 from docpipe.stores.port import Store
 
 NOT_REDIS = (
-    "The broker is not a Redis: its queues cannot be looked into, and what was lost is found by the ledger"
-    " alone."
+    "The broker is not a Redis: its queues cannot be looked into, and what was lost is found by the ledger,"
+    " messages of a queue when it is empty."
 )
 
 

@@ -109,10 +109,13 @@ def _worker(pid: int, wrong: str | None) -> Check:
 def _checks(deployment: Deployment, thresholds: Thresholds) -> Iterator[Check]:
     broker, depths = _broker(deployment)
     yield broker
-    canaries = _send_canaries(deployment) if depths is not None and thresholds.canary_seconds else {}
+    sends = broker.level is Level.OK and thresholds.canary_seconds
+    canaries = _send_canaries(deployment) if sends else {}
     store, statistics = _store(deployment)
     yield from store
     yield from _consumers(deployment, canaries, statistics, thresholds.canary_seconds)
+    if broker.level is Level.WARNING:
+        yield from _told_consumers(deployment)
     if depths is not None:
         yield from _depths(depths, thresholds.depth)
     if statistics is not None:
@@ -125,10 +128,10 @@ def _broker(deployment: Deployment) -> tuple[Check, dict[str, QueueDepth] | None
     try:
         depths = deployment.broker.counts(deployment.queues)
     except BrokerUnavailableError as error:
-        message = f"{error} Start Redis, or correct CELERY_BROKER_URL or REDIS_URL."
+        message = f"{error} Start it, or correct CELERY_BROKER_URL or REDIS_URL."
         return Check("broker", Level.WRONG, message), None
-    if depths is None:
-        return Check("broker", Level.WARNING, NOT_REDIS), None
+    if not deployment.broker.is_redis:
+        return Check("broker", Level.WARNING, f"answers. {NOT_REDIS}"), depths
     return Check("broker", Level.OK, "Redis answers"), depths
 
 
@@ -199,11 +202,26 @@ def _consumer(queue: str, silent: bool, busy: bool, seconds: float) -> Check:
         return Check(name, Level.OK, "consumed: its canary came back")
     if busy:
         return Check(name, Level.OK, "consumed: all its workers are busy, the canary waits")
-    message = (
-        f"nobody consumes queue {queue}: a canary sent there did not come back within {seconds:g} s."
-        f" Restart its workers, or start one: docpipe worker -Q {queue}"
-    )
-    return Check(name, Level.WRONG, message)
+    return _unconsumed(queue, f"a canary sent there did not come back within {seconds:g} s")
+
+
+def _unconsumed(queue: str, why: str) -> Check:
+    remedy = f"Restart its workers, or start one: docpipe worker -Q {queue}"
+    return Check(f"queue {queue}", Level.WRONG, f"nobody consumes queue {queue}: {why}. {remedy}")
+
+
+def _told_consumers(deployment: Deployment) -> Iterator[Check]:
+    """As RabbitMQ knows them: where no canary can come back."""
+    try:
+        counts = deployment.broker.consumers(deployment.queues)
+    except BrokerUnavailableError as error:
+        yield Check("consumers", Level.WRONG, str(error))
+        return
+    for queue, count in counts.items():
+        if count:
+            yield Check(f"queue {queue}", Level.OK, f"consumed: the broker knows {count} consumers")
+        else:
+            yield _unconsumed(queue, "the broker knows no consumer of it")
 
 
 def _depths(depths: dict[str, QueueDepth], most: int) -> Iterator[Check]:

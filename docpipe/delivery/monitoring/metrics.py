@@ -84,9 +84,10 @@ def _queues(snapshot: Snapshot) -> Iterator[Metric]:
         return
     states = ("waiting", "unacknowledged", "delayed")
     depths = [
-        ((queue, state), float(getattr(depth, state)))
+        ((queue, state), float(number))
         for queue, depth in snapshot.queues.items()
         for state in states
+        if (number := getattr(depth, state)) is not None
     ]
     yield _gauge("queue_messages", "Messages per queue.", ("queue", "state"), depths)
     if snapshot.workers is not None:

@@ -78,14 +78,14 @@ def look(
 
     """
     problems: list[Problem] = []
-    depths = _depths(deployment, problems)
+    depths, answers = _depths(deployment, problems)
     workers = None
-    if depths is not None and inspect_seconds is not None:
+    if answers and inspect_seconds is not None:
         workers = _workers(deployment.app, inspect_seconds, problems)
     statistics = _statistics(deployment, problems, window_seconds, limit)
     paused = None if statistics is None else _paused(deployment, problems)
     stuck = None
-    if statistics is not None and depths is not None:
+    if statistics is not None and answers:
         stuck = _stuck(deployment, statistics, limit, problems)
     return Snapshot(
         at=datetime.now(UTC),
@@ -100,15 +100,16 @@ def look(
     )
 
 
-def _depths(deployment: Deployment, problems: list[Problem]) -> dict[str, QueueDepth] | None:
+def _depths(deployment: Deployment, problems: list[Problem]) -> tuple[dict[str, QueueDepth] | None, bool]:
+    """What waits, and whether the broker answers."""
     try:
         found = deployment.broker.counts(deployment.queues)
     except BrokerUnavailableError as error:
         problems.append(Problem("redis", str(error)))
-        return None
-    if found is None:
+        return None, False
+    if not deployment.broker.is_redis:
         problems.append(Problem("redis", NOT_REDIS))
-    return found
+    return found, True
 
 
 def _workers(app: Celery, seconds: float, problems: list[Problem]) -> dict[str, int] | None:

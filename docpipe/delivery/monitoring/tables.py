@@ -65,7 +65,8 @@ def _queues(snapshot: Snapshot) -> RenderableType:
     for queue, depth in snapshot.queues.items():
         workers = UNREAD if snapshot.workers is None else str(snapshot.workers.get(queue, 0))
         numbers = (depth.waiting, depth.unacknowledged, depth.delayed)
-        table.add_row(_shown(queue), *map(str, numbers), workers)
+        told = (UNREAD if number is None else str(number) for number in numbers)
+        table.add_row(_shown(queue), *told, workers)
     return table
 
 
