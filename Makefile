@@ -96,6 +96,9 @@ $(VENV)/.ready: $(LOCK) pyproject.toml names/pyproject.toml embeddings/pyproject
 	@$(UV) sync --quiet --require-hashes $(LOCK)
 	@$(UV) install --quiet --no-deps --editable . --editable names --editable embeddings \
 	  --editable recogniser
+	@# Python compiles what it imports, but the process that reads documents may not write: here it is read in this one
+	@PYTHONDONTWRITEBYTECODE= DOCPIPE_ISOLATE=false XDG_DATA_HOME=$(CURDIR)/$(VENV)/share \
+	  $(BIN)/docpipe run --reprocess --store $(VENV)/setup.db examples/documents/contract_scan.pdf >/dev/null
 	@touch $@
 
 $(NODE)/.ready: tests/stack/package-lock.json $(VENV)/.ready

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from benchmarks import growth_rows
+from benchmarks import growth_rows, startup
 from benchmarks.pages import generated, of_corpus
 from benchmarks.scores import Score, score, total
 from benchmarks.thousand import Costs, Load, simulate
@@ -86,3 +87,11 @@ def test_a_simulated_fleet_is_as_quick_as_its_work_or_as_the_service_that_is_ful
     found = simulate(workers, load, costs, cores=1, stages=40_000)
     assert found.documents_per_second == pytest.approx(expected, rel=0.05)
     assert found.postgres == pytest.approx(expected * 0.008, rel=0.05)
+
+
+def test_a_start_is_measured_with_bytecode_where_the_image_forbids_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    forbidden = (sys.executable, "-S", "-c", "import sys; sys.exit(sys.dont_write_bytecode)")
+    assert startup.cost(forbidden).seconds > 0
