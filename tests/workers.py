@@ -55,7 +55,7 @@ def wait_until(condition: Callable[[], T | None], what: str, seconds: float = HA
 
 
 class Worker:
-    """One `celery -A app worker` of pool prefork, with its children, behind a guard."""
+    """One `celery -A app worker`, with its children, behind a guard."""
 
     def __init__(
         self,
@@ -66,12 +66,13 @@ class Worker:
         app: str = "docpipe.worker",
         cwd: Path = REPOSITORY,
         concurrency: int = 1,
+        pool: str = "prefork",
     ) -> None:
         self.name = f"{'-'.join(queues)}@test"
         self.log = log
         with log.open("wb") as output:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "tests.workers", *self._command(app, queues, concurrency, cwd)],
+                [sys.executable, "-m", "tests.workers", *self._command(app, queues, concurrency, pool, cwd)],
                 cwd=REPOSITORY,
                 env=clean_environment(env) | {"PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.PIPE,
@@ -80,9 +81,11 @@ class Worker:
                 start_new_session=True,
             )
 
-    def _command(self, app: str, queues: tuple[str, ...], concurrency: int, cwd: Path) -> list[str]:
+    def _command(
+        self, app: str, queues: tuple[str, ...], concurrency: int, pool: str, cwd: Path
+    ) -> list[str]:
         command = [sys.executable, "-m", "celery", "--workdir", str(cwd), "-A", app, "worker"]
-        options = ["-Q", ",".join(queues), "-n", self.name, "-P", "prefork", "-c", str(concurrency)]
+        options = ["-Q", ",".join(queues), "-n", self.name, "-P", pool, "-c", str(concurrency)]
         return [*command, *options, "--loglevel", "INFO", "--without-mingle", "--without-gossip"]
 
     @property
@@ -131,10 +134,10 @@ class Workers:
         """Every worker that was started, in that order."""
         return list(self._all)
 
-    def start(self, *queues: str, cwd: Path = REPOSITORY) -> Worker:
+    def start(self, *queues: str, cwd: Path = REPOSITORY, pool: str = "prefork") -> Worker:
         """Start one worker for these queues; it is not ready yet."""
         log = self._folder / f"worker-{len(self._all)}-{'-'.join(queues)}.log"
-        self._all.append(Worker(log, self._env, queues, app=self._app, cwd=cwd))
+        self._all.append(Worker(log, self._env, queues, app=self._app, cwd=cwd, pool=pool))
         return self._all[-1]
 
     def wait_until_ready(self) -> None:

@@ -45,8 +45,11 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def busy(redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path) -> Iterator[Worker]:
+def busy(
+    redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Worker]:
     """One worker with one process for all queues, which is in the middle of a document."""
+    pool: str = getattr(request, "param", "prefork")
     gate = tmp_path / "gate"
     environment = ENGINES | {
         "REDIS_URL": redis_url,
@@ -58,7 +61,7 @@ def busy(redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path) ->
         "TMPDIR": str(temporary),
     }
     with Workers(tmp_path, environment) as workers:
-        worker = workers.start(*QUEUES.values())
+        worker = workers.start(*QUEUES.values(), pool=pool)
         workers.wait_until_ready()
         submission: Submission = pipeline.submit(b"Ann met Bob.", name="note.txt")
         wait_until(lambda: submission.status().status == "entity_processing", "the worker is busy")
@@ -115,6 +118,17 @@ def test_a_busy_worker_is_alive_and_one_without_a_queue_or_broker_is_not(
     pipeline.app.control.add_consumer("text", reply=True, timeout=HANG_SECONDS, limit=1)
     wait_until(lambda: examine_liveness().ok, "it has its queue again")
     monkeypatch.setattr(liveness, "SILENT_SECONDS", 0.0)  # as a loop that hangs is seen, later
+    assert "its main loop stands still" in wrong(examine_liveness())[f"worker {main.pid}"]
+
+
+@pytest.mark.parametrize("busy", ["solo"], indirect=True)
+def test_a_worker_whose_loop_does_the_work_is_alive_until_its_time_limit(
+    busy: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main: psutil.Process = busy.processes()[0]
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 0.0)
+    assert levels(examine_liveness()) == {f"worker {main.pid}": Level.OK}
+    os.utime(liveness.folder() / str(main.pid), (0, 0))  # as when that time is over
     assert "its main loop stands still" in wrong(examine_liveness())[f"worker {main.pid}"]
 
 

@@ -95,8 +95,7 @@ def examine_liveness() -> Health:
     """Whether there is a worker of this user on this machine, and each is alive. Asks no service."""
     found = [_worker(pid, wrong) for pid, wrong in workers_here().items()]
     if not found:
-        message = "no worker of this user runs here, or its pool is solo. Start one: docpipe worker"
-        found = [Check("worker", Level.WRONG, message)]
+        found = [Check("worker", Level.WRONG, "no worker of this user runs here. Start one: docpipe worker")]
     return Health(all(each.level is Level.OK for each in found), tuple(found))
 
 

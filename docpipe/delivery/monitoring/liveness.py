@@ -2,7 +2,8 @@
 
 The loop turns while all its children are busy, so a busy worker is alive. It stands still when the process
 hangs and while the broker is away, and what it no longer consumes stands in the file. A probe reads the file
-and asks no service. Not for pool `solo`, whose main loop does the work itself.
+and asks no service. The loop of pool `solo` does the work itself: as a task begins, the file is given the
+time by which a task must have ended.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.signals import task_postrun, task_prerun
 
 from docpipe.execution.logs import get_logger
 from docpipe.models.private_files import make_private_file, make_private_folder
@@ -87,14 +89,23 @@ class Beat:
         except OSError as error:
             log.warning("liveness_not_said", error=str(error))
 
+    def works_until(self, time_: float) -> None:
+        """The loop may stand still for one task, until then."""
+        with suppress(OSError):
+            os.utime(self._path, (time_, time_))
+
     def end(self) -> None:
         """The worker stops."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 
-def watch(app: Celery, queues: Collection[str]) -> None:
-    """Let workers of this app say that they are alive, and which of the queues they have lost."""
+def watch(app: Celery, queues: Collection[str], longest_seconds: float) -> None:
+    """Let workers of this app say that they are alive, and which of the queues they have lost.
+
+    Args:
+        longest_seconds: a task may take this long. In pool `solo` nothing ends it then.
+    """
 
     class Liveness(bootsteps.StartStopStep):
         """Started again after each loss of the connection, when the consumer is."""
@@ -106,10 +117,10 @@ def watch(app: Celery, queues: Collection[str]) -> None:
             self._wanted: frozenset[str] | None = None
 
         def start(self, consumer: Any) -> None:
-            if _is_solo(consumer):
-                return
             if self._wanted is None:
                 self._wanted = frozenset(consumed(consumer)) & frozenset(queues)
+                if _is_solo(consumer):
+                    _watch_tasks(app, self._beat, longest_seconds)
             self._say(consumer)
             consumer.timer.call_repeatedly(BEAT_SECONDS, self._say, (consumer,))
 
@@ -120,6 +131,21 @@ def watch(app: Celery, queues: Collection[str]) -> None:
             self._beat.end()
 
     app.steps["consumer"].add(Liveness)
+
+
+def _watch_tasks(app: Celery, beat: Beat, longest_seconds: float) -> None:
+    """Of this process, which is the only one of its worker."""
+
+    def begins(sender: Any, **_: Any) -> None:
+        if sender.app is app:
+            beat.works_until(time.time() + longest_seconds)
+
+    def ends(sender: Any, **_: Any) -> None:
+        if sender.app is app:
+            beat.works_until(time.time())
+
+    task_prerun.connect(begins, weak=False)
+    task_postrun.connect(ends, weak=False)
 
 
 def consumed(consumer: Any) -> set[str]:

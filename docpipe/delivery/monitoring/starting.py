@@ -13,7 +13,7 @@ def begin_worker(deployment: Deployment) -> None:
     Raises:
         SystemExit: each check that stops it, and what to do.
     """
-    watch(deployment.app, deployment.queues)
+    watch(deployment.app, deployment.queues, deployment.policy.hard_time_limit)
     fatal = [each for each in examine(deployment, consumers=False) if not each.ok and each.fatal]
     if fatal:
         told = "\n".join(f"  {each.check}: {each.message}" for each in fatal)
