@@ -81,7 +81,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def database(stack: Stack) -> str:
     """The DSN of the database behind the API, with docpipe's tables, all empty."""
     stack.mend()
-    stack.postgres.truncate()
+    stack.postgres.empty()
     return stack.postgres.url
 
 

@@ -108,7 +108,7 @@ class Services:
 def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Redis, Postgres and the API, emptied; `env` leads docpipe to them."""
     stack.mend()
-    stack.postgres.truncate()
+    stack.postgres.empty()
     stack.redis.flush(_REDIS_DATABASE)
     url = stack.redis.database_url(_REDIS_DATABASE)
     uploads = tmp_path_factory.mktemp("uploads")

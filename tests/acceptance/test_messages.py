@@ -17,13 +17,13 @@ from tests.acceptance.conftest import Services
 from tests.workers import HANG_SECONDS, Workers, wait_until
 
 LARGEST = 4096
-PAGES = 300
+PAGES = 60
 SENTENCE = "Page {}. On 3 May 2024 Maria Delgado paid USD 1,{:03}.00 to Harwick Port Authority."
 
 
 @pytest.fixture(scope="module")
 def minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PDF of 300 short pages."""
+    """A PDF of 60 short pages, whose text alone is larger than a message may be."""
     path = tmp_path_factory.mktemp("minutes") / "minutes.pdf"
     with pymupdf.open() as document:  # type: ignore[no-untyped-call]
         for number in range(1, PAGES + 1):

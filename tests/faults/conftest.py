@@ -49,7 +49,7 @@ def record(record_property: Callable[[str, object], None]) -> Callable[[Verdict]
 def battlefield(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """Emptied servers; workers of this environment are started by the modules."""
     stack.mend()
-    stack.postgres.truncate()
+    stack.postgres.empty()
     stack.redis.flush(REDIS_DATABASE)
     folder = tmp_path_factory.mktemp("faults")
     marks = folder / "marks"

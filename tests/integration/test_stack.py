@@ -189,6 +189,23 @@ def test_an_empty_database_has_the_roles_and_no_table(empty_database: str) -> No
     assert (tables, roles) == ((0,), [("service_role",)])
 
 
+@pytest.mark.parametrize("rows", [3, 5000])
+def test_emptied_tables_have_no_row_and_count_from_one(stack: Stack, database: str, rows: int) -> None:
+    fill = "insert into public.lists select generate_series, repeat('x', 100) from generate_series(1, %s)"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table public.lists (id int primary key, text text, place bigserial)")
+        connection.execute("create table public.lines (list int references public.lists)")
+        try:
+            connection.execute(fill, (rows,))
+            connection.execute("insert into public.lines values (1)")
+            stack.postgres.empty()
+            connection.execute(fill, (1,))
+            assert connection.execute("select id, place from public.lists").fetchall() == [(1, 1)]
+            assert connection.execute("select * from public.lines").fetchall() == []
+        finally:
+            connection.execute("drop table public.lists, public.lines")
+
+
 def test_stop_leaves_no_process_and_no_data(tmp_path: Path) -> None:
     with Stack(tmp_path) as stack:
         processes = _processes(stack)

@@ -32,6 +32,18 @@ alter default privileges in schema public grant references on tables to authenti
 alter default privileges in schema public grant usage on sequences to authenticator;
 """
 
+TABLES = """
+select tablename, pg_relation_size(format('%I.%I', schemaname, tablename)::regclass) from pg_tables
+ where schemaname = 'public' and tablename <> 'docpipe_migrations'
+"""
+GROWN_BYTES = 256 * 1024
+NO_TRIGGERS = "set session_replication_role = replica"
+RESTART = """
+select setval(objid::regclass, 1, false) from pg_depend join pg_class on pg_class.oid = objid
+ where relkind = 'S' and relnamespace = 'public'::regnamespace and deptype in ('a', 'i')
+   and refclassid = 'pg_class'::regclass
+"""
+
 
 class PostgresServer(Server):
     """Postgres refuses to run as root: when we are, it runs as `nobody`, from a copy in a folder
@@ -73,16 +85,20 @@ class PostgresServer(Server):
         query = sql.SQL("drop database if exists {} with (force)")
         self._execute(self.url, query.format(sql.Identifier(name)))
 
-    def truncate(self) -> None:
-        """Empty every table of the schema public but the list of migrations; start their sequences anew."""
+    def empty(self) -> None:
+        """Empty every table of the schema public but the list of migrations; start their sequences anew.
+
+        To truncate a table makes new files for it and its indexes, and every session reads anew what it
+        knows of it: five times the work of deleting a few rows. So only what has grown is truncated.
+        """
         with psycopg.connect(self.url, autocommit=True) as connection:
-            rows = connection.execute(
-                "select tablename from pg_tables"
-                " where schemaname = 'public' and tablename <> 'docpipe_migrations'"
-            )
-            if tables := [sql.Identifier("public", name) for (name,) in rows]:
+            tables = connection.execute(TABLES).fetchall()
+            if grown := [sql.Identifier("public", name) for name, size in tables if size > GROWN_BYTES]:
                 query = sql.SQL("truncate {} restart identity cascade")
-                connection.execute(query.format(sql.SQL(", ").join(tables)))
+                connection.execute(query.format(sql.SQL(", ").join(grown)))
+            delete = sql.SQL("delete from {}")
+            every = [delete.format(sql.Identifier("public", name)) for name, _ in tables]
+            connection.execute(sql.SQL("; ").join([sql.SQL(NO_TRIGGERS), *every, sql.SQL(RESTART)]))
 
     def prepare(self) -> None:
         """Lay out the data directory, before the first start only."""

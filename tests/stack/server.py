@@ -126,6 +126,9 @@ class Server(ABC):
 
     def resume(self) -> None:
         """Let a paused process go on (SIGCONT)."""
+        first = self._process()
+        if first is None or first.status() != psutil.STATUS_STOPPED:
+            return  # the children are found by reading what the system says of every process
         for process in self._family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
