@@ -130,7 +130,7 @@ def measured(store: Store, documents: int) -> dict[str, float]:
 @contextmanager
 def postgres(stack: Stack, documents: int) -> Iterator[Store]:
     dsn = stack.env["SUPABASE_DB_URL"]
-    stack.postgres.truncate()
+    stack.postgres.empty()
     with psycopg.connect(dsn, autocommit=True) as db:
         for statement in growth_rows.inserts(growth_rows.POSTGRES, documents):
             db.execute(statement.encode())

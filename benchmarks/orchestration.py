@@ -166,7 +166,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 def measured(contender: Contender, documents: int, singly: int) -> Result:
     """One contender, from an empty store to its figures."""
-    contender.stack.postgres.truncate()
+    contender.stack.postgres.empty()
     with environment(contender.env):
         app = f"benchmarks.noop:{contender.app}"
         with Workers(contender.folder, contender.worker_env, app=app) as workers:

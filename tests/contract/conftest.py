@@ -9,6 +9,13 @@ import pytest
 
 from docpipe.stores import open_store
 from docpipe.stores.port import Store
+from tests.contract import shortly
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beside() -> Iterator[None]:
+    yield
+    shortly.close()
 
 
 @pytest.fixture(params=["sqlite", "supabase", "postgres"])
