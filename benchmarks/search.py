@@ -5,7 +5,8 @@
 100 questions, each written by hand in other words than the passage of docs/decisions that answers it
 (questions.tsv: number of the decision, words of the passage, question). They are asked of all of docs/. A
 page is right if it holds the words of the passage. `any word` ranks pages by BM25 with any word of the
-question.
+question. Then they are asked by a few words: the three of the passage that the fewest pages hold, and the
+last long word of the question that is not in the passage.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -70,6 +71,20 @@ def read(pipeline: Pipeline, asked: Sequence[Question]) -> list[set[Place]]:
     if lost:
         raise SystemExit(f"These passages stand in docs/decisions no more: {lost}")
     return answers
+
+
+def few_words(store: Path, question: Question) -> Question:
+    """The same question as somebody types it who remembers three words, and one that is not there."""
+    db = sqlite3.connect(store)
+
+    def pages(word: str) -> int:
+        counted = "select count(*) from docpipe_page_words where docpipe_page_words match ?"
+        return int(db.execute(counted, (f'"{word}"',)).fetchone()[0])
+
+    words = {each.lower() for each in re.findall(r"[^\W_]{3,}", question.passage)}
+    rare = sorted(words, key=lambda word: (pages(word), word))[:3]
+    other = [each for each in re.findall(r"[^\W_]{5,}", question.text.lower()) if each not in words]
+    return replace(question, text=" ".join([*rare, *other[-1:]]))
 
 
 def any_word(store: Path) -> Callable[[str], list[Place]]:
@@ -136,10 +151,12 @@ def main() -> None:
         pipeline = Pipeline(store=open_store(f"sqlite://{file}"), stages=(OCR, CHUNK, EMBED), options=options)
         answers = read(pipeline, asked)
         ways = {way: by(pipeline, way) for way in get_args(By)} | {"any word": any_word(file)}
+        kinds = {"a question": asked, "a few words": [few_words(file, each) for each in asked]}
         rows = [
-            [way, *(f"{part:.2f}" for part in recall(search, asked, answers))] for way, search in ways.items()
+            [way, *(f"{part:.2f}" for asks in kinds.values() for part in recall(search, asks, answers))]
+            for way, search in ways.items()
         ]
-        table = report.table(["search", *(f"recall at {most}" for most in AT)], rows)
+        table = report.table(["search", *(f"{kind}, recall at {n}" for kind in kinds for n in AT)], rows)
         number = len(pipeline.store.documents(limit=1000))
         text = f"{report.machine()} {number} documents, {len(asked)} questions. {cost(pipeline)}\n\n{table}"
     print(text)

@@ -37,7 +37,8 @@ alter table public.source_documents
     add column if not exists updated_at timestamptz not null default now(),
     add column if not exists docpipe_reading jsonb,           -- how it is read, where not as all others
     add column if not exists docpipe_depth integer not null default 0,  -- how many documents it was found inside of
-    add column if not exists docpipe_family text;             -- the same in all that is inside one submitted document
+    add column if not exists docpipe_family text,             -- the same in all that is inside one submitted document
+    add column if not exists docpipe_page_count integer;      -- pages of docpipe_result_run
 
 create unique index if not exists source_documents_document_uuid_idx
     on public.source_documents (document_uuid);

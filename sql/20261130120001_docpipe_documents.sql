@@ -271,15 +271,30 @@ language sql stable set search_path = public, extensions as $$
      where d.document_uuid = p_document;
 $$;
 
--- The newest documents that match, newest first.
+-- The documents that match, the newest first, or in the order of `sort`.
 -- `p_selection` is a JSON object; each key it has narrows the choice: status (list), error_code, stage,
 -- project_id, engine and docpipe_version (their beginning), batch, file_type (MIME type, or how the name ends),
--- confidence_below (of a page), parent, since, until, name (a part of it), before (a document: only older ones).
+-- confidence_below (of a page), parent, since, until, name (a part of it), before (a document: only those after it).
+-- `sort` is changed, name, status or pages, with - before it the other way round.
 -- The query has the conditions that are asked for and no others, so that an index may serve them.
 create or replace function public.docpipe_select(p_selection text, p_limit integer) returns jsonb
 language plpgsql stable set search_path = public, extensions as $$
 declare
     w jsonb := p_selection::jsonb;
+    v_key text := case pg_catalog.ltrim(w->>'sort', '-')
+        when 'changed' then 'd.updated_at'
+        when 'name' then 'coalesce(pg_catalog.lower(d.original_file_name), '''')'
+        when 'status' then 'concat(d.celery_status, '' '', d.initial_processing_status)'
+        when 'pages' then 'coalesce(d.docpipe_page_count, -1)'
+        end;
+    v_down boolean := not w ? 'sort' or pg_catalog.starts_with(w->>'sort', '-');
+    v_after text := case when v_down then '<' else '>' end;
+    v_way text := case when v_down then ' desc' else ' asc' end;
+    v_order text := coalesce(v_key || v_way || ', ', '') || 'd.id' || v_way;
+    v_stage text := 'left join lateral (select * from public.stage_runs o
+                                         where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
+                                           and o.state <> ''complete''
+                                         order by o.position limit 1) s on true';
     v_conditions text;
     v_found jsonb;
 begin
@@ -312,7 +327,10 @@ begin
                          where c.document_uuid = $1->>''parent'')'),
         ('since', 'd.updated_at >= ($1->>''since'')::timestamptz'),
         ('name', 'pg_catalog.strpos(pg_catalog.lower(d.original_file_name), pg_catalog.lower($1->>''name'')) > 0'),
-        ('before', 'd.id < (select b.id from public.source_documents b where b.document_uuid = $1->>''before'')'),
+        ('before', case when v_key is null then 'd.id < (select b.id'
+                        else '(' || v_key || ', d.id) ' || v_after || ' (select '
+                             || pg_catalog.replace(v_key, 'd.', 'b.') || ', b.id' end
+                   || ' from public.source_documents b where b.document_uuid = $1->>''before'')'),
         ('until', 'd.updated_at < ($1->>''until'')::timestamptz')
     ) c (key, condition) where w ? c.key;
     execute '
@@ -320,13 +338,11 @@ begin
             select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
                    public.docpipe_document_status(
                        d.celery_status::text, d.initial_processing_status::text) as status,
-                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
-              from public.source_documents d
-              left join lateral (select * from public.stage_runs o
-                                  where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
-                                    and o.state <> ''complete''
-                                  order by o.position limit 1) s on true
-             where true' || v_conditions || '
-             order by d.id desc limit $2) found' into v_found using w, p_limit;
+                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at,
+                   d.docpipe_page_count as pages
+              from (select d.* from public.source_documents d '
+                    || case when w ?| array['error_code', 'stage'] then v_stage else '' end || '
+                     where true' || v_conditions || ' order by ' || v_order || ' limit $2) d ' || v_stage || '
+             order by ' || v_order || ') found' into v_found using w, p_limit;
     return v_found;
 end $$;

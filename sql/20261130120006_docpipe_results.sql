@@ -126,7 +126,10 @@ begin
                then 'completed_with_warnings' else 'completed' end;
     update public.docpipe_runs set state = 'completed', finished_at = now(), unlinked = true
      where document_uuid = p_document and run = p_run;
-    update public.source_documents set docpipe_result_run = p_run
+    update public.source_documents
+       set docpipe_result_run = p_run,
+           docpipe_page_count = (select count(*) from public.docpipe_pages p
+                                  where p.document_uuid = p_document and p.run = p_run)
      where document_uuid = p_document and docpipe_run = p_run;
     perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
@@ -224,3 +227,9 @@ begin
     end loop;
     return v_input;
 end $$;
+
+-- Results of an earlier docpipe, which did not count their pages.
+update public.source_documents d
+   set docpipe_page_count = (select count(*) from public.docpipe_pages p
+                              where p.document_uuid = d.document_uuid and p.run = d.docpipe_result_run)
+ where d.docpipe_result_run is not null and d.docpipe_page_count is null;

@@ -48,16 +48,42 @@ begin
     end loop;
 end $$;
 
+drop function if exists public.docpipe_search(text, text, integer);  -- it had no p_any
+
 -- The pages that hold the words, the best first, with marks (U+0002, U+0003) around what was found.
--- `p_query` is as websearch_to_tsquery takes it. Of more than 2,000 pages, 2,000 are compared.
-create or replace function public.docpipe_search(p_query text, p_project text, p_limit integer) returns jsonb
+-- `p_query` is as websearch_to_tsquery takes it. Of more than 2,000 pages, 2,000 are compared. With `p_any`, a JSON list
+-- of words and phrases, one of them is enough: the rarest of them, as many as lie in 2,000 pages together, are sought,
+-- and each counts by how rare it is, as in BM25.
+create or replace function public.docpipe_search(p_query text, p_any text, p_project text, p_limit integer)
+returns jsonb
 language plpgsql stable set search_path = public, extensions as $$
 declare
     v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)
                        || pg_catalog.websearch_to_tsquery('pg_catalog.simple', p_query);
+    v_terms tsquery[];
+    v_weights double precision[];
     v_marks text := pg_catalog.format('HighlightAll=true, StartSel="%s", StopSel="%s"', chr(2), chr(3));
     v_found jsonb;
 begin
+    if p_any is not null then
+        with counted as (
+            select distinct q.term, (select count(*) from (
+                       select from public.docpipe_page_search s where s.words @@ q.term limit 2000) f) as pages
+              from pg_catalog.jsonb_array_elements_text(p_any::jsonb) t (words)
+             cross join lateral (select pg_catalog.phraseto_tsquery('pg_catalog.english', t.words) as term) q
+             where pg_catalog.numnode(q.term) > 0
+        ), ranked as (
+            select term, pages, greatest(max(pages) over (), (
+                       select c.reltuples from pg_catalog.pg_class c
+                        where c.oid = 'public.docpipe_page_search'::regclass)) as all_pages,
+                   pg_catalog.row_number() over rarest as place, sum(pages) over rarest as together
+              from counted window rarest as (order by pages, term)
+        )
+        select pg_catalog.array_agg(term), pg_catalog.array_agg(ln(1 + (all_pages - pages + 0.5) / (pages + 0.5))),
+               pg_catalog.string_agg('(' || term::text || ')', ' | ')::tsquery && v_query
+          into v_terms, v_weights, v_query
+          from ranked where place = 1 or together <= 2000;
+    end if;
     with matching as materialized (
         select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
                s.text, s.words
@@ -67,7 +93,9 @@ begin
          limit 2000
     ), best as (
         select m.document_uuid, m.run, m.number, m.name, m.project_id, m.text,
-               pg_catalog.ts_rank_cd(m.words, v_query) as score
+               case when v_terms is null then pg_catalog.ts_rank_cd(m.words, v_query)
+                    else (select sum(t.weight * pg_catalog.ts_rank(m.words, t.term, 1))
+                            from unnest(v_terms, v_weights) t (term, weight)) end as score
           from matching m order by score desc, m.document_uuid, m.number limit p_limit
     )
     select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object(

@@ -23,9 +23,11 @@ language sql stable set search_path = public, extensions as $$
                extract(epoch from s.finished_at - s.started_at)::double precision as seconds,
                greatest(0.0, extract(epoch from s.started_at - s.queued_at))::double precision as wait,
                s.queued_at is not null as waited
-          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+          from public.stage_runs s                             -- no join: it would read all runs there ever were
          where s.finished_at >= now() - make_interval(secs => p_window_seconds)
-           and s.finished_at >= r.created_at and s.state in ('complete', 'failed')
+           and s.finished_at >= (select r.created_at from public.docpipe_runs r
+                                  where r.document_uuid = s.document_uuid and r.run = s.run)
+           and s.state in ('complete', 'failed')
     ), turns as (
         select stage, min(position) as position,
                count(*) filter (where state = 'queued') as waiting,
@@ -50,11 +52,10 @@ language sql stable set search_path = public, extensions as $$
     select pg_catalog.jsonb_build_object(
         'documents', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select public.docpipe_document_status(c.celery_status, c.initial_processing_status) as status,
-                       c.project_id, sum(c.documents)::bigint as documents
-                  from (select celery_status::text as celery_status, project_id::text as project_id,
-                               initial_processing_status::text as initial_processing_status,
-                               count(*) as documents
+                select public.docpipe_document_status(
+                           c.celery_status::text, c.initial_processing_status::text) as status,
+                       c.project_id::text as project_id, sum(c.documents)::bigint as documents
+                  from (select celery_status, project_id, initial_processing_status, count(*) as documents
                           from public.source_documents group by 1, 2, 3) c
                  group by 1, 2 order by 1, 2) f), '[]'),
         'stages', coalesce((

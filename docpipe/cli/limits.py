@@ -13,7 +13,7 @@ from docpipe.cli.console import new_console, shown
 from docpipe.cli.options import as_json, wants_json
 from docpipe.cli.terminal import echo
 from docpipe.pipeline.default import default_pipeline, store_pipeline
-from docpipe.stores.share_port import Limit, Share
+from docpipe.stores.share_port import Limit, Share, limit_of
 
 
 @click.command(
@@ -51,7 +51,7 @@ def limits(
     if (everything and project_id is not None) or bool(named) == off:
         raise click.UsageError("Name --all or --project, and --in-flight, --per-day or --weight, or --off.")
     pipeline = default_pipeline()
-    present = {each.project_id: each for each in pipeline.limits()}.get(project_id, Limit(project_id))
+    present = limit_of(pipeline.limits(), project_id)
     count = pipeline.limit(Limit(project_id) if off else replace(present, **named))
     echo(f"{count} documents that waited go on", err=True)
 

@@ -23,8 +23,10 @@ _AROUND = 90
 _MAX_LIMIT = 200
 _PASSAGES_OF_A_PAGE = 5
 """As many of the best passages are looked at for each page that is asked for."""
-_FUSION = 60
-"""Of reciprocal rank fusion, as its authors have it: how little the first places count above the next."""
+_FUSION, _BY_WORDS = 10, 0.7
+"""Of reciprocal rank fusion: how little the first places count above the next, and how much a place by words
+counts beside one by meaning. Chosen on the questions and words of `benchmarks.search`.
+"""
 _DIVIDED = "  "
 _Ranges = Sequence[tuple[int, int]]
 
@@ -76,8 +78,10 @@ def search_text(
         return []
     if by == "text" or engine is None:
         return _by_text(store, query, project_id, limit)
+    if by == "meaning":
+        return _by_meaning(store, query, project_id, limit, engine())
     near = _by_meaning(store, query, project_id, limit, engine())
-    return near if by == "meaning" else fused(_by_text(store, query, project_id, limit), near)[:limit]
+    return fused(_by_text(store, query, project_id, limit, any_term=True), near)[:limit]
 
 
 def fused(said: Sequence[Passage], near: Sequence[Passage]) -> list[Passage]:
@@ -85,10 +89,10 @@ def fused(said: Sequence[Passage], near: Sequence[Passage]) -> list[Passage]:
     two kinds cannot be compared, places in a list can. A page in both keeps the words that were found.
     """
     scores, best = defaultdict[tuple[str, int], float](float), dict[tuple[str, int], Passage]()
-    for ranking in (near, said):
+    for weight, ranking in ((1.0, near), (_BY_WORDS, said)):
         for rank, each in enumerate(ranking, 1):
             key = each.document_uuid, each.page
-            scores[key] += 1 / (_FUSION + rank)
+            scores[key] += weight / (_FUSION + rank)
             best[key] = replace(each, chunk=best[key].chunk if key in best else each.chunk)
     ranked = (replace(best[key], score=score) for key, score in scores.items())
     return sorted(ranked, key=lambda each: (-each.score, each.document_uuid, each.page))
@@ -115,12 +119,12 @@ def _nearby(hit: PassageHit) -> Passage:
     return replace(_passage(hit.page, [(start, end)]), snippet=said, marks=(), chunk=hit.chunk)
 
 
-def _by_text(store: Store, query: str, project_id: str | None, limit: int) -> list[Passage]:
+def _by_text(
+    store: Store, query: str, project_id: str | None, limit: int, *, any_term: bool = False
+) -> list[Passage]:
     asked = terms(query)
-    return [
-        _passage(hit, occurrences(hit, asked))
-        for hit in store.search_pages(asked, project_id=project_id, limit=limit)
-    ]
+    hits = store.search_pages(asked, project_id=project_id, limit=limit, any_term=any_term)
+    return [_passage(hit, occurrences(hit, asked)) for hit in hits]
 
 
 def _passage(hit: PageHit, found: _Ranges) -> Passage:

@@ -193,9 +193,18 @@ class Store(GraphStore, ErasureStore, ChildStore, PauseStore, ShareStore, Protoc
         ...
 
     def search_pages(
-        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+        self,
+        query: tuple[Term, ...],
+        *,
+        project_id: str | None = None,
+        limit: int = 20,
+        any_term: bool = False,
     ) -> list[PageHit]:
-        """Pages of completed documents that hold the terms, the best first; of all projects if None."""
+        """Pages of completed documents that hold the terms, the best first; of all projects if None.
+
+        Args:
+            any_term: one of the wanted terms is enough; rare ones count for more.
+        """
         ...
 
     def search_vectors(

@@ -199,6 +199,7 @@ def summary_of(row: Mapping[str, Any]) -> Summary:
         error_code=row["error_code"],
         error_message=row["error_message"],
         updated_at=datetime.fromisoformat(row["updated_at"]),
+        pages=row["pages"],
     )
 
 

@@ -31,6 +31,11 @@ class Limit:
         return self.in_flight is not None or self.per_day is not None
 
 
+def limit_of(limits: Sequence[Limit], project_id: str | None) -> Limit:
+    """That of the project, or of all documents: one that says nothing if there is none."""
+    return next((each for each in limits if each.project_id == project_id), Limit(project_id))
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What a project has of the documents in flight.

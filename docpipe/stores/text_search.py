@@ -73,9 +73,9 @@ def terms(query: str) -> tuple[Term, ...]:
     return tuple(sorted(found, key=lambda term: not term.wanted))
 
 
-def fts5(query: tuple[Term, ...]) -> str:
+def fts5(query: tuple[Term, ...], *, any_term: bool = False) -> str:
     """The query in SQLite's words."""
-    wanted = " AND ".join(_quoted(term) for term in query if term.wanted)
+    wanted = (" OR " if any_term else " AND ").join(_quoted(term) for term in query if term.wanted)
     return f"({wanted})" + "".join(f" NOT {_quoted(term)}" for term in query if not term.wanted)
 
 

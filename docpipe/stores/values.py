@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from docpipe.errors import ConfigurationError
 from docpipe.models import (
     Document,
     EntityDecision,
@@ -199,6 +200,10 @@ class Heartbeat(StrEnum):
     LOST = "lost"
 
 
+SORTS = tuple(f"{way}{name}" for name in ("changed", "name", "status", "pages") for way in ("", "-"))
+"""What a list of documents may be sorted by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which documents; None does not narrow the choice. Times are those of the last change."""
@@ -225,7 +230,15 @@ class Selection:
     name: str | None = None
     """Part of the document's name, in any case."""
     before: str | None = None
-    """Only documents older than this one: the last of a list, for those that follow it."""
+    """Only documents that come after this one: the last of a list, for those that follow it."""
+    sort: str | None = None
+    """The order, one of `SORTS`: `changed`, `name`, `status` or `pages`, with `-` before it the other way
+    round; None: the newest first. Documents that are alike in it are in the order of their submit.
+    """
+
+    def __post_init__(self) -> None:
+        if self.sort is not None and self.sort not in SORTS:
+            raise ConfigurationError(f"sort={self.sort!r}: lists are sorted by {', '.join(SORTS)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +275,8 @@ class Summary:
     error_code: str | None
     error_message: str | None
     updated_at: datetime
+    pages: int | None = None
+    """Of the run whose results are read; None: no run has completed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,24 @@ _AT_ONCE = 50
 _MOST_FILES = 100
 _GROUPS = ("failed", "running", "waiting", "completed", "warnings", "cancelled")
 _FILTERS = ("status", "name", "error", "stage", "project", "batch", "type", "since", "until")
+_SORTS = {
+    "": "newest first",
+    "-changed": "last changed first",
+    "changed": "longest unchanged first",
+    "name": "name, A to Z",
+    "-name": "name, Z to A",
+    "status": "status",
+    "-status": "status, the other way round",
+    "-pages": "most pages first",
+    "pages": "fewest pages first",
+}
+"""What the list may be sorted by, `Selection.sort`, in words."""
 
 
 def show(request: Request) -> Response:
-    """A page of documents, newest first; the next page begins after the last document of this one."""
+    """A page of documents, newest first or sorted; the next page begins after the last one of this."""
     view, asked = view_of(request), request.query_params
+    sort = asked.get("sort", "")
     filters = {name: asked.get(name, "").strip() for name in _FILTERS}
     selection = Selection(
         status=_statuses(view.pipeline, filters["status"]),
@@ -43,11 +56,14 @@ def show(request: Request) -> Response:
         since=_day(filters["since"]),
         until=_day(filters["until"], days=1),
         before=asked.get("before") or None,
+        sort=sort or None,
     )
     found = view.documents(selection, _AT_ONCE + 1)
     more = found[_AT_ONCE - 1].document_uuid if len(found) > _AT_ONCE else None
     values: dict[str, Any] = {
         "filters": filters,
+        "sort": sort,
+        "sorts": _SORTS,
         "more": more,
         "groups": _GROUPS,
         "stages": view.pipeline.stages,

@@ -46,12 +46,14 @@ async def live(request: Request) -> Response:
 
 def _values(view: View, watch: Watch) -> dict[str, Any]:
     """Of one project only how many documents have which status: the rest is about all of them."""
-    if view.project_id is not None or view.pipeline.app is None:
+    if view.pipeline.app is None:
         return {"snapshot": None, "problems": [], **_counted(view)}
     snapshot = watch.snapshot()
     statistics = snapshot.statistics
-    counts = _counts(statistics.documents, None) if statistics else []
+    counts = _counts(statistics.documents, view.project_id) if statistics else []
     problems = [f"{each.part}: {each.message}" for each in snapshot.problems]
+    if view.project_id is not None:
+        return {"snapshot": None, "statistics": None, "counts": counts, "problems": []}
     return {"snapshot": snapshot, "statistics": statistics, "counts": counts, "problems": problems}
 
 

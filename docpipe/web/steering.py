@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +14,13 @@ from starlette.routing import Route
 
 from docpipe.errors import DocpipeError
 from docpipe.stores.pause_port import Pause, Paused
+from docpipe.stores.share_port import Limit, limit_of
 from docpipe.stores.values import Action
 from docpipe.web.render import page
 from docpipe.web.site import Told, act, everything, genuine, view_of
 
 _LOOKS = ("health", "doctor")
+_NUMBERS: dict[str, type[int] | type[float]] = {"in_flight": int, "per_day": int, "weight": float}
 
 
 def show(request: Request) -> Response:
@@ -91,6 +94,43 @@ def _pause(request: Request, form: FormData, done: str) -> Response:
     return page(request, "done.html", title="Done", action=done, told=[Told(action.target or "", told)])
 
 
+async def limit(request: Request) -> Response:
+    """Limit what is in flight, or weigh a project."""
+    async with request.form() as form:
+        return await run_in_threadpool(_limit, request, form)
+
+
+def _limit(request: Request, form: FormData) -> Response:
+    """What is not named stays as it was, or all is taken away."""
+    number, view = genuine(request, form), everything(request)
+    project = str(form.get("name", "")) if form.get("what") == "project" else None
+    off = form.get("how") == "off"
+    named = {} if off else {name: _number(form, name, kind) for name, kind in _NUMBERS.items()}
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if not changes and not off:
+        raise HTTPException(400, "Say how many in flight, how many a day, or the weight.")
+    said = "off" if off else ", ".join(f"{name} {value:g}" for name, value in changes.items())
+    target = "all" if project is None else f"project {project}".strip()
+    action = Action(number, view.visitor.name, "limit", f"{target}: {said}", None, _why(form))
+
+    def change() -> str:
+        present = limit_of(view.pipeline.limits(), project)
+        count = view.pipeline.limit(Limit(project) if off else replace(present, **changes))
+        return f"set; {count} documents that waited go on"
+
+    told = act(view, action, change)
+    return page(request, "done.html", title="Done", action="limit", told=[Told(action.target or "", told)])
+
+
+def _number(form: FormData, name: str, kind: type[int] | type[float]) -> int | float | None:
+    """What was typed into a field. Raises `HTTPException` 400 if it is no number of this kind."""
+    typed = str(form.get(name, "")).strip()
+    try:
+        return kind(typed) if typed else None
+    except ValueError as error:
+        raise HTTPException(400, f"{typed[:40]} is no number. Write 5000 or, for a weight, 1.5.") from error
+
+
 def _name(pause: Pause) -> tuple[str, str]:
     """What a form says of it: `what` and `name`."""
     if pause.kind is Paused.STAGE:
@@ -107,4 +147,5 @@ ROUTES = [
     Route("/steering/reap", reap, methods=["POST"]),
     Route("/steering/pause", pause, methods=["POST"]),
     Route("/steering/unpause", unpause, methods=["POST"]),
+    Route("/steering/limit", limit, methods=["POST"]),
 ]

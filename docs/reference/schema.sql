@@ -36,6 +36,7 @@ create table public.source_documents (
     docpipe_reading jsonb,
     docpipe_depth integer default 0 not null,
     docpipe_family text,
+    docpipe_page_count integer,
     constraint source_documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX idx_source_documents_celery_status ON public.source_documents USING btree (celery_status);
@@ -955,6 +956,20 @@ CREATE OR REPLACE FUNCTION public.docpipe_select(p_selection text, p_limit integ
 AS $function$
 declare
     w jsonb := p_selection::jsonb;
+    v_key text := case pg_catalog.ltrim(w->>'sort', '-')
+        when 'changed' then 'd.updated_at'
+        when 'name' then 'coalesce(pg_catalog.lower(d.original_file_name), '''')'
+        when 'status' then 'concat(d.celery_status, '' '', d.initial_processing_status)'
+        when 'pages' then 'coalesce(d.docpipe_page_count, -1)'
+        end;
+    v_down boolean := not w ? 'sort' or pg_catalog.starts_with(w->>'sort', '-');
+    v_after text := case when v_down then '<' else '>' end;
+    v_way text := case when v_down then ' desc' else ' asc' end;
+    v_order text := coalesce(v_key || v_way || ', ', '') || 'd.id' || v_way;
+    v_stage text := 'left join lateral (select * from public.stage_runs o
+                                         where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
+                                           and o.state <> ''complete''
+                                         order by o.position limit 1) s on true';
     v_conditions text;
     v_found jsonb;
 begin
@@ -987,7 +1002,10 @@ begin
                          where c.document_uuid = $1->>''parent'')'),
         ('since', 'd.updated_at >= ($1->>''since'')::timestamptz'),
         ('name', 'pg_catalog.strpos(pg_catalog.lower(d.original_file_name), pg_catalog.lower($1->>''name'')) > 0'),
-        ('before', 'd.id < (select b.id from public.source_documents b where b.document_uuid = $1->>''before'')'),
+        ('before', case when v_key is null then 'd.id < (select b.id'
+                        else '(' || v_key || ', d.id) ' || v_after || ' (select '
+                             || pg_catalog.replace(v_key, 'd.', 'b.') || ', b.id' end
+                   || ' from public.source_documents b where b.document_uuid = $1->>''before'')'),
         ('until', 'd.updated_at < ($1->>''until'')::timestamptz')
     ) c (key, condition) where w ? c.key;
     execute '
@@ -995,14 +1013,12 @@ begin
             select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
                    public.docpipe_document_status(
                        d.celery_status::text, d.initial_processing_status::text) as status,
-                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at
-              from public.source_documents d
-              left join lateral (select * from public.stage_runs o
-                                  where o.document_uuid = d.document_uuid and o.run = d.docpipe_run
-                                    and o.state <> ''complete''
-                                  order by o.position limit 1) s on true
-             where true' || v_conditions || '
-             order by d.id desc limit $2) found' into v_found using w, p_limit;
+                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at,
+                   d.docpipe_page_count as pages
+              from (select d.* from public.source_documents d '
+                    || case when w ?| array['error_code', 'stage'] then v_stage else '' end || '
+                     where true' || v_conditions || ' order by ' || v_order || ' limit $2) d ' || v_stage || '
+             order by ' || v_order || ') found' into v_found using w, p_limit;
     return v_found;
 end $function$;
 revoke all on function public.docpipe_select(text,integer) from public;
@@ -2125,7 +2141,10 @@ begin
                then 'completed_with_warnings' else 'completed' end;
     update public.docpipe_runs set state = 'completed', finished_at = now(), unlinked = true
      where document_uuid = p_document and run = p_run;
-    update public.source_documents set docpipe_result_run = p_run
+    update public.source_documents
+       set docpipe_result_run = p_run,
+           docpipe_page_count = (select count(*) from public.docpipe_pages p
+                                  where p.document_uuid = p_document and p.run = p_run)
      where document_uuid = p_document and docpipe_run = p_run;
     perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
@@ -3349,7 +3368,7 @@ end $function$;
 revoke all on function public.docpipe_index_pages(text,integer) from public;
 grant execute on function public.docpipe_index_pages(text,integer) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_project text, p_limit integer)
+CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_any text, p_project text, p_limit integer)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
@@ -3359,9 +3378,30 @@ AS $function$
 declare
     v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)
                        || pg_catalog.websearch_to_tsquery('pg_catalog.simple', p_query);
+    v_terms tsquery[];
+    v_weights double precision[];
     v_marks text := pg_catalog.format('HighlightAll=true, StartSel="%s", StopSel="%s"', chr(2), chr(3));
     v_found jsonb;
 begin
+    if p_any is not null then
+        with counted as (
+            select distinct q.term, (select count(*) from (
+                       select from public.docpipe_page_search s where s.words @@ q.term limit 2000) f) as pages
+              from pg_catalog.jsonb_array_elements_text(p_any::jsonb) t (words)
+             cross join lateral (select pg_catalog.phraseto_tsquery('pg_catalog.english', t.words) as term) q
+             where pg_catalog.numnode(q.term) > 0
+        ), ranked as (
+            select term, pages, greatest(max(pages) over (), (
+                       select c.reltuples from pg_catalog.pg_class c
+                        where c.oid = 'public.docpipe_page_search'::regclass)) as all_pages,
+                   pg_catalog.row_number() over rarest as place, sum(pages) over rarest as together
+              from counted window rarest as (order by pages, term)
+        )
+        select pg_catalog.array_agg(term), pg_catalog.array_agg(ln(1 + (all_pages - pages + 0.5) / (pages + 0.5))),
+               pg_catalog.string_agg('(' || term::text || ')', ' | ')::tsquery && v_query
+          into v_terms, v_weights, v_query
+          from ranked where place = 1 or together <= 2000;
+    end if;
     with matching as materialized (
         select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
                s.text, s.words
@@ -3371,7 +3411,9 @@ begin
          limit 2000
     ), best as (
         select m.document_uuid, m.run, m.number, m.name, m.project_id, m.text,
-               pg_catalog.ts_rank_cd(m.words, v_query) as score
+               case when v_terms is null then pg_catalog.ts_rank_cd(m.words, v_query)
+                    else (select sum(t.weight * pg_catalog.ts_rank(m.words, t.term, 1))
+                            from unnest(v_terms, v_weights) t (term, weight)) end as score
           from matching m order by score desc, m.document_uuid, m.number limit p_limit
     )
     select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) || pg_catalog.to_jsonb(b) || pg_catalog.jsonb_build_object(
@@ -3383,8 +3425,8 @@ begin
       join public.docpipe_pages p on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.number;
     return coalesce(v_found, '[]');
 end $function$;
-revoke all on function public.docpipe_search(text,text,integer) from public;
-grant execute on function public.docpipe_search(text,text,integer) to service_role;
+revoke all on function public.docpipe_search(text,text,text,integer) from public;
+grant execute on function public.docpipe_search(text,text,text,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_search_vectors(p_vector text, p_model text, p_project text, p_limit integer)
  RETURNS jsonb
@@ -3905,9 +3947,11 @@ AS $function$
                extract(epoch from s.finished_at - s.started_at)::double precision as seconds,
                greatest(0.0, extract(epoch from s.started_at - s.queued_at))::double precision as wait,
                s.queued_at is not null as waited
-          from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
+          from public.stage_runs s                             -- no join: it would read all runs there ever were
          where s.finished_at >= now() - make_interval(secs => p_window_seconds)
-           and s.finished_at >= r.created_at and s.state in ('complete', 'failed')
+           and s.finished_at >= (select r.created_at from public.docpipe_runs r
+                                  where r.document_uuid = s.document_uuid and r.run = s.run)
+           and s.state in ('complete', 'failed')
     ), turns as (
         select stage, min(position) as position,
                count(*) filter (where state = 'queued') as waiting,
@@ -3932,11 +3976,10 @@ AS $function$
     select pg_catalog.jsonb_build_object(
         'documents', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select public.docpipe_document_status(c.celery_status, c.initial_processing_status) as status,
-                       c.project_id, sum(c.documents)::bigint as documents
-                  from (select celery_status::text as celery_status, project_id::text as project_id,
-                               initial_processing_status::text as initial_processing_status,
-                               count(*) as documents
+                select public.docpipe_document_status(
+                           c.celery_status::text, c.initial_processing_status::text) as status,
+                       c.project_id::text as project_id, sum(c.documents)::bigint as documents
+                  from (select celery_status, project_id, initial_processing_status, count(*) as documents
                           from public.source_documents group by 1, 2, 3) c
                  group by 1, 2 order by 1, 2) f), '[]'),
         'stages', coalesce((

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from docpipe.errors import ConfigurationError
 from docpipe.models import Ref
 from docpipe.stores.port import Store
 from docpipe.stores.values import Action, Selection
 from tests.contract.test_erasures import added
-from tests.contract.test_store import new
+from tests.contract.test_store import OUTPUTS, PAGES, new, run_stage
 
 
 def action(number: str, target: str | None = None, project: str | None = "p") -> Action:
@@ -55,6 +56,37 @@ def test_a_list_goes_on_after_its_last_document(store: Store, three: list[Ref]) 
     rest = [each.document_uuid for each in store.documents(Selection(before=first[-1]))]
     assert (first, rest) == (uuids[:2], uuids[2:])
     assert store.documents(Selection(before="nobody")) == []
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("name", ["ONCE.txt", "One.pdf", "two.pdf"]),
+        ("changed", ["two.pdf", "ONCE.txt", "One.pdf"]),
+        ("status", ["One.pdf", "two.pdf", "ONCE.txt"]),
+        ("pages", ["two.pdf", "ONCE.txt", "One.pdf"]),
+    ],
+)
+def test_a_list_is_sorted_and_goes_on_in_its_order(
+    store: Store, three: list[Ref], sort: str, names: list[str]
+) -> None:
+    for stage, output in OUTPUTS.items():  # "completed" comes before "pending"
+        run_stage(store, three[0], stage, output)
+    for way in (1, -1):
+        asked = Selection(sort=sort if way == 1 else f"-{sort}")
+        found = [each.name for each in store.documents(asked)]
+        assert found == names[::way]
+        for place in range(3):
+            before = replace(asked, before=store.documents(asked)[place].document_uuid)
+            assert [each.name for each in store.documents(before)] == found[place + 1 :]
+    assert [each.pages for each in store.documents(Selection(sort="pages"))] == [None, None, len(PAGES)]
+    waits = Selection(sort="-name", stage="ocr")
+    assert [each.name for each in store.documents(waits, limit=1)] == ["two.pdf"]
+
+
+def test_there_is_no_other_order() -> None:
+    with pytest.raises(ConfigurationError, match="sorted by changed, -changed, name"):
+        Selection(sort="size; drop table")
 
 
 def test_documents_are_chosen_by_a_part_of_their_name(store: Store, three: list[Ref]) -> None:

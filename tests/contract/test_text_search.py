@@ -14,6 +14,7 @@ from docpipe.models import Box, Line, Method, Page, Ref, StageOutput
 from docpipe.pipeline.text_search import Passage, search_text
 from docpipe.stores.port import Store
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.text_search import terms
 from docpipe.stores.values import Part
 from tests.contract.test_store import OUTPUTS, new, run_stage
 
@@ -155,6 +156,21 @@ def test_the_page_that_says_it_most_comes_first(store: Store) -> None:
     completed(store, "rent rent rent", name="much.pdf")
     assert [each.name for each in found(store, "rent")] == ["much.pdf", "little.pdf"]
     assert [each.name for each in found(store, "rent", limit=1)] == ["much.pdf"]
+
+
+def test_where_any_term_is_enough_a_rare_one_counts_for_more(store: Store) -> None:
+    completed(
+        store, "plum plum jam", "plum tart", "plum of the state", "quince of the state", name="fruit.pdf"
+    )
+
+    def numbers(query: str) -> list[int]:
+        return [hit.page.number for hit in store.search_pages(terms(query), any_term=True)]
+
+    first, *others = numbers("what plums and quinces there are")
+    assert (first, sorted(others)) == (4, [1, 2, 3])
+    assert sorted(numbers('"plum tart" quince "plum quince"')) == [2, 4]
+    assert sorted(numbers('plum quince -"the state"')) == [1, 2]
+    assert numbers("nectarine") == []
 
 
 def test_only_the_run_whose_results_are_read_is_found(store: Store) -> None:

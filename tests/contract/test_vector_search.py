@@ -155,10 +155,16 @@ def test_both_rankings_become_one(store: Store) -> None:
     completed(store, "the plum", "banana", "banana plum", name="a.pdf")
     hits = found(store, "plum banana", "hybrid")
     assert pages(hits)[0] == ("a.pdf", 3)
-    assert hits[0].score == pytest.approx(1 / 61 + 1 / 61) or hits[0].score == pytest.approx(1 / 61 + 1 / 62)
+    assert hits[0].score in (pytest.approx(1.7 / 11), pytest.approx(1 / 12 + 0.7 / 11))
     assert [hits[0].snippet[start:end] for start, end in hits[0].marks] == ["banana", "plum"]
     assert hits[0].chunk == 2
     assert sorted(each.page for each in hits) == [1, 2, 3]
+
+
+def test_a_page_with_one_of_the_words_counts_beside_the_nearest(store: Store) -> None:
+    completed(store, "banana papaya mango", "mango plum", "iii", name="a.pdf")
+    assert pages(found(store, "plum or iii a a", "hybrid")) == [("a.pdf", 3), ("a.pdf", 2), ("a.pdf", 1)]
+    assert pages(found(store, "plum or iii a a", "text")) == []
 
 
 def test_a_search_that_asks_for_nothing_or_in_no_way_there_is_is_refused(store: Store) -> None:

@@ -165,7 +165,8 @@ def test_a_database_of_an_earlier_docpipe_gets_the_present_schema_and_keeps_its_
         done.sub('"graph_complete"', row) for row in before["source_documents"]
     )
     before["docpipe_runs"].sort()
-    filled = re.compile(r'"(docpipe_depth|unlinked|who|why)": (0|true|false|""), ')  # in every row there was
+    # in every row there was
+    filled = re.compile(r'"(docpipe_depth|docpipe_page_count|unlinked|who|why)": (\d|true|false|""), ')
     for name in ("source_documents", "docpipe_runs", "docpipe_entity_decisions"):
         after[name] = sorted(filled.sub("", row) for row in after[name])
     after["stage_runs"] = sorted(row.replace('"priority": 0, ', "") for row in after["stage_runs"])

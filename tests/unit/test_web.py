@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from docpipe.errors import ConfigurationError
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.stores.share_port import Limit
 from docpipe.web import Visitor
 from docpipe.web import app as web_app
 from tests.unit.conftest import NewPipeline
@@ -347,6 +348,24 @@ def test_a_list_is_read_to_its_end_page_by_page(pipeline: Pipeline, here: TestCl
     assert "That is all" in second
 
 
+def test_a_list_is_sorted_by_a_column_and_stays_so_on_its_next_page(
+    pipeline: Pipeline, here: TestClient
+) -> None:
+    for n in range(52):
+        pipeline.submit(f"Letter {n}".encode(), name=f"{n:02}.txt")
+    up = here.get("/documents?sort=name&name=.txt")
+    following = re.search(r'rel="next" href="([^"]+)"', up.text)
+    assert following is not None and 'aria-sort="ascending"' in up.text
+    second = here.get(following[1].replace("&amp;", "&")).text
+    seen = [re.findall(r">(\d\d)\.txt</a>", page) for page in (up.text, second)]
+    assert [*seen[0], *seen[1]] == [f"{n:02}" for n in range(52)]
+    down = re.search(r'<a href="(/documents\?sort=-name[^"]*)">Name', up.text)
+    assert down is not None
+    last = here.get(down[1].replace("&amp;", "&")).text
+    assert re.findall(r">(\d\d)\.txt</a>", last)[:2] == ["51", "50"]
+    assert here.get("/documents?sort=size").status_code == 400
+
+
 def test_a_document_shows_what_was_found_on_its_pages(
     pipeline: Pipeline, here: TestClient, ours: str
 ) -> None:
@@ -445,3 +464,31 @@ def test_a_pause_is_begun_and_ended_by_buttons(pipeline: Pipeline) -> None:
     ]  # fmt: skip
     assert sent(browser, "/steering/pause", {"what": "nothing"}, at="/steering").status_code == 400
     assert [each.action for each in pipeline.store.actions()] == ["unpause", "pause", "pause", "pause"]
+
+
+def test_limits_and_weights_are_set_and_taken_away(pipeline: Pipeline) -> None:
+    browser = visits(pipeline, Visitor("ann"))
+
+    def limit(**fields: str) -> Any:
+        return sent(browser, "/steering/limit", fields, at="/steering")
+
+    assert "go on" in limit(what="all", in_flight="5000", weight="").text
+    limit(what="project", name="<b>ours</b>", weight="2.5", why="it pays")
+    limit(what="project", name="<b>ours</b>", per_day="7")
+    assert pipeline.limits() == [Limit(None, 5000), Limit("<b>ours</b>", None, 7, 2.5)]
+    page = browser.get("/steering").text
+    assert "at most 7 a day, weight 2.5" in page and "<b>ours</b>" not in page
+    limit(what="all", how="off")
+    assert pipeline.limits() == [Limit("<b>ours</b>", None, 7, 2.5)]
+    refused = [limit(what="all"), limit(what="all", in_flight="0"), limit(what="all", per_day="many")]
+    assert [each.status_code for each in refused] == [400, 400, 400]
+    assert ("limit", "project <b>ours</b>: weight 2.5", "it pays") in [
+        (each.action, each.target, each.why) for each in pipeline.store.actions()
+    ]
+
+
+def test_limits_are_not_for_visitors_of_one_project_nor_for_who_may_only_look(pipeline: Pipeline) -> None:
+    data = {"what": "all", "in_flight": "1"}
+    one_project = sent(visits(pipeline, Visitor("ann", project_id="ours")), "/steering/limit", data)
+    only_looks = visits(pipeline, Visitor("eve", may_change=False)).post("/steering/limit", data=data)
+    assert (one_project.status_code, only_looks.status_code, pipeline.limits()) == (404, 403, [])

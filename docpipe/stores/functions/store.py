@@ -298,9 +298,17 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
         return [rows.summary_of(row) for row in self._rpc("select", p_selection=wanted, p_limit=limit)]
 
     def search_pages(
-        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+        self,
+        query: tuple[Term, ...],
+        *,
+        project_id: str | None = None,
+        limit: int = 20,
+        any_term: bool = False,
     ) -> list[PageHit]:
-        found = self._rpc("search", p_query=websearch(query), p_project=project_id, p_limit=limit)
+        both = tuple(term for term in query if not (any_term and term.wanted))
+        wanted = json.dumps([" ".join(term.words) for term in query if term.wanted]) if any_term else None
+        asked = {"p_query": websearch(both), "p_any": wanted, "p_project": project_id, "p_limit": limit}
+        found = self._rpc("search", **asked)
         return [rows.page_hit_of(row) for row in found]
 
     def search_vectors(

@@ -36,6 +36,7 @@ _ADDED = {
         "docpipe_reading": "text",
         "docpipe_depth": "integer not null default 0",
         "docpipe_family": "text",
+        "docpipe_page_count": "integer",
     },
     "stage_runs": {"docpipe_version": "text", "priority": "integer"},
     "docpipe_runs": {
@@ -78,6 +79,9 @@ create index if not exists docpipe_runs_admitted_idx on docpipe_runs (admitted_a
     where admitted_at is not null;
 create index if not exists docpipe_runs_untraced_idx on docpipe_runs (finished_at)
     where traced_until is not finished_at;
+update source_documents set docpipe_page_count = (select count(*) from docpipe_pages p
+        where p.document_uuid = source_documents.document_uuid and p.run = docpipe_result_run)
+ where docpipe_result_run is not null and docpipe_page_count is null;
 update docpipe_runs set unlinked = (document_uuid, run) in (
        select d.document_uuid, d.docpipe_result_run from source_documents d
          left join docpipe_entity_linked l on l.document_uuid = d.document_uuid

@@ -351,8 +351,10 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
     keys = (ref.document_uuid, ref.run)
     db.execute("update docpipe_runs set unlinked = 1 where document_uuid = ? and run = ?", keys)
     db.execute(
-        "update source_documents set docpipe_result_run = ? where document_uuid = ? and docpipe_run = ?",
-        (ref.run, ref.document_uuid, ref.run),
+        "update source_documents set docpipe_result_run = ?, docpipe_page_count = (select count(*)"
+        " from docpipe_pages where document_uuid = ? and run = ?)"
+        " where document_uuid = ? and docpipe_run = ?",
+        (ref.run, *keys, *keys),
     )
     page_index.index_pages(db, ref)
     set_status(db, ref, final, final)

@@ -23,7 +23,12 @@ class SqliteSearch(SqliteFile):
     """The part of `SqliteStore` that searches text."""
 
     def search_pages(
-        self, query: tuple[Term, ...], *, project_id: str | None = None, limit: int = 20
+        self,
+        query: tuple[Term, ...],
+        *,
+        project_id: str | None = None,
+        limit: int = 20,
+        any_term: bool = False,
     ) -> list[PageHit]:
-        found = self._rows(_FOUND, fts5(query), project_id, limit)
+        found = self._rows(_FOUND, fts5(query, any_term=any_term), project_id, limit)
         return [rows.page_hit_of(row) for row in found]

@@ -21,6 +21,7 @@ create table if not exists source_documents (
     docpipe_reading text,
     docpipe_depth integer not null default 0,
     docpipe_family text,
+    docpipe_page_count integer,
     created_at text not null,
     updated_at text not null
 );
