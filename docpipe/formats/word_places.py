@@ -14,6 +14,9 @@ from docpipe.models import Box
 Words = tuple[float, ...]
 
 WORD = re.compile(r"\S+")
+LONGEST = 2_000
+"""Characters of a line that somebody can read on a page. In a longer one no word is looked for: every mention
+would cost the whole line."""
 _NARROW = 0.5
 """Width of a sign of punctuation by a letter's: between the edges of a word, which are exact, signs share its
 width so."""
@@ -25,8 +28,10 @@ def is_upright(box: Box) -> bool:
 
 
 def fitting(text: str, words: Words) -> Words:
-    """`words`, if they are the text's and more than one; else none."""
-    return words if len(words) > 2 and len(words) == 2 * len(text.split()) else ()
+    """`words`, if they are the text's and more than one; else none, and none of a line that is too long."""
+    if len(words) <= 2 or len(text) > LONGEST:
+        return ()
+    return words if len(words) == 2 * len(text.split()) else ()
 
 
 def extent(text: str, box: Box, words: Words, start: int, end: int) -> Box:

@@ -22,7 +22,7 @@ from docpipe.web import document, documents, entities, overview, steering, versi
 from docpipe.web.access import SESSION, Access, Authorize
 from docpipe.web.pictures import Pictures
 from docpipe.web.render import page
-from docpipe.web.site import Site
+from docpipe.web.site import Site, welcome
 from docpipe.web.watch import Watch
 
 log = get_logger(__name__)
@@ -91,7 +91,11 @@ async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Re
         log.warning("web_refused", path=path, client=request.client.host if request.client else None)
         answer: Response = _closed(request, site)
     else:
-        answer = await call_next(request)
+        try:
+            welcome(request, path)
+            answer = await call_next(request)
+        except HTTPException as refusal:
+            answer = _refused(request, refusal)
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
     if not path.startswith("/static/"):

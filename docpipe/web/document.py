@@ -19,7 +19,7 @@ from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
 from docpipe.stores.values import Part
 from docpipe.web.drawing import drawn
 from docpipe.web.render import page
-from docpipe.web.site import site_of, view_of
+from docpipe.web.site import number_of, site_of, view_of
 
 _PAGES_AT_ONCE = 10
 _QUOTED = 400
@@ -83,7 +83,7 @@ def show(request: Request) -> Response:
 
 def _first_page(asked: str, document: Document) -> int:
     """Where the ten pages that hold the page asked for begin, from 0."""
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+    number = number_of(asked) or 1
     last = max(0, len(document.pages) - 1)
     return min(max(0, number - 1), last) // _PAGES_AT_ONCE * _PAGES_AT_ONCE
 
@@ -183,11 +183,11 @@ def story(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
 def picture(request: Request) -> Response:
     """A page's picture; 404 where there is none, and the page's text has to do."""
     view, uuid = view_of(request), request.path_params["uuid"]
-    status = view.status(uuid)
+    status, number = view.status(uuid), number_of(request.path_params["number"])
+    if not number:
+        raise HTTPException(404, "There is no such page.")
     try:
-        drawn = site_of(request).pictures.picture(
-            Ref(uuid, status.result_run or status.run), request.path_params["number"]
-        )
+        drawn = site_of(request).pictures.picture(Ref(uuid, status.result_run or status.run), number)
     except DocpipeError as error:
         raise HTTPException(404, str(error)) from error
     if drawn is None:
@@ -197,5 +197,5 @@ def picture(request: Request) -> Response:
 
 ROUTES = [
     Route("/documents/{uuid}", show),
-    Route("/documents/{uuid}/pages/{number:int}", picture),
+    Route("/documents/{uuid}/pages/{number}", picture),
 ]

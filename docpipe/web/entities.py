@@ -15,7 +15,7 @@ from docpipe.graph.reader import Graphs
 from docpipe.graph.values import ProjectEntity
 from docpipe.stores.values import Action
 from docpipe.web.render import SHOWN_LABELS, page
-from docpipe.web.site import Told, act, genuine, view_of
+from docpipe.web.site import Told, act, genuine, number_of, view_of
 
 _AT_ONCE = 50
 _MEMBERS = 200
@@ -36,7 +36,10 @@ def show(request: Request) -> Response:
 def one(request: Request) -> Response:
     """Everything known of one entity, across the documents of its project."""
     view = view_of(request)
-    entity_id = view.entity(f"{request.path_params['uuid']}/entity:{request.path_params['index']}")
+    index = number_of(request.path_params["index"])
+    if index is None:
+        raise HTTPException(404, "There is no such entity.")
+    entity_id = view.entity(f"{request.path_params['uuid']}/entity:{index}")
     graphs, asked = view.pipeline.graphs, request.query_params
     explained = graphs.explain(entity_id)
     find = asked.get("find", max(explained.entity.name.split(), key=len, default=""))
@@ -91,5 +94,5 @@ def _decide(request: Request, form: FormData) -> Response:
 ROUTES = [
     Route("/entities", show),
     Route("/entities/decide", decide, methods=["POST"]),
-    Route("/entities/{uuid}/{index:int}", one),
+    Route("/entities/{uuid}/{index}", one),
 ]

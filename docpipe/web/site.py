@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -22,6 +22,11 @@ from docpipe.web.pictures import Pictures
 from docpipe.web.watch import Watch
 
 log = get_logger(__name__)
+
+_SUBMIT = "/documents/submit"
+"""The only form with files."""
+_FORM_BYTES = 1_000_000
+"""The most that another form holds: ids and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,11 @@ class Told(NamedTuple):
     """Where to look next."""
 
 
+def number_of(asked: str | None) -> int | None:
+    """The number that an address names, of at most eight digits; None where it names none."""
+    return int(asked) if asked and asked.isascii() and asked.isdigit() and len(asked) < 9 else None
+
+
 def view_of(request: Request) -> View:
     return View(site_of(request).pipeline, visitor_of(request))
 
@@ -103,19 +113,40 @@ def everything(request: Request) -> View:
     return view
 
 
+def welcome(request: Request, path: str) -> None:
+    """Whether what is sent is read at all: the files of a form are on the disk before a page sees them.
+
+    Raises:
+        HTTPException: 403, with a line in the log, if a visitor may only look, or the form is of another
+            site; 413 if it is larger than ours, or does not say how large it is.
+    """
+    if request.method != "POST":
+        return
+    visitor: Visitor | None = request.state.visitor
+    if visitor is not None and not visitor.may_change:
+        log.warning("web_not_allowed", who=visitor.name, path=path)
+        raise HTTPException(403, "You may look, and change nothing.")
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        _forged(visitor, path)
+    size = request.headers.get("content-length", "")
+    is_known = size.isdecimal() and len(size) < 20 and "transfer-encoding" not in request.headers
+    if path != _SUBMIT and not (is_known and int(size) <= _FORM_BYTES):
+        raise HTTPException(413, f"This form holds more than {_FORM_BYTES:,} bytes.")
+
+
+def _forged(visitor: Visitor | None, path: str) -> NoReturn:
+    log.warning("web_forged", who=visitor and visitor.name, path=path)
+    raise HTTPException(403, "This form is not one of ours, or too old. Load the page again.")
+
+
 def genuine(request: Request, form: FormData) -> str:
     """The number of the form that was sent. Raises `HTTPException` 403, and says so in the log, if it was not
-    made here for this visitor, or if the visitor may only look.
+    made here for this visitor.
     """
     visitor = visitor_of(request)
-    if not visitor.may_change:
-        log.warning("web_not_allowed", who=visitor.name, path=request.url.path)
-        raise HTTPException(403, "You may look, and change nothing.")
     number = site_of(request).access.form_number(visitor, str(form.get(FORM, "")))
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    if number is None or site not in {"same-origin", "none"}:
-        log.warning("web_forged", who=visitor.name, path=request.url.path, site=site)
-        raise HTTPException(403, "This form is not one of ours, or too old. Load the page again.")
+    if number is None:
+        _forged(visitor, request.url.path)
     return number
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -15,9 +15,11 @@ from starlette.routing import Route
 from docpipe.models import Document, Ref
 from docpipe.stores.values import Part
 from docpipe.web.render import page
-from docpipe.web.site import view_of
+from docpipe.web.site import number_of, view_of
 
 _PARTS = (Part.TEXT, Part.PAGES, Part.MENTIONS, Part.ENTITIES, Part.RELATIONS)
+_STEPS = 20_000_000
+"""Seconds of computing; the pages of a document for which they do not suffice are compared without order."""
 _MOST = 300
 """Differences of one kind that are shown."""
 
@@ -39,7 +41,7 @@ def show(request: Request) -> Response:
     new = _run(asked.get("new"), status.run, status.run)
     old = _run(asked.get("old"), max(1, new - 1), status.run)
     before, after = (view.pipeline.store.load(Ref(uuid, run), _PARTS) for run in (old, new))
-    text = list(_lines(before, after))
+    text = list(changed_lines(before, after))
     kinds = [
         ("Text", "No line differs.", text),
         ("Mentions", "Both found the same names.", _items(_mentions(before), _mentions(after))),
@@ -53,18 +55,36 @@ def show(request: Request) -> Response:
 
 def _run(asked: str | None, default: int, last: int) -> int:
     """The run that was asked for, if there is one of this number."""
-    number = int(asked) if asked and asked.isascii() and asked.isdigit() and len(asked) < 9 else default
-    return number if 1 <= number <= last else default
+    number = number_of(asked)
+    return number if number and number <= last else default
 
 
-def _lines(before: Document, after: Document) -> Iterator[Difference]:
+def changed_lines(before: Document, after: Document) -> Iterator[Difference]:
     """The lines that differ, page by page: what moved to another page differs on both."""
-    olds, news = _pages(before), _pages(after)
+    olds, news, left = _pages(before), _pages(after), _STEPS
     for number in sorted(olds.keys() | news.keys()):
         old, new = olds.get(number, []), news.get(number, [])
-        for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            if kind != "equal":
-                yield Difference(number, "\n".join(old[a:b]), "\n".join(new[c:d]))
+        if old != new and (steps := _steps(old, new)) <= left:
+            left -= steps
+            yield from _in_order(number, old, new)
+        elif old != new:
+            gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
+            yield Difference(number, "\n".join(gone.elements()), "\n".join(come.elements()))
+
+
+def _steps(old: Sequence[str], new: Sequence[str]) -> int:
+    """The most that comparing two pages in order can take: every line that is alike is looked at again for
+    each piece that differs.
+    """
+    times = Counter(new)
+    alike = sum(count * times[line] for line, count in Counter(old).items())
+    return min(len(old), len(new)) * (len(old) + alike)
+
+
+def _in_order(number: int, old: list[str], new: list[str]) -> Iterator[Difference]:
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield Difference(number, "\n".join(old[a:b]), "\n".join(new[c:d]))
 
 
 def _pages(document: Document) -> dict[int, list[str]]:

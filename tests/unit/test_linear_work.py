@@ -10,8 +10,10 @@ import pytest
 
 from docpipe.formats import open_document
 from docpipe.formats.sniff import detect
+from docpipe.models import Line, Method, Page
 from docpipe.stages.entities.patterns import find_patterns
 from docpipe.stages.entities.vat import find_vat_numbers
+from docpipe.stages.text.places import locate
 from tests.growth import growth
 
 _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -168,3 +170,14 @@ def test_exact_patterns_are_linear_in(kind: str) -> None:
 def test_the_vat_recogniser_is_linear_in(kind: str) -> None:
     text = TEXTS[kind]
     assert growth(lambda size: list(find_vat_numbers(text * (size // len(text)), 0, size))) is None
+
+
+def test_places_are_linear_in_the_mentions_of_one_long_line() -> None:
+    def places(size: int) -> None:
+        text = "ab@cd.de " * (size // 9)
+        line = Line(0, len(text), (0.0, 0.0, 600.0, 10.0), words=tuple(map(float, range(2 * (size // 9)))))
+        page = Page(1, 0, len(text), 600.0, 800.0, Method.TEXT, lines=(line,))
+        for start in range(0, len(text), 9):
+            locate(text, [page], start, start + 8)
+
+    assert growth(places) is None

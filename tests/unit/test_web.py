@@ -200,6 +200,41 @@ def test_who_may_only_look_sees_no_button_and_changes_nothing(pipeline: Pipeline
     assert browser.post("/documents/change", data={"action": "delete", "document": ours}).status_code == 403
 
 
+def test_what_is_sent_is_read_only_from_who_may_send_it(pipeline: Pipeline, here: TestClient) -> None:
+    read: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(100):
+            read.append(1)
+            yield b"x" * 100_000
+
+    token = client(web_app(pipeline, token="correct horse battery"), "docs.example", "203.0.113.5")
+    guest = visits(pipeline, Visitor("guest", may_change=False))
+    foreign = {"sec-fetch-site": "cross-site"}
+    size = {"content-length": "10000000"}
+    answers = [
+        token.post("/login", content=b"token=" + b"x" * 1_000_000),
+        token.post("/login", content=endless()),
+        token.post("/login", content=endless(), headers=size | {"transfer-encoding": "chunked"}),
+        here.post("/documents/change", content=endless()),
+        guest.post("/documents/submit", content=endless()),
+        here.post("/documents/submit", content=endless(), headers=foreign),
+    ]
+    assert ([each.status_code for each in answers], read) == ([413, 413, 413, 413, 403, 403], [])
+    assert all("default-src 'none'" in each.headers["content-security-policy"] for each in answers)
+
+
+@pytest.mark.parametrize("path", ["/documents/{}/pages/{}", "/entities/{}/{}"])
+@pytest.mark.parametrize("number", ["-1", "x", "9" * 20, "9" * 5000, "%00", "٣"])
+def test_a_number_that_is_none_leads_nowhere(here: TestClient, ours: str, path: str, number: str) -> None:
+    assert here.get(path.format(ours, number)).status_code == 404
+
+
+def test_a_cookie_of_other_letters_is_no_session(pipeline: Pipeline) -> None:
+    browser = client(web_app(pipeline, token="correct horse battery"), "docs.example", "203.0.113.5")
+    assert browser.get("/documents", headers={b"cookie": b"docpipe_session=\xe9"}).status_code == 303
+
+
 # --- projects -------------------------------------------------------------------------------------
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from docpipe.models import Document, Entity, Evidence, Relation
+from docpipe.models import Document, Entity, Evidence, Method, Page, Relation
 from docpipe.testing import memory_app
 from docpipe.web import app as web_app
 from docpipe.web.drawing import drawn
+from docpipe.web.versions import Difference, changed_lines
 from tests.engines import OPTIONS
+from tests.growth import growth
 from tests.unit.conftest import NewPipeline
 
 
@@ -84,3 +86,24 @@ def test_runs_stand_side_by_side_with_what_changed(new_pipeline: NewPipeline, ex
     assert same.count('class="empty"') == 3
     assert browser.get(f"{at}?old=99&new=x").text.count("<del>") == page.count("<del>")
     assert browser.get("/documents/00000000-0000-0000-0000-000000000000/runs").status_code == 404
+
+
+def of_lines(lines: list[str]) -> Document:
+    text = "\n".join(lines)
+    return replace(document(0), text=text, pages=(Page(1, 0, len(text), None, None, Method.TEXT),))
+
+
+@pytest.mark.parametrize("every", [2, 50])
+def test_runs_are_compared_in_linear_time_whatever_their_lines(every: int) -> None:
+    def compared(size: int) -> None:
+        before = ["a" if every > 2 or n % every else f"b{n}" for n in range(size // 2)]
+        after = [f"c{n}" if n % every == 0 else line for n, line in enumerate(before)]
+        assert any(changed_lines(of_lines(before), of_lines(after)))
+
+    assert growth(compared) is None
+
+
+def test_lines_of_a_page_too_long_to_compare_in_order_are_still_told() -> None:
+    before = of_lines([*["same"] * 4000, "gone"])
+    found = list(changed_lines(before, of_lines([*["same"] * 3999, "come"])))
+    assert found == [Difference(1, "same\ngone", "come")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from docpipe.formats.word_places import extent
+from docpipe.formats.word_places import LONGEST, extent
 from docpipe.models import Box, Line, Page, PageBox
 
 
@@ -53,11 +53,14 @@ def boxes_on(page: Page, text: str, start: int, end: int, *, offset: int = 0) ->
 
 def _boxes(page: Page, text: str, start: int, end: int, offset: int) -> Iterator[Box]:
     for line in _touched(page.lines, start, end):
-        if line.box is not None:
+        first, last = max(start, line.start), min(end, line.end)
+        if line.box is None or not text[first - offset : last - offset].strip():
+            continue
+        if line.end - line.start > LONGEST:
+            yield line.box
+        else:
             whole = text[line.start - offset : line.end - offset]
-            first, last = max(start, line.start) - line.start, min(end, line.end) - line.start
-            if whole[first:last].strip():
-                yield extent(whole, line.box, line.words, first, last)
+            yield extent(whole, line.box, line.words, first - line.start, last - line.start)
 
 
 def _touched(lines: Sequence[Line], start: int, end: int) -> Iterator[Line]:
