@@ -36,6 +36,11 @@ class Dispatch:
     store: Store
     stages: Sequence[StageSpec]
 
+    @property
+    def names(self) -> list[str]:
+        """Of the stages."""
+        return [spec.name for spec in self.stages]
+
     def begin(self, ref: Ref, priority: int) -> str | None:
         """Queue a run's first stage and publish its chain; None if the broker cannot be reached (the row says
         why), or if it waits for its share.
@@ -115,8 +120,14 @@ class Dispatch:
             self.admit()
 
     def go_on(self, ref: Ref, stage: str, task_id: str, priority: int) -> str | None:
-        """Publish the chain from `stage` on; the ledger says already that it is queued."""
-        rest = self.stages[[spec.name for spec in self.stages].index(stage) :]
+        """Publish the chain from `stage` on; the ledger says already that it is queued.
+
+        A stage of a newer docpipe, or of another pipeline, is left to the reaper that knows it.
+        """
+        if stage not in self.names:
+            log.warning("stage_unknown", document=ref.document_uuid, run=ref.run, stage=stage)
+            return None
+        rest = self.stages[self.names.index(stage) :]
         signature = document_chain(self.app, rest, ref, task_id=task_id, priority=priority)
         unreachable = self._apply(signature, ref)
         if unreachable is not None:

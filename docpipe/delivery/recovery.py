@@ -43,7 +43,8 @@ class Recovery:
     def reap(self) -> Counter[str]:
         queues = {stage.queue for stage in self.dispatch.stages}
         lost = lost_in(self.broker, self.store, queues, self.policy.grace_seconds)
-        outcomes = Counter(self._revive(each.ref, each.first_page) for each in lost)
+        mine = [each for each in lost if each.stage in self.dispatch.names]
+        outcomes = Counter(self._revive(each.ref, each.first_page) for each in mine)
         outcomes["released"] += release(self.dispatch, self.policy.ranges_at_once)
         outcomes["admitted"] += len(self.dispatch.admit())
         return +outcomes
@@ -91,7 +92,7 @@ class Recovery:
         begun = self.store.reprocess(document_uuid, from_stage, self._plan)
         if begun is None:
             self.store.status(document_uuid)
-            names = ", ".join(stage.name for stage in self.dispatch.stages)
+            names = ", ".join(self.dispatch.names)
             raise ConfigurationError(
                 f"{document_uuid} cannot be processed again from {from_stage!r}: no run has completed the"
                 f" stages before it, or it is none of {names}."

@@ -119,7 +119,7 @@ def register(
 
     @app.task(name=ON_ERROR, base=base, shared=False)
     def on_error(message: Message) -> None:
-        if fail_if_running(runtime, _read(Ref, message), _task_id(message["task_id"])):
+        if fail_if_running(runtime, _read(Ref, message), _dead_task(message)):
             admit()
 
     @app.task(name=REAP, ignore_result=True, shared=False)
@@ -228,6 +228,14 @@ def _task_id(value: object) -> str:
         log.error("message_refused", reason="the task's id is none")
         raise Ignore
     return str(value)
+
+
+def _dead_task(message: Message) -> str:
+    """The task of which an errback tells. Without it nobody can say whose death it is."""
+    if found := _task_id(message.get("task_id")):
+        return found
+    log.error("message_refused", reason="it names no task")
+    raise Ignore
 
 
 def _attempted(task: Task[..., Any], runtime: Runtime, attempt: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from celery import Celery
 import docpipe
 from docpipe.delivery.monitoring.health import Check, Health, Level, Thresholds
 from docpipe.delivery.tasks import celery_defaults
+from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.execution.policy import Policy
 from docpipe.models import Failure
 from docpipe.models.status import QUEUES
@@ -40,13 +41,20 @@ UNASKED = Thresholds(canary_seconds=0)
 PATIENT = Thresholds(canary_seconds=HANG_SECONDS)
 
 
-def new_pipeline(url: str, store: Store, folder: Path, policy: Policy | None = None) -> Pipeline:
+def new_pipeline(
+    url: str,
+    store: Store,
+    folder: Path,
+    policy: Policy | None = None,
+    stages: Sequence[StageSpec] = BUILT_IN,
+) -> Pipeline:
     app = Celery("host", broker=url, set_as_current=False)
     app.conf.update(celery_defaults(prefix=PREFIX))
     return Pipeline(
         app,
         store=store,
         sources=Sources(uploads=folder / "uploads"),
+        stages=stages,
         options=OPTIONS,
         policy=policy or Policy(),
     )
