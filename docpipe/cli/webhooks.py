@@ -16,7 +16,7 @@ from docpipe.cli.terminal import echo
 from docpipe.errors import TransientError
 from docpipe.models.masking import masked
 from docpipe.pipeline.default import store_pipeline
-from docpipe.pipeline.webhooks import EVENTS
+from docpipe.pipeline.webhooks import EVENTS, Webhooks
 from docpipe.stores.webhook_port import Delivery, Webhook
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -72,9 +72,15 @@ def _told(webhook: Webhook) -> dict[str, object]:
 @click.argument("webhook_id", metavar="WEBHOOK")
 def remove(webhook_id: str) -> None:
     """Remove one, with what it was still to be told and its log."""
-    if not store_pipeline().webhooks.remove(webhook_id):
-        raise click.UsageError(f"there is no webhook {webhook_id}. See: docpipe webhooks list")
+    _desk_of(webhook_id).remove(webhook_id)
     echo(f"{webhook_id} removed")
+
+
+def _desk_of(webhook_id: str) -> Webhooks:
+    desk = store_pipeline().webhooks
+    if all(each.id != webhook_id for each in desk.list()):
+        raise click.UsageError(f"there is no webhook {webhook_id}. See: docpipe webhooks list")
+    return desk
 
 
 @webhooks.command(epilog="Example: docpipe webhooks log 0c1e… --limit 10")
@@ -83,7 +89,7 @@ def remove(webhook_id: str) -> None:
 @as_json
 def log(webhook_id: str, limit: int, as_json: bool) -> None:
     """Show the newest tries to tell it, newest first."""
-    for each in store_pipeline().webhooks.log(webhook_id, limit=limit):
+    for each in _desk_of(webhook_id).log(webhook_id, limit=limit):
         if as_json:
             echo(json.dumps(_tried(each), ensure_ascii=False, default=str))
         else:
@@ -108,7 +114,7 @@ def replay(webhook_id: str, event_id: str | None, since: datetime | None, given_
     if not (event_id or since or given_up):
         raise click.UsageError("Say which: EVENT, --since or --given-up.")
     moment = since and since.astimezone()
-    number = store_pipeline().webhooks.replay(webhook_id, event_id=event_id, since=moment, given_up=given_up)
+    number = _desk_of(webhook_id).replay(webhook_id, event_id=event_id, since=moment, given_up=given_up)
     echo(f"{number} due again")
 
 

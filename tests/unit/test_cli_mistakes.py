@@ -19,6 +19,7 @@ UUID = "6f1c0c9e-3d2a-4d57-9f5c-1f2f8f1f7a10"
 CALLS: dict[str, tuple[str, ...]] = {
     "run": ("run", "note.txt"),
     "submit": ("submit", "note.txt"),
+    "batch": ("batch", "monday"),
     "wait": ("wait", UUID),
     "list": ("list",),
     "status": ("status", UUID),
@@ -26,24 +27,46 @@ CALLS: dict[str, tuple[str, ...]] = {
     "text": ("text", UUID),
     "facts": ("facts", UUID),
     "entities list": ("entities", "list"),
+    "entities merge": ("entities", "merge", f"{UUID}/entity:0", f"{UUID}/entity:1"),
+    "entities split": ("entities", "split", f"{UUID}/entity:0", f"{UUID}/entity:1"),
     "entities explain": ("entities", "explain", f"{UUID}/entity:0"),
+    "entities link": ("entities", "link"),
+    "search": ("search", "governing law"),
     "export": ("export", UUID),
     "cancel": ("cancel", UUID),
     "resume": ("resume", UUID),
+    "pause": ("pause", "--stage", "ocr"),
+    "limits": ("limits", "--all", "--in-flight", "5"),
     "retry": ("retry", "--failed"),
     "quarantine list": ("quarantine", "list"),
+    "quarantine release": ("quarantine", "release", UUID),
     "reap": ("reap",),
     "delete": ("delete", UUID),
     "watch": ("watch", ".", "--once"),
+    "s3 sync": ("s3", "sync", "s3://bucket/contracts/"),
+    "s3 listen": ("s3", "listen", "https://sqs.eu-west-1.amazonaws.com/1/new"),
+    "metrics": ("metrics", "--port", "0"),
+    "webhooks add": ("webhooks", "add", "https://example.com/docpipe"),
+    "webhooks list": ("webhooks", "list"),
+    "webhooks remove": ("webhooks", "remove", UUID),
+    "webhooks log": ("webhooks", "log", UUID),
+    "webhooks replay": ("webhooks", "replay", UUID, "--given-up"),
+    "webhooks deliver": ("webhooks", "deliver"),
+    "web": ("web", "--port", "0"),
     "monitor": ("monitor", "--once"),
     "health": ("health", "--canary-seconds", "0"),
     "doctor": ("doctor",),
 }
-"""A right call of each command that reads settings, and ends by itself."""
+"""A right call of each command that reads settings."""
+
+MAKE_A_STORE = {"run", "facts", "text", "submit", "watch", "s3", "reap", "metrics", "monitor"}
+"""Of these the name of a file that is not there is right."""
+
+OTHERS = {"worker", "deploy"} | {"db", "queue"}
+"""`worker` would replace the process of the test, `deploy` writes files and reads no setting, and `db` and
+`queue` need the address of a database and nothing else."""
 
 OF_A_DOCUMENT = ("wait", "status", "show", "text", "facts", "export", "cancel", "resume", "delete")
-OUTWARDS = ("db", "queue", "worker", "s3", "metrics")
-"""Those that are called below with what they need; `worker` would replace the process of the test."""
 
 
 def every_command() -> Iterator[tuple[str, ...]]:
@@ -80,6 +103,10 @@ def test_the_list_of_commands_is_that_of_their_modules() -> None:
     assert {cli.get_command(context, name).name for name in COMMANDS} == {*COMMANDS}  # type: ignore[union-attr]
 
 
+def test_no_command_is_left_out() -> None:
+    assert {" ".join(each) for each in every_command() if not OTHERS & {*each}} == {*CALLS}
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_setting(docpipe: Docpipe, note: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCPIPE_OCR_DPI", "9")
@@ -100,7 +127,7 @@ def test_a_store_that_cannot_be_made(docpipe: Docpipe, note: Path, name: str, tm
     assert is_a_message(docpipe(*CALLS[name], "--store", "folder.db"), 1, "folder.db")
 
 
-@pytest.mark.parametrize("name", ["list", "status", "show", "cancel", "export", "quarantine list"])
+@pytest.mark.parametrize("name", sorted(name for name in CALLS if name.split()[0] not in MAKE_A_STORE))
 def test_a_file_named_as_store_that_is_not_there(docpipe: Docpipe, name: str, tmp_path: Path) -> None:
     told = docpipe(*CALLS[name], "--store", "typo.db")
     assert is_a_message(told, 2, "there is no store typo.db", "docpipe run --store typo.db FILE")
@@ -117,6 +144,59 @@ def test_a_file_that_is_not_there(docpipe: Docpipe, name: str) -> None:
     done = docpipe(name, "gone/note.txt")
     assert is_a_message(done, 1, "gone/note.txt")
     assert "orker" not in done.out + done.err
+
+
+@pytest.mark.parametrize("name", ["webhooks remove", "webhooks log", "webhooks replay"])
+def test_a_webhook_that_the_store_does_not_know(docpipe: Docpipe, name: str) -> None:
+    assert is_a_message(docpipe(*CALLS[name]), 2, UUID, "docpipe webhooks list")
+
+
+@pytest.mark.parametrize("name", ["entities merge", "entities split", "entities explain"])
+def test_an_entity_that_the_store_does_not_know(docpipe: Docpipe, name: str) -> None:
+    assert is_a_message(docpipe(*CALLS[name]), 1, f"{UUID}/entity:0")
+
+
+@pytest.mark.parametrize("how", ["--meaning", "--hybrid"])
+def test_a_search_by_meaning_without_an_engine(docpipe: Docpipe, how: str) -> None:
+    assert is_a_message(docpipe("search", how, "governing law"), 1, "DOCPIPE_EMBED_ENGINE")
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        (("limits", "--in-flight", "5"), ("--all", "--project")),
+        (("limits", "--all"), ("--in-flight", "--off")),
+        (("limits", "--all", "--in-flight", "0"), ("--in-flight",)),
+        (("limits", "--project", "acme", "--weight", "-1"), ("weight",)),
+        (("pause",), ("--stage", "--project")),
+        (("pause", "--stage", "orc"), ("orc",)),
+        (("resume",), ("--stage", "--project")),
+        (("resume", "--stage", "orc"), ("orc",)),
+        (("retry",), ("--failed",)),
+        (("retry", "--failed", "--since", "yesterday"), ("yesterday",)),
+        (("webhooks", "add", "example.com"), ("example.com", "https://")),
+        (("webhooks", "add", "https://example.com", "--event", "document.fnished"), ("document.fnished",)),
+        (("webhooks", "replay", UUID), ("--given-up",)),
+        (("deploy", "swarm", "--write", "here"), ("swarm", "kubernetes")),
+        (("deploy", "systemd"), ("--write",)),
+        (("export", UUID, "--format", "gmxl"), ("gmxl",)),
+        (("batch", "monday", "--wait", "soon"), ("soon",)),
+        (("run", "note.txt", "--jobs", "0"), ("--jobs",)),
+        (("search",), ("QUERY",)),
+        (("facts",), ("FILE|UUID",)),
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_wrong(
+    docpipe: Docpipe, note: Path, command: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    done = docpipe(*command)
+    assert done.code in (1, 2)
+    assert is_a_message(done, done.code, *parts)
+
+
+def test_a_place_that_cannot_be_written(docpipe: Docpipe, note: Path) -> None:
+    assert is_a_message(docpipe("deploy", "systemd", "--write", "note.txt/units"), 1, "note.txt")
 
 
 def test_a_folder_without_documents(docpipe: Docpipe, tmp_path: Path) -> None:
