@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import os
 import pickle
 import signal
@@ -35,6 +36,9 @@ _ALARM_GRACE_SECONDS = 30
 _OOM_SCORE = 500
 """Of 1000: when the system runs out of memory, it ends this process before the worker."""
 
+_GC_OBJECTS = 50_000
+"""As in `docpipe.cli`."""
+
 _TRACEBACK_CHARACTERS = 6_000
 _END_WITH_PARENT = "read _; kill -KILL 0"
 """Nothing is ever written to the pipe: it is read to its end when the parent is gone, however it went."""
@@ -49,6 +53,7 @@ def main(descriptor: int) -> None:
     with suppress(EOFError, ConnectionError), connection, connection.makefile("rb") as requests:
         path, parent, watched = pickle.load(requests)  # noqa: S301 - our own parent
         sys.path[:] = path
+        gc.set_threshold(_GC_OBJECTS)
         faulthandler.enable()  # a crash's last words: which line called into the library
         _die_with(parent)
         _offer_to_oom_killer()
