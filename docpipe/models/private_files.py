@@ -13,19 +13,19 @@ _FILE, _FOLDER = 0o600, 0o700
 def make_private_file(path: Path) -> None:
     """Make the file, empty, or take the rights of others from the one that is there; to be written to next.
 
-    What is no regular file (`/dev/stdout`) stays as it is, and so does the file of another user.
+    What is no regular file (`/dev/stdout`) stays as it is, and so does the file of another user. One that is
+    there is not opened: whoever closes a file gives up every lock that its process has on it, and SQLite's
+    are such locks.
 
     Raises:
         OSError: it cannot be made.
     """
-    made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _FILE)
-    try:
-        found = os.fstat(made)
-        if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & ~_FILE:
-            with suppress(PermissionError):
-                os.fchmod(made, _FILE)
-    finally:
-        os.close(made)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE))
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) and stat.S_IMODE(mode) & ~_FILE:
+        with suppress(PermissionError):
+            path.chmod(_FILE)
 
 
 def make_private_folder(path: Path) -> None:

@@ -22,6 +22,7 @@ from docpipe.stores.sqlite import ledger, page_index
 
 _BUSY_SECONDS = 60.0
 _SWITCH_SECONDS = 0.01
+_MAKING = threading.Lock()
 OVERWRITES = 1
 """`user_version` of a file in which everything that was ever deleted is overwritten."""
 
@@ -144,7 +145,8 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            self._make_private()
+            with _MAKING:  # a thread that is about to close a new file would take the locks of the next
+                self._make_private()
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
