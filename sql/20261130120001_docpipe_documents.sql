@@ -35,6 +35,33 @@ begin
     perform public.docpipe_tell(p_document, p_run, p_status);
 end $$;
 
+-- Whether the error is a rule of the database's own that refuses a write: a constraint, or what a trigger raises.
+-- docpipe/stores/functions/errors.py has it the same.
+create or replace function public.docpipe_is_refusal(p_state text) returns boolean
+language sql immutable set search_path = public, extensions as $$
+    select p_state in ('23505', '23514', '23P01', '44000')
+        or p_state ~ '^[A-Z][0-9A-Z]{4}$' and p_state !~ '^(XX|F0|HV)';
+$$;
+
+-- docpipe_set_status for an end that the ledger has: where a rule of the database's own refuses it, the ledger alone has it.
+-- Then the words of that rule are returned. The document has ended all the same, and who asks for its status is told.
+create or replace function public.docpipe_set_end(
+    p_document text, p_run integer, p_status text, p_graph_status text, p_error text
+) returns text
+language plpgsql set search_path = public, extensions as $$
+begin
+    perform public.docpipe_set_status(p_document, p_run, p_status, p_graph_status, p_error);
+    return null;
+exception when others then
+    if not public.docpipe_is_refusal(sqlstate) then
+        raise;
+    end if;
+    insert into public.docpipe_history (document_uuid, run, status, graph_status)
+    values (p_document, p_run, p_status, null);
+    perform public.docpipe_tell(p_document, p_run, p_status);
+    return pg_catalog.format('The database refuses to have that in source_documents (%s): %s.', sqlstate, sqlerrm);
+end $$;
+
 -- A document's one status, out of the two columns that docpipe_set_status writes.
 create or replace function public.docpipe_document_status(p_celery_status text, p_initial_status text) returns text
 language sql immutable set search_path = public, extensions as $$
@@ -241,7 +268,13 @@ language sql stable set search_path = public, extensions as $$
         'document_uuid', d.document_uuid,
         'run', d.docpipe_run,
         'result_run', d.docpipe_result_run,
-        'status', public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text),
+        'status', coalesce(                                    -- of an end that was refused there the ledger knows
+            (select case r.state when 'cancelled' then 'cancelled' else (
+                        select s.words->>'error' from public.stage_runs s
+                         where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'failed' limit 1) end
+               from public.docpipe_runs r where r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+                and r.state in ('cancelled', 'failed')),
+            public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text)),
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
         'project_id', d.project_id::text,

@@ -33,7 +33,7 @@ begin
     update public.docpipe_runs set state = 'cancelled', finished_at = now()
      where document_uuid = p_document and run = p_run;
     perform public.docpipe_stop_attempts(p_document, 'cancelled');
-    perform public.docpipe_set_status(p_document, p_run, 'cancelled', 'cancelled', null);
+    perform public.docpipe_set_end(p_document, p_run, 'cancelled', 'cancelled', null);
 end $$;
 
 -- Resumes a failed or cancelled run at its first incomplete stage; null: there is no such run.

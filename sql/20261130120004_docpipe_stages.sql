@@ -126,16 +126,37 @@ begin
      where document_uuid = p_document and run = p_run and held_at is not null;
     perform public.docpipe_begin_attempt(
         p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
-    update public.source_documents set celery_task_id = nullif(p_task_id, '')
-     where document_uuid = p_document and docpipe_run = p_run;
-    if not (v_joins and exists (select 1 from public.source_documents d
-                                 where d.document_uuid = p_document and d.docpipe_run = p_run
-                                   and d.celery_status = s.words->>'processing')) then
-        perform public.docpipe_set_status(
-            p_document, p_run, s.words->>'processing', s.words->>'graph_started', null);
+    if not public.docpipe_show(s, p_task_id, 'processing', s.words->>'graph_started', v_joins) then
+        return '{"outcome": "over"}';
     end if;
     return pg_catalog.jsonb_build_object(
         'outcome', 'claimed', 'token', s.token, 'attempt', s.attempt, 'joins', v_joins);
+end $$;
+
+-- Shows in the document's own row which task has a stage, and its status; `p_once`: unless it is that already.
+-- False: a rule of the database's own refuses it. It would refuse it each time, so the run has failed with its words.
+-- Rule: fail.
+create or replace function public.docpipe_show(
+    s public.stage_runs, p_task_id text, p_word text, p_graph_status text, p_once boolean
+) returns boolean
+language plpgsql set search_path = public, extensions as $$
+begin
+    update public.source_documents set celery_task_id = nullif(p_task_id, '')
+     where document_uuid = s.document_uuid and docpipe_run = s.run;
+    if not (p_once and exists (select 1 from public.source_documents d
+                                where d.document_uuid = s.document_uuid
+                                  and (d.docpipe_run <> s.run or d.celery_status = s.words->>p_word))) then
+        perform public.docpipe_set_status(s.document_uuid, s.run, s.words->>p_word, p_graph_status, null);
+    end if;
+    return true;
+exception when others then
+    if not public.docpipe_is_refusal(sqlstate) then
+        raise;
+    end if;
+    perform public.docpipe_end_failed(s, pg_catalog.jsonb_build_object(
+        'code', 'refused_by_database', 'error_class', 'RefusedByDatabaseError', 'traceback', '',
+        'message', pg_catalog.format('The database refuses it (%s): %s.', sqlstate, sqlerrm)));
+    return false;
 end $$;
 
 -- docpipe_claim, and with it what the stage works on: `input`, as docpipe_input gives it.
@@ -237,6 +258,8 @@ end $$;
 -- Rule: fail.
 create or replace function public.docpipe_end_failed(s public.stage_runs, e jsonb) returns void
 language plpgsql set search_path = public, extensions as $$
+declare
+    v_refused text;
 begin
     update public.stage_runs
        set state = 'failed', finished_at = now(), lease_expires_at = null, token = s.token,
@@ -248,8 +271,12 @@ begin
     delete from public.docpipe_staged where token = s.token;
     perform public.docpipe_fail_attempt(s.token, s.lease_expires_at, e);
     perform public.docpipe_stop_attempts(s.document_uuid, 'stopped');
-    perform public.docpipe_set_status(
+    v_refused := public.docpipe_set_end(
         s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
+    if v_refused is not null then
+        update public.stage_runs set error_message = error_message || ' ' || v_refused
+         where document_uuid = s.document_uuid and run = s.run and stage = s.stage;
+    end if;
 end $$;
 
 -- Fails the stage of a Celery task that died, as its errback says.

@@ -216,13 +216,8 @@ begin
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
         update public.stage_runs set worker = p_worker
          where document_uuid = p_document and run = p_run and stage = g.stage;
-        update public.source_documents set celery_task_id = nullif(p_task_id, '')
-         where document_uuid = p_document and docpipe_run = p_run;
-        if exists (select 1 from public.source_documents d
-                    where d.document_uuid = p_document and d.docpipe_run = p_run
-                      and d.celery_status is distinct from s.words->>'processing') then
-            perform public.docpipe_set_status(
-                p_document, p_run, s.words->>'processing', s.words->>'graph_started', null);
+        if not public.docpipe_show(s, p_task_id, 'processing', s.words->>'graph_started', true) then
+            return '{"outcome": "over"}';
         end if;
     end if;
     return pg_catalog.jsonb_build_object(

@@ -148,8 +148,8 @@ language sql immutable set search_path = public, extensions as $$
 $$;
 
 -- Resumes one stalled run, if it is still stalled, or ends it.
--- 'resume' (publish the stage), 'cancelled', 'poison' (it was started too often and is quarantined) or 'none'
--- (it moved on by itself).
+-- 'resume' (publish the stage), 'cancelled', 'poison' (it was started too often and is quarantined), 'refused' (the database
+-- refuses the status, and the run has failed) or 'none' (it moved on by itself).
 -- Rule: revive, poison.
 create or replace function public.docpipe_revive(
     p_document text, p_run integer, p_grace_seconds double precision, p_max_attempts integer, p_task_id text
@@ -180,11 +180,8 @@ begin
     -- it loses the stage to the next claim, not to a suspicion.
     update public.stage_runs set queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
-    update public.source_documents set celery_task_id = p_task_id
-     where document_uuid = p_document and docpipe_run = p_run;
-    if found and not exists (select 1 from public.source_documents d
-                              where d.document_uuid = p_document and d.celery_status = s.words->>'queued') then
-        perform public.docpipe_set_status(p_document, p_run, s.words->>'queued', null, null);
+    if not public.docpipe_show(s, p_task_id, 'queued', null, true) then
+        return '{"outcome": "refused"}';
     end if;
     return pg_catalog.jsonb_build_object('outcome', 'resume', 'stage', s.stage, 'priority', r.priority);
 end $$;

@@ -24,6 +24,7 @@ _EVERY = 100_000
 _REAPED = {
     "resume": "resumed",
     "poison": "quarantined",
+    "refused": "refused by the database",
     "released": "held no longer",
     "admitted": "let in, as others had ended",
     "erased": "erased for good",

@@ -320,7 +320,8 @@ class Pipeline(Steering):
         Safe to call at any time and from several processes: a run that moves on meanwhile is left alone.
 
         Returns:
-            How many were resumed (`resume`), quarantined (`poison`) or ended as asked (`cancelled`); of how
+            How many were resumed (`resume`), quarantined (`poison`), failed because a rule of the database's
+            own refuses them (`refused`) or ended as asked (`cancelled`); of how
             many deleted documents the rest was removed (`erased`); how many that a pause had held go on
             (`released`), and how many that waited for their share (`admitted`). Where `Policy.keep` says
             how long things are kept: how many documents (`expired`) and statuses of their history

@@ -326,7 +326,9 @@ class ReadRange:
 
 @dataclass(frozen=True, slots=True)
 class Revival:
-    """`outcome`: `resume` (publish from `stage`), `cancelled`, `poison` (quarantined) or `none` (gone on)."""
+    """`outcome`: `resume` (publish from `stage`), `cancelled`, `poison` (quarantined), `refused` (a rule of
+    the database's own refuses the status, and the run has failed) or `none` (gone on).
+    """
 
     outcome: str
     stage: str | None = None

@@ -681,6 +681,39 @@ end $function$;
 revoke all on function public.docpipe_set_status(text,integer,text,text,text) from public;
 grant execute on function public.docpipe_set_status(text,integer,text,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_is_refusal(p_state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select p_state in ('23505', '23514', '23P01', '44000')
+        or p_state ~ '^[A-Z][0-9A-Z]{4}$' and p_state !~ '^(XX|F0|HV)';
+$function$;
+revoke all on function public.docpipe_is_refusal(text) from public;
+grant execute on function public.docpipe_is_refusal(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_set_end(p_document text, p_run integer, p_status text, p_graph_status text, p_error text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
+AS $function$
+begin
+    perform public.docpipe_set_status(p_document, p_run, p_status, p_graph_status, p_error);
+    return null;
+exception when others then
+    if not public.docpipe_is_refusal(sqlstate) then
+        raise;
+    end if;
+    insert into public.docpipe_history (document_uuid, run, status, graph_status)
+    values (p_document, p_run, p_status, null);
+    perform public.docpipe_tell(p_document, p_run, p_status);
+    return pg_catalog.format('The database refuses to have that in source_documents (%s): %s.', sqlstate, sqlerrm);
+end $function$;
+revoke all on function public.docpipe_set_end(text,integer,text,text,text) from public;
+grant execute on function public.docpipe_set_end(text,integer,text,text,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_document_status(p_celery_status text, p_initial_status text)
  RETURNS text
  LANGUAGE sql
@@ -915,7 +948,13 @@ AS $function$
         'document_uuid', d.document_uuid,
         'run', d.docpipe_run,
         'result_run', d.docpipe_result_run,
-        'status', public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text),
+        'status', coalesce(                                    -- of an end that was refused there the ledger knows
+            (select case r.state when 'cancelled' then 'cancelled' else (
+                        select s.words->>'error' from public.stage_runs s
+                         where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'failed' limit 1) end
+               from public.docpipe_runs r where r.document_uuid = d.document_uuid and r.run = d.docpipe_run
+                and r.state in ('cancelled', 'failed')),
+            public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text)),
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
         'project_id', d.project_id::text,
@@ -1149,7 +1188,7 @@ begin
     update public.docpipe_runs set state = 'cancelled', finished_at = now()
      where document_uuid = p_document and run = p_run;
     perform public.docpipe_stop_attempts(p_document, 'cancelled');
-    perform public.docpipe_set_status(p_document, p_run, 'cancelled', 'cancelled', null);
+    perform public.docpipe_set_end(p_document, p_run, 'cancelled', 'cancelled', null);
 end $function$;
 revoke all on function public.docpipe_end_cancelled(text,integer) from public;
 grant execute on function public.docpipe_end_cancelled(text,integer) to service_role;
@@ -1444,19 +1483,40 @@ begin
      where document_uuid = p_document and run = p_run and held_at is not null;
     perform public.docpipe_begin_attempt(
         p_document, p_run, p_stage, null, null, s.attempt, s.token, p_task_id, p_worker);
-    update public.source_documents set celery_task_id = nullif(p_task_id, '')
-     where document_uuid = p_document and docpipe_run = p_run;
-    if not (v_joins and exists (select 1 from public.source_documents d
-                                 where d.document_uuid = p_document and d.docpipe_run = p_run
-                                   and d.celery_status = s.words->>'processing')) then
-        perform public.docpipe_set_status(
-            p_document, p_run, s.words->>'processing', s.words->>'graph_started', null);
+    if not public.docpipe_show(s, p_task_id, 'processing', s.words->>'graph_started', v_joins) then
+        return '{"outcome": "over"}';
     end if;
     return pg_catalog.jsonb_build_object(
         'outcome', 'claimed', 'token', s.token, 'attempt', s.attempt, 'joins', v_joins);
 end $function$;
 revoke all on function public.docpipe_claim(text,integer,text,text,text,text,double precision,integer) from public;
 grant execute on function public.docpipe_claim(text,integer,text,text,text,text,double precision,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_show(s public.stage_runs, p_task_id text, p_word text, p_graph_status text, p_once boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+AS $function$
+begin
+    update public.source_documents set celery_task_id = nullif(p_task_id, '')
+     where document_uuid = s.document_uuid and docpipe_run = s.run;
+    if not (p_once and exists (select 1 from public.source_documents d
+                                where d.document_uuid = s.document_uuid
+                                  and (d.docpipe_run <> s.run or d.celery_status = s.words->>p_word))) then
+        perform public.docpipe_set_status(s.document_uuid, s.run, s.words->>p_word, p_graph_status, null);
+    end if;
+    return true;
+exception when others then
+    if not public.docpipe_is_refusal(sqlstate) then
+        raise;
+    end if;
+    perform public.docpipe_end_failed(s, pg_catalog.jsonb_build_object(
+        'code', 'refused_by_database', 'error_class', 'RefusedByDatabaseError', 'traceback', '',
+        'message', pg_catalog.format('The database refuses it (%s): %s.', sqlstate, sqlerrm)));
+    return false;
+end $function$;
+revoke all on function public.docpipe_show(public.stage_runs,text,text,text,boolean) from public;
+grant execute on function public.docpipe_show(public.stage_runs,text,text,text,boolean) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_claim_with_input(p_document text, p_run integer, p_stage text, p_claim_id text, p_task_id text, p_worker text, p_lease_seconds double precision, p_max_attempts integer, p_needs text)
  RETURNS jsonb
@@ -1565,6 +1625,8 @@ CREATE OR REPLACE FUNCTION public.docpipe_end_failed(s public.stage_runs, e json
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
 AS $function$
+declare
+    v_refused text;
 begin
     update public.stage_runs
        set state = 'failed', finished_at = now(), lease_expires_at = null, token = s.token,
@@ -1576,8 +1638,12 @@ begin
     delete from public.docpipe_staged where token = s.token;
     perform public.docpipe_fail_attempt(s.token, s.lease_expires_at, e);
     perform public.docpipe_stop_attempts(s.document_uuid, 'stopped');
-    perform public.docpipe_set_status(
+    v_refused := public.docpipe_set_end(
         s.document_uuid, s.run, s.words->>'error', s.words->>'error', e->>'message');
+    if v_refused is not null then
+        update public.stage_runs set error_message = error_message || ' ' || v_refused
+         where document_uuid = s.document_uuid and run = s.run and stage = s.stage;
+    end if;
 end $function$;
 revoke all on function public.docpipe_end_failed(public.stage_runs,jsonb) from public;
 grant execute on function public.docpipe_end_failed(public.stage_runs,jsonb) to service_role;
@@ -1836,13 +1902,8 @@ begin
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
         update public.stage_runs set worker = p_worker
          where document_uuid = p_document and run = p_run and stage = g.stage;
-        update public.source_documents set celery_task_id = nullif(p_task_id, '')
-         where document_uuid = p_document and docpipe_run = p_run;
-        if exists (select 1 from public.source_documents d
-                    where d.document_uuid = p_document and d.docpipe_run = p_run
-                      and d.celery_status is distinct from s.words->>'processing') then
-            perform public.docpipe_set_status(
-                p_document, p_run, s.words->>'processing', s.words->>'graph_started', null);
+        if not public.docpipe_show(s, p_task_id, 'processing', s.words->>'graph_started', true) then
+            return '{"outcome": "over"}';
         end if;
     end if;
     return pg_catalog.jsonb_build_object(
@@ -2555,11 +2616,8 @@ begin
     -- it loses the stage to the next claim, not to a suspicion.
     update public.stage_runs set queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
-    update public.source_documents set celery_task_id = p_task_id
-     where document_uuid = p_document and docpipe_run = p_run;
-    if found and not exists (select 1 from public.source_documents d
-                              where d.document_uuid = p_document and d.celery_status = s.words->>'queued') then
-        perform public.docpipe_set_status(p_document, p_run, s.words->>'queued', null, null);
+    if not public.docpipe_show(s, p_task_id, 'queued', null, true) then
+        return '{"outcome": "refused"}';
     end if;
     return pg_catalog.jsonb_build_object('outcome', 'resume', 'stage', s.stage, 'priority', r.priority);
 end $function$;

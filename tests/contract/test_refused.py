@@ -1,14 +1,18 @@
-"""A trigger of the project's own that refuses a write: refused for good, with its words."""
+"""A trigger of the project's own that refuses a write: the document ends, with the trigger's words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
 from docpipe.errors import RefusedByDatabaseError
+from docpipe.models import Failure, Ref, StageOutput
+from docpipe.models.status import AttemptEnd
+from docpipe.stores.functions.errors import error_of
 from docpipe.stores.port import Store
+from docpipe.stores.values import Outcome
 from tests.contract.test_store import claim, new
 
 _TRIGGER = """
@@ -17,21 +21,103 @@ begin
     raise exception 'Embargo until May';
 end $$;
 create trigger embargo before update on public.source_documents
-    for each row when (new.celery_status = 'ocr_processing') execute function public.embargo();
+    for each row when (%s) execute function public.embargo();
 """
+BEGUN = "new.celery_status = 'ocr_processing'"
+ENDED = "new.celery_status in ('ocr_complete', 'error_ocr', 'cancelled')"
+ALL = "true"
+FAILURE = Failure("corrupt", "CorruptDocumentError", "The file is damaged.", "ocr", "")
 
 
 @pytest.fixture
-def embargo(database: str) -> Iterator[None]:
+def embargo(database: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
+    """Makes the trigger, for rows of which this is true."""
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(_TRIGGER)
-        yield
-        connection.execute("drop function public.embargo() cascade")
+
+        def make(when: str) -> None:
+            connection.execute((_TRIGGER % when).encode())
+
+        yield make
+        connection.execute("drop function if exists public.embargo() cascade")
 
 
-@pytest.mark.parametrize("store", ["postgres"], indirect=True)
-def test_what_a_trigger_refuses_is_refused_for_good_with_its_words(store: Store, embargo: None) -> None:
+postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
+
+
+def ended(store: Store, ref: Ref) -> tuple[str, str, str]:
+    status = store.status(ref.document_uuid)
+    assert status.error is not None
+    return status.status, status.error.code, str(status.error)
+
+
+@postgres
+def test_what_a_trigger_refuses_is_refused_for_good_with_its_words(
+    store: Store, embargo: Callable[[str], None]
+) -> None:
     ref = store.register(new()).ref
+    embargo("new.celery_status = 'ocr_queued'")
     with pytest.raises(RefusedByDatabaseError, match=r"P0001.*Embargo until May.*docpipe retry"):
-        claim(store, ref, "ocr")
+        store.queue(ref, "ocr", "task")
     assert store.status(ref.document_uuid).status == "pending"
+
+
+@postgres
+@pytest.mark.parametrize("when", [BEGUN, ALL])
+def test_a_document_that_may_not_be_begun_fails_with_the_words_of_the_trigger(
+    store: Store, embargo: Callable[[str], None], when: str
+) -> None:
+    """Also where its failure may not be written: then the ledger alone says so."""
+    ref = store.register(new()).ref
+    embargo(when)
+    assert claim(store, ref, "ocr").outcome is Outcome.OVER
+    status, code, told = ended(store, ref)
+    assert (status, code) == ("error_ocr", "refused_by_database")
+    assert "The database refuses it (P0001): Embargo until May." in told
+    assert ("refuses to have that in source_documents" in told) == (when == ALL)
+    assert [each.ended for each in store.attempts(ref.document_uuid)] == [AttemptEnd.FAILED]
+    assert store.stalled(grace_seconds=-1.0) == []
+    assert [each.code for each in store.statistics().failures] == ["refused_by_database"]
+
+
+@postgres
+@pytest.mark.parametrize("how", ["fail", "cancel"])
+def test_an_end_that_may_not_be_written_is_an_end(
+    store: Store, embargo: Callable[[str], None], how: str
+) -> None:
+    ref = store.register(new()).ref
+    token = claim(store, ref, "ocr", lease_seconds=60.0 if how == "fail" else -1.0).token
+    assert token is not None
+    embargo(ENDED)
+    if how == "cancel":
+        assert store.cancel(ref.document_uuid)
+        assert store.status(ref.document_uuid).status == "cancelled"
+        return
+    with pytest.raises(RefusedByDatabaseError, match="Embargo until May"):
+        store.finish(ref, "ocr", token, StageOutput(text=""))
+    assert store.fail(ref, "ocr", token, FAILURE)
+    status, code, told = ended(store, ref)
+    assert (status, code) == ("error_ocr", "corrupt")
+    assert (
+        "The file is damaged. The database refuses to have that in source_documents (P0001): Embargo" in told
+    )
+
+
+@postgres
+def test_the_reaper_does_not_come_back_to_what_is_refused(
+    store: Store, embargo: Callable[[str], None]
+) -> None:
+    ref = store.register(new()).ref
+    embargo(ALL)
+    revived = store.revive(ref, grace_seconds=-1.0, max_attempts=5, task_id="t")
+    assert revived.outcome == "refused"
+    assert ended(store, ref)[:2] == ("error_ocr", "refused_by_database")
+    assert store.stalled(grace_seconds=-1.0) == []
+
+
+def test_one_rule_says_in_sql_and_in_python_what_is_refused(database: str) -> None:
+    states = [*(each for each in psycopg.errors._sqlcodes if len(each) == 5), "DP001", "XX123"]
+    asked = "select s from unnest(%s::text[]) s where docpipe_is_refusal(s)"
+    with psycopg.connect(database) as connection:
+        found = {state for (state,) in connection.execute(asked, (states,))}
+    told = {state: error_of(state, "", "", "Postgres") for state in states}
+    assert found == {state for state, error in told.items() if isinstance(error, RefusedByDatabaseError)}

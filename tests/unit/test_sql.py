@@ -16,16 +16,16 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 HOMES = {
     "tables": [],
     "documents": [
-        "set_status", "document_status", "known", "register_bytes", "register", "register_new",
-        "register_many", "batch", "status", "select",
+        "set_status", "is_refusal", "set_end", "document_status", "known", "register_bytes", "register",
+        "register_new", "register_many", "batch", "status", "select",
     ],
     "attempts": [
         "begin_attempt", "end_attempt", "lose_attempt", "fail_attempt", "stop_attempts", "attempts",
     ],
     "runs": ["cancel", "end_cancelled", "resume", "resume_run", "reprocess", "replay"],
     "stages": [
-        "queue", "publish_failed", "claim", "claim_with_input", "heartbeat", "retry", "fail", "end_failed",
-        "fail_task",
+        "queue", "publish_failed", "claim", "show", "claim_with_input", "heartbeat", "retry", "fail",
+        "end_failed", "fail_task",
     ],
     "ranges": [
         "is_open", "in_ranges", "is_replayable", "mirror_ranges", "hand_out", "handover", "close_range",
