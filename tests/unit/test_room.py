@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import pwd
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from docpipe.errors import ConfigurationError, NoRoomError
+from docpipe.errors import ConfigurationError, NoRoomError, StoreUnavailableError
 from docpipe.execution.isolation.folders import Folders
+from docpipe.execution.plan import BUILT_IN, StageSpec
+from docpipe.execution.policy import Policy
+from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.sources import Sources
+from docpipe.stores.sqlite.store import SqliteStore
+from tests.engines import OPTIONS, doing
 
+TEXT = b"Ann met Bob. " * 400
 LARGE = bytes(3 << 20)
 """More than the small disk holds."""
 
@@ -29,7 +37,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]).returncode:
         pytest.skip("only root may mount a small disk, and not everywhere")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", "-l", disk], check=True)  # a failed test may still have files open
 
 
 def files(folder: Path) -> list[str]:
@@ -58,6 +66,68 @@ def test_temporary_files_on_a_full_disk_wait_for_room_and_leave_nothing(
     with pytest.raises(NoRoomError):
         sources.take_in(io.BytesIO(LARGE * 6), "larger.txt")
     assert files(small) == []
+
+
+class Disk(logging.Handler):
+    """Filled by something else than docpipe, which makes room when docpipe first warns."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(logging.WARNING)
+        self._filler = folder / "filler"
+
+    def fill(self) -> None:
+        with suppress(OSError), self._filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    def make_room(self) -> None:
+        self._filler.unlink(missing_ok=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.make_room()
+
+
+@pytest.fixture
+def disk(small: Path) -> Iterator[Disk]:
+    logger, disk = logging.getLogger("docpipe"), Disk(small)
+    logger.addHandler(disk)
+    yield disk
+    logger.removeHandler(disk)
+
+
+def test_a_document_goes_on_when_there_is_room_for_temporary_files_again(
+    small: Path, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = on(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(small))
+    disk.fill()
+    document = pipeline.process(TEXT, name="note.txt")
+    first, *others = pipeline.attempts(document.document_uuid)
+    assert (first.ended, first.error and first.error.code) == ("retried", "no_room")
+    assert (document.status, {each.ended for each in others}) == ("completed", {"complete"})
+    pipeline.store.close()
+
+
+def test_a_document_goes_on_when_there_is_room_for_the_store_again(small: Path, disk: Disk) -> None:
+    full_at_chunk = doing(BUILT_IN[1], lambda job: (disk.fill(), BUILT_IN[1].load()(job))[1])
+    pipeline = on(small, (BUILT_IN[0], full_at_chunk, *BUILT_IN[2:]))
+    pipeline.store.documents()
+    disk.fill()
+    with pytest.raises(StoreUnavailableError, match=r"disk is full\. Make room there"):
+        pipeline.process(TEXT, name="note.txt")
+    disk.make_room()
+    assert pipeline.process(TEXT, name="note.txt").status == "completed"
+    pipeline.store.close()
+
+
+def on(folder: Path, stages: Sequence[StageSpec] = BUILT_IN) -> Pipeline:
+    return Pipeline(
+        store=SqliteStore(folder / "docpipe.db"),
+        sources=Sources(uploads=folder.parent / "uploads"),
+        stages=stages,
+        options=OPTIONS,
+        policy=Policy(backoff_seconds=0.001),
+    )
 
 
 @pytest.fixture(params=["gone", "a file"])

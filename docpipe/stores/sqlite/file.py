@@ -165,10 +165,11 @@ class SqliteFile:
             connection.execute("begin immediate")
             try:
                 yield connection
+                connection.execute("commit")
             except BaseException:
-                connection.execute("rollback")
+                if connection.in_transaction:  # SQLite may have rolled back itself, as on a full disk
+                    connection.execute("rollback")
                 raise
-            connection.execute("commit")
         except sqlite3.OperationalError as error:
             raise _translated(error, self.path) from error
 
@@ -231,4 +232,6 @@ def _keep_a_log(connection: sqlite3.Connection) -> None:
 def _translated(error: sqlite3.OperationalError, path: Path) -> Exception:
     if "no such" in str(error):
         return SchemaError(f"The store {path} was made by another version of docpipe: {error}.")
-    return StoreUnavailableError(f"The store {path} cannot be used right now: {error}.")
+    is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    remedy = " Make room there." if is_full else ""
+    return StoreUnavailableError(f"The store {path} cannot be used right now: {error}.{remedy}")
