@@ -21,7 +21,7 @@ def open_reader(request: ReadRequest) -> Reader:
         CorruptDocumentError, EncryptedDocumentError, ExpansionLimitError, TooManyPartsError: as
             `docpipe.formats.ooxml.Package`.
     """
-    package = Package(request)
+    package = Package(request, part_by_part=True)
     members = [
         Member.of(request, clean_line(name), clean_label(name, "file"), partial(package.read, name))
         for name in package.names()

@@ -41,6 +41,7 @@ def visible_text(markup: str) -> tuple[str, str]:
     _write_marks(tree)
     _write_fields(tree)
     _write_drawings(tree)
+    _open_figures(tree)
     _open_cells(tree)
     text = extract_plain_text(
         tree,
@@ -131,6 +132,19 @@ def _write_drawings(tree: HTMLTree) -> None:
         words = " ".join((text.text or "").strip() for text in drawing.query_selector_all("text"))
         if words.strip():
             _replace(tree, drawing, f" {words} ")
+
+
+def _open_figures(tree: HTMLTree) -> None:
+    """Put a block in the place of each figure and each caption: resiliparse drops both."""
+    for figure in list(_document(tree).query_selector_all("figure, figcaption")):
+        block = tree.create_element("div")
+        if not isinstance(block, ElementNode) or figure.parent is None:
+            continue
+        for child in list(figure.child_nodes):
+            block.append_child(child)
+        if figure.hasattr("hidden"):
+            block["hidden"] = ""
+        figure.parent.replace_child(block, figure)
 
 
 def _open_cells(tree: HTMLTree) -> None:

@@ -49,14 +49,15 @@ class Package:
 
     Raises, here and from its methods:
         CorruptDocumentError: not a readable archive, or a part is missing or no XML.
-        EncryptedDocumentError: a part is encrypted.
+        EncryptedDocumentError: a part is encrypted; with `part_by_part`, all are, or the one that is read.
         ExpansionLimitError: it unpacks to more than the limits; declared sizes are not trusted.
         TooManyPartsError: more members than the limit.
         TooDeepError: XML nested deeper than libxml2 reads.
     """
 
-    def __init__(self, request: ReadRequest) -> None:
+    def __init__(self, request: ReadRequest, part_by_part: bool = False) -> None:
         self._name = request.name
+        self._sealed = all if part_by_part else any
         self._limits = request.limits
         self._unpacked = 0
         self._file = request.stream()
@@ -125,7 +126,8 @@ class Package:
             raise TooManyPartsError(
                 f"{self._name} holds {len(members):,} files; the limit is {limits.max_archive_members:,}."
             )
-        if any(info.flag_bits & 1 for info in members):
+        files = [bool(info.flag_bits & 1) for info in members if not info.is_dir()]
+        if files and self._sealed(files):
             raise EncryptedDocumentError(f"{self._name} is an archive protected by a password.")
         declared = sum(info.file_size for info in members)
         packed = max(1, sum(info.compress_size for info in members))

@@ -18,7 +18,7 @@ _THIN = 2.0
 _THICKEST = 0.13
 """Times the side: the corners of QR codes are thicker."""
 _NEAR = 1.2
-"""Points by which the ends of a frame's four lines may miss each other."""
+"""Points by which the ends of a frame's four lines, or an outline and its paper, may miss each other."""
 _MARK = (0.3, 0.8)
 """Times the side: a mark is at least so large, and what fills a box up to here is no ground of its own."""
 _LARGEST_MARK = 2.5
@@ -65,7 +65,7 @@ def drawn_boxes(paths: Sequence[Drawn], lines: Sequence[TextLine]) -> list[TextL
     small = [path for path in inked if path.is_square]
     if not small and sum(path.width < _SIDES[1] for path in inked) < 4:
         return []
-    frames = _once([*_outlined(small), *_of_lines(inked), *_of_two_areas(paths)])
+    frames = _once([*_outlined(small), *_of_lines(inked), *_of_two_areas(paths), *_on_paper(paths)])
     signs = [
         (frame, "☑" if _is_marked(frame, inked) else "☐") for frame in frames if not _is_filled(frame, inked)
     ]
@@ -119,6 +119,31 @@ def _of_two_areas(paths: Sequence[Drawn]) -> Iterator[Box]:
                 yield below.box
 
 
+def _on_paper(paths: Sequence[Drawn]) -> Iterator[Box]:
+    """Outlines with round corners, drawn right on paper of their size, as browsers print what nobody ticked;
+    none in a row or column with a button that has a dot."""
+    found = list(_outlined_papers(paths))
+    dots = [path.box for path in paths if not (path.is_rect or path.is_stroked or path.is_pale)]
+    dotted = [box for box in found if any(_is_dot(dot, box) for dot in dots)]
+    return (box for box in found if not any(_are_in_line(box, other) for other in dotted))
+
+
+def _outlined_papers(paths: Sequence[Drawn]) -> Iterator[Box]:
+    for below, above in pairwise(paths):
+        is_outline = above.is_square and above.is_stroked and not above.is_rect and not above.is_pale
+        is_paper = below.is_pale and not below.is_stroked and not below.is_rect
+        if (
+            is_outline
+            and is_paper
+            and all(abs(a - b) <= _NEAR for a, b in zip(below.box, above.box, strict=True))
+        ):
+            yield above.box
+
+
+def _are_in_line(box: Box, other: Box) -> bool:
+    return abs(box[0] - other[0]) <= _NEAR or abs(box[1] - other[1]) <= _NEAR
+
+
 def _once(frames: Iterable[Box]) -> list[Box]:
     once: list[Box] = []
     for frame in frames:
@@ -158,6 +183,8 @@ def _is_marked(frame: Box, inked: Sequence[Drawn]) -> bool:
 
 def _is_frame(path: Drawn, frame: Box) -> bool:
     """Whether it is the frame, or another one in it."""
+    if path.is_stroked and path.box == frame:
+        return True
     return path.is_rect and (_fills(path, frame) or (path.is_stroked and path.height > _THIN < path.width))
 
 

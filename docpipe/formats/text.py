@@ -44,6 +44,8 @@ _NEXT_LINE = re.compile(rb"(?<=\w)\x85(?=\w)")
 _ANY_HIGH_RUN = re.compile(rb"[\x80-\xff]++")
 _HIGH_RUN = re.compile(rb"([A-Za-z][\x80-\xff]{1,2}+)(?![\x80-\xff])(?=([A-Za-z]?))")
 """Letters beyond ASCII one or two at a time after one of ASCII, as in Latin texts; and what follows."""
+_CAPITAL = re.compile(rb"(?<![A-Za-z\x80-\xff])[\x80-\xff](?=[a-z]{2})")
+"""One at the head of a word of ASCII letters."""
 _SIGNS, _SIGNS_AT_END = "…—’", "…—’“”"
 """What may stand in a word or between two, or behind one, and is no letter."""
 
@@ -110,7 +112,8 @@ def _single_byte(escaped: str) -> str:
 
 def _is_latin(sample: bytes) -> bool:
     """Whether the bytes beyond ASCII stand one or two at a time in words of ASCII letters."""
-    return len(_HIGH_RUN.findall(sample)) > 0.5 * len(_ANY_HIGH_RUN.findall(sample))
+    within = len(_HIGH_RUN.findall(sample)) + len(_CAPITAL.findall(sample))
+    return within > 0.5 * len(_ANY_HIGH_RUN.findall(sample))
 
 
 def _latin_share(runs: list[tuple[bytes, bytes]], charset: str) -> float:

@@ -142,6 +142,24 @@ def test_an_archive_gives_each_file_and_names_what_it_cannot_read() -> None:
     )
 
 
+def locked(data: bytes, *names: str) -> bytes:
+    """The archive with these files marked as encrypted."""
+    marked = bytearray(data)
+    for name in names:
+        for sign, flags, length in ((b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)):
+            places = [n for n in range(len(data)) if data[n : n + 4] == sign]
+            at = next(n for n in places if data[n + length :].startswith(name.encode()))
+            marked[at + flags] |= 1
+    return bytes(marked)
+
+
+def test_a_file_that_is_encrypted_costs_itself_and_an_archive_of_such_files_is_encrypted() -> None:
+    data = zipped({"a.txt": b"one", "b.txt": b"two"})
+    assert read(locked(data, "b.txt"), "all.zip") == ([("a.txt", ["one"])], ["attachment_encrypted"])
+    with pytest.raises(EncryptedDocumentError, match=r"all\.zip is an archive protected by a password"):
+        read(locked(data, "a.txt", "b.txt"), "all.zip")
+
+
 def test_archives_in_archives_end_at_the_limit_with_a_warning() -> None:
     data = zipped({"a.txt": b"a"})
     for _ in range(3):

@@ -94,3 +94,12 @@ def test_what_style_sheets_hide_is_not_read() -> None:
 def test_a_declared_charset_of_one_byte_gives_way_to_utf8() -> None:
     lines, _ = read("<!doctype html><meta charset=iso-8859-1><p>Jürgen zahlt 5 €".encode())
     assert lines == ["Jürgen zahlt 5 €"]
+
+
+def test_the_words_of_a_figure_are_read_unless_it_is_hidden() -> None:
+    lines, _ = read(
+        b"<p>a<figure><img src=x><figcaption>Fig. 1: <b>Old</b> mill</figcaption></figure>"
+        b"<figure><table><tr><td>x<td>y</table><figure>inner</figure></figure>"
+        b"<figure style='display:none'>gone</figure>"
+    )
+    assert [line for line in lines if line] == ["a", "Fig. 1: Old mill", "x\ty", "inner"]

@@ -249,6 +249,11 @@ def two_areas(page: pymupdf.Page) -> None:
     page.draw_rect(pymupdf.Rect(41, 51, 49, 59), color=None, fill=(1, 1, 1))
 
 
+def on_paper(page: pymupdf.Page) -> None:
+    page.draw_rect(pymupdf.Rect(40.2, 50.2, 49.8, 59.8), color=None, fill=(1, 1, 1), radius=0.2)
+    page.draw_rect(pymupdf.Rect(40, 50, 50, 60), radius=0.2)
+
+
 def cross(page: pymupdf.Page) -> None:
     page.draw_line((41, 51), (49, 59))
     page.draw_line((49, 51), (41, 59))
@@ -262,7 +267,7 @@ def blot(page: pymupdf.Page) -> None:
     page.draw_rect(pymupdf.Rect(42, 52, 48, 58), color=None, fill=(0, 0, 0))
 
 
-@pytest.mark.parametrize("frame", [outline, four_lines, two_areas])
+@pytest.mark.parametrize("frame", [outline, four_lines, two_areas, on_paper])
 @pytest.mark.parametrize(("mark", "sign"), [(bool, "☐"), (cross, "☑"), (tick, "☑"), (blot, "☑")])
 def test_a_box_that_is_drawn_is_read_with_its_state(frame: Mark, mark: Mark, sign: str) -> None:
     def draw(page: pymupdf.Page) -> None:
@@ -284,6 +289,19 @@ def test_a_round_button_is_one_where_one_of_its_size_has_a_dot() -> None:
         page.draw_circle((300, 55), 9)
 
     assert texts(draw) == ["answer 0", "answer 1", "○", "◉"]
+
+
+def test_buttons_on_paper_of_their_own_are_told_from_boxes_by_the_dot_in_their_row() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((60, 59), "insured")
+        on_paper(page)
+        for place in (45, 145):
+            page.insert_text((place + 15, 99), f"answer {place}")
+            page.draw_circle((place, 95), 4.9, color=None, fill=(1, 1, 1))
+            page.draw_circle((place, 95), 5)
+        page.draw_circle((145, 95), 2, color=None, fill=(0, 0, 0))
+
+    assert texts(draw) == ["insured", "answer 45", "answer 145", "☐", "○", "◉"]
 
 
 def test_samples_of_a_colour_combs_boxes_with_a_letter_and_boxes_without_words_are_no_answers() -> None:

@@ -30,6 +30,11 @@ def test_japanese_escapes_are_not_taken_for_ascii() -> None:
     assert decode("契約書".encode("iso2022_jp")).text == "契約書"
 
 
+def test_names_that_begin_with_letters_beyond_ascii_are_latin() -> None:
+    text = 'name,town\r\n"Sørensen, Åse",Århus\r\n'
+    assert decode(text.encode("cp1252")).text == text
+
+
 def test_chinese_between_marks_is_not_taken_for_ascii() -> None:
     assert decode("合同编号 2024".encode("hz")).text == "合同编号 2024"
     assert decode(b"if x ~{ab~} then").text == "if x ~{ab~} then"
