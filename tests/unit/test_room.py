@@ -16,8 +16,10 @@ import pytest
 
 from docpipe.errors import ConfigurationError, NoRoomError, StoreUnavailableError
 from docpipe.execution.isolation.folders import Folders
+from docpipe.execution.job import Job
 from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.execution.policy import Policy
+from docpipe.models import StageOutput
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.sources import Sources
@@ -109,8 +111,11 @@ def test_a_document_goes_on_when_there_is_room_for_temporary_files_again(
 
 
 def test_a_document_goes_on_when_there_is_room_for_the_store_again(small: Path, disk: Disk) -> None:
-    full_at_chunk = doing(BUILT_IN[1], lambda job: (disk.fill(), BUILT_IN[1].load()(job))[1])
-    pipeline = on(small, (BUILT_IN[0], full_at_chunk, *BUILT_IN[2:]))
+    def fill_and_chunk(job: Job) -> StageOutput:
+        disk.fill()
+        return BUILT_IN[1].load()(job)
+
+    pipeline = on(small, (BUILT_IN[0], doing(BUILT_IN[1], fill_and_chunk), *BUILT_IN[2:]))
     pipeline.store.documents()
     disk.fill()
     with pytest.raises(StoreUnavailableError, match=r"disk is full\. Make room there"):
