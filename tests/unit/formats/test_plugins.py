@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from docpipe import Pipeline
-from docpipe.errors import CorruptDocumentError
+from docpipe.errors import ConfigurationError, CorruptDocumentError
 from docpipe.formats import plugins
 from docpipe.formats.base import RawPage, Reader, TextLine, TextReader
 from docpipe.formats.request import ReadRequest
@@ -59,23 +59,40 @@ def docpipe(packages: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout or done.stderr
 
 
-def ran(packages: Path, name: str, content: bytes) -> dict[str, Any]:
-    (packages.parent / name).write_bytes(content)
-    found: dict[str, Any] = json.loads(docpipe(packages, "run", "--json", name)[1])
-    return found
+def ran(packages: Path, **files: bytes) -> list[dict[str, Any]]:
+    """What one process says of the files, by the name of their type."""
+    paths = [packages.parent / f"a.{kind}" for kind in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        path.write_bytes(content)
+    lines = docpipe(packages, "run", "--json", *map(str, paths))[1].splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def test_a_reader_of_another_package_reads_in_the_sandbox(installed: Callable[..., Path]) -> None:
-    found = ran(installed(), "a.shout", b"SHOUT\nhear ye")
-    assert found["text"] == "HEAR YE"
-
-
-def test_a_reader_of_another_package_reads_attachments(installed: Callable[..., Path]) -> None:
+def test_a_reader_of_another_package_reads_in_the_sandbox_and_attachments_too(
+    installed: Callable[..., Path],
+) -> None:
     mail = (
         b"From: a@b.example\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=-\n\n"
-        b'---\nContent-Type: application/octet-stream; name="a.shout"\n\nSHOUT\nhear ye\n-----\n'
+        b'---\nContent-Type: application/octet-stream; name="a.shout"\n\nSHOUT\nhear all\n-----\n'
     )
-    assert "HEAR YE" in ran(installed(), "a.eml", mail)["text"]
+    shouted, mailed = ran(installed(), shout=b"SHOUT\nhear ye", eml=mail)
+    assert shouted["text"] == "HEAR YE"
+    assert "HEAR ALL" in mailed["text"]
+
+
+@pytest.fixture
+def import_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Lets this process find packages there, for this test."""
+
+    def found(packages: Path) -> None:
+        monkeypatch.syspath_prepend(packages)
+        monkeypatch.delitem(sys.modules, "shout_reader", raising=False)
+        plugins.installed.cache_clear()
+
+    yield found
+    monkeypatch.undo()
+    sys.modules.pop("shout_reader", None)
+    plugins.installed.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -87,16 +104,25 @@ def test_a_reader_of_another_package_reads_attachments(installed: Callable[..., 
     ],
 )
 def test_a_reader_that_cannot_be_loaded_is_named(
-    installed: Callable[..., Path], code: str, value: str, remedy: str
+    installed: Callable[..., Path],
+    import_from: Callable[[Path], None],
+    code: str,
+    value: str,
+    remedy: str,
 ) -> None:
-    error = ran(installed(code, value), "a.txt", b"A letter.")["error"]
-    assert error["code"] == "configuration"
-    assert f"The reader shout ({value})" in error["message"]
-    assert remedy in error["message"]
+    import_from(installed(code, value))
+    with pytest.raises(ConfigurationError, match=rf"The reader shout \({value}\).*{remedy}"):
+        plugins.claiming(b"A letter.", "a.txt")
+
+
+def test_a_document_says_which_reader_cannot_be_loaded(installed: Callable[..., Path]) -> None:
+    (found,) = ran(installed("import not_there"), txt=b"A letter.")
+    assert found["error"]["code"] == "configuration"
+    assert "The reader shout (shout_reader)" in found["error"]["message"]
 
 
 def test_the_doctor_lists_readers_of_other_packages_and_refuses_a_broken_one(
-    installed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, docpipe_eager: Pipeline
+    installed: Callable[..., Path], import_from: Callable[[Path], None], docpipe_eager: Pipeline
 ) -> None:
     def found() -> tuple[bool, str]:
         plugins.installed.cache_clear()
@@ -107,14 +133,12 @@ def test_the_doctor_lists_readers_of_other_packages_and_refuses_a_broken_one(
         )
 
     packages = installed()
-    monkeypatch.syspath_prepend(packages)
+    import_from(packages)
     assert found() == (True, "brought by other packages: shout")
     (packages / "shout_reader-1.0.dist-info" / "entry_points.txt").write_text("[docpipe.readers]\nx = gone\n")
     ok, message = found()
     assert not ok
     assert "The reader x (gone)" in message
-    monkeypatch.undo()
-    plugins.installed.cache_clear()
 
 
 class Exemplary:

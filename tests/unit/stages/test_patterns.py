@@ -238,8 +238,8 @@ def test_two_companies_are_not_one() -> None:
     ],
 )
 def test_no_repetition_keeps_the_recognisers_busy(unit: str) -> None:
-    text = (unit * 100_000)[:100_000]
-    with at_most_cpu_seconds(20):
+    text = (unit * 40_000)[:40_000]
+    with at_most_cpu_seconds(8):
         assert all(span.end <= len(text) for span in find_patterns(text))
 
 
