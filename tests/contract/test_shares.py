@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections import Counter
 
@@ -157,45 +156,6 @@ def test_what_is_paused_is_not_let_in(store: Store, pause: Pause) -> None:
     assert store.release() == []  # a pause does not hold them
     store.unpause(pause)
     assert len(admitted(store)) == 2
-
-
-def test_whatever_happens_as_many_are_in_flight_as_may_be(store: Store) -> None:
-    """Nothing is counted up or down, so nothing drifts: after every move the places are taken."""
-    chance, most = random.Random(5), 4
-    store.limit(Limit(in_flight=most))
-    waiting, under_way = set[Ref](), set[Ref]()
-    for _ in range(40):
-        move = chance.choice(["submit", "submit", "fail", "finish", "cancel", "cancel waiting", "delete"])
-        if move == "submit":
-            waiting |= set(submitted(store, chance.randint(1, 3), chance.choice(["a", "b"])))
-        elif move == "cancel waiting" and waiting:
-            gone = chance.choice(sorted(waiting, key=str))
-            waiting.remove(gone)
-            assert store.cancel(gone.document_uuid)
-        elif move != "cancel waiting" and under_way:
-            gone = chance.choice(sorted(under_way, key=str))
-            under_way -= {gone} if _ended(store, gone, move) else set()
-        new = set(admitted(store))
-        assert new <= waiting
-        waiting, under_way = waiting - new, under_way | new
-        assert len(under_way) == min(most, len(under_way) + len(waiting))
-        assert sum(in_flight(store).values()) == len(under_way)
-        assert sum(each.waiting for each in store.shares()) == len(waiting)
-
-
-def _ended(store: Store, ref: Ref, move: str) -> bool:
-    if move == "cancel":
-        return store.cancel(ref.document_uuid)
-    if move == "delete":
-        store.delete(ref.document_uuid)
-        return True
-    taken = claim(store, ref)
-    if taken.outcome is Outcome.CLAIMED and taken.token is not None:
-        if move == "fail":
-            return store.fail(ref, "ocr", taken.token, FAILURE)
-        assert store.finish(ref, "ocr", taken.token, StageOutput(text="a", pages=()))
-        return False  # its last stage is still to come
-    return store.cancel(ref.document_uuid)  # the first was finished before
 
 
 def test_the_last_finish_says_whether_others_wait(store: Store) -> None:
