@@ -34,7 +34,7 @@ def visible_text(markup: str) -> tuple[str, str]:
     """The text a reader would see (cells of a table row separated by tabs), and the page's title."""
     tree = HTMLTree.parse(markup.replace("\0", ""))
     unseen = [*_UNSEEN, *_hidden_by_rules(tree)]
-    for element in _document(tree).query_selector_all("[style]"):
+    for element in _document(tree).query_selector_all("[style]").values():
         if _UNSEEN_STYLE.search(element.getattr("style") or ""):
             element["hidden"] = ""
     _write_labels(tree)
@@ -57,6 +57,7 @@ def visible_text(markup: str) -> tuple[str, str]:
 
 
 def _document(tree: HTMLTree) -> DocumentNode:
+    """Lists of its nodes are gone through by `values()`: without, they are made anew for each node."""
     assert tree.document is not None  # only a tree that was never parsed has none
     return tree.document
 
@@ -64,7 +65,7 @@ def _document(tree: HTMLTree) -> DocumentNode:
 def _hidden_by_rules(tree: HTMLTree) -> list[str]:
     """Selectors of classes and ids that the page's own style sheets hide."""
     found: list[str] = []
-    for sheet in _document(tree).get_elements_by_tag_name("style"):
+    for sheet in _document(tree).get_elements_by_tag_name("style").values():
         for selectors, rules in _RULE.findall(sheet.text or ""):
             if _UNSEEN_STYLE.search(rules):
                 found += filter(_SIMPLE_SELECTOR.fullmatch, map(str.strip, selectors.split(",")))
@@ -73,8 +74,10 @@ def _hidden_by_rules(tree: HTMLTree) -> list[str]:
 
 def _write_labels(tree: HTMLTree) -> None:
     """Put before each item of an ordered list the label a browser shows."""
-    for items in _document(tree).get_elements_by_tag_name("ol"):
-        own = [item for item in items.child_nodes if isinstance(item, ElementNode) and item.tag == "li"]
+    for items in _document(tree).get_elements_by_tag_name("ol").values():
+        own = [
+            item for item in items.child_nodes.values() if isinstance(item, ElementNode) and item.tag == "li"
+        ]
         step = -1 if items.hasattr("reversed") else 1
         count = _whole(items.getattr("start"), len(own) if step < 0 else 1)
         for item in own:
@@ -111,7 +114,7 @@ def _put_first(tree: HTMLTree, parent: ElementNode, text: str) -> None:
 def _write_marks(tree: HTMLTree) -> None:
     """Set raised and lowered letters apart from the number or word they stand on."""
     for name in ("sup", "sub"):
-        for element in list(_document(tree).get_elements_by_tag_name(name)):  # replacing changes it
+        for element in _document(tree).get_elements_by_tag_name(name).values():
             before = (element.prev.text if element.prev is not None else None) or ""
             written = marked(element.text or "", before, name == "sub")
             if written != element.text:
@@ -120,16 +123,21 @@ def _write_marks(tree: HTMLTree) -> None:
 
 def _write_fields(tree: HTMLTree) -> None:
     """Put what a form shows in the place of its fields."""
-    for field in list(_document(tree).query_selector_all("input, textarea, select")):
+    for field in _document(tree).query_selector_all("input, textarea, select").values():
         text = _field_text(field)
         if text is not None:
             _replace(tree, field, f" {text} ")
 
 
 def _write_drawings(tree: HTMLTree) -> None:
-    """Put the words of a drawing in its place."""
-    for drawing in list(_document(tree).query_selector_all("svg")):
-        words = " ".join((text.text or "").strip() for text in drawing.query_selector_all("text"))
+    """Put the words of a drawing in its place, those of drawings inside it too."""
+    inside = 0
+    for drawing in _document(tree).query_selector_all("svg").values():
+        if inside:  # of the one before, which has them
+            inside -= 1
+            continue
+        inside = len(drawing.query_selector_all("svg"))
+        words = " ".join((text.text or "").strip() for text in drawing.query_selector_all("text").values())
         if words.strip():
             _replace(tree, drawing, f" {words} ")
 
@@ -149,9 +157,9 @@ def _open_figures(tree: HTMLTree) -> None:
 
 def _open_cells(tree: HTMLTree) -> None:
     """Put the content of a cell's only paragraph straight into the cell: its row stays one line."""
-    for block in list(_document(tree).query_selector_all("td > p:only-child, td > div:only-child")):
+    for block in _document(tree).query_selector_all("td > p:only-child, td > div:only-child").values():
         if block.parent is not None and block.query_selector("p, div, table, ul, ol, br") is None:
-            for child in list(block.child_nodes):
+            for child in block.child_nodes.values():
                 block.parent.insert_before(child, block)
             block.decompose()
 
@@ -170,8 +178,8 @@ def _field_text(field: ElementNode) -> str | None:
     if field.tag == "textarea":
         return field.text or ""
     if field.tag == "select":
-        options = field.query_selector_all("option")
-        chosen = [option for option in options if option.hasattr("selected")] or list(options)[:1]
+        options = field.query_selector_all("option").values()
+        chosen = [option for option in options if option.hasattr("selected")] or options[:1]
         return ", ".join((option.text or "").strip() for option in chosen)
     if (field.getattr("type") or "").lower() in {"checkbox", "radio"}:
         return _TICKS[field.hasattr("checked")]

@@ -74,6 +74,18 @@ HTML: dict[str, Callable[[int], str]] = {
     "html of a wide table": lambda n: "<table><tr>" + "<td>a" * n,
     "html of many attributes": lambda n: f"<p {_numbered('a{}=1 ', n // 8)}>a",
     "html of many entities": lambda n: "&amp;" * n,
+    "html of a long list": lambda n: "<ol>" + "<li>a" * (n // 5),
+    "html of a list that begins deep": lambda n: "<ol><li>" + "<div>" * (n // 5) + "a",
+    "html of many lists": lambda n: "<ol><li>a</ol>" * (n // 14),
+    "html of many styles": lambda n: "<p style='color:red'>a" * (n // 22),
+    "html of many marks": lambda n: "<sup>1</sup>" * (n // 12),
+    "html of many fields": lambda n: "<input value=a>" * (n // 15),
+    "html of many choices": lambda n: "<select>" + "<option>a" * (n // 9),
+    "html of a drawing of many words": lambda n: "<svg>" + "<text>a</text>" * (n // 14),
+    "html of many drawings": lambda n: "<svg><text>a</text></svg>" * (n // 24),
+    "html of drawings in drawings": lambda n: "<svg><text>a</text>" * (n // 19),
+    "html of many cells of one paragraph": lambda n: "<table><tr>" + "<td><p>a</p></td>" * (n // 17),
+    "html of tables in tables": lambda n: "<table><tr><td><div>" * (n // 20),
 }
 MAIL: dict[str, Callable[[int], bytes]] = {
     "mail of many lines": lambda n: _mail("a\n" * n),
