@@ -1,6 +1,6 @@
-"""Deletes a document, and dies on the way: `python -m … STORE UPLOADS REDIS UUID STEP`.
+"""Deletes a document in a process of its own, and dies on the way.
 
-Every call of a function is a step; the process kills itself at step STEP, or prints how many there were.
+Every call of a function is a step; the process kills itself at a given one, or says how many there were.
 """
 
 from __future__ import annotations
@@ -8,33 +8,68 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 
 from docpipe.execution.redis_progress import RedisProgress
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources
-from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores import open_store
 from tests.engines import OPTIONS
 
-
-def eraser(store: Path, uploads: Path, redis_url: str) -> Pipeline:
-    """A pipeline without Celery, but with progress in Redis."""
-    return Pipeline(
-        store=SqliteStore(store),
-        sources=Sources(uploads=uploads),
-        options=OPTIONS,
-        progress=RedisProgress.from_url(redis_url),
-    )
+_PROCESSES = get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    [__name__, "docpipe.stores.postgres.store", "docpipe.stores.supabase.store"]
+)
+_HANG_SECONDS = 60.0
 
 
-def main(store: str, uploads: str, redis_url: str, uuid: str, deadly: str) -> None:
-    pipeline, steps = eraser(Path(store), Path(uploads), redis_url), 0
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where everything rests: a store with its address, a folder of uploads, a Redis."""
+
+    store: str
+    env: Mapping[str, str]
+    uploads: Path
+    redis_url: str
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline without Celery, but with progress in Redis."""
+        return Pipeline(
+            store=open_store(
+                self.store,
+                supabase_url=self.env.get("SUPABASE_URL"),
+                supabase_key=self.env.get("SUPABASE_SECRET_KEY"),
+                supabase_db_url=self.env.get("SUPABASE_DB_URL"),
+            ),
+            sources=Sources(uploads=self.uploads),
+            options=OPTIONS,
+            progress=RedisProgress.from_url(self.redis_url),
+        )
+
+
+def delete_and_die(deployment: Deployment, uuid: str, step: int) -> int:
+    """How many steps it took; 0 if it was killed at this one."""
+    here, there = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_delete, args=(deployment, uuid, step, there))
+    process.start()
+    there.close()
+    process.join(_HANG_SECONDS)
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return int(here.recv()) if process.exitcode == 0 else 0
+
+
+def _delete(deployment: Deployment, uuid: str, deadly: int, answer: Connection) -> None:
+    pipeline, steps = deployment.pipeline(), 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
         nonlocal steps
         steps += event in ("call", "c_call")
-        if steps == int(deadly):
+        if steps == deadly:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.setprofile(count)
@@ -42,8 +77,4 @@ def main(store: str, uploads: str, redis_url: str, uuid: str, deadly: str) -> No
         pipeline.delete(uuid)
     finally:
         sys.setprofile(None)
-    sys.stdout.write(str(steps))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    answer.send(steps)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import redis
+from psycopg import sql
 
 from docpipe.errors import DocumentNotFoundError
-from tests.integration.erasing import eraser
+from tests.integration.erasing import Deployment, delete_and_die
 
 NOBODY = "redis://127.0.0.1:1/0"
 KILLS = int(os.environ.get("KILLS", "50"))
 PAGE = "Zebedee Quixworth owes the Marmalade Foundation a plate of herrings. "
 WORDS = [b"Zebedee", b"Quixworth", b"zebedee", b"Marmalade", b"herrings", b"quixote.txt"]
+FILES = "select current_setting('data_directory'), oid from pg_database where datname = current_database()"
+TABLES = (
+    "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
+)
 
 
 @pytest.fixture
@@ -33,50 +38,65 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def everywhere(folder: Path, redis_url: str) -> Iterator[tuple[str, bytes]]:
-    """Every file below the folder, and every value in Redis."""
-    for path in folder.rglob("*"):
+@pytest.fixture(params=["sqlite", "postgres", "supabase"])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path, scratch: Path, redis_url: str) -> Deployment:
+    if request.param == "sqlite":
+        return Deployment(f"sqlite://{tmp_path / 'docpipe.db'}", {}, tmp_path / "uploads", redis_url)
+    env = request.getfixturevalue("supabase_env")
+    return Deployment(request.param, env, tmp_path / "uploads", redis_url)
+
+
+def everywhere(deployment: Deployment) -> Iterator[tuple[str, bytes]]:
+    """Every file beside the uploads, every value in Redis, every row of every table."""
+    for path in deployment.uploads.parent.rglob("*"):
         if path.is_file():
             yield str(path), path.read_bytes() + path.name.encode()
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(deployment.redis_url) as client:
         for key in client.keys("*"):
             yield repr(key), key + (client.dump(key) or b"")
+    if dsn := deployment.env.get("SUPABASE_DB_URL"):
+        with psycopg.connect(dsn) as db:
+            for table in db.execute(TABLES.encode()).fetchall():
+                rows = db.execute(sql.SQL("select t::text from {} t").format(sql.Identifier(*table)))
+                yield ".".join(table), "\n".join(row for (row,) in rows).encode()
 
 
-def found(folder: Path, redis_url: str, *words: bytes) -> dict[str, list[bytes]]:
-    places = {name: [word for word in words if word in data] for name, data in everywhere(folder, redis_url)}
+def found(deployment: Deployment, *words: bytes) -> dict[str, list[bytes]]:
+    places = {name: [word for word in words if word in data] for name, data in everywhere(deployment)}
     return {name: held for name, held in places.items() if held}
 
 
-def delete_and_die(folder: Path, redis_url: str, uuid: str, step: int) -> int:
-    """In a process of its own; how many steps it took, 0 if it was killed."""
-    arguments = [str(folder / "docpipe.db"), str(folder / "uploads"), redis_url, uuid, str(step)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.erasing", *arguments],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert done.returncode in (0, -9), done.stderr
-    return int(done.stdout or 0)
+def written(dsn: str) -> Iterator[bytes]:
+    """The files of the database, as Postgres has them when it has rewritten all tables."""
+    with psycopg.connect(dsn, autocommit=True) as db:
+        for statement in ("analyze", "vacuum full", "checkpoint"):
+            db.execute(statement.encode())
+        row = db.execute(FILES.encode()).fetchone()
+    assert row is not None
+    for path in Path(row[0], "base", str(row[1])).iterdir():
+        with suppress(FileNotFoundError):
+            yield path.read_bytes()
 
 
 @pytest.mark.timeout(120 + 20 * KILLS)
 def test_nothing_is_found_of_a_document_whose_deletion_was_killed_while_storage_or_redis_was_away(
-    tmp_path: Path, scratch: Path, redis_url: str
+    deployment: Deployment, tmp_path: Path
 ) -> None:
-    uploads, away = tmp_path / "uploads", tmp_path / "away"
-    pipeline = eraser(tmp_path / "docpipe.db", uploads, redis_url)
+    uploads, away = deployment.uploads, tmp_path / "away"
+    pipeline = deployment.pipeline()
     kept = pipeline.process(b"Bob stays.", name="bob.txt", project_id="p")
-    steps, chance = 0, random.Random(KILLS)
+    steps, deaths, chance = 0, 0, random.Random(KILLS)
     for life in range(KILLS + 1):
         text = f"{PAGE * 40}{life}".encode()
         uuid = pipeline.process(text, name="quixote.txt", project_id="p").document_uuid
+        assert found(deployment, b"Quixworth") != {}
         pipeline.runtime.progress.update_document_state(uuid, "ocr", "done", {"name": "quixote.txt"})
         pipeline.store.close()
         if is_away := life % 2 == 1:
             uploads.rename(away)
-        redis_there = NOBODY if life % 3 == 2 else redis_url
-        taken = delete_and_die(tmp_path, redis_there, uuid, chance.randint(1, steps) if life else 0)
-        steps = max(steps, taken)
+        crippled = replace(deployment, redis_url=NOBODY) if life % 3 == 2 else deployment
+        taken = delete_and_die(crippled, uuid, chance.randint(1, steps) if life else 0)
+        steps, deaths = max(steps, taken), deaths + (taken == 0)
         if is_away:
             away.rename(uploads)
         for again in (pipeline.erase, partial(pipeline.delete, uuid)):
@@ -85,6 +105,10 @@ def test_nothing_is_found_of_a_document_whose_deletion_was_killed_while_storage_
         assert [place for place in pipeline.delete_and_verify(uuid) if not place.is_empty] == []
         copies = {path.name for path in uploads.rglob("*") if path.is_file()}
         assert len(copies) == 1
-        assert found(tmp_path, redis_url, *WORDS, uuid.encode()) == {}
+        assert found(deployment, *WORDS, uuid.encode()) == {}
     assert steps > 100
+    assert deaths > KILLS / 2
     assert pipeline.get(kept.document_uuid).text == "Bob stays."
+    pipeline.store.close()
+    if dsn := deployment.env.get("SUPABASE_DB_URL"):
+        assert [word for data in written(dsn) for word in WORDS if word in data] == []
