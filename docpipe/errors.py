@@ -72,6 +72,13 @@ class PermissionDeniedError(ConfigurationError):
     remedy = "Use the service key (SUPABASE_SECRET_KEY), and run docpipe db apply as the database's owner."
 
 
+class RequestTooLargeError(ConfigurationError):
+    """A gateway takes no request of this size."""
+
+    code = "request_too_large"
+    remedy = "docpipe has split what it could: let the gateway take more, 1 MB at least."
+
+
 class IdempotencyError(ConfigurationError):
     """The idempotency key of a submit belongs to another document of the project."""
 

@@ -35,7 +35,7 @@ ANSWERS = {
     "elsewhere": ((301, HTML, ""), (errors.ConfigurationError, "answers 301")),
     "TLS was expected": ((400, HTML, PAGE), (errors.ConfigurationError, "answers 400")),
     "nothing": ((200, JSON, ""), (errors.StoreUnavailableError, "empty")),
-    "too large": ((413, HTML, PAGE), (errors.ConfigurationError, "(413). Let it take 1 MB")),
+    "too large": ((413, HTML, PAGE), (errors.RequestTooLargeError, "(413).")),
     "too many": ((429, HTML, PAGE), (errors.RateLimitedError, "429")),
     "a gateway without its server": ((502, HTML, PAGE), (errors.StoreUnavailableError, "502")),
     "a paused project": (

@@ -18,6 +18,7 @@ from docpipe.errors import (
     DocumentNotFoundError,
     IdempotencyError,
     PermissionDeniedError,
+    RequestTooLargeError,
     SchemaError,
     TransientError,
 )
@@ -28,7 +29,7 @@ from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, 
 from docpipe.stores.functions.children import FunctionChildren
 from docpipe.stores.functions.erasure import FunctionErasures
 from docpipe.stores.functions.pauses import FunctionPauses
-from docpipe.stores.functions.payloads import payloads
+from docpipe.stores.functions.payloads import LEAST_BYTES, PART_BYTES, payloads
 from docpipe.stores.functions.project_entities import FunctionGraph, linking_of
 from docpipe.stores.functions.ranges import FunctionRanges
 from docpipe.stores.functions.shares import FunctionShares
@@ -74,6 +75,8 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
     """A `Store` in Postgres. A subclass says how calls and queries travel, and translates what they raise."""
 
     fingerprint: str
+    part_bytes = PART_BYTES
+    """What a call may bring; less where that was refused."""
 
     @abstractmethod
     def _call(self, call: Call) -> Any:
@@ -121,7 +124,16 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
             rows.document_row(document) | {"task_id": task_id}
             for document, task_id in zip(documents, task_ids, strict=True)
         ]
-        answers = self._rpc("register_many", p_documents=json.dumps(asked))
+        try:
+            answers = self._rpc("register_many", p_documents=json.dumps(asked))
+        except RequestTooLargeError:
+            if len(documents) == 1:
+                raise
+            half = len(documents) // 2
+            return [
+                *self.register_many(documents[:half], task_ids[:half]),
+                *self.register_many(documents[half:], task_ids[half:]),
+            ]
         return [
             Registered(
                 Ref(row["document_uuid"], row["run"]),
@@ -170,8 +182,24 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
     def _with_output(
         self, function: str, arguments: Mapping[str, Any], token: int, output: StageOutput
     ) -> Any:
-        """Call a function that ends an attempt; of a large output, all but the last part goes ahead of it."""
-        *parts, last = payloads(output)
+        """Call a function that ends an attempt; of a large output, all but the last part goes ahead of it.
+
+        Parts that are refused for their size are made smaller, for later outputs too. They replace those that
+        went before, and none is a result before the last one is.
+        """
+        while True:
+            size = self.part_bytes
+            try:
+                return self._in_parts(function, arguments, token, payloads(output, size))
+            except RequestTooLargeError:
+                if size <= LEAST_BYTES:
+                    raise
+                self.part_bytes = max(LEAST_BYTES, size // 4)
+
+    def _in_parts(
+        self, function: str, arguments: Mapping[str, Any], token: int, parts_of_output: Sequence[str]
+    ) -> Any:
+        *parts, last = parts_of_output
         calls = [
             Call("stage_part", {"p_token": token, "p_part": number, "p_output": part})
             for number, part in enumerate(parts)

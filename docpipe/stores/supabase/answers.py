@@ -13,6 +13,7 @@ from docpipe.errors import (
     DocpipeError,
     PermissionDeniedError,
     RateLimitedError,
+    RequestTooLargeError,
     StoreUnavailableError,
 )
 
@@ -26,7 +27,8 @@ def check(response: httpx.Response) -> None:
     Raises:
         PermissionDeniedError: a gateway does not know the key.
         RateLimitedError: a gateway asks for fewer requests.
-        ConfigurationError: it is no project's address, or a gateway takes no request of this size.
+        RequestTooLargeError: a gateway takes no request of this size.
+        ConfigurationError: it is no project's address.
         StoreUnavailableError: all else.
     """
     response.read()
@@ -55,9 +57,8 @@ def _refusal(response: httpx.Response) -> DocpipeError:
         return RateLimitedError(f"Supabase asks for fewer requests ({status}).")
     if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
         size = len(response.request.content)
-        return ConfigurationError(
+        return RequestTooLargeError(
             f"What stands before Supabase takes no request of {size:,} bytes ({status})."
-            " Let it take 1 MB: docpipe splits what is larger."
         )
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
         return StoreUnavailableError(f"Supabase fails ({status}): {said}.")
