@@ -105,6 +105,9 @@ def reads(store: Store, documents: int) -> Mapping[str, Callable[[], object]]:
         "search of a name, no match": lambda: store.keys("large", text="nobody at all"),
         "search of a word, few matches": lambda: store.search_pages(terms("15")),
         "search of a word, all match": lambda: store.search_pages(terms("agreement")),
+        "search of a phrase, one match": lambda: store.search_pages(terms(f'"agreement {documents - 85}"')),
+        "search of any word of three": lambda: store.search_pages(terms("agreement ann 15"), any_term=True),
+        "the documents by name": lambda: store.documents(Selection(sort="name"), limit=51),
         "link a name in the large project": lambda: store.link(done, names),
     }
 
