@@ -40,9 +40,9 @@ test-all: test  ## Run these, and then all others: faults, kills, take-overs, ho
 test-pythons: setup  ## Run a part of the quick tests on Python 3.12 and 3.13, where they are installed
 	.ci/pythons 3.12 3.13
 
-soak: setup  ## Many documents while workers, Redis and API die at random, 20 minutes (SEED=1 DOCUMENTS=1000)
+soak: setup  ## Many documents while workers, Redis and API die at random, 20 minutes (SEED=1 DOCUMENTS=1000 ARGS=--host)
 	OUTAGE_SECONDS=60 $(BIN)/pytest tests/faults/test_disasters.py
-	$(BIN)/python -m tests.soak --seed $(SEED) --documents $(DOCUMENTS)
+	$(BIN)/python -m tests.soak --seed $(SEED) --documents $(DOCUMENTS) $(ARGS)
 
 bench: $(VENV)/.ready  ## Accuracy and speed of recognition beside other engines (ARGS="--corpus DIR")
 	$(BIN)/python -m benchmarks.ocr $(ARGS)

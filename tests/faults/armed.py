@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from celery import Celery
 
@@ -32,12 +34,20 @@ def armed(stage: StageSpec) -> StageSpec:
     return replace(stage, work=work_or_die)
 
 
+def _as_the_host_has_it(app: Celery) -> None:
+    """The settings in `HOST_SETTINGS`, as JSON; the options of the broker beside those that there are."""
+    told: dict[str, Any] = json.loads(os.environ.get("HOST_SETTINGS", "{}"))
+    options = app.conf.broker_transport_options | told.pop("broker_transport_options", {})
+    app.conf.update(told, broker_transport_options=options)
+
+
 def new_pipeline(settings: Settings) -> Pipeline:
     """docpipe's own pipeline, but for the bombs, the tools, and short waits."""
     policy = replace(settings.policy(), backoff_cap_seconds=5.0)
     url = settings.redis_url.get_secret_value()
     app = Celery("faults", broker=url, backend=url, set_as_current=False)
     app.conf.update(celery_defaults(policy, prefix=settings.key_prefix))
+    _as_the_host_has_it(app)
     app.conf.update(worker_soft_shutdown_timeout=float(os.environ.get("SOFT_SHUTDOWN_SECONDS", "0")))
     return Pipeline(
         app,

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -23,6 +24,9 @@ from tests.integration.test_health import close, levels, new_pipeline, wrong
 from tests.unit.conftest import ENGINES, Docpipe
 from tests.unit.conftest import docpipe as docpipe_command  # noqa: F401 - a fixture
 from tests.workers import HANG_SECONDS, Worker, Workers, wait_until
+
+if TYPE_CHECKING:
+    from tests.stack import Stack
 
 SOON = Thresholds(canary_seconds=1.0)
 LEASE_SECONDS = 6
@@ -44,6 +48,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def _environment(redis_url: str, folder: Path) -> dict[str, str]:
+    return ENGINES | {
+        "REDIS_URL": redis_url,
+        "DOCPIPE_STORE": f"sqlite://{folder / 'docpipe.db'}",
+        "DOCPIPE_UPLOADS": str(folder / "uploads"),
+    }
+
+
 @pytest.fixture
 def busy(
     redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -51,10 +63,7 @@ def busy(
     """One worker with one process for all queues, which is in the middle of a document."""
     pool: str = getattr(request, "param", "prefork")
     gate = tmp_path / "gate"
-    environment = ENGINES | {
-        "REDIS_URL": redis_url,
-        "DOCPIPE_STORE": f"sqlite://{tmp_path / 'docpipe.db'}",
-        "DOCPIPE_UPLOADS": str(tmp_path / "uploads"),
+    environment = _environment(redis_url, tmp_path) | {
         "DOCPIPE_NER_ENGINE": "tests.engines:Gated",
         "DOCPIPE_NER_OPTIONS": json.dumps({"gate": str(gate)}),
         "DOCPIPE_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -130,6 +139,22 @@ def test_a_worker_whose_loop_does_the_work_is_alive_until_its_time_limit(
     assert levels(examine_liveness()) == {f"worker {main.pid}": Level.OK}
     os.utime(liveness.folder() / str(main.pid), (0, 0))  # as when that time is over
     assert "its main loop stands still" in wrong(examine_liveness())[f"worker {main.pid}"]
+
+
+def test_a_worker_that_lost_its_broker_is_not_alive_until_it_is_back(
+    redis_url: str, stack: Stack, temporary: Path, tmp_path: Path
+) -> None:
+    with Workers(tmp_path, _environment(redis_url, tmp_path) | {"TMPDIR": str(temporary)}) as workers:
+        worker = workers.start("ocr")
+        workers.wait_until_ready()
+        wait_until(lambda: examine_liveness().ok, "it says that it lives")
+        stack.redis.kill()
+        wait_until(lambda: "Cannot connect to" in worker.log.read_text(), "it has noticed")
+        os.utime(liveness.folder() / str(worker.processes()[0].pid), (0, 0))
+        wait_until(lambda: worker.log.read_text().count("Cannot connect to") > 2, "it tries again")
+        assert not examine_liveness().ok
+        stack.redis.start()
+        wait_until(lambda: examine_liveness().ok, "it lives again")
 
 
 def test_a_hang_is_seen_within_a_minute_by_a_probe_each_ten_seconds() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
+from docpipe.stores.values import PRIORITIES
 from tests.faults.field import opened_pipeline
 from tests.faults.fleet import Fleet
 from tests.soak.chaos import Chaos
@@ -26,6 +28,19 @@ SETTINGS = {
     "DOCPIPE_HARD_TIME_LIMIT": "20",
     "SOFT_SHUTDOWN_SECONDS": "2",
 }
+HOST = {
+    "task_serializer": "pickle",
+    "result_serializer": "pickle",
+    "accept_content": ["pickle", "json"],
+    "task_compression": "gzip",
+    "task_annotations": {"*": {"acks_late": False, "serializer": "pickle", "expires": 5}},
+    "broker_transport_options": {
+        "priority_steps": [*range(10)],
+        "sep": ":",
+        "queue_order_strategy": "priority",
+    },
+}
+"""Settings of Celery that a host may have for its own tasks."""
 
 
 def main() -> int:
@@ -34,20 +49,24 @@ def main() -> int:
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--seconds", type=float, help="of random faults; by default 0.24 for each document")
     parser.add_argument("--outage", type=float, default=300.0, help="seconds without API, in the middle")
+    parser.add_argument("--host", action="store_true", help="with a host's settings, and all priorities")
     told = parser.parse_args()
+    if told.host:
+        os.environ["HOST_SETTINGS"] = json.dumps(HOST)
     seconds = told.seconds or 0.24 * told.documents
     _say(f"soak: seed {told.seed}, {told.documents} documents, {seconds:g} s of faults")
     with tempfile.TemporaryDirectory() as name:
-        report = run(Path(name), told.seed, told.documents, seconds, told.outage)
+        report = run(Path(name), told, seconds)
     for line in report.lines():
         _say(f"soak: {line}")
     return 0 if report.good else 1
 
 
-def run(folder: Path, seed: int, count: int, seconds: float, outage: float) -> Report:
+def run(folder: Path, told: argparse.Namespace, seconds: float) -> Report:
     """Start servers and workers in `folder`, and soak them."""
-    documents = list(texts(seed, count))
-    plan = Plan(documents, quiet_run(documents, folder), seconds, outage)
+    documents = list(texts(told.seed, told.documents))
+    priorities = PRIORITIES if told.host else (0,)
+    plan = Plan(documents, quiet_run(documents, folder), seconds, told.outage, priorities)
     with Stack(folder / "stack") as stack:
         redis_url = stack.redis.database_url(1)
         marks = {"FAULTS_FOLDER": str(folder), "DOCPIPE_UPLOADS": str(folder / "uploads")}
@@ -58,7 +77,7 @@ def run(folder: Path, seed: int, count: int, seconds: float, outage: float) -> R
                 fleet.start_worker("ocr,text,entity,graph", concurrency=2)
             fleet.start_beat()
             fleet.wait_until_ready()
-            return soak(plan, stack, pipeline, Chaos(stack, fleet, seed), redis_url)
+            return soak(plan, stack, pipeline, Chaos(stack, fleet, told.seed), redis_url)
 
 
 def _say(line: str) -> None:

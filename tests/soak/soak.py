@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 
 import psycopg
@@ -116,6 +117,8 @@ class Plan:
     seconds: float
     outage: float
     """Of the API, once, in the middle."""
+    priorities: Sequence[int] = (0,)
+    """Of the documents, in turn."""
 
 
 def soak(plan: Plan, stack: Stack, pipeline: Pipeline, chaos: Chaos, redis_url: str) -> Report:
@@ -143,11 +146,11 @@ def soak(plan: Plan, stack: Stack, pipeline: Pipeline, chaos: Chaos, redis_url: 
 def _submit_all(pipeline: Pipeline, plan: Plan, uuids: list[str], report: Report) -> None:
     """As a host does that tries again when submit raises; evenly over the time."""
     begin, apart = time.monotonic(), plan.seconds / len(plan.documents)
-    for number, text in enumerate(plan.documents):
+    for number, (text, priority) in enumerate(zip(plan.documents, cycle(plan.priorities), strict=False)):
         time.sleep(max(0.0, begin + number * apart - time.monotonic()))
         while True:
             try:
-                uuids.append(pipeline.submit(text, name="note.txt").document_uuid)
+                uuids.append(pipeline.submit(text, name="note.txt", priority=priority).document_uuid)
                 break
             except DocpipeError:
                 report.resubmitted += 1
