@@ -197,7 +197,7 @@ def test_a_redis_that_is_away_is_said_and_never_shown_as_nought(tmp_path: Path) 
 
 def test_a_broker_that_is_no_redis_is_said(tmp_path: Path) -> None:
     with contextlib.closing(open_store(f"sqlite://{tmp_path / 'a.db'}")) as store:
-        found = look(Pipeline(memory_app(), store=store).deployment)
+        found = look(Pipeline(memory_app(), store=store).deployment, inspect_seconds=None)
     assert found.problems == (Problem("redis", NOT_REDIS),)
     assert found.queues is None
 
