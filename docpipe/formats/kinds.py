@@ -38,7 +38,7 @@ READERS: dict[str, tuple[str, str]] = {
     sniff.PPTX: ("pptx", "office"),
     sniff.ODT: ("odf", "office"),
     sniff.ODP: ("odf", "office"),
-    sniff.ODS: ("sheets", "office"),
+    sniff.ODS: ("odf", "office"),
     **dict.fromkeys(sniff.IMAGES, ("image", "ocr")),
     sniff.HEIF: ("heif", "heif"),
 }

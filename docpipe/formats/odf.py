@@ -22,13 +22,17 @@ from docpipe.models import Warn
 _SKIPPED = frozenset(
     {"tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls"}
     | {"note-citation", "annotation-end", "ruby-text", "hidden-text", "hidden-paragraph"}
+    | {"content-validations"}
 )
+_MOST_REPEATED = 50
+"""Times that a cell or row which is said to stand several times is written."""
+_HIDDEN_ROWS = frozenset({"collapse", "filter"})
 _MANIFEST = "META-INF/manifest.xml"
 _MAX_DEPTH = 100
 
 
 def open_reader(request: ReadRequest) -> Reader:
-    """Open an OpenDocument text or presentation; its pictures are pages of their own at the end.
+    """Open an OpenDocument text, presentation or spreadsheet; its pictures are pages of their own at the end.
 
     Raises:
         CorruptDocumentError, EncryptedDocumentError, ExpansionLimitError, TooManyPartsError: as
@@ -44,7 +48,7 @@ def open_reader(request: ReadRequest) -> Reader:
 
 
 class OdfReader:
-    """An open OpenDocument text or presentation."""
+    """An open OpenDocument text, presentation or spreadsheet."""
 
     def __init__(self, request: ReadRequest, package: Package) -> None:
         self.file_type = request.file_type
@@ -59,6 +63,7 @@ class OdfReader:
             raise EncryptedDocumentError(f"{request.name} is an OpenDocument file protected by a password.")
         content = package.xml("content.xml")
         self._raised = dict(_raised_styles(content))
+        self._hidden_styles = set(_hidden_styles(content))
         self._pictures: list[str] = []
         body = content.find("{*}body")
         self._lines = [] if body is None else list(self._blocks(body, 0))
@@ -98,6 +103,8 @@ class OdfReader:
                     yield self._inline(child, beside, "")
                     for item in beside:
                         yield from self._aside(item, depth)
+                case "table" if local_name(parent) == "spreadsheet":
+                    yield from self._sheet(child, depth)
                 case "table-row":
                     yield self._row(child, depth)
                 case "page":
@@ -110,10 +117,30 @@ class OdfReader:
                 case name if name and name not in _SKIPPED:
                     yield from self._blocks(child, depth + 1)
 
+    def _sheet(self, sheet: etree._Element, depth: int) -> Iterator[str]:
+        """A sheet as a page: its name, then what its rows show."""
+        name = attribute(sheet, "name")
+        if attribute(sheet, "style-name") in self._hidden_styles:
+            self.warnings.append(Warn("content_hidden", f"The hidden sheet {name} was not read."))
+            return
+        yield f"\f{name}"
+        hidden = 0
+        for row in sheet.iter("{*}table-row"):
+            text = self._row(row, depth)
+            if text and attribute(row, "visibility") in _HIDDEN_ROWS:
+                hidden += 1
+            elif text:
+                yield from [text] * _times(row, "number-rows-repeated")
+        if hidden:
+            message = f"{hidden} hidden row(s) on the sheet {name} were not read."
+            self.warnings.append(Warn("content_hidden", message))
+
     def _row(self, row: etree._Element, depth: int) -> str:
         cells = (
-            " ".join(" ".join(self._blocks(cell, depth + 1)).split())
+            text
             for cell in row.iterchildren("{*}table-cell")
+            for text in [" ".join(" ".join(self._blocks(cell, depth + 1)).split())]
+            * _times(cell, "number-columns-repeated")
         )
         return "\t".join(cells).rstrip("\t")
 
@@ -156,6 +183,18 @@ class OdfReader:
         for line in self._blocks(item, depth + 1):
             yield f"{mark} {line}" if mark else line
             mark = None
+
+
+def _times(element: etree._Element, name: str) -> int:
+    number = attribute(element, name)
+    return min(int(number), _MOST_REPEATED) if number.isdecimal() and len(number) < 10 else 1
+
+
+def _hidden_styles(content: etree._Element) -> Iterator[str]:
+    """Styles of sheets that are not shown."""
+    for style in content.iter("{*}style"):
+        if any(attribute(item, "display") == "false" for item in style.iterchildren("{*}table-properties")):
+            yield attribute(style, "name")
 
 
 def _raised_styles(content: etree._Element) -> Iterator[tuple[str, bool]]:

@@ -1,4 +1,4 @@
-"""Tables of other programs (XLS, XLSB, ODS) by calamine, and comma-separated ones (CSV, TSV)."""
+"""Tables of other programs (XLS, XLSB) by calamine, and comma-separated ones (CSV, TSV)."""
 
 from __future__ import annotations
 

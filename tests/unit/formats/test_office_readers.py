@@ -171,6 +171,34 @@ def test_an_open_document_text_gives_paragraphs_rows_and_notes() -> None:
     assert read(data, "a.odt") == ([["Price  5\tnet 1", "1 Without tax.", "a\tb"]], [])
 
 
+def test_an_open_document_spreadsheet_gives_what_its_cells_show() -> None:
+    body = (
+        "<table name='Prices'><table-row><table-cell value='1200.5'><p>1.200,50 €</p></table-cell>"
+        "<table-cell number-columns-repeated='2'/><table-cell><p>Kaja</p></table-cell>"
+        "<table-cell number-columns-repeated='16380'/></table-row>"
+        "<table-row visibility='collapse'><table-cell><p>secret</p></table-cell></table-row>"
+        "<table-row number-rows-repeated='2'><table-cell><p>same</p></table-cell></table-row>"
+        "<table-row number-rows-repeated='1048570'><table-cell number-columns-repeated='16384'/></table-row>"
+        "</table><table name='Old' style-name='ta2'>"
+        "<table-row><table-cell><p>gone</p></table-cell></table-row>"
+        "</table><table name='Last'><table-row><table-cell><p>end</p></table-cell></table-row></table>"
+    )
+    styles = (
+        "<automatic-styles><style name='ta2'><table-properties display='false'/></style></automatic-styles>"
+    )
+    data = package(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "content.xml": f"<document-content>{styles}<body><spreadsheet>{body}</spreadsheet></body>"
+            "</document-content>",
+        }
+    )
+    assert read(data, "a.ods") == (
+        [["Prices", "1.200,50 €\t\t\tKaja", "same", "same"], ["Last", "end"]],
+        ["content_hidden", "content_hidden"],
+    )
+
+
 def test_rich_text_gives_its_words_and_nothing_that_is_hidden() -> None:
     data = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f1\fcharset204 Arial;}}{\*\generator x}{\info{\title t}}"
