@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 import shutil
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING
 
 import boto3
 import httpx
+import psycopg
 import pytest
 import redis
 
 from docpipe.cli.takeover.queue import importing as queue
 from docpipe.cli.takeover.tables import triggers
+from docpipe.execution.options import Options
 from docpipe.models import Failure
 from docpipe.pipeline.factory import new_pipeline
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.sources import Sources
+from docpipe.stores import open_store
 from tests.integration.importing import settings_of
 from tests.integration.legacy_database import build, fill, table
 from tests.integration.reader import HOW_TO, Reader, sections
@@ -243,6 +248,36 @@ def test_asking_in_sql(env: dict[str, str], pipeline: Pipeline) -> None:
     assert whole == [(text.decode(),)]
     assert {row[1] for row in named} >= {"Ann", "Bob", "Paris"}
     assert cancelled == [(False,)]  # it is done already
+
+
+def test_a_stage_with_a_table_of_its_own(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (HOW_TO / "add-a-stage.md").read_text()
+    create, drop = re.findall(r"^```sql\n(.*?)^```$", page, re.M | re.S)
+    (code,) = (block for block in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S) if "KEEP" in block)
+    (tmp_path / "shop_totals.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SUPABASE_DB_URL", database)
+    pipeline = Pipeline(
+        store=open_store("postgres", supabase_db_url=database),
+        sources=Sources(uploads=str(tmp_path / "uploads")),
+        stages=importlib.import_module("shop_totals").STAGES,
+        options=Options(ner_engine="tests.engines:Capitals", isolate=False),
+    )
+    kept = "select run, amounts from public.shop_totals"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(create)
+        try:
+            uuid = pipeline.process(b"Ann pays Bob EUR 20.00.", name="note.txt").document_uuid
+            assert table(database, kept) == [(1, ["EUR 20.00"])]
+            pipeline.process(b"Ann pays Bob EUR 20.00.", name="note.txt", reprocess=True)
+            assert table(database, kept) == [(2, ["EUR 20.00"])]
+            pipeline.delete(uuid)
+            assert table(database, kept) == []
+        finally:
+            connection.execute(drop)
+            pipeline.store.close()
 
 
 def test_the_edge_function_calls_functions_by_the_names_of_their_arguments(database: str) -> None:
