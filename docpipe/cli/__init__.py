@@ -48,6 +48,7 @@ COMMANDS = {
     "web": ("web:web", "Serve web pages to look at documents and to steer."),
     "worker": ("worker:worker", "Start a worker."),
     "doctor": ("doctor:doctor", "Check settings, Redis, store and consumers."),
+    "examples": ("examples:examples", "Write documents and programs to try docpipe on."),
     "deploy": ("deploy:deploy", "Write files for systemd, Prometheus or Grafana."),
     "db": ("database:db", "The SQL that docpipe needs in your database."),
     "queue": ("queue:queue", "An older queue in a database table."),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import click
 
-from docpipe.cli.files import writing
+from docpipe.cli.files import packaged, writing
 from docpipe.cli.terminal import echo
 
 _FOLDERS = {
@@ -42,7 +41,6 @@ def deploy(kind: str, folder: Path) -> None:
 
 
 def _files(kind: str) -> list[Traversable]:
-    packaged = files("docpipe") / "deploy"
-    root = packaged if packaged.is_dir() else Path(__file__).parents[2] / "deploy"  # a source checkout
+    root = packaged("deploy")
     found = (each for folder in _FOLDERS[kind] for each in (root / folder).iterdir())
     return sorted(found, key=lambda each: each.name)

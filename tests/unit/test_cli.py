@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from docpipe.models import Ref
 from docpipe.stores.ledger_terms import Claimant
 from docpipe.testing import memory_app
 from tests.engines import failing
-from tests.unit.conftest import ENGINES, Docpipe, Done, NewPipeline, Python
+from tests.unit.conftest import ENGINES, ROOT, Docpipe, Done, NewPipeline, Python
 
 KEYS = [
     "source", "document_uuid", "status", "error", "warnings", "text", "pages", "chunks", "mentions",
@@ -377,3 +378,14 @@ def test_a_store_that_cannot_be_opened_is_named(docpipe: Docpipe, note: Path) ->
     done = docpipe("run", "--json", "--store", note / "store.db", note)
     assert (done.code, done.objects[0]["error"]["code"]) == (1, "store_unavailable")
     assert "store.db cannot be opened" in done.objects[0]["error"]["message"]
+
+
+def test_who_installed_a_wheel_gets_the_examples_too(docpipe: Docpipe, tmp_path: Path) -> None:
+    assert docpipe("examples", "--write", "tried").code == 0
+    tried, own = tmp_path / "tried", ROOT / "examples"
+    written = {path.relative_to(tried) for path in tried.rglob("*") if path.is_file()}
+    assert {Path("README.md"), Path("host_django/host/urls.py")} <= written
+    assert [place for place in written if (tried / place).read_bytes() != (own / place).read_bytes()] == []
+    assert docpipe("run", "tried/documents/mail.eml").code == 0
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"]["examples"] == "docpipe/examples"

@@ -62,8 +62,9 @@ CALLS: dict[str, tuple[str, ...]] = {
 MAKE_A_STORE = {"run", "facts", "text", "submit", "watch", "s3", "reap", "metrics", "monitor"}
 """Of these the name of a file that is not there is right."""
 
-OTHERS = {"worker", "deploy"} | {"db", "queue"}
-"""`worker` would replace the process of the test, `deploy` writes files and reads no setting, and `db` and
+OTHERS = {"worker", "deploy", "examples", "db", "queue"}
+"""`worker` would replace the process of the test, `deploy` and
+`examples` write files and read no setting, and `db` and
 `queue` need the address of a database and nothing else."""
 
 OF_A_DOCUMENT = ("wait", "status", "show", "text", "facts", "export", "cancel", "resume", "delete")
@@ -195,8 +196,9 @@ def test_an_argument_that_is_wrong(
     assert is_a_message(done, done.code, *parts)
 
 
-def test_a_place_that_cannot_be_written(docpipe: Docpipe, note: Path) -> None:
-    assert is_a_message(docpipe("deploy", "systemd", "--write", "note.txt/units"), 1, "note.txt")
+@pytest.mark.parametrize("command", [("deploy", "systemd"), ("examples",)], ids=" ".join)
+def test_a_place_that_cannot_be_written(docpipe: Docpipe, note: Path, command: tuple[str, ...]) -> None:
+    assert is_a_message(docpipe(*command, "--write", "note.txt/here"), 1, "note.txt")
 
 
 def test_a_folder_without_documents(docpipe: Docpipe, tmp_path: Path) -> None:
