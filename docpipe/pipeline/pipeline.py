@@ -34,7 +34,7 @@ from docpipe.pipeline.linking import LinkWhenDone
 from docpipe.pipeline.project import Project
 from docpipe.pipeline.steering import Steering
 from docpipe.pipeline.submission import Submission, good_end
-from docpipe.pipeline.submitting import SubmitArguments, Submitter, Terms, reading_options
+from docpipe.pipeline.submitting import Asked, SubmitArguments, Submitter, Terms, reading_options
 from docpipe.pipeline.telling import OnComplete, TellHost
 from docpipe.pipeline.upkeep import look_after
 from docpipe.sources import SourceLike, Sources
@@ -274,6 +274,7 @@ class Pipeline(Steering):
         """Submit each source; one that cannot be submitted yields its error and stops nothing.
 
         Sources are read as the results are asked for, 500 at a time, and registered by one call of the store.
+        If nobody asks for any, nothing is submitted, and a `RuntimeWarning` says so.
 
         Args:
             name, project_id, metadata, priority, reprocess, dpi, languages, engine: as for `submit`, the same
@@ -285,7 +286,7 @@ class Pipeline(Steering):
         """
         reading = reading_options(self.runtime.tools.options, dpi, languages, engine)
         terms = Terms(project_id, metadata, priority or 0, reprocess, batch, reading)
-        return self._submitter.submit_many(sources, name, terms, self._dispatch)
+        return Asked(self._submitter.submit_many(sources, name, terms, self._dispatch))
 
     @property
     def _submitter(self) -> Submitter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
@@ -144,6 +145,24 @@ def _languages(languages: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(each, str) or not _LANGUAGE.fullmatch(each):
             raise ConfigurationError(f"languages names {each!r}; a language is named as in ['eng', 'deu'].")
     return tuple(languages)
+
+
+class Asked(Iterator[Submission | DocpipeError]):
+    """The results of a batch, which is submitted as they are asked for; who asks for none is warned."""
+
+    def __init__(self, results: Iterator[Submission | DocpipeError]) -> None:
+        self._results, self._begun = results, False
+
+    def __next__(self) -> Submission | DocpipeError:
+        self._begun = True
+        return next(self._results)
+
+    def __del__(self) -> None:
+        if not self._begun:
+            told = (
+                "submit_many() submitted nothing: nobody asked for its results. Write list(submit_many(…))."
+            )
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
 
 
 @dataclass(frozen=True, slots=True)

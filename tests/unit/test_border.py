@@ -135,6 +135,12 @@ def test_one_bad_item_never_ends_a_batch(pipeline: Pipeline, note: Path) -> None
     assert all(isinstance(each, Submission | DocpipeError) for each in found)
 
 
+def test_a_batch_whose_results_nobody_asks_for_is_warned_of(pipeline: Pipeline, note: Path) -> None:
+    with pytest.warns(RuntimeWarning, match="submitted nothing"):
+        pipeline.submit_many([note])
+    assert pipeline.store.documents() == []
+
+
 def test_a_project_may_be_a_uuid(pipeline: Pipeline, note: Path) -> None:
     submission = pipeline.submit(note, project_id=PROJECT)
     assert submission.status().project_id == str(PROJECT)
