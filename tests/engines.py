@@ -86,3 +86,14 @@ def failing(stage: StageSpec, *errors: BaseException) -> StageSpec:
 def doing(stage: StageSpec, work: Callable[[Job], StageOutput]) -> StageSpec:
     """`stage` with other work."""
     return StageSpec(stage.name, stage.queue, stage.words, stage.needs, work)
+
+
+class Vowels:
+    """Texts are near that have the same vowels."""
+
+    name = "vowels@1"
+    max_characters = 500
+
+    def embed(self, texts: Sequence[str]) -> Iterator[list[float]]:
+        for text in texts:
+            yield [float(text.lower().count(vowel)) for vowel in "aeiou"]
