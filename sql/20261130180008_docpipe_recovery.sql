@@ -25,31 +25,7 @@ language sql stable set search_path = public, extensions as $$
         and (g.state <> 'running' or g.lease_expires_at <= now()), false);
 $$;
 
--- Runs and ranges that may have lost their message or their worker, oldest first; nothing is changed.
--- A range comes with its first page.
--- Rule: is_stalled.
-create or replace function public.docpipe_stalled(p_grace_seconds double precision, p_limit integer)
-returns jsonb
-language sql stable set search_path = public, extensions as $$
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) - 'priority' - 'created_at'), '[]') from (
-        select * from (
-            select r.document_uuid, r.run, s.stage, s.state, null::integer as first_page,
-                   r.priority, r.created_at
-              from public.docpipe_runs r
-              join lateral (select * from public.stage_runs o
-                             where o.document_uuid = r.document_uuid and o.run = r.run
-                               and o.state <> 'complete'
-                             order by o.position limit 1) s on true
-             where r.state = 'active'
-               and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
-            union all
-            select r.document_uuid, r.run, g.stage, g.state, g.first_page, r.priority, r.created_at
-              from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
-               and public.docpipe_range_idle(g, p_grace_seconds)) every_one
-         order by state = 'queued', priority, created_at, first_page
-         limit p_limit) found;
-$$;
+drop function if exists public.docpipe_stalled(double precision, integer);  -- docpipe_lost answers it
 
 -- When the oldest message of one of the broker's lists was sent, as `p_look` has seen it; null: nobody can say.
 -- A list that was seen whole is as one whose oldest message is sent just now. The oldest of the others is the first of

@@ -71,7 +71,7 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release',
+                   'docpipe_lost', 'docpipe_paused', 'docpipe_release',
                    'docpipe_admit', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',

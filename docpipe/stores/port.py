@@ -134,15 +134,10 @@ class Store(GraphStore, ErasureStore, ChildStore, PauseStore, ShareStore, Protoc
         """Ask the active run to stop; false if none is active."""
         ...
 
-    def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        """Active runs whose newest message is older than the grace and whose lease, if any, has lapsed;
-        those that were started come first.
-        """
-        ...
-
     def lost(self, looks: Sequence[Look], *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        """Of those the ones that have lost their worker, that were never sent, or whose message is in no list
-        of the broker, by the looks into its lists.
+        """Active runs, and ranges of them, that have lost their worker, that were never sent, or whose
+        message is in no list of the broker, by the looks into its lists. Their newest message is older than
+        the grace, and their lease, if any, has lapsed; those that were started come first.
         """
         ...
 

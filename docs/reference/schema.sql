@@ -2452,35 +2452,6 @@ $function$;
 revoke all on function public.docpipe_range_idle(public.docpipe_page_ranges,double precision) from public;
 grant execute on function public.docpipe_range_idle(public.docpipe_page_ranges,double precision) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_stalled(p_grace_seconds double precision, p_limit integer)
- RETURNS jsonb
- LANGUAGE sql
- STABLE
- SET search_path TO 'public', 'extensions'
- SET statement_timeout TO '60s'
-AS $function$
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found) - 'priority' - 'created_at'), '[]') from (
-        select * from (
-            select r.document_uuid, r.run, s.stage, s.state, null::integer as first_page,
-                   r.priority, r.created_at
-              from public.docpipe_runs r
-              join lateral (select * from public.stage_runs o
-                             where o.document_uuid = r.document_uuid and o.run = r.run
-                               and o.state <> 'complete'
-                             order by o.position limit 1) s on true
-             where r.state = 'active'
-               and public.docpipe_idle(r, row(s.*)::public.stage_runs, p_grace_seconds)
-            union all
-            select r.document_uuid, r.run, g.stage, g.state, g.first_page, r.priority, r.created_at
-              from public.docpipe_page_ranges g join public.docpipe_runs r using (document_uuid, run)
-             where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
-               and public.docpipe_range_idle(g, p_grace_seconds)) every_one
-         order by state = 'queued', priority, created_at, first_page
-         limit p_limit) found;
-$function$;
-revoke all on function public.docpipe_stalled(double precision,integer) from public;
-grant execute on function public.docpipe_stalled(double precision,integer) to service_role;
-
 CREATE OR REPLACE FUNCTION public.docpipe_oldest(p_look jsonb)
  RETURNS timestamp with time zone
  LANGUAGE sql
@@ -4297,7 +4268,7 @@ begin
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',
                    'docpipe_retry_range', 'docpipe_fail_range', 'docpipe_fail_split_stage',
-                   'docpipe_stalled', 'docpipe_lost', 'docpipe_paused', 'docpipe_release',
+                   'docpipe_lost', 'docpipe_paused', 'docpipe_release',
                    'docpipe_admit', 'docpipe_revive', 'docpipe_revive_range', 'docpipe_unlinked',
                    'docpipe_put_names', 'docpipe_rivals', 'docpipe_put_links', 'docpipe_linked',
                    'docpipe_ties', 'docpipe_erasures', 'docpipe_erased',

@@ -23,6 +23,7 @@ from docpipe.stores.ledger_terms import Claimant, Move
 from docpipe.stores.values import Claim, Finished, NewDocument, NextClaim, PlannedStage, Stalled
 from tests.contract.ledger_model import Model, ModelRow, ModelRun, known
 from tests.contract.ledger_sides import HOUR, Side, Snapshot, hours
+from tests.contract.test_store import lost
 
 PLAN = [OCR.planned, CHUNK.planned]
 PRIORITY = 4
@@ -383,7 +384,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         def move(side: Side) -> list[Stalled]:
             side.jump(self.document, by)
-            found = side.store.stalled(grace_seconds=GRACE)
+            found = lost(side.store, GRACE)
             return [each for each in found if each.ref.document_uuid == self.document]
 
         self.step(self.model.stalled(GRACE), move)

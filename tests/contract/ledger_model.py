@@ -404,7 +404,7 @@ class Model:
             for row, name, first in rows
             if row is not None and rules.is_stalled(row, grace_seconds, self.now)
         ]
-        return sorted(found, key=lambda each: each.state is StageState.QUEUED)
+        return sorted(found, key=lambda each: each.state is not StageState.RUNNING)
 
     def revive(self, run: ModelRun, grace_seconds: float, max_attempts: int, task_id: str) -> Revival:
         stage = run.first_incomplete

@@ -17,7 +17,7 @@ from docpipe.cli.takeover import takeover
 from docpipe.models.status import RunState
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores.ledger_terms import Answer, Cancel, Move, Revive
-from docpipe.stores.sqlite import ledger, ranges, recovery, store
+from docpipe.stores.sqlite import ledger, lost, ranges, recovery, store
 from tests.contract.ledger_machine import LedgerMachine, of_few_moves
 from tests.contract.ledger_sides import PostgresSide, Side, SqliteSide
 
@@ -142,9 +142,13 @@ SQLITE_FAULTS: dict[str, tuple[str, Rule]] = {
     ),
     "publish, in any run": ("message begin", _anyhow(rules.publish)),
     "cancel, at once": ("claim_next cancel", _but(rules.cancel, {Cancel.ASK: Cancel.END})),
-    "is_stalled, whoever holds a lease": (
-        "claim_next jump",
-        lambda row, grace, now: rules.is_stalled(replace(row, lease_expires_at=None), grace, now),
+    "is_lost, before its grace is over": (
+        "claim_next fail jump",
+        lambda row, oldest, _grace, now: rules.is_lost(row, oldest, 0.0, now),
+    ),
+    "revive, whoever holds a lease": (
+        "claim_next jump revive_any",
+        lambda run, row, *terms: rules.revive(run, row and replace(row, lease_expires_at=None), *terms),
     ),
     "revive, however often": (
         "claim_next jump revive_lost",
@@ -185,7 +189,7 @@ def test_a_fault_planted_in_sqlite_is_found(
 ) -> None:
     moves, wrong = SQLITE_FAULTS[fault]
     broken = SimpleNamespace(**vars(rules) | {fault.partition(",")[0]: wrong})
-    for module in (ledger, ranges, recovery, store):
+    for module in (ledger, lost, ranges, recovery, store):
         monkeypatch.setattr(module, "rules", broken)
     finds_a_fault(sides, moves)
 
@@ -215,8 +219,8 @@ POSTGRES_FAULTS: dict[str, tuple[str, str, str]] = {
     "fail_task": ("claim_next message", "and task_id = p_task_id", ""),
     "cancel": ("claim_next cancel", "and state = 'running' and lease_expires_at > now()", "and false"),
     "end_cancelled": (f"{SPLIT} cancel", "public.docpipe_is_open(g)", "false"),
-    "idle": ("claim_next jump", "s.lease_expires_at <= now()", "true"),
-    "range_idle": (f"{SPLIT} jump", "g.lease_expires_at <= now()", "true"),
+    "idle": ("claim_next jump revive_any", "s.lease_expires_at <= now()", "true"),
+    "range_idle": (f"{SPLIT} jump revive_range", "g.lease_expires_at <= now()", "true"),
     "in_ranges": ("claim_any claim_next split_newest", "public.docpipe_is_open(g)", "false"),
     "revive": ("claim_next jump revive_lost", "s.attempt >= p_max_attempts", "false"),
     "revive_range": (f"{SPLIT} jump revive_range", "g.attempt >= p_max_attempts", "false"),

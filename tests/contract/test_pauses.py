@@ -93,7 +93,6 @@ def test_the_reaper_leaves_alone_what_is_held_though_it_has_no_message(store: St
     store.pause(READING)
     assert claim(store, ref).outcome is Outcome.PAUSED
     assert store.lost([Look("ocr", tuple(range(10)), (), True)], grace_seconds=0.0) == []
-    assert store.stalled(grace_seconds=0.0) == []
     assert store.revive(ref, grace_seconds=0.0, max_attempts=5, task_id="x").outcome == "none"
 
 

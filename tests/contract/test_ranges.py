@@ -23,7 +23,7 @@ from docpipe.models.status import StageState
 from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import Claim, Handover, Heartbeat, Outcome, ReadRange, Resumption, Revival, Stalled
-from tests.contract.test_store import FAILURE, OUTPUTS, claim, new, run_stage, token_of, words
+from tests.contract.test_store import FAILURE, OUTPUTS, claim, lost, new, run_stage, token_of, words
 
 RANGES = (PageRange(1, 3), PageRange(4, 6), PageRange(7, 8))
 PLAN = [stage.planned for stage in BUILT_IN]
@@ -360,8 +360,8 @@ def test_a_lost_range_is_stalled_while_the_others_work(store: Store, ref: Ref) -
     split(store, ref, at_once=3)
     take(store, ref, 1)
     take(store, ref, 4, lease_seconds=0.0)
-    assert store.stalled(grace_seconds=60.0) == []
-    assert store.stalled(grace_seconds=0.0) == [
+    assert lost(store, 60.0) == []
+    assert lost(store) == [
         Stalled(ref, "ocr", StageState.RUNNING, 4),
         Stalled(ref, "ocr", StageState.QUEUED, 7),
     ]
@@ -373,7 +373,7 @@ def test_a_lost_range_is_stalled_while_the_others_work(store: Store, ref: Ref) -
 
 def test_a_range_that_is_not_due_yet_is_not_stalled(store: Store, ref: Ref) -> None:
     split(store, ref, at_once=1)
-    assert [each.first_page for each in store.stalled(grace_seconds=0.0)] == [1]
+    assert [each.first_page for each in lost(store)] == [1]
     assert revive(store, ref, 4) == Revival("none")
 
 
@@ -383,17 +383,17 @@ def test_a_range_that_never_ends_is_given_up_by_the_reaper(store: Store, ref: Re
     for _ in range(2):
         take(store, ref, 1, lease_seconds=0.0)
     assert revive(store, ref, 1, max_attempts=2) == Revival("resume", handover=Handover((), True, 4))
-    (lost, _) = store.ranges.outputs(ref)
-    assert isinstance(lost.output, Failure)
-    assert lost.output.code == "poison"
-    assert "begun 2 times" in lost.output.message
+    (given_up, _) = store.ranges.outputs(ref)
+    assert isinstance(given_up.output, Failure)
+    assert given_up.output.code == "poison"
+    assert "begun 2 times" in given_up.output.message
 
 
 def test_the_joining_of_ranges_is_stalled_like_a_stage(store: Store, ref: Ref) -> None:
     split(store, ref)
     for pages in RANGES:
         finish(store, ref, pages)
-    assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "ocr", StageState.QUEUED)]
+    assert lost(store) == [Stalled(ref, "ocr", StageState.QUEUED)]
     assert store.revive(ref, grace_seconds=0.0, max_attempts=5, task_id="x") == Revival("resume", "ocr", 4)
     assert store.status(ref.document_uuid).status == "ocr_queued"
 
@@ -403,7 +403,7 @@ def test_a_cancelled_document_whose_range_was_lost_ends_as_cancelled(store: Stor
     token = token_of(take(store, ref, 1))
     store.cancel(ref.document_uuid)
     store.ranges.heartbeat(ref, token, 0.0)  # its last: the lease lapses
-    assert 1 in {each.first_page for each in store.stalled(grace_seconds=0.0)}
+    assert 1 in {each.first_page for each in lost(store)}
     assert revive(store, ref, 1) == Revival("cancelled")
     assert store.status(ref.document_uuid).status == "cancelled"
 

@@ -13,7 +13,7 @@ from docpipe.models.status import AttemptEnd
 from docpipe.stores.functions.errors import error_of
 from docpipe.stores.port import Store
 from docpipe.stores.values import Outcome
-from tests.contract.test_store import claim, new
+from tests.contract.test_store import claim, lost, new
 
 _TRIGGER = """
 create function public.embargo() returns trigger language plpgsql as $$
@@ -75,7 +75,7 @@ def test_a_document_that_may_not_be_begun_fails_with_the_words_of_the_trigger(
     assert "The database refuses it (P0001): Embargo until May." in told
     assert ("refuses to have that in source_documents" in told) == (when == ALL)
     assert [each.ended for each in store.attempts(ref.document_uuid)] == [AttemptEnd.FAILED]
-    assert store.stalled(grace_seconds=-1.0) == []
+    assert lost(store, -1.0) == []
     assert [each.code for each in store.statistics().failures] == ["refused_by_database"]
 
 
@@ -111,7 +111,7 @@ def test_the_reaper_does_not_come_back_to_what_is_refused(
     revived = store.revive(ref, grace_seconds=-1.0, max_attempts=5, task_id="t")
     assert revived.outcome == "refused"
     assert ended(store, ref)[:2] == ("error_ocr", "refused_by_database")
-    assert store.stalled(grace_seconds=-1.0) == []
+    assert lost(store, -1.0) == []
 
 
 def test_one_rule_says_in_sql_and_in_python_what_is_refused(database: str) -> None:

@@ -42,8 +42,10 @@ from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.port import Store
 from docpipe.stores.values import (
     ALL_PARTS,
+    PRIORITIES,
     Claim,
     Heartbeat,
+    Look,
     NewDocument,
     Outcome,
     Part,
@@ -113,6 +115,13 @@ def new(**changes: Any) -> NewDocument:
         stages=[stage.planned for stage in BUILT_IN],
     )
     return replace(document, **changes)
+
+
+def lost(store: Store, grace_seconds: float = 0.0) -> list[Stalled]:
+    """What is lost where the broker has no message at all."""
+    queues = dict.fromkeys(stage.queue for stage in BUILT_IN)
+    looks = [Look(queue, tuple(PRIORITIES), (), True) for queue in queues]
+    return store.lost(looks, grace_seconds=grace_seconds)
 
 
 def claim(store: Store, ref: Ref, stage: str, **changes: Any) -> Claim:
@@ -543,13 +552,13 @@ def revive(store: Store, ref: Ref, max_attempts: int = 5) -> Revival:
 
 def test_work_in_progress_is_not_stalled(store: Store, ref: Ref) -> None:
     claim(store, ref, "ocr")
-    assert store.stalled(grace_seconds=0.0) == []
+    assert lost(store) == []
     assert revive(store, ref) == Revival("none")
 
 
 def test_a_document_that_was_never_published_is_stalled_after_the_grace(store: Store, ref: Ref) -> None:
-    assert store.stalled(grace_seconds=60.0) == []
-    assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "ocr", StageState.QUEUED)]
+    assert lost(store, 60.0) == []
+    assert lost(store) == [Stalled(ref, "ocr", StageState.QUEUED)]
     assert revive(store, ref) == Revival("resume", "ocr", 0)
     status = store.status(ref.document_uuid)
     assert (status.status, status.task_id) == ("ocr_queued", "revived")
@@ -558,7 +567,7 @@ def test_a_document_that_was_never_published_is_stalled_after_the_grace(store: S
 def test_a_lapsed_lease_is_revived_and_waits_for_its_message(store: Store, ref: Ref) -> None:
     run_stage(store, ref, "ocr")
     claim(store, ref, "chunk", lease_seconds=0.0)
-    assert store.stalled(grace_seconds=0.0) == [Stalled(ref, "chunk", StageState.RUNNING)]
+    assert lost(store) == [Stalled(ref, "chunk", StageState.RUNNING)]
     assert revive(store, ref) == Revival("resume", "chunk", 0)
     status = store.status(ref.document_uuid)
     assert (status.status, status.stages[1].state) == ("text_queued", "running")
@@ -568,7 +577,7 @@ def test_a_lapsed_lease_is_revived_and_waits_for_its_message(store: Store, ref: 
 def test_a_run_is_revived_once_for_each_grace(store: Store, ref: Ref) -> None:
     claim(store, ref, "ocr", lease_seconds=0.0)
     assert revive(store, ref) == Revival("resume", "ocr", 0)
-    assert store.stalled(grace_seconds=60.0) == []
+    assert lost(store, 60.0) == []
 
 
 def test_the_holder_of_a_revived_lease_may_go_on_until_the_next_claim(store: Store, ref: Ref) -> None:
@@ -590,7 +599,7 @@ def test_the_holder_of_a_revived_lease_loses_it_to_the_next_claim(store: Store, 
 def test_what_has_begun_is_taken_up_before_what_still_waits(store: Store, ref: Ref) -> None:
     later = store.register(new(digest="later")).ref
     claim(store, later, "ocr", lease_seconds=0.0)
-    assert [each.ref for each in store.stalled(grace_seconds=0.0)] == [later, ref]
+    assert [each.ref for each in lost(store)] == [later, ref]
 
 
 def test_a_later_stage_that_cannot_be_published_steps_not_back(store: Store, ref: Ref) -> None:
@@ -606,7 +615,7 @@ def test_a_stage_that_never_ends_is_quarantined(store: Store, ref: Ref) -> None:
     status = store.status(ref.document_uuid)
     assert status.error is not None
     assert (status.status, status.error.code) == ("error_ocr", "poison")
-    assert store.stalled(grace_seconds=0.0) == []
+    assert lost(store) == []
 
 
 def test_a_cancelled_run_whose_worker_died_ends_as_cancelled(store: Store, ref: Ref) -> None:
@@ -614,14 +623,14 @@ def test_a_cancelled_run_whose_worker_died_ends_as_cancelled(store: Store, ref: 
     store.cancel(ref.document_uuid)
     assert store.status(ref.document_uuid).status == "ocr_processing"
     store.heartbeat(ref, "ocr", token, 0.0)  # its last: the lease lapses
-    assert store.stalled(grace_seconds=0.0)
+    assert lost(store)
     assert revive(store, ref) == Revival("cancelled")
     assert store.status(ref.document_uuid).status == "cancelled"
 
 
 def test_a_waiting_retry_is_stalled_only_after_its_delay_and_the_grace(store: Store, ref: Ref) -> None:
     store.retry(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE, 3600.0)
-    assert store.stalled(grace_seconds=0.0) == []
+    assert lost(store) == []
 
 
 def test_a_failed_run_resumes_from_its_first_incomplete_stage(store: Store, ref: Ref) -> None:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+import redis
+from psycopg.conninfo import make_conninfo
 
-from docpipe.errors import RefusedByDatabaseError
+from docpipe.cli.takeover import takeover
+from docpipe.errors import DocpipeError, RefusedByDatabaseError
 from docpipe.execution.policy import Policy
+from docpipe.models.status import QUEUES, AttemptEnd
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
+from tests.integration.test_health import PREFIX, close, command, new_pipeline  # noqa: F401 - a fixture
+from tests.integration.test_worker_role import ROLE, make_role
+from tests.unit.conftest import ENGINES, Docpipe
+from tests.unit.conftest import docpipe as docpipe_command  # noqa: F401 - a fixture
+from tests.workers import HANG_SECONDS, Workers, wait_until
 
 RULES = {
     "the beginning": ("new.celery_status = 'ocr_processing'", "error_ocr", False),
@@ -65,3 +76,94 @@ def test_each_document_ends_with_the_words_of_the_rule_and_is_not_tried_again(
     assert [each.code for each in pipeline.store.statistics().failures] == ["refused_by_database"]
     assert pipeline.resume(submission.document_uuid)  # the rule is gone
     assert submission.wait(1.0).status == "completed"
+
+
+# --- a real worker -----------------------------------------------------------------------------------
+
+EMBARGO = """
+create function embargo() returns trigger language plpgsql as
+ $$ begin raise exception 'Embargo until May'; end $$;
+create trigger results before update on source_documents for each row
+ when (new.original_file_name = 'results.txt' and new.raw_extracted_text is not null)
+ execute function embargo();
+create trigger ends before update on source_documents for each row
+ when (new.original_file_name = 'end.txt' and new.celery_status in ('ocr_complete', 'error_ocr'))
+ execute function embargo();
+"""
+WORDS = "The database refuses it (P0001): Embargo until May."
+ENDS = {
+    "results.txt": ("error_ocr", "refused_by_database", WORDS),
+    "end.txt": ("error_ocr", "refused_by_database", WORDS),
+    "right.txt": (
+        "error_text_processing", "permission_denied",
+        "Postgres refuses the user: permission denied for table docpipe_chunks.",
+    ),
+}  # fmt: skip
+"""Whose results a trigger refuses; whose failure too; and whose chunks the worker may not write."""
+
+
+@contextmanager
+def refusing(dsn: str) -> Iterator[None]:
+    """The triggers are there, and the worker may not write chunks."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(EMBARGO.encode())
+        connection.execute(f"revoke insert on docpipe_chunks from {ROLE}".encode())
+        yield
+        connection.execute("drop function embargo() cascade")
+        connection.execute(f"grant insert on docpipe_chunks to {ROLE}".encode())
+
+
+@pytest.fixture
+def hosted(empty_database: str, redis_url: str, tmp_path: Path) -> Iterator[Pipeline]:
+    """On a database in which there is a role for workers."""
+    takeover.apply(empty_database)
+    make_role(empty_database)
+    policy = Policy(grace_seconds=-1.0)
+    made = new_pipeline(redis_url, PostgresStore(empty_database), tmp_path, policy)
+    yield made
+    close(made)
+
+
+def ended(submission: Submission) -> DocpipeError:
+    with pytest.raises(DocpipeError) as caught:
+        submission.wait(HANG_SECONDS)
+    return caught.value
+
+
+def test_what_a_worker_is_refused_ends_with_the_words_and_goes_on_when_it_is_allowed(
+    hosted: Pipeline,
+    command: Docpipe,  # noqa: F811
+    empty_database: str,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = {"REDIS_URL": redis_url, "DOCPIPE_STORE": "postgres", "SUPABASE_DB_URL": empty_database}
+    for name, value in mine.items():
+        monkeypatch.setenv(name, value)
+    own = {"SUPABASE_DB_URL": make_conninfo(empty_database, options=f"-c role={ROLE}")}
+    with Workers(tmp_path, ENGINES | mine | own) as workers, redis.Redis.from_url(redis_url) as client:
+        with refusing(empty_database):
+            submissions = {name: hosted.submit(f"Ann met {name}.".encode(), name=name) for name in ENDS}
+            workers.start(*QUEUES.values())
+            errors = {name: ended(each) for name, each in submissions.items()}
+            wait_until(lambda: not client.hlen(f"{PREFIX}unacked"), "no worker has a message")
+            assert not hosted.reap()
+            assert set(hosted.broker.depths(QUEUES.values()).values()) == {0}
+            for name, each in submissions.items():
+                status, code, words = ENDS[name]
+                (told,) = command("status", each.document_uuid, "--json").objects
+                assert (told["status"], told["error"]["code"]) == (status, code)
+                assert words in told["error"]["message"]
+                assert words in str(errors[name])
+                tried = [every.ended for every in hosted.attempts(each.document_uuid)]
+                assert tried.count(AttemptEnd.FAILED) == 1
+                assert set(tried) <= {AttemptEnd.COMPLETE, AttemptEnd.FAILED}
+            (seen,) = command("monitor", "--once", "--json").objects
+            shown = {each["name"]: each["message"] for each in seen["statistics"]["failed_attempts"]}
+            assert shown.keys() == ENDS.keys()
+            assert all(ENDS[name][2] in message for name, message in shown.items())
+        uuids = [each.document_uuid for each in submissions.values()]
+        assert command("resume", *uuids).code == 0
+        for each in submissions.values():
+            assert each.wait(HANG_SECONDS).status == "completed"

@@ -31,7 +31,7 @@ from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.supabase.store import SupabaseStore
 from docpipe.stores.values import Handover, Heartbeat, Outcome
 from docpipe.stores.webhook_port import Try, Webhook
-from tests.contract.test_store import OUTPUTS, new
+from tests.contract.test_store import OUTPUTS, lost, new
 from tests.engines import OPTIONS
 from tests.stack import Stack
 
@@ -153,8 +153,8 @@ def test_a_worker_reads_a_long_document_in_ranges(owner: PostgresStore, worker: 
 
 
 def test_a_worker_resumes_and_ends_what_stands_still(owner: PostgresStore, worker: PostgresStore) -> None:
-    lost, dead, cancelled, failing = (added(owner) for _ in range(4))
-    for each in (lost, cancelled):
+    unsent, dead, cancelled, failing = (added(owner) for _ in range(4))
+    for each in (unsent, cancelled):
         worker.queue(each, "ocr", "task")
     claimed(worker, dead, "ocr")
     assert worker.fail_task(dead, "task", FAILURE)
@@ -163,8 +163,8 @@ def test_a_worker_resumes_and_ends_what_stands_still(owner: PostgresStore, worke
     owner.cancel(cancelled.document_uuid)
     with owner.pool.connection() as db:
         db.execute("update stage_runs set lease_expires_at = now() - interval '1 hour'")
-    found = {each.ref: each.state for each in worker.stalled(grace_seconds=-1.0)}
-    assert found == {lost: StageState.QUEUED, cancelled: StageState.RUNNING}
+    found = {each.ref: each.state for each in lost(worker, -1.0)}
+    assert found == {unsent: StageState.QUEUED, cancelled: StageState.RUNNING}
     revived = [worker.revive(ref, grace_seconds=-1.0, max_attempts=5, task_id="t").outcome for ref in found]
     assert sorted(revived) == ["cancelled", "resume"]
 

@@ -176,7 +176,7 @@ def test_what_the_broker_does_not_take_waits_for_the_reaper(new_pipeline: NewPip
     found = inside(pipeline, submission.document_uuid)
     assert [each.status for each in found] == [PENDING] * 2
     assert [bool(each.error_message) for each in found] == [True, False]
-    assert {each.ref.document_uuid for each in pipeline.store.stalled(grace_seconds=0)} >= {
+    assert {each.ref.document_uuid for each in pipeline.store.lost([], grace_seconds=0)} >= {
         each.document_uuid for each in found
     }
 

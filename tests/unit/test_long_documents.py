@@ -24,6 +24,7 @@ from docpipe.sources import Sources
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Handover, NewDocument, Outcome
 from docpipe.testing import memory_app
+from tests.contract.test_store import lost
 from tests.engines import OPTIONS, doing
 from tests.numbered import Pages, scan
 from tests.unit.conftest import sent, size_of
@@ -308,4 +309,4 @@ def test_a_broker_that_is_away_leaves_the_ranges_to_the_reaper(new: NewPipeline,
     assert handover is not None
     pipeline.hand_over(ref, handover)
     assert pipeline.status(ref.document_uuid).status == "ocr_processing"
-    assert [each.first_page for each in pipeline.store.stalled(grace_seconds=0.0)] == [1, 3]
+    assert [each.first_page for each in lost(pipeline.store)] == [1, 3]

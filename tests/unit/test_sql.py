@@ -35,7 +35,7 @@ HOMES = {
     ],
     "results": ["stage_part", "insert_rows", "finish", "finish_stage", "finish_on", "input"],
     "children": ["note_children", "register_children", "children_due", "own_children"],
-    "recovery": ["idle", "range_idle", "stalled", "oldest", "lost", "poison", "revive", "revive_range"],
+    "recovery": ["idle", "range_idle", "oldest", "lost", "poison", "revive", "revive_range"],
     "pauses": [
         "pause", "paused", "is_paused", "hold", "release", "limit", "limits", "is_limited", "any_waits",
         "must_wait", "shares", "admit",

@@ -245,10 +245,6 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
 
     # --- taking up again ------------------------------------------------------------------------
 
-    def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        found = self._rpc("stalled", p_grace_seconds=grace_seconds, p_limit=limit)
-        return [stalled_of(row) for row in found]
-
     def lost(self, looks: Sequence[Look], *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         told = json.dumps([look_row(look) for look in looks])
         found = self._rpc("lost", p_grace_seconds=grace_seconds, p_looks=told, p_limit=limit)

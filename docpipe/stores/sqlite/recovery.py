@@ -1,4 +1,4 @@
-"""Runs resumed in SQLite: what stands still, and the moves `revive`, `resume` and `reprocess`.
+"""Runs resumed in SQLite: the moves `revive`, `resume` and `reprocess`.
 
 Each piece runs inside the transaction of its caller, as those of `sqlite_ledger` do.
 """
@@ -9,50 +9,15 @@ import sqlite3
 from collections.abc import Sequence
 
 from docpipe.models import Ref
-from docpipe.models.status import PENDING, AttemptEnd, StageState
+from docpipe.models.status import PENDING, AttemptEnd
 from docpipe.stores import ledger_rules as rules
 from docpipe.stores import rows
 from docpipe.stores.ledger_terms import Revive
 from docpipe.stores.sqlite import attempts, ledger
-from docpipe.stores.values import PlannedStage, Resumption, Revival, Stalled
-
-_WAITING = """
-select r.priority, r.created_at as run_created_at, s.document_uuid, s.run, s.stage, null as first_page,
-       s.state, s.attempt, s.token, s.claim_id, s.task_id, s.lease_expires_at,
-       coalesce(s.queued_at, r.created_at) as queued_at,
-       exists (select 1 from docpipe_page_ranges g
-                where g.document_uuid = s.document_uuid and g.run = s.run and g.stage = s.stage
-                  and g.state in ('queued', 'running', 'retrying')) as in_ranges
-  from docpipe_runs r join stage_runs s using (document_uuid, run)
- where r.state = 'active' and r.held_at is null and s.state <> 'complete'
-   and s.position = (select min(o.position) from stage_runs o
-                      where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete')
-"""
-_WAITING_RANGES = """
-select r.priority, r.created_at as run_created_at, g.document_uuid, g.run, g.stage, g.first_page,
-       g.state, g.attempt, g.token, g.claim_id, g.task_id, g.lease_expires_at, g.queued_at, 0 as in_ranges
-  from docpipe_page_ranges g join docpipe_runs r using (document_uuid, run)
- where r.state = 'active' and r.held_at is null and g.state in ('queued', 'running', 'retrying')
-"""
-_WAITING_ALL = (
-    f"select * from ({_WAITING} union all {_WAITING_RANGES})"  # noqa: S608
-    " order by state = 'queued', priority, run_created_at, first_page"
-)
+from docpipe.stores.values import PlannedStage, Resumption, Revival
 
 _UNHELD = dict.fromkeys(("claim_id", "token", "queued_at"))
 """Of a stage that a newer run inherits: the older run's claims have no say in it."""
-
-
-def stalled(db: sqlite3.Connection, grace_seconds: float) -> list[Stalled]:
-    """What may have lost its message or its worker, in the order in which it is to be resumed."""
-    found, now = db.execute(_WAITING_ALL).fetchall(), ledger.moment()
-    return [
-        Stalled(
-            Ref(row["document_uuid"], row["run"]), row["stage"], StageState(row["state"]), row["first_page"]
-        )
-        for row in found
-        if rules.is_stalled(ledger.row_of(dict(row), in_ranges=row["in_ranges"]), grace_seconds, now)
-    ]
 
 
 def revive(

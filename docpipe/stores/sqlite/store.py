@@ -171,10 +171,6 @@ class SqliteStore(
 
     # --- taking up again ------------------------------------------------------------------------
 
-    def stalled(self, *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
-        with self._transaction() as db:
-            return recovery.stalled(db, grace_seconds)[:limit]
-
     def lost(self, looks: Sequence[Look], *, grace_seconds: float, limit: int = 1000) -> list[Stalled]:
         with self._transaction() as db:
             return sqlite_lost.lost(db, looks, grace_seconds)[:limit]
