@@ -58,6 +58,7 @@ def test_a_finish_in_a_stuck_project_is_stored_and_linked_later(
     assert postgres.unlinked("stuck") == [ref]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("many", "found"), [(199, 200), (200, 0)])
 def test_a_name_has_no_rivals_in_a_block_of_very_many(store: Store, many: int, found: int) -> None:
     added(store, *(("PERSON", f"Annabella Number{number:03}") for number in range(many)))

@@ -43,7 +43,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_terminal_shows_page_after_page_and_what_is_printed_goes_where_it_should(
     jobs: str, env: dict[str, str], pages: Pages, tmp_path: Path
 ) -> None:

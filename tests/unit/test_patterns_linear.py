@@ -129,6 +129,7 @@ def _expressions(room: str) -> Iterator[_Expression]:
         yield from _in_functions(module, tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", _ROOMS)
 def test_every_expression_is_linear_in_any_text(room: str) -> None:
     found = {one.name: fault for one in _distinct(_expressions(room)) if (fault := _fault(one))}

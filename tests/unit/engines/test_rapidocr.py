@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pymupdf
@@ -65,12 +66,17 @@ def loaded(name: str) -> OcrEngine:
     return load_ocr("rapidocr", **ENGINES[name])
 
 
-@pytest.fixture(params=ENGINES)
+def quick_first(first: str, *others: str) -> list[Any]:
+    """What holds for any models: the quick tests try the first, the slow ones the others."""
+    return [first, *(pytest.param(each, marks=pytest.mark.slow) for each in others)]
+
+
+@pytest.fixture(params=quick_first(*ENGINES))
 def engine(request: pytest.FixtureRequest) -> OcrEngine:
     return loaded(request.param)
 
 
-@pytest.fixture(params=["float", "onnxruntime"])
+@pytest.fixture(params=quick_first("float", "onnxruntime"))
 def in_floats(request: pytest.FixtureRequest) -> OcrEngine:
     """Only the letters of a line are read in 8 bits: where lines are, and how the page lies, never is."""
     return loaded(request.param)

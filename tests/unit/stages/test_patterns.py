@@ -228,6 +228,7 @@ def test_two_companies_are_not_one() -> None:
     assert found("Acme GmbH and Contoso Inc.") == [("ORG", "Acme GmbH"), ("ORG", "Contoso Inc.")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [
