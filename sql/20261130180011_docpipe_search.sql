@@ -49,13 +49,15 @@ begin
 end $$;
 
 drop function if exists public.docpipe_search(text, text, integer);  -- it had no p_any
+drop function if exists public.docpipe_search(text, text, text, integer);
 
 -- The pages that hold the words, the best first, with marks (U+0002, U+0003) around what was found.
 -- `p_query` is as websearch_to_tsquery takes it. Of more than 2,000 pages, 2,000 are compared. With `p_any`, a JSON list
 -- of words and phrases, one of them is enough: the rarest of them, as many as lie in 2,000 pages together, are sought,
 -- and each counts by how rare it is, as in BM25.
-create or replace function public.docpipe_search(p_query text, p_any text, p_project text, p_limit integer)
-returns jsonb
+create or replace function public.docpipe_search(
+    p_query text, p_project text, p_limit integer, p_any text default null
+) returns jsonb
 language plpgsql stable set search_path = public, extensions as $$
 declare
     v_query tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.english', p_query)

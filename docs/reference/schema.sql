@@ -3397,7 +3397,7 @@ end $function$;
 revoke all on function public.docpipe_index_pages(text,integer) from public;
 grant execute on function public.docpipe_index_pages(text,integer) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_any text, p_project text, p_limit integer)
+CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_project text, p_limit integer, p_any text DEFAULT NULL::text)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
@@ -3454,8 +3454,8 @@ begin
       join public.docpipe_pages p on p.document_uuid = b.document_uuid and p.run = b.run and p.number = b.number;
     return coalesce(v_found, '[]');
 end $function$;
-revoke all on function public.docpipe_search(text,text,text,integer) from public;
-grant execute on function public.docpipe_search(text,text,text,integer) to service_role;
+revoke all on function public.docpipe_search(text,text,integer,text) from public;
+grant execute on function public.docpipe_search(text,text,integer,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_search_vectors(p_vector text, p_model text, p_project text, p_limit integer)
  RETURNS jsonb

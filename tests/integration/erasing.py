@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -30,11 +31,12 @@ _HANG_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where everything rests: a store with its address, a folder of uploads, a Redis."""
+    """Where everything rests: a store with its address, folders of uploads and temporary files, a Redis."""
 
     store: str
     env: Mapping[str, str]
     uploads: Path
+    scratch: Path
     redis_url: str
 
     def pipeline(self) -> Pipeline:
@@ -64,6 +66,7 @@ def delete_and_die(deployment: Deployment, uuid: str, step: int) -> int:
 
 
 def _delete(deployment: Deployment, uuid: str, deadly: int, answer: Connection) -> None:
+    tempfile.tempdir = str(deployment.scratch)
     pipeline, steps = deployment.pipeline(), 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 
 import psycopg
@@ -30,7 +31,8 @@ TABLES = (
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where all temporary files go."""
+    """Where all temporary files go, but for the socket of the server of processes."""
+    forkserver.ensure_running()
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -41,9 +43,9 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(params=["sqlite", "postgres", "supabase"])
 def deployment(request: pytest.FixtureRequest, tmp_path: Path, scratch: Path, redis_url: str) -> Deployment:
     if request.param == "sqlite":
-        return Deployment(f"sqlite://{tmp_path / 'docpipe.db'}", {}, tmp_path / "uploads", redis_url)
+        return Deployment(f"sqlite://{tmp_path / 'docpipe.db'}", {}, tmp_path / "uploads", scratch, redis_url)
     env = request.getfixturevalue("supabase_env")
-    return Deployment(request.param, env, tmp_path / "uploads", redis_url)
+    return Deployment(request.param, env, tmp_path / "uploads", scratch, redis_url)
 
 
 def everywhere(deployment: Deployment) -> Iterator[tuple[str, bytes]]:

@@ -331,7 +331,7 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
     ) -> list[PageHit]:
         both = tuple(term for term in query if not (any_term and term.wanted))
         wanted = json.dumps([" ".join(term.words) for term in query if term.wanted]) if any_term else None
-        asked = {"p_query": websearch(both), "p_any": wanted, "p_project": project_id, "p_limit": limit}
+        asked = {"p_query": websearch(both), "p_project": project_id, "p_limit": limit, "p_any": wanted}
         found = self._rpc("search", **asked)
         return [rows.page_hit_of(row) for row in found]
 
