@@ -17,6 +17,7 @@ from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, Stag
 from docpipe.stores.child_port import ChildStore
 from docpipe.stores.entity_port import GraphStore
 from docpipe.stores.erasure_port import ErasureStore
+from docpipe.stores.excerpt import Excerpts
 from docpipe.stores.ledger_terms import Claimant
 from docpipe.stores.pause_port import PauseStore
 from docpipe.stores.range_port import Ranges
@@ -46,7 +47,7 @@ from docpipe.stores.values import (
 from docpipe.stores.webhook_port import WebhookStore
 
 
-class Store(GraphStore, ErasureStore, ChildStore, PauseStore, ShareStore, Protocol):
+class Store(GraphStore, ErasureStore, ChildStore, PauseStore, ShareStore, Excerpts, Protocol):
     """Where documents, the ledger and results live."""
 
     fingerprint: str

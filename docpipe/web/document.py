@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,16 +15,16 @@ from starlette.routing import Route
 from docpipe.errors import ConfigurationError, DocpipeError
 from docpipe.models import Attempt, Box, Document, Evidence, FactType, Page, Ref
 from docpipe.stages.text.places import boxes_on
+from docpipe.stores.excerpt import Excerpt, Window, first_of
 from docpipe.stores.text_search import PageHit, occurrences, searchable, terms
 from docpipe.stores.values import Part
 from docpipe.web.drawing import drawn
 from docpipe.web.render import page
 from docpipe.web.site import number_of, site_of, view_of
 
-_PAGES_AT_ONCE = 10
 _QUOTED = 400
-_SHOWN = tuple(part for part in Part if part not in (Part.CHUNKS, Part.EDGES, Part.EXTRAS))
-"""A long document has twice as many edges as mentions."""
+_WHOLE = (Part.TEXT, Part.FACTS, Part.CHILDREN)
+"""Of all else a long document has so much that a window of it is read."""
 _WORDS = {
     FactType.PARTY_TO: "party",
     FactType.DATED: "date",
@@ -59,62 +59,41 @@ class Leaf:
 
 
 def show(request: Request) -> Response:
-    """A document, ten pages at a time."""
+    """A document: a few of its pages at a time, and what comes first in its lists."""
     view, uuid, asked = view_of(request), request.path_params["uuid"], request.query_params
-    status = view.status(uuid)
-    document = view.pipeline.store.load(Ref(uuid, status.result_run or status.run), _SHOWN)
-    first = _first_page(asked.get("page", "1"), document)
-    shown = document.pages[first : first + _PAGES_AT_ONCE]
-    label = asked.get("label", "")
-    values = {
+    status, store = view.status(uuid), view.pipeline.store
+    ref = Ref(uuid, status.result_run or status.run)
+    window = _window(asked)
+    excerpt, document = store.excerpt(ref, window), store.load(ref, _WHOLE)
+    values: dict[str, Any] = {
         "status": status,
         "document": document,
-        "leaves": [_leaf(document, each, label, asked.get("q", "")) for each in shown],
-        "starts": range(1, len(document.pages) + 1, _PAGES_AT_ONCE),
-        "first": first + 1,
-        "label": label,
+        "window": window,
+        "excerpt": excerpt,
+        "leaves": [_leaf(document, excerpt, each, asked.get("q", "")) for each in excerpt.pages],
+        "first": first_of(window, excerpt.page_count) + 1,
+        "label": window.label,
         "q": asked.get("q", ""),
         "stages": view.pipeline.stages,
         "story": story(view.pipeline.attempts(uuid)),
-        **_found(document, label),
+        "facts": _facts(document),
+        "entity_count": _count(excerpt, window.label),
+        "evidence": {each: _quoted(document, each.evidence) for each in excerpt.relations},
+        "drawing": drawn(excerpt.ends, excerpt.graph, excerpt.related) if excerpt.graph else None,
     }
     return page(request, "document.html", title=document.name, **values)
 
 
-def _first_page(asked: str, document: Document) -> int:
-    """Where the ten pages that hold the page asked for begin, from 0."""
-    number = number_of(asked) or 1
-    last = max(0, len(document.pages) - 1)
-    return min(max(0, number - 1), last) // _PAGES_AT_ONCE * _PAGES_AT_ONCE
+def _window(asked: QueryParams) -> Window:
+    """What is asked for in an address: `page`, and of the lists the place from which on they are shown."""
+    number, entity, relation = (number_of(asked.get(each)) or 1 for each in ("page", "entity", "relation"))
+    return Window(
+        page=number, label=asked.get("label", ""), skipped_entities=entity - 1, skipped_relations=relation - 1
+    )
 
 
-def _found(document: Document, label: str) -> dict[str, Any]:
-    labels = Counter(each.label for each in document.entities)
-    entities = [each for each in document.entities if label in ("", each.label)]
-    pages = {each.index: each.page for each in document.mentions}
-    kept = [
-        each
-        for each in document.relations
-        if label in ("", document.entities[each.source].label, document.entities[each.target].label)
-    ]
-    relations = [
-        {
-            "relation": each,
-            "source": document.entities[each.source],
-            "target": document.entities[each.target],
-            "evidence": _quoted(document, each.evidence),
-        }
-        for each in kept
-    ]
-    where = {each.index: sorted({pages[mention] for mention in each.mentions}) for each in entities}
-    return {
-        "facts": _facts(document),
-        "labels": sorted(labels.items()),
-        "entities": entities,
-        "relations": relations,
-        "drawing": drawn(document, kept) if kept else None,
-        "where": where,
-    }
+def _count(excerpt: Excerpt, label: str) -> int:
+    return excerpt.labels.get(label, 0) if label else sum(excerpt.labels.values())
 
 
 def _quoted(document: Document, evidence: Evidence) -> str:
@@ -135,14 +114,14 @@ def _facts(document: Document) -> list[dict[str, Any]]:
     ]
 
 
-def _leaf(document: Document, shown: Page, label: str, query: str) -> Leaf:
-    marks = [*_mentions(document, shown, label), *_searched(document, shown, query)]
+def _leaf(document: Document, excerpt: Excerpt, shown: Page, query: str) -> Leaf:
+    marks = [*_mentions(document, excerpt, shown), *_searched(document, shown, query)]
     return Leaf(shown, marks, list(_pieces(document.text, shown, marks)))
 
 
-def _mentions(document: Document, shown: Page, label: str) -> Iterator[Mark]:
-    for each in document.mentions:
-        if each.page == shown.number and label in ("", each.label):
+def _mentions(document: Document, excerpt: Excerpt, shown: Page) -> Iterator[Mark]:
+    for each in excerpt.mentions:
+        if each.page == shown.number:
             title = f"{each.label}: {each.text}"
             boxes = each.boxes or boxes_on(shown, document.text, each.start, each.end)
             yield Mark(each.start, each.end, each.label, title, boxes)

@@ -6,12 +6,12 @@ Every name has a row of its own, so no two of them can overlap, however many the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from docpipe.models import Document, Entity, Relation
+from docpipe.models import Entity, Relation
 
-_MOST = 60
+MOST_NODES = 60
 """Entities that are drawn: those with the most relations."""
 _ROW, _NEAREST, _FARTHEST = 26.0, 30.0, 330.0
 _LETTERS, _LETTER = 32, 7.6
@@ -56,20 +56,22 @@ class Drawing:
     """Entities with relations that are not drawn."""
 
 
-def drawn(document: Document, relations: Sequence[Relation]) -> Drawing:
-    """The drawing of these relations of the document."""
+def drawn(entities: Mapping[int, Entity], relations: Sequence[Relation], related: int) -> Drawing:
+    """The drawing of these relations, whose ends are among the `entities`.
+
+    Args:
+        related: how many entities have relations, drawn or not.
+    """
     relations = [each for each in relations if each.source != each.target]
     counted = Counter(end for each in relations for end in (each.source, each.target))
-    kept = {index for index, _ in counted.most_common(_MOST)}
+    kept = {index for index, _ in counted.most_common(MOST_NODES)}
     shown = [each for each in relations if {each.source, each.target} <= kept]
     rows = {index: _ROW * (place + 0.5) for place, index in enumerate(_order(kept, shown, counted))}
-    nodes = [
-        Node(document.entities[index], _short(document.entities[index].name), y) for index, y in rows.items()
-    ]
+    nodes = [Node(entities[index], _short(entities[index].name), y) for index, y in rows.items()]
     names = 12 + _LETTER * max((len(node.name) for node in nodes), default=0)
-    arcs = list(_arcs(document, shown, rows, names))
+    arcs = list(_arcs(entities, shown, rows, names))
     width = _TYPE + max((arc.outmost for arc in arcs), default=names)
-    return Drawing(round(width), _ROW * len(rows), names, nodes, arcs, len(counted) - len(kept))
+    return Drawing(round(width), _ROW * len(rows), names, nodes, arcs, related - len(kept))
 
 
 def _short(name: str) -> str:
@@ -97,7 +99,7 @@ def _order(kept: set[int], relations: Sequence[Relation], counted: Counter[int])
 
 
 def _arcs(
-    document: Document, relations: Sequence[Relation], rows: dict[int, float], names: float
+    entities: Mapping[int, Entity], relations: Sequence[Relation], rows: dict[int, float], names: float
 ) -> Iterator[Arc]:
     parallel: Counter[frozenset[int]] = Counter()
     written: list[float] = []
@@ -112,9 +114,9 @@ def _arcs(
         free = all(abs(place[1] - y) >= _LINE for y in written)
         if free:
             written.append(place[1])
-        yield Arc(each, path, _title(document, each), place[0], place if free else None)
+        yield Arc(each, path, _title(entities, each), place[0], place if free else None)
 
 
-def _title(document: Document, relation: Relation) -> str:
-    source, target = document.entities[relation.source].name, document.entities[relation.target].name
+def _title(entities: Mapping[int, Entity], relation: Relation) -> str:
+    source, target = entities[relation.source].name, entities[relation.target].name
     return f"{source} {relation.verb or relation.type} {target}, page {relation.evidence.page}"

@@ -2312,6 +2312,105 @@ end $function$;
 revoke all on function public.docpipe_input(text,integer,text) from public;
 grant execute on function public.docpipe_input(text,integer,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_excerpt(p_document text, p_run integer, p_window text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
+AS $function$
+declare
+    v_window jsonb := p_window::jsonb;
+    v_label text := v_window ->> 'label';
+    v_at_once integer := (v_window ->> 'pages')::integer;
+    v_count integer;
+    v_first integer;
+    v_numbers int4range;
+    v_excerpt jsonb;
+    v_more jsonb;
+begin
+    select count(*) into v_count from public.docpipe_pages p where p.document_uuid = p_document and p.run = p_run;
+    v_first := greatest(0, least((v_window ->> 'page')::integer, v_count) - 1) / v_at_once * v_at_once;
+    select pg_catalog.jsonb_build_object('page_count', v_count, 'pages', coalesce(
+               pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) - '{document_uuid,run}'::text[] order by p.number), '[]')),
+           int4range(min(p.number), max(p.number), '[]')
+      into v_excerpt, v_numbers
+      from (select * from public.docpipe_pages a where a.document_uuid = p_document and a.run = p_run
+             order by a.number limit v_at_once offset v_first) p;
+    select pg_catalog.jsonb_build_object(
+               'mentions', (
+                   select coalesce(pg_catalog.jsonb_agg(
+                              pg_catalog.to_jsonb(m) - '{document_uuid,run}'::text[] order by m.index), '[]')
+                     from public.docpipe_mentions m
+                    where m.document_uuid = p_document and m.run = p_run and m.page <@ v_numbers
+                      and v_label in ('', m.label)),
+               'labels', (
+                   select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(l) order by l.label collate "C"), '[]')
+                     from (select e.label, count(*) as entities from public.docpipe_entities e
+                            where e.document_uuid = p_document and e.run = p_run group by e.label) l),
+               'entities', (
+                   select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(l) - 'mentions' || pg_catalog.jsonb_build_object(
+                              'pages', (
+                                  select coalesce(pg_catalog.jsonb_agg(f.page order by f.page), '[]') from (
+                                      select distinct m.page from pg_catalog.jsonb_array_elements(l.mentions) i
+                                        join public.docpipe_mentions m on m.document_uuid = p_document
+                                         and m.run = p_run and m.index = i::integer
+                                       order by m.page limit 8) f)) order by l.times desc, l.index), '[]')
+                     from (select e.index, e.name, e.label, e.mentions,
+                                  pg_catalog.jsonb_array_length(e.mentions) as times
+                             from public.docpipe_entities e
+                            where e.document_uuid = p_document and e.run = p_run and v_label in ('', e.label)
+                            order by times desc, e.index limit (v_window ->> 'entities')::integer
+                           offset (v_window ->> 'skipped_entities')::integer) l))
+      into v_more;
+    v_excerpt := v_excerpt || v_more;
+    with wanted as (
+        select r.index, r.source, r.target from public.docpipe_relations r
+         where r.document_uuid = p_document and r.run = p_run and (v_label = '' or exists (
+               select from public.docpipe_entities e where e.document_uuid = p_document and e.run = p_run
+                and e.index in (r.source, r.target) and e.label = v_label))
+    ), ends as (
+        select source as entity from wanted where source <> target
+        union all select target from wanted where source <> target
+    ), nodes as (
+        select entity, count(*) as times, count(*) over () as related from ends
+         group by entity order by times desc, entity limit (v_window ->> 'nodes')::integer
+    )
+    select pg_catalog.jsonb_build_object(
+               'relation_count', (select count(*) from wanted),
+               'related', coalesce((select max(n.related) from nodes n), 0),
+               'relations', (
+                   select coalesce(pg_catalog.jsonb_agg(
+                              pg_catalog.to_jsonb(r) - '{document_uuid,run}'::text[] order by r.index), '[]')
+                     from (select w.index from wanted w order by w.index limit (v_window ->> 'relations')::integer
+                           offset (v_window ->> 'skipped_relations')::integer) w
+                     join public.docpipe_relations r
+                       on r.document_uuid = p_document and r.run = p_run and r.index = w.index),
+               'graph', (
+                   select coalesce(pg_catalog.jsonb_agg(
+                              pg_catalog.to_jsonb(g) - '{document_uuid,run}'::text[]
+                              order by coalesce(g.count, 1) desc, g.index), '[]')
+                     from (select r.* from public.docpipe_relations r
+                            where r.document_uuid = p_document and r.run = p_run and r.source <> r.target
+                              and r.index in (select w.index from wanted w
+                                               where w.source in (select n.entity from nodes n)
+                                                 and w.target in (select n.entity from nodes n))
+                            order by coalesce(r.count, 1) desc, r.index
+                            limit (v_window ->> 'arcs')::integer) g))
+      into v_more;
+    v_excerpt := v_excerpt || v_more;
+    return v_excerpt || pg_catalog.jsonb_build_object('ends', (
+        select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                   'index', e.index, 'name', e.name, 'label', e.label)), '[]')
+          from public.docpipe_entities e
+         where e.document_uuid = p_document and e.run = p_run and e.index in (
+               select (f.relation ->> s.side)::integer
+                 from pg_catalog.jsonb_array_elements((v_excerpt -> 'relations') || (v_excerpt -> 'graph')) f (relation)
+                cross join (values ('source'), ('target')) s (side))));
+end $function$;
+revoke all on function public.docpipe_excerpt(text,integer,text) from public;
+grant execute on function public.docpipe_excerpt(text,integer,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_note_children(p_document text, p_run integer, p_stage text, p_token bigint, p_children text, p_most integer)
  RETURNS integer
  LANGUAGE plpgsql

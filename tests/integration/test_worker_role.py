@@ -43,7 +43,7 @@ OF_HOSTS = {
     "expire", "forget_history", "attempts", "traces", "statistics", "keys", "members", "member", "relations_of",
     "set_apart", "own_children", "adopt", "refuse_queue", "grant_worker", "search", "record_action", "list_actions",
     "add_webhook", "list_webhooks", "remove_webhook", "list_deliveries", "replay_events", "ended", "notify",
-    "pause", "limit", "limits", "shares", "search_vectors", "vectors_by",
+    "pause", "limit", "limits", "shares", "search_vectors", "vectors_by", "excerpt",
 }  # fmt: skip
 """The functions that are no worker's, without their prefix."""
 HOST_TABLES = """

@@ -33,7 +33,7 @@ HOMES = {
         "split", "claim_range", "heartbeat_range", "finish_range", "retry_range", "fail_range",
         "fail_split_stage",
     ],
-    "results": ["stage_part", "insert_rows", "finish", "finish_stage", "finish_on", "input"],
+    "results": ["stage_part", "insert_rows", "finish", "finish_stage", "finish_on", "input", "excerpt"],
     "children": ["note_children", "register_children", "children_due", "own_children"],
     "recovery": ["idle", "range_idle", "oldest", "lost", "poison", "revive", "revive_range"],
     "pauses": [

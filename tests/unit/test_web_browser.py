@@ -14,6 +14,7 @@ import uvicorn
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.web import app as web_app
 from tests.browser import Tab, opened
+from tests.dense import dense
 from tests.unit.conftest import NewPipeline
 from tests.workers import REPOSITORY, wait_until
 
@@ -141,6 +142,23 @@ def test_everything_can_be_read_without_scripts(tab: Callable[[str], Tab], pipel
     page = tab("/documents")
     page.follow("tbody a")
     assert "Every status" in text(page)
+
+
+def test_a_long_document_is_scrolled_to_its_end(tab: Callable[[str], Tab], pipeline: Pipeline) -> None:
+    ref = dense(pipeline.store, 17, 8)
+    page = tab(f"/documents/{ref.document_uuid}?label=ORG")
+    leaves = "[...document.querySelectorAll('.leaf')].map(e => e.id)"
+    assert page.value(leaves)[:5] == [f"page-{number}" for number in range(1, 6)]
+
+    def at_the_end() -> bool:
+        page.value("document.querySelector('.leaves').scrollTo({top: 1e9, behavior: 'instant'})")
+        return not page.value("document.querySelector('[data-more]')?.href")
+
+    wait_until(at_the_end, "all pages are there")
+    assert page.value(leaves) == [f"page-{number}" for number in range(1, 18)]
+    marks = page.value("[...document.querySelectorAll('mark')].map(e => e.innerText)")
+    assert marks.count("Everywhere") == 17
+    assert not COMPLAINTS & set(page._events)
 
 
 @pytest.mark.parametrize("width", [400, 1400, 2000])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from docpipe.testing import memory_app
 from docpipe.web import app as web_app
 from docpipe.web.drawing import drawn
 from docpipe.web.versions import Difference, changed_lines
+from tests.dense import dense
 from tests.engines import OPTIONS
 from tests.growth import growth
 from tests.unit.conftest import NewPipeline
@@ -35,7 +38,7 @@ def document(names: int, *pairs: tuple[int, int]) -> Document:
 @pytest.mark.parametrize("names", [2, 60, 150])
 def test_every_name_of_the_drawing_has_a_row_and_no_two_types_overlap(names: int) -> None:
     chain = document(names, *((n, n + 1) for n in range(names - 1)), *((0, n) for n in range(2, names)))
-    found = drawn(chain, chain.relations)
+    found = drawn(dict(enumerate(chain.entities)), chain.relations, names)
     rows = sorted(node.y for node in found.nodes)
     assert len(rows) == min(names, 60)
     assert all(below - above >= 20 for above, below in pairwise(rows))
@@ -48,7 +51,7 @@ def test_every_name_of_the_drawing_has_a_row_and_no_two_types_overlap(names: int
 
 def test_what_is_related_stands_together_and_what_is_not_is_not_drawn() -> None:
     two = document(7, (0, 4), (4, 2), (1, 5), (3, 3))
-    found = drawn(two, two.relations)
+    found = drawn(dict(enumerate(two.entities)), two.relations, 5)
     assert [node.name for node in found.nodes] == ["4", "0", "2", "1", "5"]
     assert [arc.title for arc in found.arcs if arc.relation.source == 1] == ["1 KNOWS 5, page 1"]
 
@@ -107,3 +110,60 @@ def test_lines_of_a_page_too_long_to_compare_in_order_are_still_told() -> None:
     before = of_lines([*["same"] * 4000, "gone"])
     found = list(changed_lines(before, of_lines([*["same"] * 3999, "come"])))
     assert found == [Difference(1, "same\ngone", "come")]
+
+
+def opened(new_pipeline: NewPipeline, pages: int) -> tuple[Callable[[str], str], str, Callable[[], int]]:
+    """What a browser gets of a path, that of a dense document, and how many rows have been read."""
+    pipeline = new_pipeline(memory_app())
+    ref = dense(pipeline.store, pages, 40)
+    read, rows = [0], pipeline.store._rows  # type: ignore[attr-defined]
+
+    def counted(*asked: object) -> list[object]:
+        found: list[object] = rows(*asked)
+        read[0] += len(found)
+        return found
+
+    pipeline.store._rows = counted  # type: ignore[attr-defined]
+    browser = TestClient(web_app(pipeline), "http://localhost", client=("127.0.0.1", 1))
+    return (lambda path: browser.get(path).text), f"/documents/{ref.document_uuid}", lambda: read[0]
+
+
+def test_a_long_document_is_opened_with_as_few_rows_and_as_small_a_page_as_a_short_one(
+    new_pipeline: NewPipeline,
+) -> None:
+    told = []
+    for pages in (20, 60):
+        get, path, read = opened(new_pipeline, pages)
+        page = get(path)
+        assert (page.count('class="leaf"'), page.count("<mark")) == (5, 5 * 40)
+        told.append((read(), len(page)))
+    assert told[0][0] == told[1][0] < 1000
+    assert told[1][1] < told[0][1] * 1.01
+
+
+@pytest.mark.parametrize(("what", "number"), [
+    ('id="(page-\\d+)"', 12),
+    ('"/entities/[^/]+/(\\d+)">[^<]+</a> <span', 12 * 39 + 1),
+    ("<blockquote>([^<]+)", 6 * 39),
+])  # fmt: skip
+def test_links_lead_to_every_page_entity_and_relation(
+    new_pipeline: NewPipeline, what: str, number: int
+) -> None:
+    get, path, _ = opened(new_pipeline, 12)
+    waiting, seen, found = [path], set[str](), set[str]()
+    while waiting:
+        if (path := waiting.pop()) not in seen:
+            seen.add(path)
+            page = get(path)
+            found.update(re.findall(what, page))
+            nexts = re.findall(r'rel="next"[^>]* href="([^"#]+)', page)
+            waiting += [unescape(each) for each in nexts]
+            waiting = waiting[:40]
+    assert len(found) == number
+
+
+def test_a_place_in_a_list_beyond_its_end_leads_back(new_pipeline: NewPipeline) -> None:
+    get, path, _ = opened(new_pipeline, 2)
+    page = get(f"{path}?entity=5000&relation=5000")
+    assert page.count("Show the first.") == 2
+    assert f'href="{path}?page=1&amp;relation=5000#entities"' in page

@@ -25,6 +25,7 @@ from docpipe.errors import (
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
 from docpipe.stores import rows
 from docpipe.stores.documents import TABLES, document_of, input_of, source_of
+from docpipe.stores.excerpt import Excerpt, Window, excerpt_of
 from docpipe.stores.functions.calls import Call, Query, asked_by, failure_json, keys, match, rows_of
 from docpipe.stores.functions.children import FunctionChildren
 from docpipe.stores.functions.erasure import FunctionErasures
@@ -302,6 +303,9 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
         stages = list(self._select(Query("stage_runs", "stage,output,warnings", match(ref), "position")))
         tables = {part.value: self._select(rows_of(part, ref)) for part in TABLES if part in parts}
         return document_of(ref, document, run, stages, tables, parts)
+
+    def excerpt(self, ref: Ref, window: Window) -> Excerpt:
+        return excerpt_of(self._rpc("excerpt", **keys(ref), p_window=json.dumps(asdict(window))))
 
     def status(self, document_uuid: str) -> DocumentStatus:
         document_uuid = storable(document_uuid)

@@ -26,6 +26,7 @@ from docpipe.stores.sqlite.actions import SqliteActions
 from docpipe.stores.sqlite.children import SqliteChildren, register_children
 from docpipe.stores.sqlite.documents import register, register_and_queue
 from docpipe.stores.sqlite.erasure import SqliteErasures
+from docpipe.stores.sqlite.excerpts import SqliteExcerpts
 from docpipe.stores.sqlite.page_search import SqliteSearch
 from docpipe.stores.sqlite.pauses import SqlitePauses
 from docpipe.stores.sqlite.project_entities import SqliteGraph
@@ -64,6 +65,7 @@ class SqliteStore(
     SqliteChildren,
     SqliteSearch,
     SqliteVectors,
+    SqliteExcerpts,
     SqliteActions,
     SqlitePauses,
     SqliteShares,
