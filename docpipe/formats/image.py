@@ -5,6 +5,7 @@ A picture keeps its own resolution: enlarging adds nothing, and recognition shri
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import warnings
@@ -20,6 +21,7 @@ from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, TiffImagePlugin
 
 from docpipe.errors import CorruptDocumentError, ExpansionLimitError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader
+from docpipe.formats.cut_picture import ended, is_cut, load_what_is_there, missing
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
 
@@ -27,6 +29,10 @@ _ASSUMED_DPI = 200.0
 _SANE_DPI = (50.0, 1200.0)
 _SAME_DPI = 1.05
 _CUT_ROWS = 40
+_LEAST_DECODED = 0.1
+"""Part of a picture's height; with less it is not worth reading."""
+_COUNTED = 0.005
+"""From here on a part of the height is a per cent or more."""
 _CONTRAST = 16
 """Grey levels of 256: with less there is nothing to read."""
 _PLUGINS = {
@@ -124,6 +130,10 @@ class ImageReader:
             except EOFError:
                 self._leads_back = _leads_back(self._picture)
                 return frame
+            except OSError as error:
+                if is_cut(error):
+                    return frame
+                raise
         raise TooManyPagesError(f"{self._name} holds more than {self._limits.max_image_frames} pictures.")
 
     def _check_size(self) -> None:
@@ -141,9 +151,9 @@ class ImageReader:
         with _pillow_errors(self._name):
             self._picture.seek(frame)
             self._check_size()
+            self._load(frame)
             _, _, dpi = _geometry(self._picture)
             upright = _shown(self._picture)
-            self._warn_of_lost_part(frame)
             self._warn_of_circle(frame, upright)
             points = upright.width * 72 / dpi[0]
             shown = _scaled(upright, _target_size(upright.size, dpi, self._limits))
@@ -158,6 +168,30 @@ class ImageReader:
             message = "After the last picture the file names one again that came before: some may be missing."
             self.warnings.append(Warn("content_lost", message, frame + 1))
 
+    def _load(self, frame: int) -> None:
+        try:
+            self._picture.load()
+        except OSError as error:
+            if not is_cut(error):
+                raise
+            self._load_cut(frame)
+        else:
+            self._warn_of_lost_part(frame)
+
+    def _load_cut(self, frame: int) -> None:
+        """The picture as far as its file goes."""
+        if self._picture.format == "JPEG":
+            self._file = io.BytesIO(ended(self._file))
+        self._picture = self._opened()
+        self._picture.seek(frame)
+        load_what_is_there(self._picture)
+        lost = missing(self._picture)
+        if lost > 1 - _LEAST_DECODED:
+            raise CorruptDocumentError(f"{self._name} is a damaged picture: its file ends before it begins.")
+        part = f"{lost:.0%} of its height" if lost >= _COUNTED else "some of what it shows"
+        message = f"The file of the picture ends too early: {part} is missing."
+        self.warnings.append(Warn("content_lost", message, frame + 1))
+
     def _warn_of_lost_part(self, frame: int) -> None:
         """A JPEG decoder that runs out of data says nothing, and fills the rest with grey."""
         picture = self._picture
@@ -165,7 +199,7 @@ class ImageReader:
             return
         bottom = picture.crop((0, picture.height - picture.height // 10, picture.width, picture.height))
         if bottom.convert("L").getextrema() == (128, 128):
-            message = "The lower part of the picture is missing: the file is damaged."
+            message = f"The lower {missing(picture):.0%} of the picture is missing: the file is damaged."
             self.warnings.append(Warn("content_lost", message, frame + 1))
 
 
@@ -198,12 +232,22 @@ def _is_plain(picture: Image.Image) -> bool:
 def _geometry(picture: Image.Image) -> tuple[float, float, tuple[float, float]]:
     """Width and height in points and the dpi across and down, all of the upright picture."""
     (width, height), (across, down) = picture.size, _dpi(picture.info.get("dpi"))
-    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in {5, 6, 7, 8}
+    turned = _orientation(picture) in {5, 6, 7, 8}
     if turned:
         across, down = down, across
     if turned and picture.format != "TIFF":  # Pillow gives the upright size of a TIFF
         width, height = height, width
     return width * 72 / across, height * 72 / down, (across, down)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """As EXIF has it; upright where the file ends before it tells."""
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except OSError as error:
+        if is_cut(error):
+            return 1
+        raise
 
 
 def _dpi(stored: Any) -> tuple[float, float]:
@@ -221,8 +265,7 @@ def _shown(picture: Image.Image) -> Image.Image:
     """The picture upright, 8 bits, grey or RGB, nothing transparent."""
     picture.load()
     upright = picture
-    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    if turned and picture.format != "TIFF":  # Pillow turns a TIFF itself while it loads
+    if _orientation(picture) != 1 and picture.format != "TIFF":  # Pillow turns a TIFF itself while it loads
         upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith(("I", "F")):
         return _stretched(upright)

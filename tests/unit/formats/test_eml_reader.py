@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from contextlib import closing
 from email.message import EmailMessage
 from io import BytesIO
 
@@ -232,6 +233,13 @@ def test_a_plain_part_that_only_points_at_the_html_gives_way_to_it() -> None:
     message = mail("Your mail program cannot show HTML.")
     message.add_alternative("<p>Invoice 17 of Ostmark: EUR 12.00</p>", subtype="html")
     assert body_of(message) == ["Invoice 17 of Ostmark: EUR 12.00"]
+
+
+def test_a_body_of_rich_text_is_read() -> None:
+    data = b"Subject: x\nContent-Type: application/rtf\n\n{\\rtf1\\ansi The price is EUR 12,450.00.}"
+    with closing(open_document(data, "a.eml")) as reader:
+        read = [line.text for page in reader.pages() for line in page.lines]
+        assert (read[-1], reader.warnings) == ("The price is EUR 12,450.00.", [])
 
 
 def test_an_invitation_is_read_as_its_facts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b85decode
 from contextlib import closing
 from io import BytesIO
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFile
 
 from docpipe.errors import CorruptDocumentError, TooManyPagesError, TooManyPixelsError
 from docpipe.formats import open_document
@@ -192,10 +193,36 @@ def test_render_limits_shrink_a_picture_and_keep_its_place_in_points() -> None:
     assert image.points_per_pixel == pytest.approx(2 * 72 / 200)
 
 
-def test_a_truncated_picture_is_corrupt() -> None:
-    data = encoded(Image.effect_noise((200, 200), 50), "PNG")
-    with pytest.raises(CorruptDocumentError, match=r"a\.png"):
-        pixels(next(open_document(data[: len(data) // 2], "a.png").pages()))
+NOISE = Image.effect_noise((100, 200), 50)
+CUT = [
+    (encoded(NOISE, "JPEG"), "40%"),
+    (encoded(NOISE, "JPEG", progressive=True), "some of what it shows"),
+    (encoded(NOISE, "PNG"), "40%"),
+    (encoded(NOISE, "BMP"), "40%"),
+    (encoded(NOISE, "GIF", interlace=False), "40%"),
+]
+
+
+@pytest.mark.parametrize(("data", "lost"), CUT)
+def test_a_picture_that_is_cut_off_is_read_as_far_as_it_goes(data: bytes, lost: str) -> None:
+    with closing(open_document(data[: len(data) * 3 // 5], "a picture")) as reader:
+        (shown,) = [pixels(page) for page in reader.pages()]
+        assert shown[:100].std() > 30
+        (warning,) = reader.warnings
+    assert (warning.code, warning.page) == ("content_lost", 1)
+    part = re.sub(r"\d+%", lambda share: f"{round(int(share[0][:-1]), -1)}%", warning.message)
+    assert part.removesuffix(" of its height is missing.").removesuffix(" is missing.").endswith(lost)
+
+
+@pytest.mark.parametrize("data", [CUT[0][0], CUT[2][0], CUT[3][0]])
+def test_a_picture_of_which_less_than_a_tenth_is_there_is_corrupt(data: bytes) -> None:
+    with pytest.raises(CorruptDocumentError, match=r"a\.png is a damaged picture"):
+        pixels(next(open_document(data[: len(data) // 12], "a.png").pages()))
+
+
+def test_what_pillow_does_for_the_host_is_left_as_it_was() -> None:
+    pixels(only_page(CUT[2][0][: len(CUT[2][0]) // 2]))
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
 def test_a_jpeg_that_ends_in_the_decoders_grey_is_said_to_lack_its_lower_part() -> None:

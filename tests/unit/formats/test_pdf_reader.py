@@ -87,6 +87,16 @@ def test_hidden_text_over_a_scan_is_kept_and_the_scan_counts_as_picture() -> Non
     assert page.image_share == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_scan_in_strips_counts_as_one_picture() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        for top in range(0, 200, 20):
+            page.insert_image(pymupdf.Rect(0, top, 300, top + 20), pixmap=gray(), keep_proportion=False)
+
+    page = only_page(pdf(draw))
+    assert page.lines == ()
+    assert page.image_share == pytest.approx(1, abs=0.01)
+
+
 def test_words_far_apart_on_one_line_are_cells() -> None:
     def draw(page: pymupdf.Page) -> None:
         page.insert_text((10, 20), "Total due" + " " * 8 + "12.40")
