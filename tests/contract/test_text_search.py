@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,3 +231,13 @@ def test_no_query_is_an_error_of_the_database(store: Store, query: str) -> None:
 def test_a_limit_out_of_bounds_is_refused(store: Store, limit: int) -> None:
     with pytest.raises(ConfigurationError, match="1 to 200"):
         found(store, "word", limit=limit)
+
+
+def test_sqlite_ranks_the_newest_of_very_many_pages_that_say_the_same(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "docpipe.db")
+    completed(store, "herrings, herrings, herrings", name="theirs.pdf", project="q")
+    completed(store, "herrings, herrings, herrings", *["some herrings of many"] * 2000, name="ours.pdf")
+    assert {("ours.pdf", 1), ("theirs.pdf", 1)}.isdisjoint(pages(store, "herrings"))
+    assert pages(store, "herrings", project="q") == [("theirs.pdf", 1)]
+    (best,) = store.search_pages(terms("herrings"), limit=1, any_term=True)
+    assert best.page.number == 1
