@@ -144,11 +144,11 @@ def _write_drawings(tree: HTMLTree) -> None:
 
 def _open_figures(tree: HTMLTree) -> None:
     """Put a block in the place of each figure and each caption: resiliparse drops both."""
-    for figure in list(_document(tree).query_selector_all("figure, figcaption")):
+    for figure in _document(tree).query_selector_all("figure, figcaption").values():
         block = tree.create_element("div")
         if not isinstance(block, ElementNode) or figure.parent is None:
             continue
-        for child in list(figure.child_nodes):
+        for child in figure.child_nodes.values():
             block.append_child(child)
         if figure.hasattr("hidden"):
             block["hidden"] = ""

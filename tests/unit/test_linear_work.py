@@ -83,6 +83,8 @@ HTML: dict[str, Callable[[int], str]] = {
     "html of many choices": lambda n: "<select>" + "<option>a" * (n // 9),
     "html of a drawing of many words": lambda n: "<svg>" + "<text>a</text>" * (n // 14),
     "html of many drawings": lambda n: "<svg><text>a</text></svg>" * (n // 24),
+    "html of many figures": lambda n: "<figure><figcaption>a</figcaption></figure>" * (n // 44),
+    "html of a figure of many parts": lambda n: "<figure>" + "<p>a" * (n // 4),
     "html of drawings in drawings": lambda n: "<svg><text>a</text>" * (n // 19),
     "html of many cells of one paragraph": lambda n: "<table><tr>" + "<td><p>a</p></td>" * (n // 17),
     "html of tables in tables": lambda n: "<table><tr><td><div>" * (n // 20),
