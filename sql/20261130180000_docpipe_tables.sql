@@ -103,6 +103,10 @@ create index if not exists docpipe_runs_held_idx on public.docpipe_runs (priorit
 alter table public.docpipe_runs add column if not exists unlinked boolean;
 create index if not exists docpipe_runs_unlinked_idx on public.docpipe_runs (finished_at) where unlinked;
 
+-- How the run has ended, where the database refuses to have that in source_documents. Null: it stands there.
+alter table public.docpipe_runs add column if not exists refused text;
+create index if not exists docpipe_runs_refused_idx on public.docpipe_runs (document_uuid) where refused is not null;
+
 -- What is paused. docpipe_pauses.sql tells what that means.
 create table if not exists public.docpipe_pauses (
     kind text not null check (kind in ('all', 'stage', 'project')),

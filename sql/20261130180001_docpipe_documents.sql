@@ -43,8 +43,20 @@ language sql immutable set search_path = public, extensions as $$
         or p_state ~ '^[A-Z][0-9A-Z]{4}$' and p_state !~ '^(XX|F0|HV)';
 $$;
 
--- docpipe_set_status for an end that the ledger has: where a rule of the database's own refuses it, the ledger alone has it.
--- Then the words of that rule are returned. The document has ended all the same, and who asks for its status is told.
+-- With what a run fails that is refused a write; null: the error is no refusal.
+-- A rule of the database's own refuses it, or the user lacks the right.
+create or replace function public.docpipe_refusal(p_state text, p_message text) returns jsonb
+language sql immutable set search_path = public, extensions as $$
+    select case when public.docpipe_is_refusal(p_state) then pg_catalog.jsonb_build_object(
+            'code', 'refused_by_database', 'error_class', 'RefusedByDatabaseError', 'traceback', '',
+            'message', pg_catalog.format('The database refuses it (%s): %s.', p_state, p_message))
+        when p_state = '42501' then pg_catalog.jsonb_build_object(
+            'code', 'permission_denied', 'error_class', 'PermissionDeniedError', 'traceback', '',
+            'message', pg_catalog.format('The database refuses the user: %s.', p_message)) end;
+$$;
+
+-- docpipe_set_status for an end that the ledger has: where the database refuses it, the ledger alone has it.
+-- It stands in docpipe_runs.refused then, and the words of the refusal are returned. Who asks for the status is told the end.
 create or replace function public.docpipe_set_end(
     p_document text, p_run integer, p_status text, p_graph_status text, p_error text
 ) returns text
@@ -53,9 +65,10 @@ begin
     perform public.docpipe_set_status(p_document, p_run, p_status, p_graph_status, p_error);
     return null;
 exception when others then
-    if not public.docpipe_is_refusal(sqlstate) then
+    if public.docpipe_refusal(sqlstate, sqlerrm) is null then
         raise;
     end if;
+    update public.docpipe_runs set refused = p_status where document_uuid = p_document and run = p_run;
     insert into public.docpipe_history (document_uuid, run, status, graph_status)
     values (p_document, p_run, p_status, null);
     perform public.docpipe_tell(p_document, p_run, p_status);
@@ -70,6 +83,15 @@ language sql immutable set search_path = public, extensions as $$
            then p_initial_status else p_celery_status end;
 $$;
 
+-- A document's one status: the end that may not stand in its row, or what docpipe_document_status says.
+create or replace function public.docpipe_status_of(d public.source_documents) returns text
+language sql stable set search_path = public, extensions as $$
+    select coalesce(
+        (select r.refused from public.docpipe_runs r
+          where r.document_uuid = d.document_uuid and r.run = d.docpipe_run and r.refused is not null),
+        public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text));
+$$;
+
 -- Documents that an earlier docpipe has done: it wrote their status to both columns.
 update public.source_documents set celery_status = 'graph_complete'
  where docpipe_run is not null and celery_status::text in ('completed', 'completed_with_warnings')
@@ -80,8 +102,7 @@ create or replace function public.docpipe_known(p_document public.source_documen
 language sql stable set search_path = public, extensions as $$
     select pg_catalog.jsonb_build_object(
         'document_uuid', p_document.document_uuid, 'run', p_document.docpipe_run, 'created', false,
-        'status', public.docpipe_document_status(
-            p_document.celery_status::text, p_document.initial_processing_status::text),
+        'status', public.docpipe_status_of(p_document),
         'task_id', p_document.celery_task_id);
 $$;
 
@@ -254,8 +275,7 @@ end $$;
 create or replace function public.docpipe_batch(p_batch text) returns jsonb
 language sql stable set search_path = public, extensions as $$
     select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
-        select public.docpipe_document_status(
-                   d.celery_status::text, d.initial_processing_status::text) as status, count(*) as documents
+        select public.docpipe_status_of(d) as status, count(*) as documents
           from public.source_documents d
          where d.document_uuid in (select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
          group by 1) f;
@@ -268,13 +288,7 @@ language sql stable set search_path = public, extensions as $$
         'document_uuid', d.document_uuid,
         'run', d.docpipe_run,
         'result_run', d.docpipe_result_run,
-        'status', coalesce(                                    -- of an end that was refused there the ledger knows
-            (select case r.state when 'cancelled' then 'cancelled' else (
-                        select s.words->>'error' from public.stage_runs s
-                         where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'failed' limit 1) end
-               from public.docpipe_runs r where r.document_uuid = d.document_uuid and r.run = d.docpipe_run
-                and r.state in ('cancelled', 'failed')),
-            public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text)),
+        'status', public.docpipe_status_of(d),
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
         'project_id', d.project_id::text,
@@ -283,8 +297,7 @@ language sql stable set search_path = public, extensions as $$
                     where c.child_uuid = d.document_uuid and c.document_uuid <> d.document_uuid
                     order by c.document_uuid limit 1),
         'children', (select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
-            select public.docpipe_document_status(
-                       o.celery_status::text, o.initial_processing_status::text) as status, count(*) as documents
+            select public.docpipe_status_of(o) as status, count(*) as documents
               from public.source_documents o
              where o.document_uuid in (
                    select c.child_uuid from public.docpipe_children c where c.document_uuid = d.document_uuid)
@@ -332,11 +345,12 @@ declare
     v_found jsonb;
 begin
     select coalesce(pg_catalog.string_agg(' and ' || c.condition, ''), '') into v_conditions from (values
-        ('status', pg_catalog.format('d.celery_status::text = any (%L::text[]) and ', array(
+        ('status', pg_catalog.format('(d.document_uuid = any (array(
+                        select r.document_uuid from public.docpipe_runs r where r.refused is not null))
+                     or d.celery_status::text = any (%L::text[])) and ', array(
                         select case when s in ('completed', 'completed_with_warnings') then 'graph_complete' else s end
                           from pg_catalog.jsonb_array_elements_text(w->'status') s))
-                   || '$1->''status'' ? public.docpipe_document_status(
-                        d.celery_status::text, d.initial_processing_status::text)'),
+                   || '$1->''status'' ? public.docpipe_status_of(d)'),
         ('error_code', 's.error_code = $1->>''error_code'' and d.document_uuid in (
                         select e.document_uuid from public.stage_runs e where e.error_code = $1->>''error_code'')'),
         ('stage', 's.stage = $1->>''stage'''),
@@ -369,9 +383,10 @@ begin
     execute '
         select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), ''[]'') from (
             select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
-                   public.docpipe_document_status(
-                       d.celery_status::text, d.initial_processing_status::text) as status,
-                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at,
+                   public.docpipe_status_of(row(d.*)::public.source_documents) as status,
+                   d.project_id::text as project_id,
+                   coalesce(d.error_message, case s.state when ''failed'' then s.error_message end) as error_message,
+                   s.stage, s.error_code, d.updated_at,
                    d.docpipe_page_count as pages
               from (select d.* from public.source_documents d '
                     || case when w ?| array['error_code', 'stage'] then v_stage else '' end || '

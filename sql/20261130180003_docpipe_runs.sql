@@ -51,7 +51,7 @@ begin
     if not found then
         return null;
     end if;
-    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null
+    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null, refused = null
      where document_uuid = p_document and run = r.run;
     update public.stage_runs
        set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null,

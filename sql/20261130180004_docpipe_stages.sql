@@ -134,7 +134,7 @@ begin
 end $$;
 
 -- Shows in the document's own row which task has a stage, and its status; `p_once`: unless it is that already.
--- False: a rule of the database's own refuses it. It would refuse it each time, so the run has failed with its words.
+-- False: the database refuses it, and would do so each time: the run has failed with its words.
 -- Rule: fail.
 create or replace function public.docpipe_show(
     s public.stage_runs, p_task_id text, p_word text, p_graph_status text, p_once boolean
@@ -150,12 +150,10 @@ begin
     end if;
     return true;
 exception when others then
-    if not public.docpipe_is_refusal(sqlstate) then
+    if public.docpipe_refusal(sqlstate, sqlerrm) is null then
         raise;
     end if;
-    perform public.docpipe_end_failed(s, pg_catalog.jsonb_build_object(
-        'code', 'refused_by_database', 'error_class', 'RefusedByDatabaseError', 'traceback', '',
-        'message', pg_catalog.format('The database refuses it (%s): %s.', sqlstate, sqlerrm)));
+    perform public.docpipe_end_failed(s, public.docpipe_refusal(sqlstate, sqlerrm));
     return false;
 end $$;
 

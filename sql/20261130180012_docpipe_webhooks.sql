@@ -96,9 +96,7 @@ begin
     select w.id, p_batch, 'batch.completed', pg_catalog.jsonb_build_object(
                'batch', p_batch, 'project_id', p_project, 'documents', (
                select pg_catalog.jsonb_object_agg(f.status, f.documents) from (
-                   select public.docpipe_document_status(
-                              d.celery_status::text, d.initial_processing_status::text) as status,
-                          count(*) as documents
+                   select public.docpipe_status_of(d) as status, count(*) as documents
                      from public.source_documents d
                     where d.project_id::text is not distinct from p_project and d.document_uuid in (
                               select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)

@@ -52,11 +52,14 @@ language sql stable set search_path = public, extensions as $$
     select pg_catalog.jsonb_build_object(
         'documents', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select public.docpipe_document_status(
-                           c.celery_status::text, c.initial_processing_status::text) as status,
+                select coalesce(c.refused, public.docpipe_document_status(
+                           c.celery_status::text, c.initial_processing_status::text)) as status,
                        c.project_id::text as project_id, sum(c.documents)::bigint as documents
-                  from (select celery_status, project_id, initial_processing_status, count(*) as documents
-                          from public.source_documents group by 1, 2, 3) c
+                  from (select celery_status, project_id, initial_processing_status, refused, count(*) as documents
+                          from public.source_documents d
+                          left join public.docpipe_runs r on r.document_uuid = d.document_uuid
+                           and r.run = d.docpipe_run and r.refused is not null
+                         group by 1, 2, 3, 4) c
                  group by 1, 2 order by 1, 2) f), '[]'),
         'stages', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'position' order by f.position, f.stage) from (

@@ -84,6 +84,7 @@ create table public.docpipe_runs (
     batch text,
     held_at timestamp with time zone,
     unlinked boolean,
+    refused text,
     share text,
     admitted_at timestamp with time zone,
     trace_parent text,
@@ -100,6 +101,7 @@ CREATE INDEX docpipe_runs_batch_idx ON public.docpipe_runs USING btree (batch) W
 CREATE INDEX docpipe_runs_finished_idx ON public.docpipe_runs USING btree (finished_at);
 CREATE INDEX docpipe_runs_flight_idx ON public.docpipe_runs USING btree (share) WHERE ((state = 'active'::text) AND ((held_at IS NULL) OR (admitted_at IS NOT NULL) OR (share IS NULL)));
 CREATE INDEX docpipe_runs_held_idx ON public.docpipe_runs USING btree (priority, held_at) WHERE ((held_at IS NOT NULL) AND (state = 'active'::text));
+CREATE INDEX docpipe_runs_refused_idx ON public.docpipe_runs USING btree (document_uuid) WHERE (refused IS NOT NULL);
 CREATE INDEX docpipe_runs_source_idx ON public.docpipe_runs USING hash (source_uri);
 CREATE INDEX docpipe_runs_unlinked_idx ON public.docpipe_runs USING btree (finished_at) WHERE unlinked;
 CREATE INDEX docpipe_runs_untraced_idx ON public.docpipe_runs USING btree (finished_at) WHERE (traced_until IS DISTINCT FROM finished_at);
@@ -693,6 +695,22 @@ $function$;
 revoke all on function public.docpipe_is_refusal(text) from public;
 grant execute on function public.docpipe_is_refusal(text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_refusal(p_state text, p_message text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select case when public.docpipe_is_refusal(p_state) then pg_catalog.jsonb_build_object(
+            'code', 'refused_by_database', 'error_class', 'RefusedByDatabaseError', 'traceback', '',
+            'message', pg_catalog.format('The database refuses it (%s): %s.', p_state, p_message))
+        when p_state = '42501' then pg_catalog.jsonb_build_object(
+            'code', 'permission_denied', 'error_class', 'PermissionDeniedError', 'traceback', '',
+            'message', pg_catalog.format('The database refuses the user: %s.', p_message)) end;
+$function$;
+revoke all on function public.docpipe_refusal(text,text) from public;
+grant execute on function public.docpipe_refusal(text,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_set_end(p_document text, p_run integer, p_status text, p_graph_status text, p_error text)
  RETURNS text
  LANGUAGE plpgsql
@@ -703,9 +721,10 @@ begin
     perform public.docpipe_set_status(p_document, p_run, p_status, p_graph_status, p_error);
     return null;
 exception when others then
-    if not public.docpipe_is_refusal(sqlstate) then
+    if public.docpipe_refusal(sqlstate, sqlerrm) is null then
         raise;
     end if;
+    update public.docpipe_runs set refused = p_status where document_uuid = p_document and run = p_run;
     insert into public.docpipe_history (document_uuid, run, status, graph_status)
     values (p_document, p_run, p_status, null);
     perform public.docpipe_tell(p_document, p_run, p_status);
@@ -727,6 +746,20 @@ $function$;
 revoke all on function public.docpipe_document_status(text,text) from public;
 grant execute on function public.docpipe_document_status(text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.docpipe_status_of(d public.source_documents)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+AS $function$
+    select coalesce(
+        (select r.refused from public.docpipe_runs r
+          where r.document_uuid = d.document_uuid and r.run = d.docpipe_run and r.refused is not null),
+        public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text));
+$function$;
+revoke all on function public.docpipe_status_of(public.source_documents) from public;
+grant execute on function public.docpipe_status_of(public.source_documents) to service_role;
+
 CREATE OR REPLACE FUNCTION public.docpipe_known(p_document public.source_documents)
  RETURNS jsonb
  LANGUAGE sql
@@ -735,8 +768,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_known(p_document public.source_documen
 AS $function$
     select pg_catalog.jsonb_build_object(
         'document_uuid', p_document.document_uuid, 'run', p_document.docpipe_run, 'created', false,
-        'status', public.docpipe_document_status(
-            p_document.celery_status::text, p_document.initial_processing_status::text),
+        'status', public.docpipe_status_of(p_document),
         'task_id', p_document.celery_task_id);
 $function$;
 revoke all on function public.docpipe_known(public.source_documents) from public;
@@ -928,8 +960,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_batch(p_batch text)
  SET statement_timeout TO '60s'
 AS $function$
     select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
-        select public.docpipe_document_status(
-                   d.celery_status::text, d.initial_processing_status::text) as status, count(*) as documents
+        select public.docpipe_status_of(d) as status, count(*) as documents
           from public.source_documents d
          where d.document_uuid in (select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
          group by 1) f;
@@ -948,13 +979,7 @@ AS $function$
         'document_uuid', d.document_uuid,
         'run', d.docpipe_run,
         'result_run', d.docpipe_result_run,
-        'status', coalesce(                                    -- of an end that was refused there the ledger knows
-            (select case r.state when 'cancelled' then 'cancelled' else (
-                        select s.words->>'error' from public.stage_runs s
-                         where s.document_uuid = r.document_uuid and s.run = r.run and s.state = 'failed' limit 1) end
-               from public.docpipe_runs r where r.document_uuid = d.document_uuid and r.run = d.docpipe_run
-                and r.state in ('cancelled', 'failed')),
-            public.docpipe_document_status(d.celery_status::text, d.initial_processing_status::text)),
+        'status', public.docpipe_status_of(d),
         'graph_status', n."processingStatus",
         'name', d.original_file_name,
         'project_id', d.project_id::text,
@@ -963,8 +988,7 @@ AS $function$
                     where c.child_uuid = d.document_uuid and c.document_uuid <> d.document_uuid
                     order by c.document_uuid limit 1),
         'children', (select coalesce(pg_catalog.jsonb_object_agg(f.status, f.documents), '{}') from (
-            select public.docpipe_document_status(
-                       o.celery_status::text, o.initial_processing_status::text) as status, count(*) as documents
+            select public.docpipe_status_of(o) as status, count(*) as documents
               from public.source_documents o
              where o.document_uuid in (
                    select c.child_uuid from public.docpipe_children c where c.document_uuid = d.document_uuid)
@@ -1013,11 +1037,12 @@ declare
     v_found jsonb;
 begin
     select coalesce(pg_catalog.string_agg(' and ' || c.condition, ''), '') into v_conditions from (values
-        ('status', pg_catalog.format('d.celery_status::text = any (%L::text[]) and ', array(
+        ('status', pg_catalog.format('(d.document_uuid = any (array(
+                        select r.document_uuid from public.docpipe_runs r where r.refused is not null))
+                     or d.celery_status::text = any (%L::text[])) and ', array(
                         select case when s in ('completed', 'completed_with_warnings') then 'graph_complete' else s end
                           from pg_catalog.jsonb_array_elements_text(w->'status') s))
-                   || '$1->''status'' ? public.docpipe_document_status(
-                        d.celery_status::text, d.initial_processing_status::text)'),
+                   || '$1->''status'' ? public.docpipe_status_of(d)'),
         ('error_code', 's.error_code = $1->>''error_code'' and d.document_uuid in (
                         select e.document_uuid from public.stage_runs e where e.error_code = $1->>''error_code'')'),
         ('stage', 's.stage = $1->>''stage'''),
@@ -1050,9 +1075,10 @@ begin
     execute '
         select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(found)), ''[]'') from (
             select d.document_uuid, d.docpipe_run as run, d.original_file_name as name,
-                   public.docpipe_document_status(
-                       d.celery_status::text, d.initial_processing_status::text) as status,
-                   d.project_id::text as project_id, d.error_message, s.stage, s.error_code, d.updated_at,
+                   public.docpipe_status_of(row(d.*)::public.source_documents) as status,
+                   d.project_id::text as project_id,
+                   coalesce(d.error_message, case s.state when ''failed'' then s.error_message end) as error_message,
+                   s.stage, s.error_code, d.updated_at,
                    d.docpipe_page_count as pages
               from (select d.* from public.source_documents d '
                     || case when w ?| array['error_code', 'stage'] then v_stage else '' end || '
@@ -1209,7 +1235,7 @@ begin
     if not found then
         return null;
     end if;
-    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null
+    update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null, refused = null
      where document_uuid = p_document and run = r.run;
     update public.stage_runs
        set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null,
@@ -1507,12 +1533,10 @@ begin
     end if;
     return true;
 exception when others then
-    if not public.docpipe_is_refusal(sqlstate) then
+    if public.docpipe_refusal(sqlstate, sqlerrm) is null then
         raise;
     end if;
-    perform public.docpipe_end_failed(s, pg_catalog.jsonb_build_object(
-        'code', 'refused_by_database', 'error_class', 'RefusedByDatabaseError', 'traceback', '',
-        'message', pg_catalog.format('The database refuses it (%s): %s.', sqlstate, sqlerrm)));
+    perform public.docpipe_end_failed(s, public.docpipe_refusal(sqlstate, sqlerrm));
     return false;
 end $function$;
 revoke all on function public.docpipe_show(public.stage_runs,text,text,text,boolean) from public;
@@ -3664,9 +3688,7 @@ begin
     select w.id, p_batch, 'batch.completed', pg_catalog.jsonb_build_object(
                'batch', p_batch, 'project_id', p_project, 'documents', (
                select pg_catalog.jsonb_object_agg(f.status, f.documents) from (
-                   select public.docpipe_document_status(
-                              d.celery_status::text, d.initial_processing_status::text) as status,
-                          count(*) as documents
+                   select public.docpipe_status_of(d) as status, count(*) as documents
                      from public.source_documents d
                     where d.project_id::text is not distinct from p_project and d.document_uuid in (
                               select r.document_uuid from public.docpipe_runs r where r.batch = p_batch)
@@ -4104,11 +4126,14 @@ AS $function$
     select pg_catalog.jsonb_build_object(
         'documents', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select public.docpipe_document_status(
-                           c.celery_status::text, c.initial_processing_status::text) as status,
+                select coalesce(c.refused, public.docpipe_document_status(
+                           c.celery_status::text, c.initial_processing_status::text)) as status,
                        c.project_id::text as project_id, sum(c.documents)::bigint as documents
-                  from (select celery_status, project_id, initial_processing_status, count(*) as documents
-                          from public.source_documents group by 1, 2, 3) c
+                  from (select celery_status, project_id, initial_processing_status, refused, count(*) as documents
+                          from public.source_documents d
+                          left join public.docpipe_runs r on r.document_uuid = d.document_uuid
+                           and r.run = d.docpipe_run and r.refused is not null
+                         group by 1, 2, 3, 4) c
                  group by 1, 2 order by 1, 2) f), '[]'),
         'stages', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'position' order by f.position, f.stage) from (

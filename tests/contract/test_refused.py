@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from docpipe.errors import RefusedByDatabaseError
+from docpipe.errors import DocpipeError, RefusedByDatabaseError
 from docpipe.models import Failure, Ref, StageOutput
 from docpipe.models.status import AttemptEnd
 from docpipe.stores.functions.errors import error_of
 from docpipe.stores.port import Store
-from docpipe.stores.values import Outcome
+from docpipe.stores.postgres.store import PostgresStore
+from docpipe.stores.values import Outcome, Selection
+from tests.contract.test_children import ONE, container, found_inside
 from tests.contract.test_store import claim, lost, new
+from tests.integration.test_worker_role import ROLE, make_role
 
 _TRIGGER = """
 create function public.embargo() returns trigger language plpgsql as $$
@@ -42,6 +46,8 @@ def embargo(database: str, request: pytest.FixtureRequest) -> Iterator[Callable[
 
 
 postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
+with_rules = pytest.mark.parametrize("store", ["postgres", "supabase"], indirect=True)
+"""SQLite's file is docpipe's alone: nobody else has rules in it."""
 
 
 def ended(store: Store, ref: Ref) -> tuple[str, str, str]:
@@ -111,6 +117,113 @@ def test_the_reaper_does_not_come_back_to_what_is_refused(
     revived = store.revive(ref, grace_seconds=-1.0, max_attempts=5, task_id="t")
     assert revived.outcome == "refused"
     assert ended(store, ref)[:2] == ("error_ocr", "refused_by_database")
+    assert lost(store, -1.0) == []
+
+
+def told_everywhere(store: Store, ref: Ref, word: str) -> dict[str, object]:
+    """The only document's status, at each place that tells it; `word` selects it."""
+    selected = store.documents(Selection(status=(word,)))
+    return {
+        "status": store.status(ref.document_uuid).status,
+        "list": [each.status for each in store.documents()],
+        "selected": [each.document_uuid for each in selected],
+        "counts": {each.status: each.documents for each in store.statistics().documents},
+        "batch": store.batch("b"),
+        "known": store.register(new(batch="b")).status,
+    }
+
+
+def only(ref: Ref, word: str) -> dict[str, object]:
+    counts = {word: 1}
+    told = {"status": word, "list": [word], "counts": counts, "batch": counts, "known": word}
+    return told | {"selected": [ref.document_uuid]}
+
+
+@with_rules
+@pytest.mark.parametrize("word", ["error_ocr", "cancelled"])
+def test_an_end_that_may_not_be_written_is_what_lists_and_counts_say(
+    store: Store, embargo: Callable[[str], None], word: str
+) -> None:
+    ref = store.register(new(batch="b")).ref
+    assert store.queue(ref, "ocr", "task")
+    embargo(ALL)
+    if word == "cancelled":
+        assert store.cancel(ref.document_uuid)
+    else:
+        assert claim(store, ref, "ocr").outcome is Outcome.OVER
+        (told,) = store.documents(Selection(status=(word,)))
+        assert "The database refuses it (P0001): Embargo until May." in (told.error_message or "")
+    assert told_everywhere(store, ref, word) == only(ref, word)
+    assert store.documents(Selection(status=("ocr_queued", "pending"))) == []
+
+
+@with_rules
+def test_what_is_allowed_again_is_told_by_its_own_status(
+    store: Store, embargo: Callable[[str], None], database: str
+) -> None:
+    ref = store.register(new(batch="b")).ref
+    embargo(ALL)
+    assert claim(store, ref, "ocr").outcome is Outcome.OVER
+    with pytest.raises(DocpipeError, match="Embargo until May"):
+        store.resume(ref.document_uuid, "again")
+    assert told_everywhere(store, ref, "error_ocr") == only(ref, "error_ocr")
+    with psycopg.connect(database) as connection:
+        connection.execute("drop function public.embargo() cascade")
+    assert store.resume(ref.document_uuid, "again")
+    assert told_everywhere(store, ref, "ocr_queued") == only(ref, "ocr_queued")
+
+
+@postgres
+def test_children_are_counted_by_the_end_that_they_have(
+    store: Store, embargo: Callable[[str], None]
+) -> None:
+    ref = container(store)
+    (child,) = found_inside(store, ref, ONE)
+    assert child is not None
+    embargo(f"new.document_uuid = '{child}'")
+    assert claim(store, Ref(child, 1), "ocr").outcome is Outcome.OVER
+    assert store.status(ref.document_uuid).children == {"error_ocr": 1}
+
+
+@pytest.fixture
+def narrowed(database: str) -> Iterator[Callable[[str], Store]]:
+    """Opens the store of a worker's role after this statement."""
+    opened: list[Store] = []
+    make_role(database)
+
+    def open_after(statement: str) -> Store:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(statement.encode())
+        opened.append(PostgresStore(make_conninfo(database, options=f"-c role={ROLE}")))
+        return opened[-1]
+
+    yield open_after
+    for each in opened:
+        each.close()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("drop policy if exists embargo on public.source_documents")
+    make_role(database)
+
+
+@postgres
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"revoke update on public.source_documents from {ROLE}",
+        "create policy embargo on public.source_documents as restrictive for update"
+        " using (true) with check (celery_status = 'ocr_queued')",
+    ],
+)
+def test_a_document_that_the_worker_may_not_change_fails_with_the_words_of_the_database(
+    store: Store, narrowed: Callable[[str], Store], statement: str
+) -> None:
+    ref = store.register(new(batch="b")).ref
+    assert store.queue(ref, "ocr", "task")
+    assert claim(narrowed(statement), ref, "ocr").outcome is Outcome.OVER
+    status, code, told = ended(store, ref)
+    assert (status, code) == ("error_ocr", "permission_denied")
+    assert "source_documents" in told
+    assert told_everywhere(store, ref, "error_ocr") == only(ref, "error_ocr")
     assert lost(store, -1.0) == []
 
 

@@ -16,8 +16,8 @@ _DEFINED = re.compile(r"^create (?:or replace )?function public\.docpipe_(\w+)\(
 HOMES = {
     "tables": [],
     "documents": [
-        "set_status", "is_refusal", "set_end", "document_status", "known", "register_bytes", "register",
-        "register_new", "register_many", "batch", "status", "select",
+        "set_status", "is_refusal", "refusal", "set_end", "document_status", "status_of", "known",
+        "register_bytes", "register", "register_new", "register_many", "batch", "status", "select",
     ],
     "attempts": [
         "begin_attempt", "end_attempt", "lose_attempt", "fail_attempt", "stop_attempts", "attempts",
