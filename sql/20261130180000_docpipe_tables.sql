@@ -50,6 +50,9 @@ create index if not exists source_documents_project_idx on public.source_documen
 create index if not exists source_documents_family_idx on public.source_documents (docpipe_family)
     where docpipe_family is not null;
 create index if not exists idx_source_documents_celery_status on public.source_documents (celery_status);
+-- What is counted over all documents is counted here, and not in their rows.
+create index if not exists source_documents_counts_idx
+    on public.source_documents (celery_status, initial_processing_status, project_id);
 create index if not exists idx_source_documents_celery_task_id on public.source_documents (celery_task_id);
 
 create table if not exists public.neo4j_documents (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from docpipe.delivery.monitoring.snapshot import Snapshot, look
+from docpipe.delivery.monitoring.snapshot import Snapshot, count_workers, look
 from docpipe.pipeline.pipeline import Pipeline
 
 _KEEP_SECONDS = 1.0
@@ -68,7 +68,8 @@ class Watch:
 
     def _look(self) -> None:
         begun = time.monotonic()
-        self._found, self._taken = look(self._pipeline.deployment, inspect_seconds=None), begun
+        found = look(self._pipeline.deployment, inspect_seconds=None, find_stuck=False)
+        self._found, self._taken = found, begun
 
     def _ask(self) -> None:
-        self._workers = look(self._pipeline.deployment, inspect_seconds=_ASK_SECONDS, limit=1).workers
+        self._workers = count_workers(self._pipeline.deployment, _ASK_SECONDS)

@@ -41,6 +41,7 @@ create table public.source_documents (
 );
 CREATE INDEX idx_source_documents_celery_status ON public.source_documents USING btree (celery_status);
 CREATE INDEX idx_source_documents_celery_task_id ON public.source_documents USING btree (celery_task_id);
+CREATE INDEX source_documents_counts_idx ON public.source_documents USING btree (celery_status, initial_processing_status, project_id);
 CREATE INDEX source_documents_family_idx ON public.source_documents USING btree (docpipe_family) WHERE (docpipe_family IS NOT NULL);
 CREATE INDEX source_documents_project_idx ON public.source_documents USING btree (project_id, id);
 CREATE UNIQUE INDEX source_documents_content_idx ON public.source_documents USING btree (COALESCE(project_id, ''::text), content_digest) WHERE (content_digest IS NOT NULL);
@@ -4092,15 +4093,15 @@ AS $function$
                          where o.document_uuid = r.document_uuid and o.run = r.run and o.state <> 'complete'
                          order by o.position limit 1) s on true
          where d.celery_status = 'pending' and r.state = 'active' and s.queued_at is null
-    ), ended as (                                              -- a reprocessed run holds copies of older stages
+    ), ended as (                  -- a reprocessed run holds copies of older stages, a first run has none
         select s.stage, s.position, s.state, s.error_code, s.error_class,
                extract(epoch from s.finished_at - s.started_at)::double precision as seconds,
                greatest(0.0, extract(epoch from s.started_at - s.queued_at))::double precision as wait,
                s.queued_at is not null as waited
           from public.stage_runs s                             -- no join: it would read all runs there ever were
          where s.finished_at >= now() - make_interval(secs => p_window_seconds)
-           and s.finished_at >= (select r.created_at from public.docpipe_runs r
-                                  where r.document_uuid = s.document_uuid and r.run = s.run)
+           and (s.run = 1 or s.finished_at >= (select r.created_at from public.docpipe_runs r
+                                                where r.document_uuid = s.document_uuid and r.run = s.run))
            and s.state in ('complete', 'failed')
     ), turns as (
         select stage, min(position) as position,
@@ -4129,12 +4130,17 @@ AS $function$
                 select coalesce(c.refused, public.docpipe_document_status(
                            c.celery_status::text, c.initial_processing_status::text)) as status,
                        c.project_id::text as project_id, sum(c.documents)::bigint as documents
-                  from (select celery_status, project_id, initial_processing_status, refused, count(*) as documents
-                          from public.source_documents d
-                          left join public.docpipe_runs r on r.document_uuid = d.document_uuid
-                           and r.run = d.docpipe_run and r.refused is not null
-                         group by 1, 2, 3, 4) c
-                 group by 1, 2 order by 1, 2) f), '[]'),
+                  from (select celery_status, initial_processing_status, project_id, null as refused,
+                               count(*) as documents                     -- in an index, no row is read
+                          from public.source_documents group by 1, 2, 3
+                        union all                                        -- the few that were refused: not there but here
+                        select d.celery_status, d.initial_processing_status, d.project_id, k.refused, k.documents
+                          from public.docpipe_runs r
+                          join public.source_documents d
+                            on d.document_uuid = r.document_uuid and d.docpipe_run = r.run
+                         cross join lateral (values (null, -1), (r.refused, 1)) k (refused, documents)
+                         where r.refused is not null) c
+                 group by 1, 2 having sum(c.documents) > 0 order by 1, 2) f), '[]'),
         'stages', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f) - 'position' order by f.position, f.stage) from (
                 select stage, coalesce(t.position, e.position) as position,

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from docpipe.stores import rows
+from docpipe.stores.sqlite import statistics
 from docpipe.stores.sqlite.selection import selected_values, selection_query
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.values import Selection
@@ -49,6 +50,20 @@ def test_few_rows_are_read_of_many_in_postgres(database: str, what: str) -> None
         assert rows_read(db) - before < MANY / 10
 
 
+def test_statistics_read_no_row_of_what_has_long_ended_in_postgres(database: str) -> None:
+    with psycopg.connect(database) as db:
+        db.execute(FILL.format(many=MANY).encode())
+        db.execute("update docpipe_runs set finished_at = now() - interval '1 day'")
+        db.execute("update stage_runs set finished_at = now()")
+        db.commit()
+        db.autocommit = True
+        db.execute("vacuum analyze source_documents, docpipe_runs, stage_runs")
+        db.autocommit = False
+        before = rows_read(db)
+        db.execute("select docpipe_statistics(3600, 100)")
+        assert rows_read(db) - before < 1.5 * MANY  # the stages that ended within the hour, once
+
+
 def rows_read(db: psycopg.Connection) -> int:
     found = db.execute(READ).fetchone()
     assert found is not None
@@ -64,3 +79,20 @@ def test_an_index_finds_them_in_sqlite(tmp_path: Path, what: str, index: str) ->
     told = [row["detail"] for row in plan]
     assert any(index in each for each in told), told
     assert told.count("SCAN d") == 1, told  # of the few that were found
+
+
+COUNTS: dict[str, tuple[str, tuple[str, ...] | dict[str, object]]] = {
+    "source_documents_counts_idx": (statistics.DOCUMENTS, ()),
+    "stage_runs_open_idx": (statistics.RUNNING, {"now": "", "limit": 1}),
+    "stage_runs_finished_idx": (statistics.ENDED, ("",)),
+}
+
+
+@pytest.mark.parametrize("index", COUNTS)
+def test_statistics_are_read_from_indexes_in_sqlite(tmp_path: Path, index: str) -> None:
+    store = SqliteStore(tmp_path / "docpipe.db")
+    sql, values = COUNTS[index]
+    plan = store._connection().execute(f"explain query plan {sql}", values).fetchall()
+    store.close()
+    (first, *_) = [row["detail"] for row in plan if row["detail"].startswith(("SCAN", "SEARCH"))]
+    assert index in first

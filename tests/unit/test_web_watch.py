@@ -28,3 +28,7 @@ def test_nobody_waits_for_a_look_while_there_is_an_earlier_one(new_eager: NewPip
         return sum(each.documents for each in found.documents) if found else 0
 
     assert wait_until(counted, "a new look") == 1
+
+
+def test_a_look_finds_nothing_that_the_page_does_not_show(new_eager: NewPipeline) -> None:
+    assert Watch(new_eager()).snapshot().stuck is None

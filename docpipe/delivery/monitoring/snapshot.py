@@ -57,6 +57,7 @@ class Snapshot:
     """How many workers consume each queue; None when none answered in time."""
     statistics: Statistics | None
     stuck: tuple[StuckStage, ...] | None
+    """None, too, when nobody asked for them."""
     unknown_statuses: tuple[str, ...]
     """Words in `celery_status` that are not docpipe's."""
     paused: tuple[Pause, ...] | None = None
@@ -68,6 +69,7 @@ def look(
     window_seconds: float = 3600.0,
     inspect_seconds: float | None = 1.0,
     limit: int = 100,
+    find_stuck: bool = True,
 ) -> Snapshot:
     """Look once; takes about `inspect_seconds`, the time that workers are given to answer.
 
@@ -75,6 +77,7 @@ def look(
         window_seconds: how far back completions, failures and times reach.
         inspect_seconds: None does not ask the workers.
         limit: the most running and stuck stages that are listed.
+        find_stuck: compare all that waits with the messages in the queues, which costs most of a look.
 
     """
     problems: list[Problem] = []
@@ -85,7 +88,7 @@ def look(
     statistics = _statistics(deployment, problems, window_seconds, limit)
     paused = None if statistics is None else _paused(deployment, problems)
     stuck = None
-    if statistics is not None and answers:
+    if find_stuck and statistics is not None and answers:
         stuck = _stuck(deployment, statistics, limit, problems)
     return Snapshot(
         at=datetime.now(UTC),
@@ -98,6 +101,12 @@ def look(
         paused=paused,
         unknown_statuses=_unknown(deployment.stages, statistics.documents if statistics else ()),
     )
+
+
+def count_workers(deployment: Deployment, inspect_seconds: float) -> Mapping[str, int] | None:
+    """How many workers consume each queue; None when the broker is away or none answered in time."""
+    _, answers = _depths(deployment, [])
+    return _workers(deployment.app, inspect_seconds, []) if answers else None
 
 
 def _depths(deployment: Deployment, problems: list[Problem]) -> tuple[dict[str, QueueDepth] | None, bool]:

@@ -28,7 +28,9 @@ create table if not exists source_documents (
 create unique index if not exists source_documents_content_idx
     on source_documents (coalesce(project_id, ''), content_digest);
 create index if not exists source_documents_project_idx on source_documents (project_id, id);
-create index if not exists source_documents_status_idx on source_documents (celery_status);
+create index if not exists source_documents_counts_idx
+    on source_documents (celery_status, initial_processing_status, project_id);
+drop index if exists source_documents_status_idx;
 
 create table if not exists docpipe_idempotency_keys (
     project_id text not null,
