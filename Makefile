@@ -34,8 +34,8 @@ demo: $(VENV)/.ready  ## Read a scanned contract: parties, dates, amounts, and w
 test: setup  ## Run the tests that are quick, on all cores and real servers (ARGS="-k word" for some)
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: test  ## Run these, and then all others: faults, kills, take-overs, hostile files, how-tos, a soak
-	$(PYTEST) -m slow $(ARGS)
+test-all: setup  ## Run these and all others, in one session: faults, kills, take-overs, hostile files, how-tos, a soak
+	$(PYTEST) $(ARGS)
 
 test-pythons: setup  ## Run a part of the quick tests on Python 3.12 and 3.13, where they are installed
 	.ci/pythons 3.12 3.13

@@ -42,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(Guardian().dismiss)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where slow tests are left out, their modules and all that these import are not even read."""
+    left_out = config.option.markexpr == "not slow"
+    return (left_out and kinds.is_slow(collection_path.relative_to(config.rootpath).as_posix() + "/")) or None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by its kind (before `-m` chooses), and begin with the longest."""

@@ -92,8 +92,13 @@ def kinds_of(item: pytest.Item) -> Iterator[str]:
         yield "browser"
     if item.nodeid.startswith(MODELS):
         yield "models"
-    if item.nodeid.startswith(SLOW):
+    if is_slow(item.nodeid):
         yield "slow"
+
+
+def is_slow(path: str) -> bool:
+    """Whether all tests of this module, or of this one's module, are left to `make test-all`."""
+    return path.startswith(SLOW)
 
 
 def place_of(nodeid: str) -> int:

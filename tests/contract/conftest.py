@@ -18,6 +18,15 @@ def beside() -> Iterator[None]:
     shortly.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each store that is opened would read all authorities of the web, which is most of its opening."""
+    with pytest.MonkeyPatch.context() as patch:  # the tests' API speaks HTTP
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
+        yield
+
+
 @pytest.fixture(params=["sqlite", "supabase", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
@@ -36,6 +36,8 @@ TABLES = """
 select tablename, pg_relation_size(format('%I.%I', schemaname, tablename)::regclass) from pg_tables
  where schemaname = 'public' and tablename <> 'docpipe_migrations'
 """
+FEW = 1
+"""Rounds of the hash of passwords, 4,096 by default: they are half of what it costs to connect."""
 GROWN_BYTES = 256 * 1024
 NO_TRIGGERS = "set session_replication_role = replica"
 RESTART = """
@@ -57,6 +59,7 @@ class PostgresServer(Server):
         super().__init__(folder, port)
         self.password = password
         self._home_file = self.folder / "home"
+        self._session: psycopg.Connection[Any] | None = None
 
     @property
     def url(self) -> str:
@@ -89,16 +92,32 @@ class PostgresServer(Server):
         """Empty every table of the schema public but the list of migrations; start their sequences anew.
 
         To truncate a table makes new files for it and its indexes, and every session reads anew what it
-        knows of it: five times the work of deleting a few rows. So only what has grown is truncated.
+        knows of it: five times the work of deleting a few rows. So only what has grown is truncated, and
+        one session does it for all tests: a new one would read all it knows anew.
         """
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            tables = connection.execute(TABLES).fetchall()
-            if grown := [sql.Identifier("public", name) for name, size in tables if size > GROWN_BYTES]:
-                query = sql.SQL("truncate {} restart identity cascade")
-                connection.execute(query.format(sql.SQL(", ").join(grown)))
-            delete = sql.SQL("delete from {}")
-            every = [delete.format(sql.Identifier("public", name)) for name, _ in tables]
-            connection.execute(sql.SQL("; ").join([sql.SQL(NO_TRIGGERS), *every, sql.SQL(RESTART)]))
+        try:
+            self._empty(self._session or self._new_session())
+        except psycopg.OperationalError:  # the server was killed or started anew since
+            self._empty(self._new_session())
+
+    def _new_session(self) -> psycopg.Connection[Any]:
+        self._leave()
+        self._session = psycopg.connect(self.url, autocommit=True)
+        return self._session
+
+    def _leave(self) -> None:
+        if self._session:
+            self._session.close()
+        self._session = None
+
+    def _empty(self, session: psycopg.Connection[Any]) -> None:
+        tables = session.execute(TABLES).fetchall()
+        if grown := [sql.Identifier("public", name) for name, size in tables if size > GROWN_BYTES]:
+            query = sql.SQL("truncate {} restart identity cascade")
+            session.execute(query.format(sql.SQL(", ").join(grown)))
+        delete = sql.SQL("delete from {}")
+        every = [delete.format(sql.Identifier("public", name)) for name, _ in tables]
+        session.execute(sql.SQL("; ").join([sql.SQL(NO_TRIGGERS), *every, sql.SQL(RESTART)]))
 
     def prepare(self) -> None:
         """Lay out the data directory, before the first start only."""
@@ -136,6 +155,7 @@ class PostgresServer(Server):
 
     def discard(self) -> None:
         """Remove the data and the copy of the programs."""
+        self._leave()
         if self._home_file.exists():
             shutil.rmtree(self._home, ignore_errors=True)
             self._home_file.unlink()
@@ -168,6 +188,7 @@ class PostgresServer(Server):
         # Upper and lower case of all of Unicode without a system locale, the same on every machine.
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
         access = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256"]
+        access += ["--set", f"scram_iterations={FEW}"]
         command = [self._program("initdb"), "-D", str(self._data), "--no-sync", *locale, *access]
         done = subprocess.run(
             command, cwd="/", env=self.environment(), capture_output=True, text=True, check=False, **owner

@@ -6,11 +6,10 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docpipe_embeddings
 import httpx2
-import openai
 import pytest
 
 from docpipe.engines import load_embed
@@ -23,6 +22,9 @@ from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.settings import Settings
 from docpipe.stages.embed import embed_chunks
 from docpipe.stores import open_store
+
+if TYPE_CHECKING:
+    import openai
 
 MODEL = Path(docpipe_embeddings.__file__).parent / "model"
 
@@ -86,6 +88,8 @@ def test_chunks_are_cut_to_what_the_engine_reads_and_words_are_joined() -> None:
 
 def served(monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response) -> list[dict[str, Any]]:
     """What an engine asks of a server that gives this answer."""
+    import openai  # a second's work, which no run need do that only collects this module
+
     asked: list[dict[str, Any]] = []
 
     def handle(request: httpx2.Request) -> httpx2.Response:
