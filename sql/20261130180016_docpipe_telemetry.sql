@@ -31,7 +31,8 @@ begin
     return found;
 end $$;
 
--- How many attempts ended after `p_after` and until `p_lag_seconds` ago, by stage, end, code and length.
+-- How many attempts ended after `p_after` and until `p_lag_seconds` ago, by stage, end, code and length, with the newest.
+-- The newest is one whose run was submitted in a trace, if there are any.
 -- Transactions that begin to end an attempt may be seen late: the lag waits for them. `p_bounds` is a JSON list of seconds, in
 -- order; `bucket` is how many of them an attempt exceeds. With null for `p_after`: none, only `until`, to go on from.
 create or replace function public.docpipe_ended(p_after text, p_lag_seconds double precision, p_bounds text)
@@ -40,9 +41,9 @@ language sql stable set search_path = public, extensions as $$
     with look as (
         select p_after::timestamptz as after, now() - make_interval(secs => p_lag_seconds) as until
     ), ended as (
-        select a.stage, a.ended, coalesce(a.error_code, '') as code,
-               extract(epoch from a.ended_at - a.started_at)::double precision as seconds
-          from public.docpipe_attempts a, look
+        select a.stage, a.ended, coalesce(a.error_code, '') as code, a.token, a.ended_at, a.document_uuid,
+               r.trace_parent, extract(epoch from a.ended_at - a.started_at)::double precision as seconds
+          from look, public.docpipe_attempts a join public.docpipe_runs r using (document_uuid, run)
          where a.ended_at > look.after and a.ended_at <= look.until
     ), sorted as (
         select e.*, (select count(*) from pg_catalog.jsonb_array_elements_text(p_bounds::jsonb) b
@@ -51,7 +52,11 @@ language sql stable set search_path = public, extensions as $$
     )
     select pg_catalog.jsonb_build_object('until', greatest(look.until, look.after), 'ended', coalesce((
                select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                   select stage, ended, code, bucket, count(*) as attempts, sum(seconds) as seconds
+                   select stage, ended, code, bucket, count(*) as attempts, sum(seconds) as seconds,
+                          (pg_catalog.array_agg(pg_catalog.jsonb_build_object(
+                               'document_uuid', document_uuid, 'trace_parent', trace_parent, 'seconds', seconds,
+                               'ended_at', ended_at) order by trace_parent is null, ended_at desc, token desc)
+                          )[1] as newest
                      from sorted group by 1, 2, 3, 4 order by 1, 2, 3, 4) f), '[]'))
       from look;
 $$;

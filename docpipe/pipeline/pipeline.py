@@ -179,6 +179,7 @@ class Pipeline(Steering):
             layers=self.runtime.reader.layers if options.isolate else None,
             layers_required=options.sandbox.mode == "require",
             waived=self._waived,
+            traced=self.traces.endpoint is not None,
         )
 
     def accept_fingerprint(self) -> None:

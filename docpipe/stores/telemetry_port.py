@@ -32,6 +32,17 @@ class EndedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """One of those that were counted."""
+
+    document_uuid: str
+    trace_parent: str | None
+    """Of its run."""
+    seconds: float
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EndedAttempts:
     """Attempts of one kind: how many, and their working time in seconds, all together."""
 
@@ -43,6 +54,8 @@ class EndedAttempts:
     """How many of the bounds that were given they exceed."""
     attempts: int
     seconds: float
+    newest: EndedAttempt
+    """Of those whose run was submitted in a span, if there are any."""
 
 
 class Telemetry(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 from docpipe.models import Ref
 from docpipe.models.status import AttemptEnd, RunState
 from docpipe.stores import rows
-from docpipe.stores.telemetry_port import EndedAttempts, EndedRun
+from docpipe.stores.telemetry_port import EndedAttempt, EndedAttempts, EndedRun
 
 
 def ended_run_of(row: Mapping[str, Any]) -> EndedRun:
@@ -30,4 +30,13 @@ def ended_run_of(row: Mapping[str, Any]) -> EndedRun:
 
 def ended_attempts_of(row: Mapping[str, Any]) -> EndedAttempts:
     kind = AttemptEnd(row["ended"])
-    return EndedAttempts(row["stage"], kind, row["code"], row["bucket"], row["attempts"], row["seconds"])
+    newest = row["newest"] | {"ended_at": datetime.fromisoformat(row["newest"]["ended_at"])}
+    return EndedAttempts(
+        row["stage"],
+        kind,
+        row["code"],
+        row["bucket"],
+        row["attempts"],
+        row["seconds"],
+        EndedAttempt(**newest),
+    )

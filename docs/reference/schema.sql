@@ -4237,9 +4237,9 @@ AS $function$
     with look as (
         select p_after::timestamptz as after, now() - make_interval(secs => p_lag_seconds) as until
     ), ended as (
-        select a.stage, a.ended, coalesce(a.error_code, '') as code,
-               extract(epoch from a.ended_at - a.started_at)::double precision as seconds
-          from public.docpipe_attempts a, look
+        select a.stage, a.ended, coalesce(a.error_code, '') as code, a.token, a.ended_at, a.document_uuid,
+               r.trace_parent, extract(epoch from a.ended_at - a.started_at)::double precision as seconds
+          from look, public.docpipe_attempts a join public.docpipe_runs r using (document_uuid, run)
          where a.ended_at > look.after and a.ended_at <= look.until
     ), sorted as (
         select e.*, (select count(*) from pg_catalog.jsonb_array_elements_text(p_bounds::jsonb) b
@@ -4248,7 +4248,11 @@ AS $function$
     )
     select pg_catalog.jsonb_build_object('until', greatest(look.until, look.after), 'ended', coalesce((
                select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                   select stage, ended, code, bucket, count(*) as attempts, sum(seconds) as seconds
+                   select stage, ended, code, bucket, count(*) as attempts, sum(seconds) as seconds,
+                          (pg_catalog.array_agg(pg_catalog.jsonb_build_object(
+                               'document_uuid', document_uuid, 'trace_parent', trace_parent, 'seconds', seconds,
+                               'ended_at', ended_at) order by trace_parent is null, ended_at desc, token desc)
+                          )[1] as newest
                      from sorted group by 1, 2, 3, 4 order by 1, 2, 3, 4) f), '[]'))
       from look;
 $function$;

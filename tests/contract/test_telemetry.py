@@ -108,5 +108,21 @@ def test_ended_attempts_are_counted_from_one_look_to_the_next(store: Store) -> N
         ("ocr", "retried", "network", 1, 1),
     ]
     assert all(0.0 < each.seconds < 3600.0 for each in found)
+    assert {(each.newest.document_uuid, each.newest.trace_parent) for each in found} == {
+        (ref.document_uuid, PARENT)
+    }
+    assert all(each.newest.seconds == each.seconds and each.newest.ended_at <= until for each in found)
     assert isinstance(until, datetime)
     assert store.telemetry.ended(until, [], lag_seconds=0.0)[1] == []
+
+
+def test_of_the_ended_attempts_the_newest_that_has_a_trace_is_told(store: Store) -> None:
+    since, _ = store.telemetry.ended(None, [], lag_seconds=0.0)
+    first, traced, last = (
+        added(store, parent=parent, digest=digest)
+        for digest, parent in (("ab", None), ("cd", PARENT), ("ef", None))
+    )
+    for ref in (first, traced, last):
+        run_all(store, ref)
+    _, found = store.telemetry.ended(since - timedelta(days=1), [], lag_seconds=0.0)
+    assert {(each.attempts, each.newest.document_uuid) for each in found} == {(3, traced.document_uuid)}

@@ -32,6 +32,8 @@ class Deployment:
     layers_required: bool = False
     waived: frozenset[str] = frozenset()
     """Checks of the doctor that may be wrong, by name."""
+    traced: bool = False
+    """Whether runs are traced that were submitted in no span of the host's."""
 
     @property
     def fingerprint(self) -> str:

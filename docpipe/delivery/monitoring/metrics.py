@@ -22,7 +22,7 @@ class Snapshots(Collector):
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._attempts = Attempts(deployment.store.telemetry)
+        self._attempts = Attempts(deployment.store.telemetry, traced=deployment.traced)
         self._attempts.look()  # what ended before is not counted
 
     def describe(self) -> Iterable[Metric]:

@@ -5,13 +5,12 @@ Ids are made of what the spans stand for, so a run that is sent twice is one tra
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 
 from docpipe.errors import MissingExtraError
-from docpipe.execution.trace_context import TraceContext
+from docpipe.execution.trace_context import TraceContext, number, trace_id_of
 from docpipe.models import Attempt
 from docpipe.models.status import AttemptEnd, RunState
 from docpipe.stores.telemetry_port import EndedRun
@@ -35,7 +34,7 @@ def spans_of(run: EndedRun) -> list[ReadableSpan]:
 
     A run that ended before, was traced and was resumed has a second span, of what it has done since.
     """
-    trace_id = _trace_id(run.ref.document_uuid, TraceContext.parsed(run.trace_parent))
+    trace_id = trace_id_of(run.ref.document_uuid, TraceContext.parsed(run.trace_parent))
     root = _context(trace_id, run.ref.document_uuid, run.ref.run, run.traced_until)
     return [_run_span(run, root), *(_attempt_span(run, each, root) for each in run.attempts)]
 
@@ -107,16 +106,12 @@ def _links(run: EndedRun) -> list[Link]:
     """To what the run goes on from: the document's run before it, or its own first end."""
     document, number = run.ref.document_uuid, run.ref.run
     if run.traced_until is not None:
-        own = _trace_id(document, TraceContext.parsed(run.trace_parent))
+        own = trace_id_of(document, TraceContext.parsed(run.trace_parent))
         return [Link(_context(own, document, number, None))]
     if number == 1:
         return []
-    before = _trace_id(document, TraceContext.parsed(run.earlier))
+    before = trace_id_of(document, TraceContext.parsed(run.earlier))
     return [Link(_context(before, document, number - 1, None))]
-
-
-def _trace_id(document_uuid: str, parent: TraceContext | None) -> int:
-    return _number(f"docpipe {document_uuid}", 16) if parent is None else parent.trace_id
 
 
 def _parent(parent: TraceContext | None) -> SpanContext | None:
@@ -128,17 +123,13 @@ def _parent(parent: TraceContext | None) -> SpanContext | None:
 def _context(trace_id: int, document_uuid: str, run: int, what: int | datetime | None) -> SpanContext:
     """Of the attempt with a token; of the run itself, with its end until which it was traced before."""
     told = what.isoformat() if isinstance(what, datetime) else what
-    own = _number(f"docpipe {document_uuid} {run} {told}", 8)
+    own = number(f"docpipe {document_uuid} {run} {told}", 8)
     return SpanContext(trace_id, own, is_remote=False, trace_flags=TraceFlags(1))
 
 
 @cache
 def _resource() -> Resource:
     return Resource.create({"service.name": "docpipe", "service.version": _VERSION})
-
-
-def _number(text: str, size: int) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:size])
 
 
 def _nanoseconds(at: datetime) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from docpipe.models.status import AttemptEnd
 from docpipe.stores.sqlite import ledger
-from docpipe.stores.telemetry_port import EndedAttempts, EndedRun
+from docpipe.stores.telemetry_port import EndedAttempt, EndedAttempts, EndedRun
 from docpipe.stores.telemetry_rows import ended_run_of
 
 _UNTRACED = """
@@ -33,8 +33,11 @@ _TRACED = """
 update docpipe_runs set traced_until = finished_at where document_uuid = ? and run = ? and finished_at = ?
 """
 _ENDED = """
-select stage, ended, coalesce(error_code, '') as code, started_at, ended_at
-  from docpipe_attempts where ended_at > ? and ended_at <= ?
+select a.stage, a.ended, coalesce(a.error_code, '') as code, a.started_at, a.ended_at,
+       a.document_uuid, r.trace_parent
+  from docpipe_attempts a join docpipe_runs r using (document_uuid, run)
+ where a.ended_at > ? and a.ended_at <= ?
+ order by r.trace_parent is not null, a.ended_at, a.token
 """
 
 
@@ -70,13 +73,17 @@ class SqliteTelemetry:
 
 
 def _counted(found: Sequence[sqlite3.Row], bounds: Sequence[float]) -> list[EndedAttempts]:
-    times: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
+    kinds: dict[tuple[str, str, str, int], list[EndedAttempt]] = defaultdict(list)
     for row in found:
         seconds = _seconds(row["started_at"], row["ended_at"])
-        times[row["stage"], row["ended"], row["code"], bisect_left(bounds, seconds)].append(seconds)
+        kind = (row["stage"], row["ended"], row["code"], bisect_left(bounds, seconds))
+        at = datetime.fromisoformat(row["ended_at"])
+        kinds[kind].append(EndedAttempt(row["document_uuid"], row["trace_parent"], seconds, at))
     return [
-        EndedAttempts(stage, AttemptEnd(ended), code, bucket, len(each), sum(each))
-        for (stage, ended, code, bucket), each in sorted(times.items())
+        EndedAttempts(
+            stage, AttemptEnd(ended), code, bucket, len(each), sum(one.seconds for one in each), each[-1]
+        )
+        for (stage, ended, code, bucket), each in sorted(kinds.items())
     ]
 
 
