@@ -12,6 +12,7 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from docpipe.delivery.base_task import base_task
 from docpipe.delivery.canvas import CANARY, ON_ERROR, PAGES, REAP
+from docpipe.delivery.standing_back import stand_back
 from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
@@ -20,6 +21,7 @@ from docpipe.execution.runner import (
     NothingToDoError,
     Runtime,
     TryAgainError,
+    UnclaimedError,
     UnrecordedError,
     run_range,
     run_stages,
@@ -163,7 +165,10 @@ def deliver(
     may_split = not task.request.is_eager
     with _freeing(admit):
         reached = _attempted(
-            task, runtime, lambda: run_stages(runtime, stages, ref, task_id=task_id, may_split=may_split)
+            task,
+            runtime,
+            specs[0].queue,
+            lambda: run_stages(runtime, stages, ref, task_id=task_id, may_split=may_split),
         )
     if reached.others_wait:
         admit()
@@ -205,7 +210,9 @@ def deliver_range(
 ) -> None:
     """Run one delivery of a range of pages, and publish what is due after it."""
     range_ref, task_id = _read(RangeRef, message), _task_id(task.request.id)
-    handover = _attempted(task, runtime, lambda: run_range(runtime, spec, range_ref, task_id=task_id))
+    handover = _attempted(
+        task, runtime, spec.queue, lambda: run_range(runtime, spec, range_ref, task_id=task_id)
+    )
     if handover is not None:
         hand_over(range_ref.ref, handover)
 
@@ -238,7 +245,7 @@ def _dead_task(message: Message) -> str:
     raise Ignore
 
 
-def _attempted(task: Task[..., Any], runtime: Runtime, attempt: Callable[[], T]) -> T:
+def _attempted(task: Task[..., Any], runtime: Runtime, queue: str, attempt: Callable[[], T]) -> T:
     """What the attempt returns; or its failure, as Celery is to know it."""
     try:
         return attempt()
@@ -247,12 +254,23 @@ def _attempted(task: Task[..., Any], runtime: Runtime, attempt: Callable[[], T])
     except TryAgainError as again:
         _retry(task, again.error, again.seconds)
     except UnrecordedError as error:
-        retries: int = task.request.retries
-        if retries < runtime.policy.max_retries:
-            _retry(task, error, runtime.policy.delay(retries))
-        _leave_to_the_reaper(error)
+        _retry_or_leave(task, runtime.policy, error)
+    except UnclaimedError as refused:
+        if task.request.is_eager:
+            raise refused.error from None
+        stand_back(task, queue, refused.error)
+        _retry_or_leave(
+            task, runtime.policy, refused.error
+        )  # another worker may be allowed what this one is not
     except SoftTimeLimitExceeded as late:  # before or after the stage's own work: nothing is recorded
         _leave_to_the_reaper(late)
+
+
+def _retry_or_leave(task: Task[..., Any], policy: Policy, error: DocpipeError) -> Never:
+    retries: int = task.request.retries
+    if retries < policy.max_retries:
+        _retry(task, error, policy.delay(retries))
+    _leave_to_the_reaper(error)
 
 
 def _retry(task: Task[..., Any], error: DocpipeError, seconds: float) -> Never:

@@ -18,7 +18,9 @@ from docpipe.errors import (
     BugError,
     CancelledError,
     DocpipeError,
+    PermissionDeniedError,
     PoisonDocumentError,
+    SchemaError,
     TransientError,
     WorkerLostError,
 )
@@ -52,6 +54,7 @@ __all__ = [
     "Reached",
     "Runtime",
     "TryAgainError",
+    "UnclaimedError",
     "UnrecordedError",
     "run_range",
     "run_stage",
@@ -66,6 +69,14 @@ class TryAgainError(Exception):
         super().__init__(str(error))
         self.error = error
         self.seconds = seconds
+
+
+class UnclaimedError(Exception):
+    """The store lets this process begin nothing: it lacks a right or a function. No document is at fault."""
+
+    def __init__(self, error: DocpipeError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class UnrecordedError(TransientError):
@@ -111,6 +122,7 @@ def run_stages(
     Raises:
         NothingToDoError: not this attempt's turn.
         TryAgainError: the attempt failed, and another is due.
+        UnclaimedError: the store lets this process begin nothing.
         UnrecordedError: the store is away, and the ledger does not know how the attempt ended.
         DocpipeError: the attempt failed for good, and the ledger has it already.
         SystemExit, KeyboardInterrupt: the process was asked to exit; the ledger says `retrying`.
@@ -183,8 +195,11 @@ def _run(asked: _Asked, held: Held | None = None) -> _Ended:
 
 
 def _claimed(asked: _Asked) -> Claim:
-    with _telling_the_store(f"Stage {asked.spec.name} was not begun."):
-        return asked.row.claim(asked.task_id)
+    try:
+        with _telling_the_store(f"Stage {asked.spec.name} was not begun."):
+            return asked.row.claim(asked.task_id)
+    except (PermissionDeniedError, SchemaError) as error:
+        raise UnclaimedError(error) from error
 
 
 @dataclass(frozen=True, slots=True)

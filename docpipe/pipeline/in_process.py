@@ -9,7 +9,14 @@ from functools import partial
 from docpipe.errors import DocpipeError, PausedError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
-from docpipe.execution.runner import NothingToDoError, Runtime, TryAgainError, run_range, run_stage
+from docpipe.execution.runner import (
+    NothingToDoError,
+    Runtime,
+    TryAgainError,
+    UnclaimedError,
+    run_range,
+    run_stage,
+)
 from docpipe.models import RangeRef, Ref
 from docpipe.models.status import CANCELLED, is_error, is_final
 from docpipe.stores.port import Store
@@ -92,3 +99,5 @@ def _waited(stage: StageSpec, attempt: Callable[[], Handover | None]) -> Handove
             time.sleep(min(nothing.lease_seconds, 0.2))  # another process has this very document
         except TryAgainError as again:
             time.sleep(again.seconds)
+        except UnclaimedError as refused:
+            raise refused.error from None

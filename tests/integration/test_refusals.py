@@ -12,16 +12,19 @@ import redis
 from psycopg.conninfo import make_conninfo
 
 from docpipe.cli.takeover import takeover
+from docpipe.delivery.monitoring.health import Thresholds, examine_liveness
 from docpipe.errors import DocpipeError, RefusedByDatabaseError
 from docpipe.execution.policy import Policy
 from docpipe.models.status import QUEUES, AttemptEnd
+from docpipe.pipeline.default import health
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
-from tests.integration.test_health import PREFIX, close, command, new_pipeline  # noqa: F401 - a fixture
+from tests.integration.test_health import PREFIX, close, command, new_pipeline, wrong  # noqa: F401 - a fixture
+from tests.integration.test_probes import temporary  # noqa: F401 - a fixture
 from tests.integration.test_worker_role import ROLE, make_role
 from tests.unit.conftest import ENGINES, Docpipe
 from tests.unit.conftest import docpipe as docpipe_command  # noqa: F401 - a fixture
@@ -167,3 +170,52 @@ def test_what_a_worker_is_refused_ends_with_the_words_and_goes_on_when_it_is_all
         assert command("resume", *uuids).code == 0
         for each in submissions.values():
             assert each.wait(HANG_SECONDS).status == "completed"
+
+
+LEDGER_RIGHTS = {
+    "a table of the ledger": ("revoke update on stage_runs from", "permission denied for table stage_runs"),
+    "the function itself": (
+        "revoke execute on function docpipe_claim_with_input(text, integer, text, text, text, text, double"
+        " precision, integer, text) from",
+        "permission denied for function docpipe_claim_with_input",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("right", LEDGER_RIGHTS)
+def test_a_worker_that_may_begin_nothing_stands_back_and_says_why(
+    hosted: Pipeline,
+    empty_database: str,
+    redis_url: str,
+    tmp_path: Path,
+    temporary: Path,  # noqa: F811
+    right: str,
+) -> None:
+    """Its messages wait for a worker that may: none is lost, none is sent again and again."""
+    revoke, words = LEDGER_RIGHTS[right]
+    own = make_conninfo(empty_database, options=f"-c role={ROLE}")
+    mine = {"REDIS_URL": redis_url, "DOCPIPE_STORE": "postgres", "SUPABASE_DB_URL": own}
+    environment = ENGINES | mine | {"TMPDIR": str(temporary)}
+    submissions = [hosted.submit(f"Ann met {name}.".encode(), name=name) for name in ("Bob", "Cid")]
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(f"{revoke} {ROLE}".encode())
+    with Workers(tmp_path, environment) as workers:
+        workers.start(*QUEUES.values())
+        wait_until(lambda: words in " ".join(wrong(examine_liveness()).values()), "its probe has the words")
+        wait_until(lambda: is_at_rest(hosted, len(submissions)), "the messages wait in the queue again")
+        assert [dict(hosted.reap()) for _ in range(3)] == [{}] * 3
+        assert is_at_rest(hosted, len(submissions))
+        assert {each.status().status for each in submissions} == {"ocr_queued"}
+        assert "queue ocr" in wrong(health(hosted, limits=Thresholds(canary_seconds=1.0)))
+    make_role(empty_database)
+    with Workers(tmp_path, environment) as workers:
+        workers.start(*QUEUES.values())
+        for each in submissions:
+            assert each.wait(HANG_SECONDS).status == "completed"
+        assert examine_liveness().ok
+
+
+def is_at_rest(pipeline: Pipeline, count: int) -> bool:
+    """Whether so many messages wait for the first stage, and no worker holds one."""
+    counts = pipeline.broker.counts(["ocr"])
+    return counts is not None and (counts["ocr"].waiting, counts["ocr"].unacknowledged) == (count, 0)

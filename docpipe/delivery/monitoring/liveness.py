@@ -3,7 +3,8 @@
 The loop turns while all its children are busy, so a busy worker is alive. It stands still when the process
 hangs and while the broker is away, and what it no longer consumes stands in the file. A probe reads the file
 and asks no service. The loop of pool `solo` does the work itself: as a task begins, the file is given the
-time by which a task must have ended.
+time by which a task must have ended. A second file has the words of a store that lets the worker begin
+nothing.
 """
 
 from __future__ import annotations
@@ -58,9 +59,32 @@ def _wrong(path: Path) -> str | None:
         lacking, silent = path.read_text(encoding="utf-8"), time.time() - path.stat().st_mtime
     except OSError as error:
         return f"its file cannot be read: {error}"
+    if refused := _refusal(path):
+        return f"the store lets it begin nothing: {refused}"
     if silent > SILENT_SECONDS:
         return f"its main loop stands still since {silent:.0f} s: it hangs, or its broker is away"
     return f"it no longer consumes {lacking}" if lacking else None
+
+
+def _refusal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.refused")
+
+
+def _refusal(path: Path) -> str:
+    try:
+        return _refusal_of(path).read_text(encoding="utf-8").rstrip(".")
+    except OSError:
+        return ""
+
+
+def refuse(words: str) -> None:
+    """Say, in any process of a worker, that the store lets it begin nothing, until it is restarted."""
+    for pid in (os.getpid(), os.getppid()):  # the loop is in this process, or has forked it
+        file = folder() / str(pid)
+        if _is_ours(folder()) and file.is_file():
+            with suppress(OSError):
+                make_private_file(_refusal_of(file))
+                _refusal_of(file).write_text(words, encoding="utf-8")
 
 
 def _is_ours(place: Path) -> bool:
@@ -77,6 +101,7 @@ class Beat:
 
     def __init__(self) -> None:
         self._path = folder() / str(os.getpid())
+        self._forget_refusal()  # of a worker that had this number before
 
     def say(self, lacking: Collection[str]) -> None:
         """Alive now; `lacking` are the queues that it should consume and does not."""
@@ -96,8 +121,14 @@ class Beat:
 
     def end(self) -> None:
         """The worker stops."""
+        self._forget_refusal()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+    def _forget_refusal(self) -> None:
+        if _is_ours(folder()):
+            with suppress(OSError):
+                _refusal_of(self._path).unlink(missing_ok=True)
 
 
 def watch(app: Celery, queues: Collection[str], longest_seconds: float) -> None:
