@@ -8,7 +8,9 @@ _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _PARTING = re.compile("(?<=\\w)[\x01-\x08\x0e-\x1f\x7f-\x9f](?=\\w)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_FOR_MACHINES = re.compile("\x1b\\[[0-9;?]{0,32}[A-Za-z]|\ufeff")
+"""Colours and moves of a terminal, and marks of the order of bytes, which stand where files were joined."""
+_SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
 _C1_BUT_NEXT_LINE = re.compile("[\x80-\x84\x86-\x9f]")
 _WINDOWS = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
 """What stands at the places of the C1 controls, which no text has, in the character set of Windows."""
@@ -24,6 +26,7 @@ def clean(text: str) -> str:
     """
     if not _SUSPECT.search(text):
         return text
+    text = _FOR_MACHINES.sub("", text)
     if _C1_BUT_NEXT_LINE.search(text):
         text = text.translate(_WINDOWS)
     text = _PARTING.sub(" ", _LINE_ENDS.sub("\n", text))

@@ -5,6 +5,7 @@ Elements are told by their local name: transitional and strict documents differ 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from docpipe.errors import TooDeepError
 from docpipe.formats.docx_math import equation
 from docpipe.formats.docx_numbering import Numbering, Styles, is_on
 from docpipe.formats.list_labels import roman
-from docpipe.formats.marks import marked
+from docpipe.formats.marks import as_mark, marked
 from docpipe.formats.ooxml import Relationship, attribute, local_name
 
 _MAX_TABLE_DEPTH = 50
@@ -51,6 +52,8 @@ _GROUNDS = (
     *("{*}pPr/{*}shd", "{*}pPr/{*}pStyle", "{*}background"),
 )
 """Where a run, its paragraph, their styles or the document may say so."""
+_TINY = (1, 2)
+_HALF_POINTS = re.compile(r"-?[0-9]{1,4}")
 _SAME_PAGE = frozenset({"continuous", "nextColumn"})
 _LINKED = {"blip": "embed", "imagedata": "id", "chart": "id", "relIds": "dm", "OLEObject": "id"}
 """Elements that stand for something in another part, and the attribute that names it."""
@@ -222,7 +225,7 @@ class Walker:
             case "footnoteReference" | "endnoteReference":
                 kind = name.removesuffix("Reference")
                 mark = self._context.note(kind, attribute(child, "id"))
-                return "" if is_on_attribute(child, "customMarkFollows") else marked(mark, "0")
+                return "" if is_on_attribute(child, "customMarkFollows") else as_mark(mark)
             case "footnoteRef" | "endnoteRef":
                 return self._mark
             case _:
@@ -239,7 +242,7 @@ class Walker:
     def _is_hidden(self, run: etree._Element) -> bool:
         if (own := run.find("{*}rPr/{*}vanish")) is not None:
             return is_on(own)
-        if not self._has_drawings and _is_white_on_paper(run):
+        if _is_tiny(run) or (not self._has_drawings and _is_white_on_paper(run)):
             return True
         style = run.find("{*}rPr/{*}rStyle")
         names = [self._style, "" if style is None else attribute(style, "val")]
@@ -254,7 +257,7 @@ class Walker:
             found = attribute(own, "val")
         else:
             found = "" if style is None else self._context.styles.raised(attribute(style, "val"))
-        return found if found in {"superscript", "subscript"} else ""
+        return found if found in {"superscript", "subscript"} else _moved(properties)
 
     # --- tables -----------------------------------------------------------------------------------
 
@@ -299,6 +302,24 @@ class _Line:
 
     def add(self, text: str) -> None:
         self.text += text
+
+
+def _moved(properties: etree._Element) -> str:
+    """As `superscript` and `subscript`, for letters that were moved up or down by hand."""
+    position = properties.find("{*}position")
+    by = _half_points(position)
+    return "" if not by else "subscript" if by < 0 else "superscript"
+
+
+def _is_tiny(run: etree._Element) -> bool:
+    """Whether its letters are a point high or less."""
+    size = run.find("{*}rPr/{*}sz")
+    return size is not None and _half_points(size) in _TINY
+
+
+def _half_points(element: etree._Element | None) -> int:
+    value = "" if element is None else attribute(element, "val")
+    return int(value) if _HALF_POINTS.fullmatch(value) else 0
 
 
 def _is_white_on_paper(run: etree._Element) -> bool:

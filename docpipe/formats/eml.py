@@ -26,7 +26,7 @@ from docpipe.errors import (
 from docpipe.formats.base import Limits, RawPage, Reader
 from docpipe.formats.clean import clean_label, clean_line
 from docpipe.formats.cms import signed_content
-from docpipe.formats.html import declared_charset, visible_text
+from docpipe.formats.html import declared_charset, pictures_inside, visible_text
 from docpipe.formats.ics import facts
 from docpipe.formats.members import Member, Members
 from docpipe.formats.paging import lines_of, paginate
@@ -165,7 +165,15 @@ def _header(message: MIMEPart, name: str) -> str:
     """A header as text on one line, each where it is repeated; as sent where it cannot be interpreted."""
     raw = ", ".join(str(value) for key, value in message.raw_items() if key.lower() == name.lower())
     text = _attempt(lambda: ", ".join(str(value) for value in message.get_all(name, [])), raw)
-    return " ".join(clean_line(text or raw).split())
+    return " ".join(clean_line(_as_utf8(text or raw)).split())
+
+
+def _as_utf8(text: str) -> str:
+    """A header whose letters were named Latin-1 and are UTF-8."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _contents(part: MIMEPart, request: ReadRequest, depth: int) -> _Contents:
@@ -214,7 +222,7 @@ def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
     data, warnings = _payload(part, request)
     if kind.startswith("multipart/"):  # without a boundary the parser gives one undivided text
         warn = Warn("mail_damaged", f"{request.name} says it has parts but does not divide them.")
-        return _Contents(_text(data, part, "text/plain"), warnings=[warn])
+        return _Contents(_decoded(data, part, "text/plain"), warnings=[warn])
     if kind == "text/calendar" and not attached:
         return _Contents(facts(decode(data, "utf-8").text), warnings=warnings, is_facts=True)
     if (
@@ -224,7 +232,11 @@ def _leaf(part: MIMEPart, kind: str, request: ReadRequest) -> _Contents:
     ):
         data, files = without_files(data) if kind == "text/plain" else (data, [])
         members = [_member(request, clean_label(name, "attachment"), content) for name, content in files]
-        return _Contents(_text(data, part, kind), members, warnings, is_html=kind == "text/html")
+        text = _decoded(data, part, kind)
+        if kind == "text/html":
+            members = pictures_inside(text, request)
+            return _Contents(visible_text(text)[0], members, warnings, is_html=True)
+        return _Contents(text, members, warnings)
     if kind.startswith("image/") and part["Content-ID"] and is_decoration(data):
         return _Contents()
     label = clean_label(filename or "", "attachment" + (mimetypes.guess_extension(kind) or ""))
@@ -270,17 +282,15 @@ def _payload(part: MIMEPart, request: ReadRequest) -> tuple[bytes, list[Warn]]:
     return (decoded if isinstance(decoded, bytes) else raw), []
 
 
-def _text(data: bytes, part: MIMEPart, kind: str) -> str:
+def _decoded(data: bytes, part: MIMEPart, kind: str) -> str:
+    """The part's text, unwrapped where its lines flow; the markup of HTML."""
     declared = _attempt(part.get_content_charset, None)
-    if kind != "text/html":
-        text = decode(data, declared).text
-        flowed = _attempt(lambda: str(part.get_param("format", "")), "").lower() == "flowed"
-        return (
-            _unflowed(text, _attempt(lambda: str(part.get_param("delsp", "")), "").lower())
-            if flowed
-            else text
-        )
-    return visible_text(decode(data, declared or declared_charset(data)).text)[0]
+    if kind == "text/html":
+        return decode(data, declared or declared_charset(data)).text
+    text = decode(data, declared).text
+    if _attempt(lambda: str(part.get_param("format", "")), "").lower() != "flowed":
+        return text
+    return _unflowed(text, _attempt(lambda: str(part.get_param("delsp", "")), "").lower())
 
 
 def _unflowed(text: str, delete_space: str) -> str:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
+from functools import partial
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import DocumentNode, ElementNode, HTMLTree
 
 from docpipe.formats.base import Reader, TextReader
 from docpipe.formats.clean import clean_line
+from docpipe.formats.html_unseen import hide, is_unseen
 from docpipe.formats.list_labels import written_number
 from docpipe.formats.marks import marked
+from docpipe.formats.members import Member, ReaderWithMembers
 from docpipe.formats.paging import lines_of, paginate
+from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{1,40})", re.IGNORECASE)
 _UNSEEN = ["head", "script", "style", "template", "[hidden]", 'input[type="hidden" i]']
-_UNSEEN_STYLE = re.compile(
-    r"(?:^|[;{\s])(?:display\s*+:\s*+none|visibility\s*+:\s*+(?:hidden|collapse)"
-    r"|mso-hide\s*+:\s*+all|(?:font-size|opacity|max-height)\s*+:\s*+0(?![.\d])"
-    r"|(?:left|top|margin-left|text-indent)\s*+:\s*+-\d{4})",
-    re.IGNORECASE,
-)
 _RULE = re.compile(r"([^{}]{1,500})\{([^{}]{0,5000})\}")
 _SIMPLE_SELECTOR = re.compile(r"(?:[a-z][a-z0-9]{0,20})?[.#][\w-]{1,80}", re.IGNORECASE)
 _MAX_SELECTORS = 200
+_RAISED = re.compile(r"vertical-align\s*+:\s*+(super|sub)\b", re.IGNORECASE)
+_LONGEST_MARK = 20
+_PICTURE = re.compile(
+    r"src\s*+=\s*+[\"']?+data:image/([a-z]{3,4});base64,([A-Za-z0-9+/=\s]++)", re.IGNORECASE
+)
 _TICKS = {True: "☒", False: "☐"}
 
 
@@ -34,9 +38,7 @@ def visible_text(markup: str) -> tuple[str, str]:
     """The text a reader would see (cells of a table row separated by tabs), and the page's title."""
     tree = HTMLTree.parse(markup.replace("\0", ""))
     unseen = [*_UNSEEN, *_hidden_by_rules(tree)]
-    for element in _document(tree).query_selector_all("[style]").values():
-        if _UNSEEN_STYLE.search(element.getattr("style") or ""):
-            element["hidden"] = ""
+    hide(_document(tree), markup)
     _write_labels(tree)
     _write_marks(tree)
     _write_fields(tree)
@@ -67,7 +69,7 @@ def _hidden_by_rules(tree: HTMLTree) -> list[str]:
     found: list[str] = []
     for sheet in _document(tree).get_elements_by_tag_name("style").values():
         for selectors, rules in _RULE.findall(sheet.text or ""):
-            if _UNSEEN_STYLE.search(rules):
+            if is_unseen(rules):
                 found += filter(_SIMPLE_SELECTOR.fullmatch, map(str.strip, selectors.split(",")))
     return found[:_MAX_SELECTORS]
 
@@ -115,10 +117,18 @@ def _write_marks(tree: HTMLTree) -> None:
     """Set raised and lowered letters apart from the number or word they stand on."""
     for name in ("sup", "sub"):
         for element in _document(tree).get_elements_by_tag_name(name).values():
-            before = (element.prev.text if element.prev is not None else None) or ""
-            written = marked(element.text or "", before, name == "sub")
-            if written != element.text:
-                _replace(tree, element, written)
+            _write_mark(tree, element, name == "sub")
+    for element in _document(tree).query_selector_all('[style*="vertical-align" i]').values():
+        raised = _RAISED.search(element.getattr("style") or "")
+        if raised and len(element.text or "") <= _LONGEST_MARK:
+            _write_mark(tree, element, raised[1].lower() == "sub")
+
+
+def _write_mark(tree: HTMLTree, element: ElementNode, lowered: bool) -> None:
+    before = (element.prev.text if element.prev is not None else None) or ""
+    written = marked(element.text or "", before, lowered)
+    if written != element.text:
+        _replace(tree, element, written)
 
 
 def _write_fields(tree: HTMLTree) -> None:
@@ -173,15 +183,18 @@ def _replace(tree: HTMLTree, element: ElementNode, text: str) -> None:
 
 def _field_text(field: ElementNode) -> str | None:
     """What a field shows; None where it is unseen."""
-    if field.hasattr("hidden") or (field.getattr("type") or "").lower() in {"hidden", "password"}:
+    kind = (field.getattr("type") or "").lower()
+    if field.hasattr("hidden") or kind == "hidden":
         return None
+    if kind == "password":
+        return ""
     if field.tag == "textarea":
         return field.text or ""
     if field.tag == "select":
         options = field.query_selector_all("option").values()
         chosen = [option for option in options if option.hasattr("selected")] or options[:1]
         return ", ".join((option.text or "").strip() for option in chosen)
-    if (field.getattr("type") or "").lower() in {"checkbox", "radio"}:
+    if kind in {"checkbox", "radio"}:
         return _TICKS[field.hasattr("checked")]
     return field.getattr("value") or ""
 
@@ -192,11 +205,25 @@ def declared_charset(data: bytes) -> str | None:
     return found[1].decode("ascii") if found else None
 
 
+def pictures_inside(markup: str, request: ReadRequest) -> list[Member]:
+    """The pictures that are in the page itself (`data:`), each once and no logos."""
+    members: list[Member] = []
+    for kind, code in dict.fromkeys(_PICTURE.findall(markup)):
+        letters = "".join(code.split()).rstrip("=")
+        data = b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + "==")
+        if not is_decoration(data):
+            name = f"picture-{len(members) + 1}.{kind.lower()}"
+            members.append(Member.of(request, name, name, partial(bytes, data)))
+    return members
+
+
 def open_reader(request: ReadRequest) -> Reader:
-    """Open a web page as one long page (more only beyond `max_page_characters`)."""
+    """Open a web page as one long page (more only beyond `max_page_characters`), then its own pictures."""
     data = request.content()
     decoded = decode(data, declared_charset(data))
     text, title = visible_text(decoded.text)
     metadata = {"charset": decoded.charset} | ({"title": title} if title else {})
     pages = list(paginate(lines_of(text), request.limits.max_page_characters))
-    return TextReader(request.file_type, pages, metadata, decoded.warnings())
+    plain = TextReader(request.file_type, pages, metadata, decoded.warnings())
+    pictures = pictures_inside(decoded.text, request)
+    return ReaderWithMembers(request, plain, pictures, "picture") if pictures else plain

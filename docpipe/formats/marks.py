@@ -11,6 +11,14 @@ _UNIT = re.compile(r"(?:^|[^\w])(?:[kcdmµ]?m|km|ft|in|yd|[a-zA-Z]|10)$")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|o|a|ème|º|ª|TM|®|™|SM)\.?")
 
 
+_ROMAN = str.maketrans("ivx", "ⁱᵛˣ")
+
+
+def as_mark(number: str) -> str:
+    """The mark of a note, by its number in Arabic or small Roman figures, as it follows what it stands on."""
+    return f" {number.translate(_RAISED).translate(_ROMAN)}"
+
+
 def marked(text: str, before: str, lowered: bool = False) -> str:
     """A raised (or lowered) piece of text as it is to follow `before`, never as digits of one number with it.
 

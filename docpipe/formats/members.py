@@ -12,7 +12,7 @@ from docpipe.errors import (
     PermanentError,
     TooManyPagesError,
 )
-from docpipe.formats.base import Apart, RawPage, Reader
+from docpipe.formats.base import Apart, RawPage, Reader, TextReader
 from docpipe.formats.kinds import readable_kind
 from docpipe.formats.paging import paginate
 from docpipe.formats.request import ReadRequest
@@ -168,3 +168,23 @@ class MembersReader:
         self._reading.close()
         if self._closed is not None:
             self._closed()
+
+
+class ReaderWithMembers:
+    """An open text with documents inside, which are pages of their own at its end."""
+
+    def __init__(self, request: ReadRequest, text: TextReader, members: Sequence[Member], noun: str) -> None:
+        self.file_type = text.file_type
+        self.metadata = text.metadata
+        self.warnings = text.warnings
+        self._text = text
+        self._limit = request.limits.max_attachments
+        self._members = members
+        self._reading = Members(request, self.warnings, noun)
+
+    def pages(self) -> Iterator[RawPage]:
+        yield from map(self._reading.counted, self._text.pages())
+        yield from self._reading.pages(self._members, self._limit)
+
+    def close(self) -> None:
+        self._reading.close()

@@ -21,9 +21,10 @@ from docpipe.models import Warn
 
 _SKIPPED = frozenset(
     {"tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls"}
-    | {"note-citation", "annotation-end", "ruby-text", "hidden-text", "hidden-paragraph"}
+    | {"note-citation", "annotation-end", "ruby-text"}
     | {"content-validations"}
 )
+_HIDDEN_TEXT = frozenset({"hidden-text", "hidden-paragraph"})
 _MOST_REPEATED = 50
 """Times that a cell or row which is said to stand several times is written."""
 _HIDDEN_ROWS = frozenset({"collapse", "filter"})
@@ -64,9 +65,13 @@ class OdfReader:
         content = package.xml("content.xml")
         self._raised = dict(_raised_styles(content))
         self._hidden_styles = set(_hidden_styles(content))
+        self._hidden = next(content.iter("{*}deletion"), None) is not None
         self._pictures: list[str] = []
         body = content.find("{*}body")
         self._lines = [] if body is None else list(self._blocks(body, 0))
+        if self._hidden:
+            message = f"Hidden or deleted text of {request.name} was not read."
+            self.warnings.append(Warn("content_hidden", message))
         if "styles.xml" in package.names():
             self._add_running_lines()
 
@@ -98,6 +103,8 @@ class OdfReader:
             )
         for child in parent:
             match local_name(child):
+                case "p" | "h" | "section" | "page" if self._is_hidden(child):
+                    self._hidden = True
                 case "p" | "h":
                     beside: list[etree._Element] = []
                     yield self._inline(child, beside, "")
@@ -116,6 +123,11 @@ class OdfReader:
                     yield from self._aside(child, depth)
                 case name if name and name not in _SKIPPED:
                     yield from self._blocks(child, depth + 1)
+
+    def _is_hidden(self, element: etree._Element) -> bool:
+        return (
+            attribute(element, "style-name") in self._hidden_styles or attribute(element, "display") == "none"
+        )
 
     def _sheet(self, sheet: etree._Element, depth: int) -> Iterator[str]:
         """A sheet as a page: its name, then what its rows show."""
@@ -155,6 +167,8 @@ class OdfReader:
             elif name in {"note", "annotation", "frame", "custom-shape"}:
                 beside.append(child)
                 text += f" {child.findtext('{*}note-citation') or ''}".rstrip()
+            elif name in _HIDDEN_TEXT or (name == "span" and self._is_hidden(child)):
+                self._hidden = True
             elif name and name not in _SKIPPED:
                 inner = self._inline(child, beside, "")
                 lowered = self._raised.get(attribute(child, "style-name"))
@@ -191,10 +205,22 @@ def _times(element: etree._Element, name: str) -> int:
 
 
 def _hidden_styles(content: etree._Element) -> Iterator[str]:
-    """Styles of sheets that are not shown."""
+    """Styles of sheets, slides, paragraphs and words that are not shown."""
     for style in content.iter("{*}style"):
-        if any(attribute(item, "display") == "false" for item in style.iterchildren("{*}table-properties")):
+        if any(_says_hidden(properties) for properties in style):
             yield attribute(style, "name")
+
+
+def _says_hidden(properties: etree._Element) -> bool:
+    match local_name(properties):
+        case "table-properties":
+            return attribute(properties, "display") == "false"
+        case "text-properties":
+            return attribute(properties, "display") == "none"
+        case "drawing-page-properties":
+            return attribute(properties, "visibility") == "hidden"
+        case _:
+            return False
 
 
 def _raised_styles(content: etree._Element) -> Iterator[tuple[str, bool]]:

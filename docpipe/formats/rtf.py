@@ -11,6 +11,7 @@ from docpipe.formats.charset import safe_charset
 from docpipe.formats.marks import marked
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.request import ReadRequest
+from docpipe.formats.symbols import as_unicode
 from docpipe.models import Warn
 
 _TOKEN = re.compile(
@@ -77,6 +78,9 @@ _CHARSETS = {
     238: "cp1250",
     255: "cp850",
 }
+_SYMBOLS_FONT = 2
+_OF_PROGRAMS = {"mac": "mac-roman", "pc": "cp437", "pca": "cp850"}
+"""The character set of a text whose first words say so."""
 _UNREAD = {"pict": "a picture", "object": "an embedded object"}
 _HIDDEN = "hidden"
 
@@ -124,6 +128,7 @@ class _Walker:
         self.unread: set[str] = set()
         self._charset = "cp1252"
         self._fonts: dict[int, str] = {}
+        self._symbol_fonts: set[int] = set()
         self._state = _State()
         self._stack: list[_State] = []
         self._optional = False
@@ -133,8 +138,12 @@ class _Walker:
         self._in_fonts = 0
 
     def text(self, source: str) -> Iterator[str]:
-        for found in _TOKEN.finditer(source):
+        place = 0
+        while found := _TOKEN.search(source, place):
+            place = found.end()
             word, number, code, symbol, brace, plain = found.groups()
+            if word == "bin" and number:
+                place += max(0, int(number))
             if code is not None:
                 self._take_byte(int(code, 16))
                 continue
@@ -158,6 +167,8 @@ class _Walker:
 
     def _decoded(self) -> str:
         charset = self._fonts.get(self._state.font, self._charset)
+        if self._state.font in self._symbol_fonts:
+            charset = "latin-1"
         text = bytes(self._bytes).decode(charset, "replace")
         self._bytes.clear()
         return text
@@ -196,6 +207,10 @@ class _Walker:
                 self._charset = safe_charset(f"cp{value}") or self._charset
             case "f" | "deff" if value is not None:
                 self._state = replace(state, font=value)
+            case "mac" | "pc" | "pca":
+                self._charset = _OF_PROGRAMS[word]
+            case "fcharset" if value == _SYMBOLS_FONT:
+                self._symbol_fonts.add(state.font)
             case "fcharset" if value in _CHARSETS:
                 self._fonts[state.font] = _CHARSETS[value]
             case "uc":
@@ -229,6 +244,8 @@ class _Walker:
         if self._state.hidden:
             self.unread.add(_HIDDEN)
             return
+        if self._state.font in self._symbol_fonts:
+            text = as_unicode(text, "Wingdings")
         if self._state.raised:
             text = marked(text, self._before)
         self._before = text

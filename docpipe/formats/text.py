@@ -41,6 +41,8 @@ _HALF_LETTERS = (0xC2, 0xC3)
 """With these a letter of two bytes begins, in most European texts; alone they are half a letter."""
 _NEXT_LINE = re.compile(rb"(?<=\w)\x85(?=\w)")
 """A line end of mainframes; between two words it is no letter and no ellipsis."""
+_EURO = re.compile(rb"[0-9]\s?\xa4|\xa4\s?[0-9]")
+_ONLY_WINDOWS = re.compile(rb"[\x80-\x9f]")
 _ANY_HIGH_RUN = re.compile(rb"[\x80-\xff]++")
 _HIGH_RUN = re.compile(rb"([A-Za-z][\x80-\xff]{1,2}+)(?![\x80-\xff])(?=([A-Za-z]?))")
 """Letters beyond ASCII one or two at a time after one of ASCII, as in Latin texts; and what follows."""
@@ -141,11 +143,18 @@ def _detected(sample: bytes) -> tuple[str, float]:
     if not _is_latin(sample):
         return _asked(sample, None)
     charset, confidence = _asked(sample, _LATIN)
+    charset = _with_euro(sample, charset)
     if confidence >= _MIN_CONFIDENCE:
         return charset, confidence
     runs = _HIGH_RUN.findall(sample)
     good = (name for name in _COMMON if _latin_share(runs, name) >= _GOOD_WORDS)
-    return next(good, charset), 0.0
+    return _with_euro(sample, next(good, charset)), 0.0
+
+
+def _with_euro(sample: bytes, charset: str) -> str:
+    """ISO 8859-15 where Windows-1252 would have the sign of no currency (¤), beside a figure."""
+    is_latin_9 = charset == "cp1252" and _EURO.search(sample) and not _ONLY_WINDOWS.search(sample)
+    return "iso8859-15" if is_latin_9 else charset
 
 
 def _asked(sample: bytes, among: Sequence[str] | None) -> tuple[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _THIN = r"\u00ad\u200b-\u200d\u2060\ufeff"
-_MARKS = "\u00b9\u00b2\u00b3\u2070\u2074-\u2079"
+_MARKS = "\u00b9\u00b2\u00b3\u2070\u2071\u2074-\u2079\u1d5b\u02e3"
 _NOISE = re.compile(
     rf"[-\s{_THIN}\ufb00-\ufb06{_MARKS}](?:"  # one of a set first: what lies between is skipped quickly
     r"(?<=[^\W\d_][-\u00ad])[^\S\n]{0,3}\n[^\S\n]{0,20}(?=[a-z])"  # a word broken at the line's end

@@ -22,6 +22,11 @@ def test_nothing_that_parts_two_words_is_dropped() -> None:
     assert clean("two\x1ewords\x81here, a\u2028line\u2029more\x02.") == "two words here, a\nline\nmore."
 
 
+def test_what_tells_a_terminal_or_a_machine_something_goes() -> None:
+    assert clean("\x1b[1mBill\x1b[0m of \x1b[31;1m14 May\x1b[0m\x1b[K") == "Bill of 14 May"
+    assert clean("\ufeffone\n\ufefftwo") == "one\ntwo"
+
+
 def test_a_line_stays_one_line() -> None:
     assert clean_line("a\r\nb\nc") == "a b c"
 

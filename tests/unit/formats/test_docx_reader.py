@@ -456,3 +456,25 @@ def test_a_chart_gives_its_words_and_an_embedded_file_its_own_pages() -> None:
     found = [(page.part, [line.text for line in page.lines]) for page in reader.pages()]
     assert found == [("", ["Net", "5\t7"]), ("prices.txt", ["price list"])]
     assert [warn.code for warn in reader.warnings] == ["attachment_unsupported"]
+
+
+@pytest.mark.parametrize("look", ['<w:sz w:val="1"/>', '<w:sz w:val="2"/>'])
+def test_words_too_small_to_be_read_are_left_out_and_named(look: str) -> None:
+    data = package(p("seen") + f"<w:p><w:r><w:rPr>{look}</w:rPr><w:t>unseen</w:t></w:r></w:p>")
+    reader = open_document(data, "a.docx")
+    assert [line.text for page in reader.pages() for line in page.lines if line.text] == ["seen"]
+    assert [warn.code for warn in reader.warnings] == ["content_hidden"]
+
+
+def test_figures_that_are_moved_up_or_down_by_hand_are_marks() -> None:
+    def moved(by: int, text: str) -> str:
+        return f'<w:r><w:rPr><w:position w:val="{by}"/></w:rPr><w:t>{text}</w:t></w:r>'
+
+    assert lines(p("EUR 250", moved(8, "7"), " for H", moved(-6, "2"), "O", moved(0, "!"))) == [
+        "EUR 250 ⁷ for H₂O!"
+    ]
+
+
+def test_the_mark_of_an_endnote_is_raised() -> None:
+    body = p("$320", '<w:r><w:endnoteReference w:id="2"/></w:r>', " million")
+    assert lines(body) == ["$320 ⁱ million"]

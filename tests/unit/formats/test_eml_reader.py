@@ -329,3 +329,13 @@ def test_files_that_stand_in_the_text_are_attachments() -> None:
         ],
         [],
     )
+
+
+def test_a_header_that_names_another_charset_than_its_own_is_read_as_utf_8() -> None:
+    reader = open_document(b"Subject: =?iso-8859-1?Q?F=C3=A4llig?= =?iso-8859-1?Q?_f=FCr?=\n\nx", "a.eml")
+    assert reader.metadata["subject"] == "FÃ¤llig für"
+    reader = open_document(
+        b"Subject: =?iso-8859-1?Q?F=C3=A4llig?=\nFrom: =?iso-8859-1?Q?M=FCller?= <m@a.example>\n\nx", "a.eml"
+    )
+    assert reader.metadata["subject"] == "Fällig"
+    assert reader.metadata["from"] == "Müller <m@a.example>"

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
 from docpipe.formats import open_document
 
 
@@ -103,3 +109,77 @@ def test_the_words_of_a_figure_are_read_unless_it_is_hidden() -> None:
         b"<figure style='display:none'>gone</figure>"
     )
     assert [line for line in lines if line] == ["a", "Fig. 1: Old mill", "x\ty", "inner"]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "height:0; overflow:hidden",
+        "width: 0px;overflow: hidden",
+        "clip-path:inset(100%)",
+        "clip-path: inset(50% 50% 50% 50%)",
+        "position:absolute;clip:rect(0,0,0,0)",
+        "position:absolute; clip: rect(1px, 1px, 1px, 1px)",
+        "color:#fff;background:#fff",
+        "background-color: White; color: white",
+        "color:#FFFFFF",
+        "color:rgb(255, 255, 255)",
+        "color:transparent",
+    ],
+)
+def test_words_that_a_style_hides_by_size_clip_or_colour_are_left_out(style: str) -> None:
+    lines, _ = read(f"<!doctype html><p style='{style}'>unseen<p>seen".encode())
+    assert lines == ["seen"]
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<p style='height:0'>seen",
+        "<p style='line-height:0.9;overflow:hidden'>seen",
+        "<p style='clip-path:inset(5px)'>seen",
+        "<p style='color:#fff;background:#003'>seen",
+        "<div style='background:navy'><p style='color:#fff'>seen</p></div>",
+        "<table bgcolor=navy><tr><td><font style='color:white'>seen</font></table>",
+        "<style>body{background:#111}</style><p style='color:white'>seen",
+        "<p style='border-color:white'>seen",
+    ],
+)
+def test_words_in_white_on_a_colour_and_those_that_hang_out_of_their_box_are_seen(markup: str) -> None:
+    assert read(f"<!doctype html>{markup}".encode())[0] == ["seen"]
+
+
+def test_marks_that_a_style_raises_stand_apart_from_their_number() -> None:
+    lines, _ = read(
+        "<!doctype html><meta charset=utf-8><p>1.200,00 €<span style='vertical-align:super'>3</span>"
+        " for 120 m"
+        "<span style='font-size:60%; vertical-align: super'>2</span>, H"
+        "<span style='vertical-align:sub'>2</span>O".encode()
+    )
+    assert lines == ["1.200,00 € ³ for 120 m², H₂O"]
+
+
+def test_what_is_typed_into_a_field_for_a_password_is_not_shown() -> None:
+    assert read(b"<!doctype html><p>Key <input type=password value=secret> given")[0] == ["Key given"]
+
+
+def test_a_picture_inside_the_page_is_a_page_of_its_own_and_a_logo_is_none() -> None:
+    def source(width: int, height: int) -> str:
+        buffer = BytesIO()
+        Image.new("L", (width, height), 255).save(buffer, "PNG")
+        return f"<img src='data:image/png;base64,{b64encode(buffer.getvalue()).decode()}'>"
+
+    markup = f"<!doctype html><p>Above{source(400, 300)}{source(20, 20)}<img src='https://a.example/b.png'>"
+    reader = open_document(markup.encode(), "page.html")
+    pages = list(reader.pages())
+    reader.close()
+    assert [page.image is not None for page in pages] == [False, True]
+    assert reader.warnings == []
+
+
+def test_a_picture_inside_the_page_that_is_broken_costs_itself() -> None:
+    reader = open_document(
+        b"<!doctype html><p>Above<img src='data:image/png;base64,iVBORw0KGgoAAAA'>", "a.html"
+    )
+    assert [line.text for page in reader.pages() for line in page.lines] == ["Above"]
+    assert [warn.code for warn in reader.warnings] == ["attachment_corrupt"]

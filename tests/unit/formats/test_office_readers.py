@@ -226,3 +226,57 @@ def test_source_code_is_named_and_not_read_as_prose() -> None:
 def test_a_card_is_read_as_its_facts() -> None:
     card = b"BEGIN:VCARD\nFN:Jonas Weber\nADR;TYPE=work:;;Quay 8;Rostock;;18147;\nX-SPAM:no\nEND:VCARD\n"
     assert read(card, "a.vcf") == ([["Name: Jonas Weber", "Address: Quay 8, Rostock, 18147"]], [])
+
+
+def open_text(body: str, styles: str = "") -> bytes:
+    styles = f"<automatic-styles>{styles}</automatic-styles>"
+    content = f"<document-content>{styles}<body><text>{body}</text></body></document-content>"
+    return package({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
+
+
+@pytest.mark.parametrize(
+    ("body", "styles"),
+    [
+        ("<section display='none'><p>unseen</p></section>", ""),
+        (
+            "<p><span style-name='T1'>unseen</span></p>",
+            "<style name='T1'><text-properties display='none'/></style>",
+        ),
+        ("<p style-name='P1'>unseen</p>", "<style name='P1'><text-properties display='none'/></style>"),
+        (
+            "<tracked-changes><changed-region><deletion><p>unseen</p></deletion></changed-region></tracked-changes>",
+            "",
+        ),
+        ("<p><hidden-text string-value='unseen' is-hidden='true'/></p>", ""),
+    ],
+)
+def test_hidden_and_deleted_text_of_an_open_document_is_left_out_and_named(body: str, styles: str) -> None:
+    pages, warnings = read(open_text(f"{body}<p>seen</p>", styles), "a.odt")
+    assert [line for page in pages for line in page if line] == ["seen"]
+    assert warnings == ["content_hidden"]
+
+
+def test_a_hidden_slide_of_an_open_presentation_is_left_out_and_named() -> None:
+    styles = "<style name='dp2'><drawing-page-properties visibility='hidden'/></style>"
+    body = "<page><p>seen</p></page><page style-name='dp2'><p>unseen</p></page>"
+    content = (
+        f"<document-content><automatic-styles>{styles}</automatic-styles><body><presentation>{body}"
+        "</presentation></body></document-content>"
+    )
+    data = package({"mimetype": "application/vnd.oasis.opendocument.presentation", "content.xml": content})
+    assert read(data, "a.odp") == ([["seen"]], ["content_hidden"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (rb"{\rtf1\mac Caf\'8e \'d2so\'d3}", "Café “so”"),
+        (rb"{\rtf1\pca gr\'81n}", "grün"),
+        (rb"{\rtf1\ansi{\fonttbl{\f1\fcharset2 Wingdings;}}{\f1 \'fe} yes {\f1\u-3928?} no}", "☑ yes ☐ no"),
+        (b"{\\rtf1\\ansi one \\bin7 {\\'}}\\\\x two}", "one x two"),
+        (b"{\\rtf1\\ansi one {\\pict\\bin9 }}}}}}}}}} two}", "one  two"),
+    ],
+)
+def test_rich_text_of_other_programs_is_read(text: bytes, shown: str) -> None:
+    pages, _ = read(text, "a.rtf")
+    assert pages == [[shown]]

@@ -168,3 +168,8 @@ def test_a_next_line_between_two_words_is_a_line_end_and_an_ellipsis_is_none() -
 @pytest.mark.parametrize("text", ["Board—The Board agrees", "wait… then pay", "don’t do “that”", "schön"])
 def test_a_short_text_with_signs_of_windows_is_in_its_charset(text: str) -> None:
     assert decode(text.encode("cp1252")).text == text
+
+
+def test_a_sign_of_currency_that_nobody_writes_is_the_euro_of_latin_9() -> None:
+    decoded = decode("Die Gebühr beträgt 1.200,50 € für die Größe, oder € 300.\n".encode("iso8859-15"))
+    assert decoded.text == "Die Gebühr beträgt 1.200,50 € für die Größe, oder € 300.\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docpipe.stages.text.reading_text import normalised, reading_text
+from docpipe.stages.text.reading_text import normalised, reading_text, without_marks
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,7 @@ def test_every_letter_leads_back_to_itself(parts: list[str]) -> None:
     assert places == sorted(places)
     letters = [(normal.text[at], place) for at, place in enumerate(places) if normal.text[at] in "Anx"]
     assert all(text[low:high] in (letter, "\ufb03") for letter, (low, high) in letters)
+
+
+def test_marks_of_notes_and_of_endnotes_go_from_figures() -> None:
+    assert without_marks("$320 ⁱᵛ million, EUR 5¹ and 10³ kg").text == "$320 million, EUR 5 and 10³ kg"
