@@ -16,7 +16,8 @@ IMAGE_LOCK := deploy/image/requirements.lock
 COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-package docpipe-names --no-emit-package docpipe-embeddings --no-emit-package docpipe-recogniser
 CODE := docpipe tests examples benchmarks training
-PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
+# In place of the shell that make may start, which would end without it when make is told to end.
+PYTEST := exec $(BIN)/pytest -n $(PROCESSES) --maxprocesses 8
 # Some images set it. Then every process that a test starts compiles all that it imports: three seconds for a worker.
 unexport PYTHONDONTWRITEBYTECODE
 

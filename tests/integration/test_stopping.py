@@ -22,6 +22,7 @@ import pytest
 from tests.workers import REPOSITORY, wait_until
 
 MARK = "STOPPED_RUN"
+ENDLESS = "tests/integration/endless.py"
 
 
 @dataclass
@@ -67,14 +68,21 @@ def listens(port: int) -> bool:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[[int], Run]]:
-    """Starts a run of so many processes, in a group of its own as a shell does."""
+def run(tmp_path: Path) -> Iterator[Callable[[int | None], Run]]:
+    """Starts a run of so many processes, in a group of its own as a shell does; None: as `make` runs it."""
     started: list[Run] = []
 
-    def start(processes: int) -> Run:
+    def start(processes: int | None) -> Run:
         mark = uuid.uuid4().hex
-        command = [sys.executable, "-m", "pytest", "-n", str(processes), "-p", "no:cacheprovider"]
-        command += [f"--basetemp={tmp_path / 'run'}", "tests/integration/endless.py"]
+        arguments = [
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={tmp_path / 'run'}",
+            "tests/integration/endless.py",
+        ]
+        command = [sys.executable, "-m", "pytest", "-n", str(processes), *arguments]
+        if processes is None:
+            command = ["make", "test", "PROCESSES=2", f"ARGS={' '.join(arguments)} -m slow"]
         foreign = ("PYTEST_", "DOCPIPE_")
         env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         with (tmp_path / "log").open("wb") as log:
@@ -107,10 +115,16 @@ WAYS: dict[str, Callable[[subprocess.Popen[bytes]], None]] = {
 }
 
 
-@pytest.mark.parametrize(("milestone", "processes"), [("stack.json", 2), ("worker", 2), ("worker", 0)])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "milestone", "processes"),
+    [
+        *((way, *each) for each in (("stack.json", 2), ("worker", 2), ("worker", 0)) for way in WAYS),
+        ("Ctrl-C", "worker", None),
+        ("SIGTERM", "worker", None),
+    ],
+)
 def test_a_run_that_is_stopped_leaves_no_process_and_no_port(
-    run: Callable[[int], Run], way: str, milestone: str, processes: int
+    run: Callable[[int | None], Run], way: str, milestone: str, processes: int | None
 ) -> None:
     running = run(processes)
     wait_until(lambda: running.begun(milestone), f"{milestone} is there")
