@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from tests.engines import OPTIONS, doing
 from tests.faults.armed import TEXT
 from tests.workers import HANG_SECONDS
 
-TRIALS = 300
+TRIALS = int(os.environ.get("TRIALS", "100"))
 SEEDS = range(20)
 
 

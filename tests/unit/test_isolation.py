@@ -393,6 +393,8 @@ def softly(number: int, frame: FrameType | None) -> None:
     raise Soft
 
 
+# What a handler raises may come between a call and the `with` that would close what it opened.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize(
     ("number", "handler", "error"),
     [
