@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from docpipe.stages.graph.spellings import (
     plain,
     shortens,
 )
+from docpipe.stages.text.wording.terms import in_figures
 
 __all__ = ["LITERAL", "compare", "name_key", "plain", "resolve"]
 
@@ -29,6 +31,9 @@ _NEIGHBOURS = 20
 
 _CROWD = 200
 """A word shared by more names than this distinguishes none of them."""
+
+
+_LENGTH = re.compile(r"P\d{1,4}[DWMY]")
 
 
 class _Link(NamedTuple):
@@ -68,9 +73,9 @@ def resolve(mentions: Sequence[Mention], text: str = "") -> tuple[Entity, ...]:
     and those without one when they read the same.
 
     Entities come in the order of their first mention; an entity is named by its fullest, then most
-    frequent spelling that is no term, and keeps why its spellings are one in `merges`, with the first
-    mention of each. Neither depends on the order of the mentions given. The time is that of sorting, times a
-    constant.
+    frequent spelling that is no term (a length of time in figures: `2 years`), and keeps why its spellings
+    are one in `merges`, with the first mention of each. Neither depends on the order of the mentions given.
+    The time is that of sorting, times a constant.
     """
     ordered = sorted(mentions, key=lambda mention: (mention.start, mention.index))
     name_of = {mention.index: _name(mention) for mention in ordered}
@@ -204,4 +209,11 @@ def _entity(
 
     chief = min([name for name in names if name not in called] or names, key=fullness)
     indices = tuple(mention.index for mention in mentions)
-    return Entity(index, chief.surface, chief.label, indices, tuple(merges))
+    return Entity(index, _shown(chief), chief.label, indices, tuple(merges))
+
+
+def _shown(chief: Name) -> str:
+    """The spelling by which the entity is named; of a length of time that in figures."""
+    if chief.label == "DATE" and _LENGTH.fullmatch(chief.key):
+        return in_figures(chief.surface, chief.key)
+    return chief.surface

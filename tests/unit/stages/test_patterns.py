@@ -95,6 +95,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DATE", "on 03/14/2024.", "03/14/2024"),
         ("DATE", "the 14th day of March, 2024", "14th day of March, 2024"),
         ("DATE", "this 31st day of May , 2005 by", "31st day of May , 2005"),
+        ("DATE", "AGREED TO THIS 11 DAY OF October, 2007. BY", "11 DAY OF October, 2007"),
         ("DATE", "due in March 2024", "March 2024"),
         ("DATE", "on MARCH 14, 2024", "MARCH 14, 2024"),
         ("DATE", "made on 14 March\n2024", "14 March\n2024"),

@@ -339,6 +339,21 @@ def test_a_shared_address_joins_nearly_equal_companies_only() -> None:
     assert [entity.mentions for entity in entities] == [(0, 1), (2,)]
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "name"),
+    [
+        ("eighteen (18)\nmonths", "P18M", "18 months"),
+        ("one-year", "P1Y", "1 year"),
+        ("second (2nd) anniversary", "P2Y", "2 years"),
+        ("deux (2) ans", "P2Y", "2 ans"),
+        ("May 3, 2024", "2024-05-03", "May 3, 2024"),
+    ],
+)
+def test_a_length_of_time_is_named_in_figures(text: str, value: str, name: str) -> None:
+    mention = Mention(0, text, "DATE", 0, len(text), 1, None, 1.0, "pattern", 0, value)
+    assert [entity.name for entity in resolve([mention])] == [name]
+
+
 def test_a_name_is_shown_without_soft_hyphens() -> None:
     (entity,) = resolve(mentions_of(("North\u00adwind Traders", "ORG")))
     assert entity.name == "Northwind Traders"

@@ -104,6 +104,8 @@ def test_a_letter_without_opening_words_has_the_parties_that_sign_it() -> None:
         ("construed in accordance with the internal laws of the Commonwealth of Virginia. Any", "Virginia"),
         ("This agreement shall be governed by Kansas law, without regard to", "Kansas"),
         ("governed by the laws of the United States of America, State of California.", "California"),
+        ("construed in accordance with the laws of the State of California U.S.A., without", "California"),
+        ("according to the laws of the state of Oregon and EMPLOYEE hereby submits to the", "Oregon"),
         ("The laws of England and Wales shall govern this Agreement.", "England and Wales"),
         ("Acme is a company organized under the laws of Norway.", None),
         ("governed by the laws of any state", None),
@@ -119,6 +121,19 @@ def test_the_law_is_the_place_whose_law_governs(text: str, place: str | None) ->
     [
         ("This Agreement shall expire two (2) years from the date hereof.", "two (2) years"),
         ("The term of this agreement shall be three years, beginning on the date", "three years"),
+        ("This Agreement shall terminate on the third anniversary of the date hereof.", "third anniversary"),
+        (
+            "The obligations set forth in this Agreement shall continue until the second (2nd) anniversary of"
+            " the Effective Date.",
+            "second (2nd) anniversary",
+        ),
+        ("The shares vest on the first anniversary of the Closing.", None),
+        ("This Agreement expires one year after the Director ceases to be a director.", None),
+        ("This letter agreement shall expire two years from the date on which he ceases to serve.", None),
+        (
+            "This Agreement shall continue until 10 years after the date that he shall have ceased to act.",
+            None,
+        ),
         ("The Employee shall not, for a period of one year, solicit any customer.", None),
         ("This Agreement may be terminated by thirty (30) days notice.", None),
     ],

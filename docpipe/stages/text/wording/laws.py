@@ -67,8 +67,8 @@ _ORGANISED = re.compile(
     r"|company)\b[^.;]{0,60}$"
 )
 _END = re.compile(
-    r"(?i)(?<!\s)\s++(?:without|applicable|excluding|except|(?-i:and(?!\s++[A-Z]))|as|in|without|this|shall|will|law|laws"
-    r"|regardless|state|court|courts|county|usa)\b.*",
+    r"(?i)(?<!\s)\s++(?:without|applicable|excluding|except|(?-i:and(?!\s++[A-Z][a-z]))|as|in|without|this|shall|will|law|laws"
+    r"|regardless|state|court|courts|county|usa|u)\b.*",
     re.DOTALL,
 )
 _NEARBY = 90

@@ -22,6 +22,7 @@ _TENS = {
     "eighty": 80,
     "ninety": 90,
 }
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _UNITS = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 
 
@@ -40,6 +41,14 @@ LENGTH = re.compile(
     rf"(?i)(?<![\w.,$-])(?P<number>{_NUMBER})(?:\s*+\(\s*+(?P<digits>\d{{1,3}})\s*+\))?[\s-]++"
     rf"(?P<unit>day|week|month|year)s?(?![\w])[’']?"
 )
+ANNIVERSARY = re.compile(
+    rf"(?i)(?<!\w)(?:(?P<ordinal>{'|'.join(_ORDINALS)})(?:\s*+\(\s*+\d{{1,2}}(?:st|nd|rd|th)\s*+\))?"
+    rf"|(?P<digits>\d{{1,2}})(?:st|nd|rd|th))\s++anniversary(?!\w)"
+)
+_OF_ITSELF = re.compile(
+    r"(?i)\s++(?:of\s++)?(?:hereof|(?:the|this|such)\s++(?:(?:effective\s++)?date|execution|agreement|letter))\b"
+)
+"""An anniversary of the agreement's own date, not of a closing or of somebody's employment."""
 _THIS = (
     r"(?i:this\s++(?:\w+\s++){0,3}?(?:agreement|letter|contract|nda|understanding)|hereunder|herein"
     r"|the\s++agreement)"
@@ -93,14 +102,20 @@ _NOT_BEFORE = re.compile(
 )
 _NOT_AFTER = re.compile(
     r"(?i)\s*+(?:[’']?\s*+(?:prior\s++)?(?:written\s++)?notice|of\s++(?:age|service|experience)|old"
-    r"|prior\s++to|before|thereafter\s++for\s++trade)"
+    r"|prior\s++to|before|thereafter\s++for\s++trade"
+    r"|(?:from|after|following)\b[^.;]{0,120}?\b(?:ceas(?:es?|ed|ing)\s++to\s++(?:be|serve|act|hold)|relationship\b))"
 )
+"""A length that is no term: a notice, an age, or one counted from when somebody leaves an office."""
 _SENTENCE = re.compile(r"(?<=[a-z)\d”\"])[.;]\s++(?=[A-Z(“\"])|\n[^\S\n]*+\n|(?<=[.])\n(?=\d{1,2}\.?\s)")
 _BEFORE = 420
 
 
 def length_of_time(text: str) -> str | None:
-    """ISO 8601: `P2Y` for `two (2) years`; None for what is no length in days, weeks, months or years."""
+    """ISO 8601: `P2Y` for `two (2) years` and up to a `second anniversary`; None for what is no length in
+    days, weeks, months or years.
+    """
+    if found := ANNIVERSARY.fullmatch(text):
+        return f"P{int(found['digits'] or 1 + _ORDINALS.index(found['ordinal'].casefold()))}Y"
     found = LENGTH.fullmatch(text)
     if not found:
         return None
@@ -108,6 +123,16 @@ def length_of_time(text: str) -> str | None:
     digits = found["digits"] or (word if word.isdigit() else None)
     count = int(digits) if digits else _numbers().get(word)
     return f"P{count}{_UNITS[found['unit'].casefold()]}" if count else None
+
+
+def in_figures(text: str, length: str) -> str:
+    """The text of a length (`P2Y`) in figures: `2 years` of `two (2) years`, `2 ans` of `deux (2) ans`."""
+    count = int(length[1:-1])
+    if found := LENGTH.fullmatch(text):
+        return f"{count} {found['unit'].lower()}{'s' * (count > 1)}"
+    if ANNIVERSARY.fullmatch(text):
+        return f"{count} year{'s' * (count > 1)}"
+    return f"{count} {text.split()[-1]}"
 
 
 def read_lengths(text: str) -> list[tuple[int, int]]:
@@ -122,12 +147,17 @@ def read_lengths(text: str) -> list[tuple[int, int]]:
 def read_term(text: str) -> Said | None:
     """How long the agreement lasts, by the surest wording; None where it does not say."""
     best: Said | None = None
-    for found in LENGTH.finditer(text):
-        if found["unit"].casefold() in ("day", "week"):
-            continue
+    for found in _lengths(text):
         if (said := _term(text, found)) and (best is None or said.score > best.score):
             best = said
     return best
+
+
+def _lengths(text: str) -> list[re.Match[str]]:
+    """Lengths in months or years, and anniversaries of the agreement, in the order of the text."""
+    lengths = [found for found in LENGTH.finditer(text) if found["unit"].casefold() in ("month", "year")]
+    ends = [found for found in ANNIVERSARY.finditer(text) if _OF_ITSELF.match(text, found.end())]
+    return sorted([*lengths, *ends], key=re.Match.start)
 
 
 def _term(text: str, found: re.Match[str]) -> Said | None:
