@@ -28,6 +28,7 @@ from docpipe.errors import (
 )
 from docpipe.formats.base import Limits, PageImage, RawPage, Reader, TextLine
 from docpipe.formats.expansion import unpacked_size
+from docpipe.formats.pdf_backwards import turned_round
 from docpipe.formats.pdf_boxes import drawn, drawn_boxes
 from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
@@ -172,7 +173,7 @@ class PdfReader:
         self.warnings += without_unseen(page, layer, pictures, raw)
         if self._layers_off:
             self.warnings += warn_of_layers_off(page, self._layers_off)
-        words = by_line(text.extractWORDS(), blocks)
+        words = {**by_line(text.extractWORDS(), blocks), **turned_round(layer, raw)}
         look_closely(layer, words)
         return layer, pictures, words
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from docpipe.formats import open_document
+from docpipe.formats.pdf_backwards import turned_round
+from docpipe.formats.pdf_layer import Layer, Piece
 from docpipe.formats.sniff import detect
 from docpipe.models import Line, Method, Page
 from docpipe.stages.entities.patterns import find_patterns
@@ -188,6 +190,18 @@ def test_exact_patterns_are_linear_in(kind: str) -> None:
 def test_the_vat_recogniser_is_linear_in(kind: str) -> None:
     text = TEXTS[kind]
     assert growth(lambda size: list(find_vat_numbers(text * (size // len(text)), 0, size))) is None
+
+
+@pytest.mark.parametrize("letters", ["א", "אa 1", "א1-", "א\u05b0", "אל", "א$", "אA."])
+def test_a_line_from_right_to_left_is_linear_in(letters: str) -> None:
+    def turn(size: int) -> None:
+        text = letters[0] + (letters[1:] or letters) * (size // len(letters))
+        chars = [{"c": c, "bbox": (float(n), 0.0, n + (c != "ל"), 9.0)} for n, c in enumerate(text)]
+        spans = [{"chars": chars}]
+        piece = Piece("אב", (0.0, 0.0, 9.0, 9.0), 9.0, (1, 0), 9.0, 0, 0)
+        turned_round(Layer([piece]), lambda: [{"number": 0, "lines": [{"spans": spans}]}])
+
+    assert growth(turn) is None
 
 
 def test_places_are_linear_in_the_mentions_of_one_long_line() -> None:

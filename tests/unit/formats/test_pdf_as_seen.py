@@ -105,6 +105,54 @@ def test_words_under_a_bar_are_no_text_and_the_warning_does_not_tell_them(rotati
     ]
 
 
+# --- from right to left -----------------------------------------------------------------------------
+
+HEBREW = b"""/CIDInit /ProcSet findresource begin 12 dict begin begincmap
+1 begincodespacerange <00> <ff> endcodespacerange
+1 beginbfrange <61> <7a> <05d0> endbfrange
+1 beginbfchar <7e> <05dc05d0> endbfchar
+endcmap end end"""
+"""Small Latin letters are Hebrew ones, in their order; the tilde is two in one glyph."""
+
+
+def drawn_backwards(text: str) -> RawPage:
+    def in_hebrew(document: pymupdf.Document) -> None:
+        (font,) = document.get_page_fonts(0)
+        xref = document.get_new_xref()
+        document.update_object(xref, "<<>>")
+        document.update_stream(xref, HEBREW)
+        document.xref_set_key(font[0], "ToUnicode", f"{xref} 0 R")
+
+    _, _, page = read(lambda page: page.insert_text((40, 60), text), in_hebrew)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("drawn", "as_read"),
+    [
+        (".14.03.2024 dcb 12,450.00 a", "א 12,450.00 בגד 14.03.2024."),
+        ("20% gfe -- dcba", "אבגד -- הוז 20%"),
+        ("gfedcba AB C. 2024", "AB C. 2024 אבגדהוז"),
+        ("(dcb) a", "א (בגד)"),
+        ("c~b", "בלאג"),
+        ("dcba", "אבגד"),
+        ("AB CD EF ba", "AB CD EF אב"),
+    ],
+)
+def test_a_line_from_right_to_left_is_read_as_a_reader_does_with_its_figures_in_place(
+    drawn: str, as_read: str
+) -> None:
+    page = drawn_backwards(drawn)
+    assert [line.text for line in page.lines] == [as_read]
+
+
+def test_the_words_of_a_line_from_right_to_left_stand_where_they_are_drawn() -> None:
+    (line,) = drawn_backwards("4711 dcba").lines
+    assert line.text == "אבגד 4711"
+    left, right, left_of_number, right_of_number = line.words
+    assert 40 == left_of_number < right_of_number < left < right == line.box[2]  # type: ignore[index]
+
+
 # --- drawn in several parts, or several times -------------------------------------------------------
 
 
