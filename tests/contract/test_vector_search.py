@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import mul
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -172,3 +176,28 @@ def test_a_search_that_asks_for_nothing_or_in_no_way_there_is_is_refused(store: 
         found(store, "  ")
     with pytest.raises(ConfigurationError, match="text, meaning, hybrid"):
         found(store, "a", "sound")  # type: ignore[arg-type]
+
+
+def test_of_thousands_of_vectors_the_nearest_are_found_whatever_bytes_they_have(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "docpipe.db")
+    ref = completed(store, "a page", engine=Sounds("other"))
+    numbers = random.Random(7)
+    vectors = [
+        [numbers.choice((0.0, 1.0, -2.5, 1e-38, numbers.gauss())) for _ in range(4)] for _ in range(2500)
+    ]
+    table = (
+        'docpipe_vectors (document_uuid, run, chunk, page, model, "index", start_offset, end_offset, vector)'
+    )
+    with store._transaction() as db:
+        db.executemany(
+            f"insert into {table} values (?, 1, 0, 1, 'many', ?, 0, ?, ?)",
+            [
+                (ref.document_uuid, 10 + place, place, struct.pack("<4f", *each))
+                for place, each in enumerate(vectors)
+            ],
+        )
+    query = [0.3, -1.0, 2.0, 0.7]
+    nearest = sorted(range(2500), key=lambda place: -sum(map(mul, query, vectors[place])))[:10]
+    found = store.search_vectors(query, "many", limit=10)
+    store.close()
+    assert [each.end for each in found] == nearest
