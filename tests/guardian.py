@@ -23,7 +23,7 @@ import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RUN = "TEST_RUN"
-ORDERLY_SECONDS = 5.0
+ORDERLY_SECONDS = 3.0
 """How long a run that was told to end may take to end well."""
 _LOOK_SECONDS = 0.1
 _TIRED_SECONDS = 5.0

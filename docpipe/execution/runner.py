@@ -280,7 +280,7 @@ def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
         if due is None:
             raise
         return _Ended(due)
-    except Exception as raised:
+    except Exception as raised:  # of an engine or a library: every way to fail ends in the ledger
         error = translated(raised, turn.runtime.translations)
         error.__cause__ = raised  # before it is recorded: the ledger keeps the traceback
         due = _record(turn, error)

@@ -64,6 +64,6 @@ def _check_cut(plugin: ReaderPlugin, document: bytes, name: str) -> None:
         _read(plugin.open_reader(_request(plugin, document, name)))
     except DocpipeError:
         return
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is the reader's fault
         what = f"{name} cut after {len(document):,} bytes"
         raise AssertionError(f"{what} raised {type(error).__name__}, not a docpipe error.") from error

@@ -22,6 +22,7 @@ from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
+from docpipe.models.closing import closed_on_failure
 
 _NOUNS = {"chart": "chart", "relIds": "diagram", "picture": "picture", "OLEObject": "object"}
 _METADATA = {
@@ -44,11 +45,8 @@ def open_reader(request: ReadRequest) -> Reader:
         TooDeepError: as `docpipe.formats.ooxml.Package`.
     """
     package = Package(request)
-    try:
+    with closed_on_failure(package):
         return DocxReader(request, package)
-    except BaseException:
-        package.close()
-        raise
 
 
 class DocxReader:

@@ -24,6 +24,7 @@ from docpipe.formats.base import Limits, PageImage, RawPage, Reader
 from docpipe.formats.cut_picture import ended, is_cut, load_what_is_there, missing
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
+from docpipe.models.closing import closed_on_failure
 
 _ASSUMED_DPI = 200.0
 _SANE_DPI = (50.0, 1200.0)
@@ -88,11 +89,8 @@ class ImageReader:
         self._limits = request.limits
         self._leads_back = False
         self._file = request.stream()
-        try:
+        with closed_on_failure(self._file):
             self._open()
-        except BaseException:
-            self._file.close()
-            raise
 
     def _open(self) -> None:
         with _pillow_errors(self._name):

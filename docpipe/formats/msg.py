@@ -20,6 +20,7 @@ from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
 from docpipe.models import Warn
+from docpipe.models.closing import closed_on_failure
 
 _DAMAGE = (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error)
 _SUBJECT, _TO, _CC, _BCC = 0x0037, 0x0E04, 0x0E03, 0x0E02
@@ -39,15 +40,12 @@ def open_reader(request: ReadRequest) -> Reader:
         CorruptDocumentError: it is damaged.
     """
     stream = request.stream()
-    try:
-        store = olefile.OleFileIO(stream)
-        return MsgReader(request, _Storage(store, []), store.close)
-    except _DAMAGE as error:
-        stream.close()
-        raise CorruptDocumentError(f"{request.name} is a damaged Outlook message ({error}).") from error
-    except BaseException:
-        stream.close()
-        raise
+    with closed_on_failure(stream):
+        try:
+            store = olefile.OleFileIO(stream)
+            return MsgReader(request, _Storage(store, []), store.close)
+        except _DAMAGE as error:
+            raise CorruptDocumentError(f"{request.name} is a damaged Outlook message ({error}).") from error
 
 
 class _Storage:

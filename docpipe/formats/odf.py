@@ -18,6 +18,7 @@ from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
+from docpipe.models.closing import closed_on_failure
 
 _SKIPPED = frozenset(
     {"tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls"}
@@ -41,11 +42,8 @@ def open_reader(request: ReadRequest) -> Reader:
         TooDeepError: tables or frames nested too deeply.
     """
     package = Package(request)
-    try:
+    with closed_on_failure(package):
         return OdfReader(request, package)
-    except BaseException:
-        package.close()
-        raise
 
 
 class OdfReader:

@@ -20,6 +20,7 @@ from docpipe.errors import (
     TooManyPartsError,
 )
 from docpipe.formats.request import ReadRequest
+from docpipe.models.closing import closed_on_failure
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -61,14 +62,10 @@ class Package:
         self._limits = request.limits
         self._unpacked = 0
         self._file = request.stream()
-        try:
-            with self._zip_errors():
-                self._archive = zipfile.ZipFile(self._file)
-                self._members = {info.filename.lstrip("/"): info for info in self._archive.infolist()}
-                self._check_members()
-        except BaseException:
-            self._file.close()
-            raise
+        with closed_on_failure(self._file), self._zip_errors():
+            self._archive = zipfile.ZipFile(self._file)
+            self._members = {info.filename.lstrip("/"): info for info in self._archive.infolist()}
+            self._check_members()
 
     def close(self) -> None:
         self._archive.close()

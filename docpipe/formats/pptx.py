@@ -18,6 +18,7 @@ from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
 from docpipe.models import Warn
+from docpipe.models.closing import closed_on_failure
 
 _PLACEHOLDERS_OF_MASTERS = frozenset({"sldNum", "dt", "ftr", "hdr", "sldImg"})
 _DRAWINGS = {"chart": "A chart", "diagramData": "A diagram"}
@@ -36,11 +37,8 @@ def open_reader(request: ReadRequest) -> Reader:
             `docpipe.formats.ooxml.Package`.
     """
     package = Package(request)
-    try:
+    with closed_on_failure(package):
         return PptxReader(request, package)
-    except BaseException:
-        package.close()
-        raise
 
 
 class PptxReader:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from docpipe.execution.progress import NoProgress
 from docpipe.execution.redis_progress import RedisProgress
 from tests.unit.conftest import NewPipeline
 
@@ -95,7 +94,3 @@ def test_a_wrong_password_costs_nothing_but_the_progress(
     stranger = RedisProgress.from_url(f"redis://:wrong@127.0.0.1:{redis_server.port}/0")
     stranger.update_document_state("6ab4b8f7", "ocr", "processing")
     assert client.keys("*") == []
-
-
-def test_no_progress_is_a_progress() -> None:
-    NoProgress().update_document_state("6ab4b8f7", "ocr", "processing")

@@ -100,7 +100,7 @@ def _check_shape(engine: OcrEngine, shape: tuple[int, int]) -> None:
         lines = engine.read(picture)
     except DocpipeError:
         return
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is the engine's fault
         raise AssertionError(
             f"A picture of {shape[1]} x {shape[0]} pixels raised {type(error).__name__}, not a docpipe error."
         ) from error

@@ -6,11 +6,12 @@ It is a memory, not the truth: without it every file is read again, and the stor
 from __future__ import annotations
 
 import sqlite3
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from docpipe.errors import StoreUnavailableError
+from docpipe.models.closing import closed_on_failure
 from docpipe.models.private_files import make_private_file, make_private_folder
 
 _SCHEMA = """
@@ -42,11 +43,9 @@ class Journal:
             make_private_folder(path.parent)
             make_private_file(path)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            with ExitStack() as undo:
-                undo.callback(self._db.close)
+            with closed_on_failure(self._db):
                 self._db.execute("pragma journal_mode = wal")
                 self._db.execute(_SCHEMA)
-                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"The journal {path} cannot be opened: {error}.") from error
 

@@ -8,13 +8,14 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from docpipe.errors import SchemaError, StoreUnavailableError
+from docpipe.models.closing import closed_on_failure
 from docpipe.models.private_files import make_private_file, make_private_folder
 from docpipe.models.status import document_status
 from docpipe.stores import rows
@@ -150,10 +151,8 @@ class SqliteFile:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            with ExitStack() as undo:
-                undo.callback(connection.close)
+            with closed_on_failure(connection):
                 _prepare(connection)
-                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"The store {self.path} cannot be opened: {error}.") from error
         return connection
