@@ -32,7 +32,7 @@ from docpipe.formats.pdf_backwards import turned_round
 from docpipe.formats.pdf_boxes import drawn, drawn_boxes
 from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
-from docpipe.formats.pdf_unseen import layers_off, warn_of_layers_off, without_unseen
+from docpipe.formats.pdf_unseen import Picture, layers_off, warn_of_layers_off, without_unseen
 from docpipe.formats.pdf_words import Lines, by_line, look_closely, words_of
 from docpipe.formats.picture_lines import DPI, lines_of_text
 from docpipe.formats.request import ReadRequest
@@ -160,8 +160,9 @@ class PdfReader:
     def _layer(self, page: pymupdf.Page) -> tuple[Layer, list[Box], Lines]:
         """What the page shows of its text layer, where it has pictures, and where the layer's words stand."""
         text = page.get_textpage(flags=_FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
-        with _pictures(text) as pictures:
+        with _pictures(text) as found:
             blocks = text.extractDICT()["blocks"]
+        pictures = [picture.box for picture in found]
         layer = layer_of(blocks)
         self._check_length(layer)
 
@@ -170,7 +171,7 @@ class PdfReader:
                 blocks: list[Block] = text.extractRAWDICT()["blocks"]
             return blocks
 
-        self.warnings += without_unseen(page, layer, pictures, raw)
+        self.warnings += without_unseen(page, layer, found, raw)
         if self._layers_off:
             self.warnings += warn_of_layers_off(page, self._layers_off)
         words = {**by_line(text.extractWORDS(), blocks), **turned_round(layer, raw)}
@@ -288,23 +289,26 @@ def _metadata(document: pymupdf.Document) -> dict[str, str]:
 
 
 @contextmanager
-def _pictures(text: pymupdf.TextPage) -> Iterator[list[Box]]:
-    """Where pictures stand. Until the end of the context they are left out of what is extracted, which would
-    copy them: they are blocks of a kind that nobody knows. MuPDF must find them as pictures to free them."""
-    blocks = []
+def _pictures(text: pymupdf.TextPage) -> Iterator[list[Picture]]:
+    """The pictures. Until the end of the context they are left out of what is extracted, which would copy
+    them: they are blocks of a kind that nobody knows. MuPDF must find them as pictures to free them."""
+    found = []
+    others = 0
     block = text.this.m_internal.first_block
     while block is not None:
         if block.type == _PICTURE:
-            blocks.append(block)
+            box = block.bbox
+            found.append(Picture((box.x0, box.y0, box.x1, box.y1), others, block))
+        else:
+            others += 1
         block = block.next
-    boxes = [(box.x0, box.y0, box.x1, box.y1) for box in [block.bbox for block in blocks]]
-    for block in blocks:
-        block.type = _UNKNOWN
+    for picture in found:
+        picture.block.type = _UNKNOWN
     try:
-        yield boxes
+        yield found
     finally:
-        for block in blocks:
-            block.type = _PICTURE
+        for picture in found:
+            picture.block.type = _PICTURE
 
 
 def _lines_in_picture(page: pymupdf.Page, picture: Box) -> int:

@@ -6,9 +6,11 @@ What may be unseen is found in the order of drawing; whether it is, the page's p
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymupdf
@@ -31,17 +33,35 @@ _SCAN_SHARE = 0.5
 _QUOTED = 3
 _MOST_QUOTED = 80
 _DARK = 0x60
+_AFTER_ALL = 1 << 30
 _SWITCH_ON, _SWITCH_OFF = 0, 2
 """What PyMuPDF is told to do with a layer."""
 _BAR = "█"
-_Cover = tuple[Box, int, bool]
-"""Where, when it was drawn, and whether it is a bar and no paper."""
+_STATE = re.compile(r"(\d+) 0 R")
+
+
+class Picture(NamedTuple):
+    """A picture on the page: where, and how many blocks of text and areas were drawn before it."""
+
+    box: Box
+    order: int
+    block: Any
+    """MuPDF's own."""
+
+
+class _Cover(NamedTuple):
+    """Where, when it was drawn, whether it is a bar and no paper, and whether nothing under it can be seen."""
+
+    box: Box
+    order: int
+    is_bar: bool
+    is_solid: bool = False
 
 
 def without_unseen(
     page: pymupdf.Page,
     layer: Layer,
-    pictures: Sequence[Box],
+    pictures: Sequence[Picture],
     raw: Callable[[], Sequence[Block]],
 ) -> list[Warn]:
     """Take out of `layer` what the page does not show; the warnings name it.
@@ -50,8 +70,9 @@ def without_unseen(
     other colour than the paper's leaves a sign in the text, and a warning without the words under it.
     """
     unseen: list[Piece] = []
+    places = [picture.box for picture in pictures]
     for piece in layer.pieces:
-        is_hidden = piece.size < _SMALLEST if piece.is_drawn else not _lies_on(piece.box, pictures)
+        is_hidden = piece.size < _SMALLEST if piece.is_drawn else not _lies_on(piece.box, places)
         if is_hidden and piece.text.strip():
             unseen.append(piece)
     bars: list[Box] = []
@@ -89,17 +110,49 @@ def warn_of_layers_off(page: pymupdf.Page, off: Sequence[int]) -> list[Warn]:
     return _warn_of_texts([text for line in hidden if (text := " ".join(line.split()))], page.number + 1)
 
 
-def _covers(layer: Layer, pictures: Sequence[Box], page: pymupdf.Page) -> list[_Cover]:
+def _covers(layer: Layer, pictures: Sequence[Picture], page: pymupdf.Page) -> list[_Cover]:
     """What was drawn after some text and may lie on it."""
     first = min((piece.order for piece in layer.pieces), default=0)
     areas = [
-        (area.box, area.order, _is_bar(area))
+        _Cover(area.box, area.order, _is_bar(area))
         for area in layer.areas
         if area.order > first and min(area.box[2] - area.box[0], area.box[3] - area.box[1]) > _LEAST
     ]
     most = _SCAN_SHARE * abs(page.rect.width * page.rect.height)
-    small = [(box, 1 << 30, True) for box in pictures if (box[2] - box[0]) * (box[3] - box[1]) < most]
-    return [*areas, *small][:_MOST_AREAS]
+    small = [each for each in pictures if _area(each.box) < most]
+    later = [each for each in small if each.order > first]
+    solid = [] if not later or _has_transparency(page) else [each for each in later if not _has_mask(each)]
+    return [
+        *(_Cover(each.box, each.order, True, True) for each in solid),
+        *areas,
+        *(_Cover(each.box, _AFTER_ALL, True) for each in small),
+    ][:_MOST_AREAS]
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _has_mask(picture: Picture) -> bool:
+    image = pymupdf.mupdf.FzStextBlock(picture.block).i_image()
+    return bool(image.imagemask() or image.use_colorkey() or image.mask().m_internal)
+
+
+def _has_transparency(page: pymupdf.Page) -> bool:
+    """Whether something on the page may be drawn so that what lies under it shines through."""
+    document = page.parent
+    kinds = [document.xref_get_key(page.xref, f"Resources/{name}") for name in ("ExtGState", "XObject")]
+    if document.xref_get_key(page.xref, "Resources")[0] == "null" or any(kind == "xref" for kind, _ in kinds):
+        return True
+    states, objects = ([int(xref) for xref in _STATE.findall(value)] for _, value in kinds)
+    if any(document.xref_get_key(xref, "Subtype")[1] == "/Form" for xref in objects):
+        return True
+    return any(not _is_opaque(document, xref) for xref in states) or "<<" in kinds[0][1][2:]
+
+
+def _is_opaque(document: pymupdf.Document, state: int) -> bool:
+    opacity, mask, blend = (document.xref_get_key(state, name)[1] for name in ("ca", "SMask", "BM"))
+    return opacity in {"null", "1", "1.0"} and mask in {"null", "/None"} and blend in {"null", "/Normal"}
 
 
 def _is_bar(area: Area) -> bool:
@@ -111,11 +164,11 @@ def _over(piece: Piece, covers: Sequence[_Cover]) -> list[_Cover]:
     return [
         cover
         for cover in covers
-        if cover[1] > piece.order
-        and cover[0][0] < x1
-        and cover[0][2] > x0
-        and cover[0][1] < y1
-        and cover[0][3] > y0
+        if cover.order > piece.order
+        and cover.box[0] < x1
+        and cover.box[2] > x0
+        and cover.box[1] < y1
+        and cover.box[3] > y0
     ]
 
 
@@ -170,8 +223,12 @@ def _uncovered(
         anew = _written_on(layer, covers)
         for char in (char for span in lines[piece.order, piece.line]["spans"] for char in span["chars"]):
             cover = _cover_of(char["bbox"], covers)
-            if cover and (_lies_on(char["bbox"], anew) or not shown.has_ink(_inner(char["bbox"]))):
-                is_bar = is_bar or (cover[2] and bool(shown.cut(_inner(char["bbox"])).mean() < 255 - _DARK))
+            if cover and (
+                cover.is_solid or _lies_on(char["bbox"], anew) or not shown.has_ink(_inner(char["bbox"]))
+            ):
+                is_bar = is_bar or (
+                    cover.is_bar and bool(shown.cut(_inner(char["bbox"])).mean() < 255 - _DARK)
+                )
                 seen += "\0" if char["c"].strip() else " "
                 lost += char["c"]
                 boxes.append(char["bbox"])
@@ -189,7 +246,7 @@ def _uncovered(
 
 def _written_on(layer: Layer, covers: Sequence[_Cover]) -> list[Box]:
     """Where text was drawn on areas that are all paper: the ink there is its own."""
-    papers = [(box, order) for box, order, is_bar in covers if not is_bar]
+    papers = [(cover.box, cover.order) for cover in covers if not cover.is_bar]
     return [
         later.box
         for later in layer.pieces
@@ -199,7 +256,7 @@ def _written_on(layer: Layer, covers: Sequence[_Cover]) -> list[Box]:
 
 def _cover_of(box: Box, covers: Sequence[_Cover]) -> _Cover | None:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return next((c for c in covers if c[0][0] <= x <= c[0][2] and c[0][1] <= y <= c[0][3]), None)
+    return next((c for c in covers if c.box[0] <= x <= c.box[2] and c.box[1] <= y <= c.box[3]), None)
 
 
 def _inner(box: Box) -> Box:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from itertools import pairwise
 
 import pymupdf
 import pytest
+from PIL import Image
 
 from docpipe.formats import open_document
 from docpipe.formats.base import RawPage
@@ -69,6 +71,55 @@ def test_text_that_nobody_sees_is_left_out_and_named(draw: Callable[[pymupdf.Pag
     assert lines == ["In plain sight."]
     message = "Text that the page does not show was left out: “Nobody sees this.”."
     assert warnings == [Warn("hidden_text", message, 1)]
+
+
+def noise(mode: str = "RGB") -> bytes:
+    """A picture with ink everywhere, as a photograph; see-through in mode RGBA."""
+    picture = Image.effect_noise((90, 20), 90).convert(mode)
+    if mode == "RGBA":
+        picture.putalpha(60)
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def behind_a_photograph(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Nobody sees this.")
+    page.insert_image(pymupdf.Rect(30, 40, 300, 70), stream=noise(), keep_proportion=False)
+
+
+def on_a_photograph(page: pymupdf.Page) -> None:
+    page.insert_image(pymupdf.Rect(30, 40, 300, 70), stream=noise(), keep_proportion=False)
+    page.insert_text((40, 60), "Everybody sees this.")
+
+
+def behind_glass(page: pymupdf.Page) -> None:
+    page.insert_text((40, 60), "Everybody sees this.")
+    page.insert_image(pymupdf.Rect(30, 40, 300, 70), stream=noise("RGBA"), keep_proportion=False)
+
+
+def behind_a_pale_photograph(page: pymupdf.Page) -> None:
+    behind_a_photograph(page)
+    document = page.parent
+    state = document.get_new_xref()
+    document.update_object(state, "<</ca .2>>")
+    resources = int(document.xref_get_key(page.xref, "Resources")[1].split()[0])
+    document.xref_set_key(resources, "ExtGState", f"<</pale {state} 0 R>>")
+    (picture,) = (xref for xref in page.get_contents() if b" Do" in document.xref_stream(xref))
+    document.update_stream(picture, b"q /pale gs " + document.xref_stream(picture) + b" Q")
+
+
+def test_text_behind_a_photograph_is_hidden_by_it() -> None:
+    lines, warnings, _ = read(behind_a_photograph)
+    assert (lines, [warn.code for warn in warnings]) == (["█"], ["redaction_not_real"])
+
+
+@pytest.mark.parametrize("draw", [on_a_photograph, behind_glass, behind_a_pale_photograph])
+def test_text_on_a_photograph_or_behind_one_that_is_see_through_is_seen(
+    draw: Callable[[pymupdf.Page], None],
+) -> None:
+    lines, warnings, _ = read(draw)
+    assert (len(lines), "sees this." in lines[0], warnings) == (1, True, [])
 
 
 def test_text_that_was_painted_over_and_written_anew_is_left_out() -> None:
