@@ -32,6 +32,7 @@ from docpipe.formats.pdf_backwards import turned_round
 from docpipe.formats.pdf_boxes import drawn, drawn_boxes
 from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
 from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
+from docpipe.formats.pdf_outlines import lines_of_outlines
 from docpipe.formats.pdf_unseen import Picture, layers_off, warn_of_layers_off, without_unseen
 from docpipe.formats.pdf_words import Lines, by_line, look_closely, words_of
 from docpipe.formats.picture_lines import DPI, lines_of_text
@@ -144,6 +145,7 @@ class PdfReader:
         if lines and self._is_form:
             lines += box_states(page, lines)
         lines += drawn_boxes(list(filter(None, map(drawn, layer.paths))), lines)
+        outlined = lines_of_outlines(layer.paths)
         self.warnings += warnings_of_page(page)
         return RawPage(
             shown.width,
@@ -151,7 +153,7 @@ class PdfReader:
             tuple(_as_shown(lines, page)),
             partial(self._render, index),
             share,
-            self._lines_in_pictures(page, pictures) if lines and share < _SCAN_SHARE else 0,
+            self._lines_in_pictures(page, pictures) + outlined if lines and share < _SCAN_SHARE else 0,
             hidden_text=bool(lines) and share >= _SCAN_SHARE and is_layer_of_scan,
             fields=() if lines else tuple(_as_shown(_field_names(page), page)),
             turned=_degrees(page, layer),

@@ -50,7 +50,7 @@ class Picture(NamedTuple):
 
 
 class _Cover(NamedTuple):
-    """Where, when it was drawn, whether it is a bar and no paper, and whether nothing under it can be seen."""
+    """Where, when it was drawn, whether it is a bar and no paper, and whether it hides all under it."""
 
     box: Box
     order: int

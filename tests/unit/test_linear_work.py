@@ -11,6 +11,7 @@ import pytest
 from docpipe.formats import open_document
 from docpipe.formats.pdf_backwards import turned_round
 from docpipe.formats.pdf_layer import Layer, Piece
+from docpipe.formats.pdf_outlines import lines_of_outlines
 from docpipe.formats.sniff import detect
 from docpipe.models import Line, Method, Page
 from docpipe.stages.entities.patterns import find_patterns
@@ -202,6 +203,17 @@ def test_a_line_from_right_to_left_is_linear_in(letters: str) -> None:
         turned_round(Layer([piece]), lambda: [{"number": 0, "lines": [{"spans": spans}]}])
 
     assert growth(turn) is None
+
+
+@pytest.mark.parametrize("kind", ["one row", "a column", "a grid"])
+def test_lines_of_outlines_are_linear_in(kind: str) -> None:
+    def count(size: int) -> None:
+        step = {"one row": (6, 0), "a column": (0, 12)}.get(kind, (6, 12))
+        boxes = [(n * step[0], n * step[1], n * step[0] + 5, n * step[1] + 9) for n in range(size)]
+        looks = {"stroked": False, "isrect": False, "alpha": 255, "color": 0}
+        lines_of_outlines([{"bbox": box, **looks} for box in boxes])
+
+    assert growth(count) is None
 
 
 def test_places_are_linear_in_the_mentions_of_one_long_line() -> None:

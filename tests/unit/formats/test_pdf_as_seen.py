@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import pairwise
 
@@ -490,3 +490,32 @@ def test_pictures_that_show_lines_of_text_are_counted_and_a_letterhead_s_once(
         page.insert_image(pymupdf.Rect(60, top, 390, top + 80), pixmap=picture)
     reader = open_document(document.tobytes(), "a.pdf")
     assert [page.picture_lines for page in reader.pages()] == lines
+
+
+def outlined(page: pymupdf.Page, y: float, widths: Sequence[float], height: float = 8) -> None:
+    """Filled shapes beside each other, as letters are that were turned into paths."""
+    x = 40.0
+    for width in widths:
+        points = [pymupdf.Point(x, y), pymupdf.Point(x + width / 2, y - height), pymupdf.Point(x + width, y)]
+        page.draw_polyline(points, color=None, fill=(0, 0, 0), closePath=True)
+        x += width + 1.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ([[5, 6, 3, 7, 5, 6, 2, 5, 6, 4]] * 3, 3),
+        ([[200]] * 2, 2),
+        ([[5] * 12] * 3, 0),
+        ([[5, 6, 3]] * 3, 0),
+    ],
+    ids=["letters", "lines in one path", "marks of a chart", "signs"],
+)
+def test_lines_of_letters_that_are_drawn_as_outlines_are_counted(rows: list[list[float]], lines: int) -> None:
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_text((40, 280), "Page 1 of 1")
+        for number, widths in enumerate(rows):
+            outlined(page, 60 + 30 * number, widths)
+
+    _, _, page = read(draw)
+    assert page.picture_lines == lines
