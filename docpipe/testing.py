@@ -6,7 +6,8 @@
 
 `docpipe_eager` runs all stages at once, inside `submit`; `docpipe_queued` runs nothing, so that a
 document stays where `submit` left it. Both stand in for `docpipe.submit` and the other module-level
-functions, keep everything in a temporary SQLite file, and are on as soon as docpipe is installed.
+functions, keep everything in a temporary SQLite file, and are on as soon as docpipe is installed. So every
+test run of a host loads this file: what the fixtures need is imported when one is used.
 
 `check_ocr_engine` says whether an OCR engine of your own keeps the contract, and `check_reader` whether a
 reader does.

@@ -1,4 +1,7 @@
-"""Builds the stand-alone Celery app and pipeline from settings."""
+"""Builds the stand-alone Celery app and pipeline from settings.
+
+Celery and Redis are imported for the pipelines that have them: an embedded one does without both.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Steering(Documents):
 
     @cached_property
     def _dispatch(self) -> Dispatch:
-        from docpipe.delivery.dispatch import Dispatch  # noqa: PLC0415
+        from docpipe.delivery.dispatch import Dispatch  # noqa: PLC0415 - brings Celery
 
         return Dispatch(self._app(), self.store, self.stages)
 
@@ -63,7 +63,7 @@ class Steering(Documents):
         Raises:
             ConfigurationError: as `pause`.
         """
-        from docpipe.delivery.pausing import release  # noqa: PLC0415
+        from docpipe.delivery.pausing import release  # noqa: PLC0415 - brings Celery
 
         self.store.unpause(pause_of(self.stages, stage, project_id))
         count = release(self._dispatch, self.policy.ranges_at_once)

@@ -1,4 +1,4 @@
-"""Stores by name: `sqlite:///path`, `supabase` or `postgres`."""
+"""Stores by name: `sqlite:///path`, `supabase` or `postgres`. Only the one that is opened is imported."""
 
 from __future__ import annotations
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
 import docpipe
-from tests.unit.conftest import Python
+from tests.unit.conftest import ROOT, Python
 
 HEAVY = "celery.app redis pymupdf cv2 numpy onnxruntime spacy boto3 supabase pydantic structlog babel"
 
@@ -120,6 +121,30 @@ def test_spacy_without_its_command_line_is_whole_all_the_same(python: Python) ->
     program += "print(spacy.info(silent=True)['spacy_version'] == spacy.__version__);"
     program += "from spacy.cli import info, convert; print(info.__module__)"
     assert python("-c", program).stdout == "False\nTrue\nspacy.cli.info\n"
+
+
+def _unexplained(path: Path) -> list[str]:
+    """The functions of a module that import, where neither they nor the module's docstring say why."""
+    source = path.read_text("utf-8")
+    tree = ast.parse(source)
+    if "import" in (ast.get_docstring(tree) or ""):
+        return []
+    late = {function: _imports(function, source) for function in ast.walk(tree) if _is_function(function)}
+    return [f"{path}:{lines[0]}" for lines in late.values() if lines and "# noqa: PLC0415 - " not in lines[0]]
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def _imports(function: ast.AST, source: str) -> list[str]:
+    lines = source.splitlines()
+    found = (node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom))
+    return [lines[node.lineno - 1].strip() for node in found]
+
+
+def test_an_import_inside_a_function_says_why() -> None:
+    assert [each for path in ROOT.glob("docpipe/**/*.py") for each in _unexplained(path)] == []
 
 
 @pytest.mark.parametrize("name", docpipe.__all__)
