@@ -86,6 +86,7 @@ LIBRARIES = "pymupdf numpy PIL lxml spacy onnxruntime openvino rapidocr cv2 babe
             ["run", "contract.pdf"],
             f"{SERVICES} openvino rapidocr cv2 omegaconf requests typer jinja2 spacy",
         ),
+        (["run", "contract_scan.pdf"], f"{SERVICES} rapidocr.main omegaconf requests shapely typer spacy"),
         (["run", "notice_latin1.txt"], f"{SERVICES} spacy openvino rapidocr cv2 pymupdf PIL"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -20,10 +20,11 @@ from benchmarks.ocr import as_picture
 from benchmarks.pages import of_corpus
 from benchmarks.report import machine, table
 from docpipe.engines.ocr.detect_and_read import Pixels, line_crop
+from docpipe.engines.ocr.line_widths import in_bucket
 from docpipe.engines.ocr.openvino.eight_bits import layers_of
 from docpipe.engines.ocr.openvino.recogniser import Recogniser
 from docpipe.engines.ocr.openvino.runtime import read_file
-from docpipe.engines.ocr.rapidocr import RapidOcrEngine, in_bucket
+from docpipe.engines.ocr.rapidocr import RapidOcrEngine
 from training.recogniser import FLOATS
 
 _SEED = 2

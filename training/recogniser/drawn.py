@@ -15,7 +15,7 @@ import pymupdf_fonts
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from docpipe.engines.ocr.rapidocr import in_bucket
+from docpipe.engines.ocr.line_widths import in_bucket
 
 Pixels = NDArray[np.uint8]
 

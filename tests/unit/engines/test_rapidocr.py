@@ -267,6 +267,24 @@ def test_the_process_that_reads_may_read_the_layers_in_8_bits(tmp_path: Path) ->
     assert str(Path(str(files(PACKAGE)))) in places
 
 
+def test_a_model_that_rapidocr_comes_without_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docpipe.engines.ocr.openvino import runtime
+
+    monkeypatch.setattr(runtime, "_MODELS", tmp_path)
+    with pytest.raises(ConfigurationError, match=r"without the model PP-OCRv6_rec_small\.onnx\. Install"):
+        load_ocr("rapidocr", inference="openvino").read(page(PROSE[:1]))
+
+
+def test_onnx_runtime_that_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "docpipe.engines.ocr.onnx_runtime", raising=False)
+    monkeypatch.delattr("docpipe.engines.ocr.onnx_runtime", raising=False)
+    with pytest.raises(MissingExtraError, match=r"docpipe-celery\[ocr\]"):
+        load_ocr("rapidocr", inference="onnxruntime").read(page(PROSE[:1]))
+
+
 BLANK, A, B = range(3)
 
 
@@ -358,12 +376,13 @@ def test_cuda_is_passed_on_to_onnxruntime_and_never_replaced_in_silence(
 ) -> None:
     import onnxruntime
 
+    from docpipe.engines.ocr.onnx_runtime import parameters
     from docpipe.engines.ocr.rapidocr import RapidOcrEngine
 
     there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
     engine = RapidOcrEngine(inference="cuda")
-    assert engine.parameters()["EngineConfig.onnxruntime.use_cuda"] is True
+    assert parameters(1, gpu=True)["EngineConfig.onnxruntime.use_cuda"] is True
     with pytest.raises(ConfigurationError, match="ONNX Runtime cannot use the GPU"):
         engine.read(page(PROSE[:1]))
 
@@ -378,7 +397,7 @@ def test_an_unknown_inference_is_refused_with_those_there_are() -> None:
     [((48, 1), 64), ((48, 64), 64), ((24, 40), 128), ((48, 640), 640), ((48, 650), 768), ((60, 1000), 896)],
 )
 def test_lines_come_in_few_widths_whatever_their_own(shape: tuple[int, int], width: int) -> None:
-    from docpipe.engines.ocr.rapidocr import in_bucket
+    from docpipe.engines.ocr.line_widths import in_bucket
 
     assert in_bucket(np.zeros((*shape, 3), np.uint8)).shape == (48, width, 3)
 

@@ -11,6 +11,7 @@ not sure of every letter, or find one that is not common, is read again by the l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,12 +27,10 @@ from docpipe.errors import ConfigurationError
 Scores = NDArray[np.float32]
 """Of letters at steps, before the softmax: steps x letters. The first is the blank, the last the space."""
 
-_COMMON = (
-    range(0x250),
-    range(0x370, 0x400),
-    range(0x2010, 0x2070),
-    range(0x20A0, 0x20D0),
-    range(0x2100, 0x2150),
+_COMMON = frozenset(
+    chain(
+        range(0x250), range(0x370, 0x400), range(0x2010, 0x2070), range(0x20A0, 0x20D0), range(0x2100, 0x2150)
+    )
 )
 """Code points of Latin and Greek letters, of their punctuation, of currencies and letter-like signs."""
 _SURE = 18.0
@@ -122,7 +121,7 @@ class _LastLayer(NamedTuple):
 def _scoring(model: Model, features: Any, layer: _LastLayer, letters: Sequence[int], threads: int) -> Any:
     """The model, ready to make of a line the scores of the letters, and the features."""
     outputs = [layer.of(features, letters), features]
-    return compiled(taking_pictures(Model(outputs, model.get_parameters()), (0.5,), (0.5,)), threads)
+    return compiled(taking_pictures(Model(outputs, model.get_parameters())), threads)
 
 
 def _seen(scoring: Any, line: Pixels) -> tuple[Scores, Scores]:
@@ -166,7 +165,7 @@ def _source(node: Node, place: int) -> Node:
 
 
 def _is_common(letter: str) -> bool:
-    return not letter or any(ord(letter[0]) in part for part in _COMMON)
+    return not letter or ord(letter[0]) in _COMMON
 
 
 def _line(scores: Scores, letters: Sequence[str], rest: NDArray[np.float32] | None = None) -> ctc.Line:

@@ -8,26 +8,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import rapidocr
 from openvino import Core, InferRequest, Layout, Model, Type  # type: ignore[import-untyped]
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped]
-from rapidocr import EngineType
-from rapidocr.inference_engine.base import FileInfo, InferSession
 
 from docpipe.errors import ConfigurationError, MemoryExhaustedError, PermanentError
 
-_BYTE = 255.0
+_MODELS = Path(rapidocr.__file__).with_name("models")
+_HALF = 127.5
+"""Of a byte: the models take pixels from -1 to 1."""
 
 
-def model_file(folder: Path, part: Any) -> Path:
-    """The model of a part of RapidOCR's configuration.
+def model_file(name: str) -> Path:
+    """One of the models that RapidOCR comes with. What names them there takes half a second to import.
 
     Raises:
-        ConfigurationError: RapidOCR does not have its file at hand.
+        ConfigurationError: it comes without.
     """
-    wanted = FileInfo(EngineType.OPENVINO, part.ocr_version, part.task_type, part.lang_type, part.model_type)
-    path = folder / Path(InferSession.get_model_url(wanted)["model_dir"]).name
+    path = _MODELS / name
     if not path.is_file():
-        raise ConfigurationError(f"RapidOCR comes without the model {path.name}. Install another version.")
+        raise ConfigurationError(f"RapidOCR comes without the model {name}. Install another version.")
     return path
 
 
@@ -47,14 +47,14 @@ def bytes_are_faster() -> bool:
     return hint == Type.f32 and not {"avx512_vnni", "avx_vnni"}.isdisjoint(flags)
 
 
-def taking_pictures(model: Model, mean: Any, deviation: Any) -> Model:
+def taking_pictures(model: Model) -> Model:
     """The model, made to take one picture of bytes: rows of pixels, blue, green, red."""
     steps = PrePostProcessor(model)
     picture = steps.input()
     picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
     picture.model().set_layout(Layout("NCHW"))
     to_float = picture.preprocess().convert_element_type(Type.f32)
-    to_float.mean([_BYTE * part for part in _three(mean)]).scale([_BYTE * part for part in _three(deviation)])
+    to_float.mean([_HALF] * 3).scale([_HALF] * 3)
     return steps.build()
 
 
@@ -85,10 +85,6 @@ def _core() -> Core:
     has freed, and the next signal ends the process.
     """
     return Core()
-
-
-def _three(values: Any) -> list[float]:
-    return [float(value) for value in values] * (3 // len(values))
 
 
 @contextmanager
