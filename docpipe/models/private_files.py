@@ -21,7 +21,7 @@ def make_private_file(path: Path) -> None:
         OSError: it cannot be made.
     """
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE))
     mode = path.stat().st_mode
     if stat.S_ISREG(mode) and stat.S_IMODE(mode) & ~_FILE:
         with suppress(PermissionError):

@@ -179,11 +179,11 @@ class Submitter:
         return registered
 
     def submit(self, taken: TakenIn, terms: Terms, dispatch: Dispatch) -> Submission:
-        registered = self.register(taken, terms)
-        task_id = registered.task_id
-        if registered.status == PENDING:
-            task_id = dispatch.begin(registered.ref, terms.priority)
-        return Submission(registered.ref.document_uuid, task_id, registered.created, self.store)
+        """Registered and queued by one call of the store: of equal submits at once, one sends the message."""
+        (sent,) = self._send([taken], terms, dispatch)
+        if isinstance(sent, DocpipeError):
+            raise sent
+        return sent
 
     def submit_many(
         self,

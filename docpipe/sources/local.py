@@ -26,8 +26,13 @@ from docpipe.models.private_files import make_private_folder
 from docpipe.sources.locators import parsed
 
 _BLOCK = 1 << 20
-_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CAN_READ = os.open in os.supports_dir_fd
+"""Windows cannot open a file below a folder that is open."""
+_FOLDER = _FILE = _NEW = os.O_RDONLY
+if _CAN_READ:
+    _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
+    _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 class LocalFiles:
@@ -68,6 +73,11 @@ def _path(uri: str) -> Path:
 @contextmanager
 def _folder(path: Path) -> Iterator[int]:
     """A descriptor of the folder. Raises `OSError`, `NotADirectoryError` for a symbolic link on the way."""
+    if not _CAN_READ:
+        raise SourceRejectedError(
+            f"{path}: files of this operating system are not read or written. Submit the bytes themselves,"
+            " and let them rest in Supabase Storage or S3 (DOCPIPE_UPLOADS)."
+        )
     descriptor = os.open("/", _FOLDER)
     try:
         for name in path.parts[1:]:
@@ -81,8 +91,7 @@ def _folder(path: Path) -> Iterator[int]:
 
 def _put(folder: int, name: str, data: IO[bytes]) -> None:
     aside = f".{name}.{secrets.token_hex(8)}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(aside, flags, 0o600, dir_fd=folder), "wb") as file:
+    with os.fdopen(os.open(aside, _NEW, 0o600, dir_fd=folder), "wb") as file:
         try:
             shutil.copyfileobj(data, file)
             file.flush()

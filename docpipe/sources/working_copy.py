@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from docpipe.errors import NoRoomError
+
+if sys.platform != "win32":  # whoever only submits may be there
+    import fcntl
 
 _PREFIX = "docpipe-working-copy-"
 _YOUNG_SECONDS = 60.0

@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import redis
@@ -35,6 +37,7 @@ from tests.workers import HANG_SECONDS
 PREFIX = "recovery:"
 POLICY = Policy(lease_seconds=60.0, grace_seconds=0.0, max_attempts=5)
 NewPipeline = Callable[..., Pipeline]
+EQUAL = 16
 
 
 @pytest.fixture
@@ -113,6 +116,21 @@ def test_the_broker_tells_the_ranges_of_a_long_document_apart(
     ref = ref_of(submission)
     pipeline.hand_over(ref, Handover((1, 11), priority=4))
     assert messages(pipeline.broker, ["ocr"]) == {ref, RangeRef(ref, 1), RangeRef(ref, 11)}
+
+
+def test_submits_of_equal_bytes_at_once_send_one_message(pipeline: Pipeline) -> None:
+    together = Barrier(EQUAL)
+
+    def submit(number: int) -> Submission:
+        together.wait(HANG_SECONDS)
+        return pipeline.submit(b"Ann met Bob.", name=f"{number}.txt")
+
+    with ThreadPoolExecutor(EQUAL) as threads:
+        found = list(threads.map(submit, range(EQUAL)))
+    (sent,) = {(each.document_uuid, each.task_id) for each in found}
+    assert sent[1]
+    assert pipeline.broker.depths(["ocr"]) == {"ocr": 1}
+    assert pipeline.store.statistics().documents[0].documents == 1
 
 
 def test_foreign_messages_are_counted_and_not_understood(pipeline: Pipeline, client: redis.Redis) -> None:

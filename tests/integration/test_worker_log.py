@@ -38,3 +38,22 @@ def test_every_line_of_a_worker_is_json_and_a_stage_s_lines_name_their_document(
     assert {line["level"] for line in told} <= {"info", "warning"}
     assert any(line["logger"].startswith("celery.") for line in told)
     close(pipeline)
+
+
+def test_the_log_of_a_worker_has_no_line_for_each_request_of_the_store(
+    redis_url: str, supabase_env: dict[str, str], tmp_path: Path
+) -> None:
+    store = open_store(
+        "supabase",
+        supabase_url=supabase_env["SUPABASE_URL"],
+        supabase_key=supabase_env["SUPABASE_SECRET_KEY"],
+    )
+    pipeline = new_pipeline(redis_url, store, tmp_path)
+    submission = pipeline.submit(b"Ann met Bob.", name="note.txt")
+    environment = ENGINES | supabase_env | {"REDIS_URL": redis_url, "DOCPIPE_STORE": "supabase"}
+    with Workers(tmp_path, environment) as workers:
+        worker = workers.start("ocr")
+        wait_until(lambda: submission.status().status == "ocr_complete", "the stage is complete")
+        wait_until(lambda: "stage_complete" in worker.log.read_text(), "it is said")
+        assert "HTTP Request" not in worker.log.read_text()
+    close(pipeline)

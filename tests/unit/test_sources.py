@@ -579,6 +579,19 @@ def test_what_s3_answers_is_told_by_its_meaning(
     assert type(raised.value) is error
 
 
+@pytest.mark.parametrize("calculation", ["when_supported", "when_required"])
+def test_a_service_that_knows_no_checksums_is_sent_none_when_told_so(
+    bucket: str, service: Service, monkeypatch: pytest.MonkeyPatch, calculation: str
+) -> None:
+    """Cloudflare R2, and others that speak S3's protocol."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", calculation)
+    service.content = b""
+    Sources(uploads=f"s3://{bucket}/kept").take_in(DATA, name="letter.txt")
+    sent = {name for _, _, headers, _ in service.asked for name in headers if "checksum" in name}
+    assert (sent == set()) == (calculation == "when_required")
+
+
 def test_a_bucket_that_cannot_be_is_not_looked_for_again(bucket: str) -> None:
     with pytest.raises(errors.SourceNotFoundError, match="no object s3://Not A Bucket/a"):
         Sources().take_in("s3://Not A Bucket/a")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
-import resource
 import signal
 from pathlib import Path
 
-_PAGE_SIZE = resource.getpagesize()
+_PAGE_SIZE = mmap.PAGESIZE
 _ROUNDS = 20
-_TICKS = os.sysconf("SC_CLK_TCK")
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _THREADS = 19 - 2
 _USER_TICKS, _SYSTEM_TICKS = 13 - 2, 14 - 2
 """Places in /proc/PID/stat behind the program's name (proc(5), counted from 0)."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -13,6 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from docpipe.sources.working_copy import temporary
+
+if sys.platform != "win32":  # whoever only submits may be there
+    import fcntl
 
 _PREFIX = "docpipe-reading-"
 _YOUNG_SECONDS = 60.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import resource
 import signal
 import socket
 import subprocess
@@ -24,6 +23,9 @@ from docpipe.execution.isolation.folders import Folders
 from docpipe.execution.isolation.sandbox import SCRATCH_BYTES, Rules
 from docpipe.execution.isolation.wire import Layers, Listener, Said
 from docpipe.formats.base import Limits
+
+if sys.platform != "win32":  # whoever only submits may be there
+    import resource
 
 _PROGRAM = Path(__file__).with_name("child.py")
 _LAST_WORDS = 4_000

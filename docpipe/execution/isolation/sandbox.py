@@ -9,13 +9,15 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import resource
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from docpipe.execution.isolation import landlock, seccomp
+
+if sys.platform != "win32":  # whoever only submits may be there
+    import resource
 
 _LINUX_ONLY = ("privileges", "files", "network", "programs", "calls")
 
