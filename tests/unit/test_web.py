@@ -351,6 +351,11 @@ def test_documents_are_chosen_by_type_day_and_the_word_of_a_status(
         return {name for name in ("broken.pdf", "good.txt") if f">{name}</a>" in page}
 
     assert listed(type="pdf") == listed(status="error_ocr") == {"broken.pdf"}
+    opened = '<details class="more" open>'
+    assert [opened in here.get(f"/documents?{asked}").text for asked in ("type=pdf", "name=good")] == [
+        True,
+        False,
+    ]
     assert listed(since=days[0], until=days[-1]) == {"broken.pdf", "good.txt"}
     assert listed(since=after) == listed(until=before) == set()
     assert "<option selected>error_ocr</option>" in here.get("/documents?status=error_ocr").text
