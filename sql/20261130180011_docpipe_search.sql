@@ -49,7 +49,6 @@ begin
 end $$;
 
 drop function if exists public.docpipe_search(text, text, integer);  -- it had no p_any
-drop function if exists public.docpipe_search(text, text, text, integer);
 
 -- The pages that hold the words, the best first, with marks (U+0002, U+0003) around what was found.
 -- `p_query` is as websearch_to_tsquery takes it. Of more than 2,000 pages, 2,000 are compared. With `p_any`, a JSON list

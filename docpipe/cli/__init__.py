@@ -17,6 +17,7 @@ import click
 from docpipe import __version__
 from docpipe.cli.usage import SafeGroup, show_crash
 from docpipe.errors import DocpipeError, MissingExtraError
+from docpipe.execution.isolation.child import GC_OBJECTS
 
 COMMANDS = {
     "run": ("run:run", "Take documents through all stages in this process, without services."),
@@ -54,9 +55,6 @@ COMMANDS = {
     "queue": ("queue:queue", "An older queue in a database table."),
 }
 """Name to (module of this package and its command, what the list of commands says of it)."""
-
-_GC_OBJECTS = 50_000
-"""So many new objects, not 700, have garbage looked for: importing makes more, and none is garbage."""
 
 _WITHOUT_STORE = frozenset({"db"})
 """It connects to SUPABASE_DB_URL, and to nothing else."""
@@ -110,7 +108,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command; every docpipe error ends as one message and exit code 1, never as a traceback."""
     sys.excepthook = show_crash
-    gc.set_threshold(_GC_OBJECTS)
+    gc.set_threshold(GC_OBJECTS)
     atexit.register(gc.freeze)  # what models and libraries hold is not looked through before the process ends
     try:
         cli()

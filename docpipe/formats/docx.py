@@ -64,6 +64,7 @@ class DocxReader:
         comments = self._shared("comments")
         for comment in () if comments is None else comments.iterchildren("{*}comment"):
             self._context.comments[attribute(comment, "id")] = comment
+        self._drawn: set[str] = set()
         self._blocks = list(self._document())
         if not self._has_text() and not self._has_pictures():
             images = dict.fromkeys(link.target for link in self._links.values() if link.kind == "image")
@@ -167,13 +168,19 @@ class DocxReader:
         elif block.kind == "altChunk":
             yield from self._alternative(block.target)
         elif block.kind in {"chart", "relIds"}:
-            root = self._part_root(block.target)
-            lines = [] if root is None else list(drawing_text(root))
-            yield from lines
-            if not any(line.strip() for line in lines):
-                self._warn("content_unread", f"The {_NOUNS[block.kind]} {block.target} was not read.")
+            if block.target not in self._drawn:
+                yield from self._drawing(block)
         else:
             yield block
+
+    def _drawing(self, block: Linked) -> Iterator[str]:
+        """The words of a chart or a diagram, where it is met first."""
+        self._drawn.add(block.target)
+        root = self._part_root(block.target)
+        lines = [] if root is None else list(drawing_text(root))
+        yield from lines
+        if not any(line.strip() for line in lines):
+            self._warn("content_unread", f"The {_NOUNS[block.kind]} {block.target} was not read.")
 
     def _alternative(self, target: str) -> Iterator[str]:
         """The text of a document that Word would merge in when it opens this one."""

@@ -11,6 +11,9 @@ from docpipe.formats.ooxml import attribute, local_name
 
 _OFF = frozenset({"0", "false", "off", "none"})
 _MAX_STYLES = 20
+_LEVELS = 9
+_LONGEST_LABEL = 255
+"""Characters; Word has no more, and every paragraph of the list would repeat all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Styles:
 
     def __init__(self, root: etree._Element | None) -> None:
         self._styles: dict[str, etree._Element] = {}
+        self._found: dict[tuple[str, str], etree._Element | None] = {}
         for style in () if root is None else root.iter("{*}style"):
             self._styles[attribute(style, "styleId")] = style
 
@@ -41,6 +45,12 @@ class Styles:
         return "" if found is None else attribute(found, "val")
 
     def _first(self, style_id: str, path: str) -> etree._Element | None:
+        """Looked for once: a style may be long, and every paragraph may have it."""
+        if (style_id, path) not in self._found:
+            self._found[style_id, path] = self._looked_up(style_id, path)
+        return self._found[style_id, path]
+
+    def _looked_up(self, style_id: str, path: str) -> etree._Element | None:
         for _ in range(_MAX_STYLES):
             style = self._styles.get(style_id)
             if style is None:
@@ -84,10 +94,12 @@ class Numbering:
             levels = self._levels[attribute(item, "abstractNumId")] = {}
             for level in item.iterchildren("{*}lvl"):
                 depth = _whole(attribute(level, "ilvl"))
+                if depth >= _LEVELS:
+                    continue
                 levels[depth] = _Level(
                     _whole(_value(level, "start", "1")),
                     _value(level, "numFmt", "decimal"),
-                    _value(level, "lvlText", ""),
+                    _value(level, "lvlText", "")[:_LONGEST_LABEL],
                 )
                 if style := _value(level, "pStyle", ""):
                     self._style_levels[style] = depth
@@ -114,7 +126,7 @@ class Numbering:
     def _written(self, abstract: str, level: _Level) -> str:
         levels, counts = self._levels[abstract], self._counts[abstract]
         text = level.pattern
-        for depth in range(9):
+        for depth in range(_LEVELS):
             if f"%{depth + 1}" in text and depth in levels:
                 count = counts.get(depth, levels[depth].start)
                 text = text.replace(f"%{depth + 1}", written_number(count, levels[depth].form))

@@ -6,6 +6,7 @@ Elements are told by their local name: transitional and strict documents differ 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,8 @@ class Context:
     comments: dict[str, etree._Element] = field(default_factory=dict)
     notes: dict[tuple[str, str], str] = field(default_factory=dict)
     """The mark of each note that the text refers to, by kind and id."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many notes there are of each kind."""
     hidden: bool = False
     """Whether text was left out that Word does not show."""
     deleted: bool = False
@@ -84,7 +87,8 @@ class Context:
     def note(self, kind: str, number: str) -> str:
         """The mark of a note, counted when the text first refers to it."""
         if (kind, number) not in self.notes:
-            count = 1 + sum(other == kind for other, _ in self.notes)
+            self.counts[kind] += 1
+            count = self.counts[kind]
             self.notes[kind, number] = str(count) if kind == "footnote" else roman(count)
         return self.notes[kind, number]
 
@@ -102,6 +106,7 @@ class Walker:
         self._mark = ""
         self._style = ""
         self._has_drawings = True
+        self._grounds: dict[etree._Element, bool] = {}
 
     def body(self, body: etree._Element) -> Iterator[Block]:
         """All blocks of the body; a page break between sections that do not share a page."""
@@ -139,8 +144,9 @@ class Walker:
         style = paragraph.find("{*}pPr/{*}pStyle")
         self._style = "" if style is None else attribute(style, "val")
         self._inline(paragraph, line, anchored)
-        label = self._context.numbering.label(paragraph) if line.text.strip() else ""
-        text = f"{label} {line.text}" if label else line.text
+        text = line.text
+        if text.strip() and (label := self._context.numbering.label(paragraph)):
+            text = f"{label} {text}"
         yield PAGE_BREAK + text if is_on(paragraph.find("{*}pPr/{*}pageBreakBefore")) else text
         for item in anchored:
             yield from self._anchored(item, depth)
@@ -204,10 +210,8 @@ class Walker:
         raised = self._raised(run)
         inner = _Line()
         self._inline(run, inner, anchored)
-        if raised and inner.text:
-            line.add(marked(inner.text, line.text, raised == "subscript"))
-        else:
-            line.add(inner.text)
+        text = inner.text
+        line.add(marked(text, line.last, raised == "subscript") if raised and text else text)
 
     def _text_of(self, child: etree._Element, name: str) -> str | None:
         """The text an element stands for by itself; None where its children have it."""
@@ -242,11 +246,25 @@ class Walker:
     def _is_hidden(self, run: etree._Element) -> bool:
         if (own := run.find("{*}rPr/{*}vanish")) is not None:
             return is_on(own)
-        if _is_tiny(run) or (not self._has_drawings and _is_white_on_paper(run)):
+        if _is_tiny(run):
+            return True
+        if not self._has_drawings and _is_white(run) and not self._is_on_a_colour(run):
             return True
         style = run.find("{*}rPr/{*}rStyle")
         names = [self._style, "" if style is None else attribute(style, "val")]
         return any(self._context.styles.is_hidden(name) for name in names if name)
+
+    def _is_on_a_colour(self, element: etree._Element | None) -> bool:
+        """Whether it or what is around it stands on a colour, as in tables it may; asked once of each."""
+        if element is None:
+            return False
+        if element not in self._grounds:
+            self._grounds[element] = (
+                local_name(element) in _ON_A_COLOUR
+                or any(element.find(path) is not None for path in _GROUNDS)
+                or self._is_on_a_colour(element.getparent())
+            )
+        return self._grounds[element]
 
     def _raised(self, run: etree._Element) -> str:
         properties = run.find("{*}rPr")
@@ -296,12 +314,22 @@ class Walker:
 
 @dataclass(slots=True)
 class _Line:
-    """A paragraph's text so far."""
+    """A paragraph's text so far, in pieces: put together each time, it would be copied each time."""
 
-    text: str = ""
+    _pieces: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
-        self.text += text
+        if text:
+            self._pieces.append(text)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+    @property
+    def last(self) -> str:
+        """Its last letters, four or more."""
+        return "".join(self._pieces[-4:])
 
 
 def _moved(properties: etree._Element) -> str:
@@ -322,15 +350,9 @@ def _half_points(element: etree._Element | None) -> int:
     return int(value) if _HALF_POINTS.fullmatch(value) else 0
 
 
-def _is_white_on_paper(run: etree._Element) -> bool:
-    """Whether it is set in white and nothing says that it stands on a colour, as in tables it may."""
+def _is_white(run: etree._Element) -> bool:
     colour = run.find("{*}rPr/{*}color")
-    if colour is None or attribute(colour, "val").upper() != "FFFFFF":
-        return False
-    return not any(
-        local_name(each) in _ON_A_COLOUR or any(each.find(path) is not None for path in _GROUNDS)
-        for each in (run, *run.iterancestors())
-    )
+    return colour is not None and attribute(colour, "val").upper() == "FFFFFF"
 
 
 def is_on_attribute(element: etree._Element, name: str) -> bool:

@@ -15,6 +15,7 @@ from email.errors import InvalidBase64LengthDefect, MessageError
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
 from email.policy import EmailPolicy
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from docpipe.errors import (
@@ -165,7 +166,7 @@ def _header(message: MIMEPart, name: str) -> str:
     """A header as text on one line, each where it is repeated; as sent where it cannot be interpreted."""
     raw = ", ".join(str(value) for key, value in message.raw_items() if key.lower() == name.lower())
     text = _attempt(lambda: ", ".join(str(value) for value in message.get_all(name, [])), raw)
-    return " ".join(clean_line(_as_utf8(text or raw)).split())
+    return _on_one_line(_as_utf8(text or raw))
 
 
 def _as_utf8(text: str) -> str:
@@ -174,6 +175,10 @@ def _as_utf8(text: str) -> str:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return text
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(clean_line(text).split())
 
 
 def _contents(part: MIMEPart, request: ReadRequest, depth: int) -> _Contents:
@@ -249,8 +254,16 @@ def _member(request: ReadRequest, label: str, data: bytes) -> Member:
 
 def _fields(block: MIMEPart) -> str:
     """The header fields of a report, such as that a mail was not delivered: its facts."""
-    names = dict.fromkeys(block.keys())
-    return "\n".join(f"{name}: {_header(block, name)}" for name in names)
+    values: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for name, value in block.raw_items():
+        shown = _attempt(partial(_interpreted, block, name, value), str(value))
+        values.setdefault(names.setdefault(name.lower(), name), []).append(shown)
+    return "\n".join(f"{name}: {_on_one_line(', '.join(found))}" for name, found in values.items())
+
+
+def _interpreted(block: MIMEPart, name: str, value: Any) -> str:
+    return str(block.policy.header_fetch_parse(name, value))
 
 
 def _is_attached_file(part: MIMEPart) -> bool:
@@ -295,21 +308,17 @@ def _decoded(data: bytes, part: MIMEPart, kind: str) -> str:
 
 def _unflowed(text: str, delete_space: str) -> str:
     """The paragraphs of a text whose lines end in a space where they were only wrapped (RFC 3676)."""
-    lines: list[str] = []
+    pieces: list[str] = []
     open_depth = -1
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip(">"))
         content = line[depth:].removeprefix(" ")
-        quote = ">" * depth + " " * bool(depth)
-        if depth == open_depth and content != "-- ":
-            lines[-1] += content
-        else:
-            lines.append(quote + content)
-        flows = lines[-1].endswith(" ") and content != "-- "
-        if flows and delete_space == "yes":
-            lines[-1] = lines[-1][:-1]
+        if depth != open_depth or content == "-- ":
+            pieces.append("\n" + ">" * depth + " " * bool(depth))
+        flows = content.endswith(" ") and content != "-- "
+        pieces.append(content[:-1] if flows and delete_space == "yes" else content)
         open_depth = depth if flows else -1
-    return "\n".join(lines)
+    return "".join(pieces).removeprefix("\n")
 
 
 def _forwarded(part: MIMEPart, request: ReadRequest) -> Member:

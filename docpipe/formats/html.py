@@ -31,12 +31,21 @@ _LONGEST_MARK = 20
 _PICTURE = re.compile(
     r"src\s*+=\s*+[\"']?+data:image/([a-z]{3,4});base64,([A-Za-z0-9+/=\s]++)", re.IGNORECASE
 )
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9-]{0,40})(?=[\s/>])", re.IGNORECASE)
+_WITHOUT_END = """
+p li dt dd option thead tbody tfoot tr td th rt rp colgroup html head body
+area base br col embed hr img input link meta param source track wbr
+"""
+_NOT_NESTED = frozenset(_WITHOUT_END.split())
+"""Elements without an end, or whose end need not be written."""
+_DEEPEST = 500
+"""Elements in each other, as in browsers: some work is done for each of those that one is in."""
 _TICKS = {True: "☒", False: "☐"}
 
 
 def visible_text(markup: str) -> tuple[str, str]:
     """The text a reader would see (cells of a table row separated by tabs), and the page's title."""
-    tree = HTMLTree.parse(markup.replace("\0", ""))
+    tree = HTMLTree.parse(_flattened(markup.replace("\0", "")))
     unseen = [*_UNSEEN, *_hidden_by_rules(tree)]
     hide(_document(tree), markup)
     _write_labels(tree)
@@ -56,6 +65,35 @@ def visible_text(markup: str) -> tuple[str, str]:
     )
     text = text.replace("\t\t", "\t")  # two part each cell from the next
     return text.replace("\xa0", " "), clean_line(tree.title or "").strip()
+
+
+def _flattened(markup: str) -> str:
+    """The page without the tags of elements that are nested too deeply; what is in them stays."""
+    inside: list[str] = []
+
+    def kept(tag: re.Match[str]) -> str:
+        name = tag[2].lower()
+        if name in _NOT_NESTED:
+            return tag[0]
+        if not tag[1]:
+            inside.append(name)
+        is_too_deep = len(inside) > _DEEPEST
+        if tag[1]:
+            _end(inside, name)
+        return f"<!{tag[0][1:]}" if is_too_deep else tag[0]  # a comment, up to the end of the tag
+
+    return _TAG.sub(kept, markup)
+
+
+def _end(inside: list[str], name: str) -> None:
+    """End the last element of this name, with those in it; of those too deep only the last is looked at."""
+    if inside[-1:] == [name]:
+        inside.pop()
+    elif len(inside) <= _DEEPEST and name in inside:
+        while inside.pop() != name:
+            pass
+    elif len(inside) > _DEEPEST:
+        inside.pop()
 
 
 def _document(tree: HTMLTree) -> DocumentNode:

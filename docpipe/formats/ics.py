@@ -65,17 +65,19 @@ def facts(text: str) -> str:
 
 
 def _fact_lines(text: str) -> Iterator[str]:
-    inside: list[str] = []
+    inside: list[bool] = []
+    hidden = 0
     for line in text.splitlines():
         found = _property(line)
         if found is None:
             continue
         if found.name == "BEGIN":
-            inside.append(found.value.strip().upper())
+            inside.append(found.value.strip().upper() in _NOT_SHOWN)
+            hidden += inside[-1]
             yield ""
         elif found.name == "END":
-            inside = inside[:-1]
-        elif found.name in _WORDS and not _NOT_SHOWN.intersection(inside) and (shown := _shown(found)):
+            hidden -= inside.pop() if inside else 0
+        elif found.name in _WORDS and not hidden and (shown := _shown(found)):
             yield f"{_WORDS[found.name]}: {shown}"
 
 

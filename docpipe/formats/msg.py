@@ -31,6 +31,9 @@ _EMBEDDED = "__substg1.0_3701000D"
 _TICKS, _EPOCH = 10_000_000, 11_644_473_600
 """Moments are counted in ticks a second, from this many seconds before 1970."""
 _CONTENT_ID = 0x3712
+_Path = tuple[str, ...]
+_Contents = dict[_Path, list[str]]
+"""The names of what is right inside each storage."""
 
 
 def open_reader(request: ReadRequest) -> Reader:
@@ -43,22 +46,27 @@ def open_reader(request: ReadRequest) -> Reader:
     with closed_on_failure(stream):
         try:
             store = olefile.OleFileIO(stream)
-            return MsgReader(request, _Storage(store, []), store.close)
+            return MsgReader(request, _Storage(store, (), _contents(store)), store.close)
         except _DAMAGE as error:
             raise CorruptDocumentError(f"{request.name} is a damaged Outlook message ({error}).") from error
+
+
+def _contents(store: olefile.OleFileIO) -> _Contents:
+    """Listed once: a list of all for each attachment would be as many lists as there are attachments."""
+    contents: _Contents = {}
+    for *path, name in store.listdir(streams=True, storages=True):
+        contents.setdefault(tuple(path), []).append(name)
+    return contents
 
 
 class _Storage:
     """One message or attachment in the file: its properties by number."""
 
-    def __init__(self, store: olefile.OleFileIO, path: list[str]) -> None:
-        self.store = store
-        self.path = path
-        self._streams = {
-            entry[-1].upper(): entry
-            for entry in store.listdir(streams=True, storages=False)
-            if len(entry) == len(path) + 1 and entry[:-1] == path
-        }
+    def __init__(self, store: olefile.OleFileIO, path: _Path, contents: _Contents) -> None:
+        self._store = store
+        self._path = path
+        self._contents = contents
+        self._streams = {name.upper(): [*path, name] for name in contents.get(path, ())}
 
     def value(self, number: int) -> bytes:
         """A property of variable size, texts as UTF-8; empty where there is none or it is damaged."""
@@ -84,18 +92,14 @@ class _Storage:
 
     def inner(self, start: str) -> list[_Storage]:
         """The storages right inside this one whose names begin so."""
-        found = {
-            entry[len(self.path)]
-            for entry in self.store.listdir(streams=True, storages=True)
-            if entry[: len(self.path)] == self.path
-            and len(entry) > len(self.path)
-            and entry[len(self.path)].lower().startswith(start.lower())
-        }
-        return [_Storage(self.store, [*self.path, name]) for name in sorted(found)]
+        names = (
+            name for name in self._contents.get(self._path, ()) if name.lower().startswith(start.lower())
+        )
+        return [_Storage(self._store, (*self._path, name), self._contents) for name in sorted(names)]
 
     def _read(self, entry: list[str]) -> bytes:
         try:
-            return bytes(self.store.openstream(entry).read()) if entry else b""
+            return bytes(self._store.openstream(entry).read()) if entry else b""
         except _DAMAGE:
             return b""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
 _ACCOUNTS = '_({0}* {1}_);_({0}* ({1});_({0}* "-"??_);_(@_)'
@@ -49,6 +49,12 @@ _HOLDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
 }
+_LONGEST_CODE = 255
+"""Characters; no spreadsheet program takes a longer one, and each cell would cost all of it."""
+_LARGEST = 30
+"""Digits before the point: of larger numbers the digits as they are stored."""
+_EXACT = Context(prec=300)
+"""Digits for all of such a number and as many places as a code can have."""
 _GENERAL = re.compile("general", re.IGNORECASE)
 _EXPONENT = re.compile(
     r"(?<![#0?.])(?P<digits>[#0?][#0?.]*+)E(?P<sign>[+-])(?P<places>[#0?]++)", re.IGNORECASE
@@ -66,8 +72,13 @@ def shown_number(value: str, code: str, from_1904: bool = False) -> str:
         number = Decimal(value)
     except InvalidOperation:
         return value
-    if not number.is_finite() or abs(number) > Decimal(10) ** 30:
+    if not number.is_finite() or number.adjusted() > _LARGEST:
         return value
+    with localcontext(_EXACT):
+        return _shown(number, code if len(code) <= _LONGEST_CODE else "", from_1904)
+
+
+def _shown(number: Decimal, code: str, from_1904: bool) -> str:
     section, signed = _section(number, code)
     bare = _LITERAL.sub("", section)
     sign = "-" if signed and number < 0 else ""
@@ -158,6 +169,7 @@ def _power(number: Decimal, code: re.Match[str]) -> str:
 
 def _ratio(number: Decimal, code: re.Match[str]) -> str:
     """As a fraction, with its whole part before it where the code has one."""
+    number = round(number, _LARGEST)  # what is smaller would be a quotient of huge numbers
     whole, rest = divmod(number, 1) if code["whole"] else (Decimal(0), number)
     below = code["below"]
     if below.isdigit() and int(below):

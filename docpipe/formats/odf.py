@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,8 +27,9 @@ _SKIPPED = frozenset(
     | {"content-validations"}
 )
 _HIDDEN_TEXT = frozenset({"hidden-text", "hidden-paragraph"})
-_MOST_REPEATED = 50
-"""Times that a cell or row which is said to stand several times is written."""
+_MOST_REPEATED, _MOST_CHARACTERS = 50, 10_000
+"""Times that a cell or row which is said to stand several times is written, and all of them together."""
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _HIDDEN_ROWS = frozenset({"collapse", "filter"})
 _MANIFEST = "META-INF/manifest.xml"
 _MAX_DEPTH = 100
@@ -135,12 +137,12 @@ class OdfReader:
             return
         yield f"\f{name}"
         hidden = 0
-        for row in sheet.iter("{*}table-row"):
+        for row in _rows(sheet):
             text = self._row(row, depth)
             if text and attribute(row, "visibility") in _HIDDEN_ROWS:
                 hidden += 1
             elif text:
-                yield from [text] * _times(row, "number-rows-repeated")
+                yield from _repeated(text, row, "number-rows-repeated")
         if hidden:
             message = f"{hidden} hidden row(s) on the sheet {name} were not read."
             self.warnings.append(Warn("content_hidden", message))
@@ -149,8 +151,9 @@ class OdfReader:
         cells = (
             text
             for cell in row.iterchildren("{*}table-cell")
-            for text in [" ".join(" ".join(self._blocks(cell, depth + 1)).split())]
-            * _times(cell, "number-columns-repeated")
+            for text in _repeated(
+                " ".join(" ".join(self._blocks(cell, depth + 1)).split()), cell, "number-columns-repeated"
+            )
         )
         return "\t".join(cells).rstrip("\t")
 
@@ -159,7 +162,7 @@ class OdfReader:
         for child in element:
             name = local_name(child)
             if name == "s":
-                text += " " * min(int(attribute(child, "c") or "1"), 100)
+                text += " " * min(_whole(attribute(child, "c")), 100)
             elif name in {"tab", "line-break"}:
                 text += "\t" if name == "tab" else "\n"
             elif name in {"note", "annotation", "frame", "custom-shape"}:
@@ -197,9 +200,24 @@ class OdfReader:
             mark = None
 
 
-def _times(element: etree._Element, name: str) -> int:
-    number = attribute(element, name)
-    return min(int(number), _MOST_REPEATED) if number.isdecimal() and len(number) < 10 else 1
+def _rows(table: etree._Element) -> Iterator[etree._Element]:
+    """A table's rows, in whatever group; none of a table in one of its cells."""
+    for child in table:
+        name = local_name(child)
+        if name == "table-row":
+            yield child
+        elif name:
+            yield from _rows(child)
+
+
+def _repeated(text: str, element: etree._Element, name: str) -> list[str]:
+    """The text of a cell or row as often as it says that it stands there."""
+    most = max(1, min(_MOST_REPEATED, _MOST_CHARACTERS // max(1, len(text))))
+    return [text] * min(_whole(attribute(element, name)), most)
+
+
+def _whole(number: str) -> int:
+    return int(number) if _NUMBER.fullmatch(number) else 1
 
 
 def _hidden_styles(content: etree._Element) -> Iterator[str]:

@@ -31,7 +31,7 @@ from docpipe.formats.expansion import unpacked_size
 from docpipe.formats.pdf_backwards import turned_round
 from docpipe.formats.pdf_boxes import drawn, drawn_boxes
 from docpipe.formats.pdf_layer import Block, Layer, layer_of, whole_lines
-from docpipe.formats.pdf_notes import box_states, warnings_of_document, warnings_of_page
+from docpipe.formats.pdf_notes import box_states, fields, warnings_of_document, warnings_of_page
 from docpipe.formats.pdf_outlines import lines_of_outlines
 from docpipe.formats.pdf_unseen import Picture, layers_off, warn_of_layers_off, without_unseen
 from docpipe.formats.pdf_words import Lines, by_line, look_closely, words_of
@@ -337,7 +337,7 @@ def _area(box: Box) -> float:
 
 
 def _field_names(page: pymupdf.Page) -> list[TextLine]:
-    return [TextLine(field.field_name, tuple(field.rect)) for field in page.widgets() if field.field_name]
+    return [TextLine(field.field_name, tuple(field.rect)) for field in fields(page) if field.field_name]
 
 
 def _as_shown(lines: list[TextLine], page: pymupdf.Page) -> list[TextLine]:

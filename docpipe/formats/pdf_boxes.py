@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from docpipe.formats.base import TextLine
@@ -27,6 +27,7 @@ _EDGE = 0.2
 _COMB, _COMB_GAP = 3, 0.6
 """So many boxes in a row, nearer than this by their side, hold a letter each."""
 _MOST = 300
+"""Boxes of one page; what has more is a drawing."""
 
 
 class Drawn(NamedTuple):
@@ -93,12 +94,12 @@ def _of_lines(inked: Sequence[Drawn]) -> Iterator[Box]:
     if len(across) > 4 * _MOST or len(down) > 4 * _MOST:
         return
     for top in across:
+        sides = [(top[0], top[1]), (top[2] - _THIN / 2, top[1])]
+        if not all(any(_starts_near(line, x, y) for line in down) for x, y in sides):
+            continue
         for foot in across:
             frame = (top[0], top[1], foot[2], foot[3])
-            if not Drawn(frame, True, True, False).is_square or not _ends_alike(top, foot):
-                continue
-            sides = [(frame[0], frame[1]), (frame[2] - _THIN / 2, frame[1])]
-            if all(any(_starts_near(line, x, y) for line in down) for x, y in sides):
+            if Drawn(frame, True, True, False).is_square and _ends_alike(top, foot):
                 yield frame
 
 
@@ -122,7 +123,9 @@ def _of_two_areas(paths: Sequence[Drawn]) -> Iterator[Box]:
 def _on_paper(paths: Sequence[Drawn]) -> Iterator[Box]:
     """Outlines with round corners, drawn right on paper of their size, as browsers print what nobody ticked;
     none in a row or column with a button that has a dot."""
-    found = list(_outlined_papers(paths))
+    found = list(islice(_outlined_papers(paths), _MOST + 1))
+    if len(found) > _MOST:
+        return iter(())
     dots = [path.box for path in paths if not (path.is_rect or path.is_stroked or path.is_pale)]
     dotted = [box for box in found if any(_is_dot(dot, box) for dot in dots)]
     return (box for box in found if not any(_are_in_line(box, other) for other in dotted))
@@ -149,7 +152,9 @@ def _once(frames: Iterable[Box]) -> list[Box]:
     for frame in frames:
         if not any(_holds(other, frame) or _holds(frame, other) for other in once):
             once.append(frame)
-    return once if len(once) <= _MOST else []
+        if len(once) > _MOST:
+            return []
+    return once
 
 
 def _is_of_comb(box: Box, frames: Sequence[Box]) -> bool:
@@ -205,6 +210,8 @@ def _buttons(inked: Sequence[Drawn], frames: Sequence[Box]) -> list[tuple[Box, s
     """Round buttons of one size, where at least one has a dot in it; others may be anything."""
     outlines = (path for path in inked if path.is_square and path.is_stroked and not path.is_rect)
     rounds = [path for path in outlines if not any(_holds(frame, path.box) for frame in frames)]
+    if len(rounds) > _MOST:
+        return []
     dots = [path.box for path in inked if not path.is_rect and not path.is_stroked]
     dotted = [path for path in rounds if any(_is_dot(dot, path.box) for dot in dots)]
     sizes = {round(path.width) for path in dotted}

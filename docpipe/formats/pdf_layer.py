@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from statistics import median
 from typing import Any
 
@@ -19,6 +20,8 @@ from docpipe.models import Box
 Block = dict[str, Any]
 """As PyMuPDF's `TextPage.extractDICT` gives it; with `extractRAWDICT` its spans hold characters."""
 Direction = tuple[int, int]
+_Places = dict[tuple[float, float], list[tuple[float, float]]]
+"""Left upper corners by the square they are in."""
 
 TEXT, _AREA = 0, 3
 """Types of blocks."""
@@ -37,6 +40,11 @@ _SUBSCRIPT = str.maketrans("0123456789+-()", "₀₁₂₃₄₅₆₇₈₉₊�
 _ORDINAL = re.compile(r"\s*(?:st|nd|rd|th|er|ère|re|e|è|ème)\b", re.IGNORECASE)
 _SAME_PLACE = 0.3
 """Times the size: a line drawn again this near is a shadow, or bold type for want of a bold font."""
+_NEAREST, _CELL = 16.0, 4.0
+"""Points: no shadow is farther away, and in squares of this side what is near is looked for."""
+_MOST_CAPS = 100
+_MOST_PARTS = 500
+"""In which a line is drawn; each is added to all before it."""
 _CAP = 1.8
 """Times the usual size: from here on a letter may be a drop cap."""
 _IDEOGRAPHS = re.compile("[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef]+")
@@ -229,6 +237,8 @@ def _take_number(before: Piece, piece: Piece) -> None:
 def _goes_on(before: Piece, piece: Piece) -> bool:
     if piece.direction != _RIGHT or before.direction != _RIGHT or piece.is_drawn != before.is_drawn:
         return False
+    if len(before.before) >= _MOST_PARTS:
+        return False
     size = min(piece.size, before.size)
     if abs(piece.baseline - before.baseline) > 0.05 * size or piece.is_pale != before.is_pale:
         return False
@@ -237,16 +247,31 @@ def _goes_on(before: Piece, piece: Piece) -> bool:
 
 def _without_doubles(pieces: Sequence[Piece]) -> list[Piece]:
     """Each text once where it was drawn several times in nearly the same place."""
-    seen: dict[str, list[Box]] = {}
+    seen: dict[str, _Places] = {}
     once: list[Piece] = []
     for piece in pieces:
-        boxes = seen.setdefault(piece.text.strip(), [])
-        near = _SAME_PLACE * piece.size
-        if any(abs(box[0] - piece.box[0]) < near and abs(box[1] - piece.box[1]) < near for box in boxes):
+        places = seen.setdefault(piece.text.strip(), {})
+        if _is_drawn_there(piece, places):
             continue
-        boxes.append(piece.box)
+        x, y = piece.box[:2]
+        places.setdefault((x // _CELL, y // _CELL), []).append((x, y))
         once.append(piece)
     return once
+
+
+def _is_drawn_there(piece: Piece, places: _Places) -> bool:
+    """Whether one of the places is near; those in squares farther away are not looked at."""
+    if not places:
+        return False
+    near = min(_SAME_PLACE * piece.size, _NEAREST)
+    x, y = piece.box[:2]
+    reach = ceil(near / _CELL)
+    return any(
+        abs(left - x) < near and abs(top - y) < near
+        for across in range(-reach, reach + 1)
+        for down in range(-reach, reach + 1)
+        for left, top in places.get((x // _CELL + across, y // _CELL + down), ())
+    )
 
 
 def _trimmed(piece: Piece) -> Piece:
@@ -282,6 +307,8 @@ def _columns(pieces: list[Piece]) -> list[Piece]:
 def _stands_below(before: Piece, piece: Piece) -> bool:
     if not _IDEOGRAPHS.fullmatch(piece.text.strip()) or len(piece.text.strip()) > 1:
         return False
+    if len(before.before) >= _MOST_PARTS:
+        return False
     if before.direction != _DOWN and len(before.text.strip()) != 1:
         return False
     if not _IDEOGRAPHS.fullmatch(before.text.strip()):
@@ -295,7 +322,7 @@ def _with_drop_caps(lines: list[Piece]) -> list[Piece]:
         return lines
     usual = median([line.size for line in lines])
     caps = [line for line in lines if len(line.text) == 1 and line.size > _CAP * usual]
-    for cap in caps:
+    for cap in caps if len(caps) <= _MOST_CAPS else ():
         if cap.text.isalpha() and (first := _first_beside(cap, lines)):
             first.text = cap.text + first.text
             first.before = (*cap.before, (cap.order, cap.line), *first.before)

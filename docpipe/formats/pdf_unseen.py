@@ -70,6 +70,8 @@ def without_unseen(
     other colour than the paper's leaves a sign in the text, and a warning without the words under it.
     """
     unseen: list[Piece] = []
+    if len(pictures) > _MOST_AREAS:
+        pictures = sorted(pictures, key=lambda each: _area(each.box), reverse=True)[:_MOST_AREAS]
     places = [picture.box for picture in pictures]
     for piece in layer.pieces:
         is_hidden = piece.size < _SMALLEST if piece.is_drawn else not _lies_on(piece.box, places)
@@ -129,10 +131,6 @@ def _covers(layer: Layer, pictures: Sequence[Picture], page: pymupdf.Page) -> li
     ][:_MOST_AREAS]
 
 
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
 def _has_mask(picture: Picture) -> bool:
     image = pymupdf.mupdf.FzStextBlock(picture.block).i_image()
     return bool(image.imagemask() or image.use_colorkey() or image.mask().m_internal)
@@ -153,6 +151,10 @@ def _has_transparency(page: pymupdf.Page) -> bool:
 def _is_opaque(document: pymupdf.Document, state: int) -> bool:
     opacity, mask, blend = (document.xref_get_key(state, name)[1] for name in ("ca", "SMask", "BM"))
     return opacity in {"null", "1", "1.0"} and mask in {"null", "/None"} and blend in {"null", "/Normal"}
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _is_bar(area: Area) -> bool:
@@ -216,11 +218,14 @@ def _uncovered(
     lines = {(block["number"], n): line for block in raw for n, line in enumerate(block.get("lines", ()))}
     hidden: list[Piece] = []
     bars: list[Box] = []
+    written: dict[_Cover, list[Box]] = {}
     for piece in layer.pieces:
         if not (covers := covered.get(id(piece))) or not piece.is_drawn:
             continue
         seen, lost, boxes, is_bar = "", "", list[Box](), False
-        anew = _written_on(layer, covers)
+        papers = [cover for cover in covers if not cover.is_bar]
+        written |= {paper: _written_on(layer, paper) for paper in papers if paper not in written}
+        anew = [box for paper in papers for box in written[paper]][:_MOST_AREAS]
         for char in (char for span in lines[piece.order, piece.line]["spans"] for char in span["chars"]):
             cover = _cover_of(char["bbox"], covers)
             if cover and (
@@ -244,14 +249,10 @@ def _uncovered(
     return hidden, bars
 
 
-def _written_on(layer: Layer, covers: Sequence[_Cover]) -> list[Box]:
-    """Where text was drawn on areas that are all paper: the ink there is its own."""
-    papers = [(cover.box, cover.order) for cover in covers if not cover.is_bar]
-    return [
-        later.box
-        for later in layer.pieces
-        if later.is_drawn and any(later.order > order and _lies_on(later.box, [box]) for box, order in papers)
-    ]
+def _written_on(layer: Layer, paper: _Cover) -> list[Box]:
+    """Where text was drawn on an area that is all paper: the ink there is its own."""
+    later = [piece.box for piece in layer.pieces if piece.is_drawn and piece.order > paper.order]
+    return [box for box in later if _lies_on(box, [paper.box])][:_MOST_AREAS]
 
 
 def _cover_of(box: Box, covers: Sequence[_Cover]) -> _Cover | None:

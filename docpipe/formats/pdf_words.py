@@ -21,6 +21,8 @@ Lines = Mapping[tuple[int, int], Sequence[Word]]
 CELL_GAP = 1.2
 """Times a word's height: farther apart on one line, words are cells of a table."""
 _LINE = itemgetter(5, 6)
+_MOST_WORDS = 500
+"""Words of a line; a longer one may have as many pieces, and each would go through all of it."""
 _SPACED_OUT = re.compile(r"(?<!\S)(?:[^\W\d_] ){4,}[^\W\d_](?!\S)")
 _CELLS = "   "
 _SPACED_WORDS = 1.7
@@ -53,7 +55,9 @@ def _placed(piece: Piece, count: int, lines: Lines) -> Sequence[Word]:
     words = lines.get((piece.order, piece.line), ())
     if piece.before:
         words = [*(word for line in piece.before for word in lines.get(line, ())), *words]
-    return words if len(words) == count else list(_put_together(piece, words))
+    if len(words) == count or len(words) > _MOST_WORDS:
+        return words
+    return list(_put_together(piece, words))
 
 
 def _put_together(piece: Piece, words: Sequence[Word]) -> Iterator[Word]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from docpipe.models.closing import closed_on_failure
 
 _PLACEHOLDERS_OF_MASTERS = frozenset({"sldNum", "dt", "ftr", "hdr", "sldImg"})
 _DRAWINGS = {"chart": "A chart", "diagramData": "A diagram"}
+_BASELINE = re.compile(r"-?[0-9]{1,9}")
 _UNREAD = {
     "oleObject": "An embedded object",
     "video": "A video",
@@ -51,7 +53,7 @@ class PptxReader:
         self._request = request
         self._package = package
         self._members = Members(request, self.warnings, "embedded file")
-        self._slides = list(self._slide_parts())
+        self._slides = list(dict.fromkeys(self._slide_parts()))
 
     def pages(self) -> Iterator[RawPage]:
         if not self._slides:
@@ -91,7 +93,7 @@ class PptxReader:
 
     def _drawings(self, number: int, part: str) -> Iterator[str]:
         """The words of the slide's charts and diagrams; a warning for one that has none."""
-        for link in self._package.relationships(part).values():
+        for link in dict.fromkeys(self._package.relationships(part).values()):
             if noun := _DRAWINGS.get(link.kind):
                 root = self._part(link.target)
                 lines = [] if root is None else [line for line in drawing_text(root) if line.strip()]
@@ -107,7 +109,7 @@ class PptxReader:
             return None
 
     def _beside(self, part: str) -> Iterator[str]:
-        for link in self._package.relationships(part).values():
+        for link in dict.fromkeys(self._package.relationships(part).values()):
             if link.kind in {"notesSlide", "comments"}:
                 if (root := self._part(link.target)) is None:
                     continue
@@ -153,10 +155,14 @@ def _paragraph(paragraph: etree._Element) -> str:
     for run in paragraph:
         if local_name(run) == "br":
             text += "\n"
+        raised = _raised(run)
         for item in run.iter("{*}t"):
-            properties = run.find("{*}rPr")
-            raised = int(
-                (attribute(properties, "baseline") or "0").rstrip("%") if properties is not None else "0"
-            )
             text += marked(item.text or "", text, raised < 0) if raised else item.text or ""
     return text
+
+
+def _raised(run: etree._Element) -> int:
+    """By how much a run's letters are raised, or, below zero, lowered."""
+    properties = run.find("{*}rPr")
+    baseline = "" if properties is None else attribute(properties, "baseline").rstrip("%")
+    return int(baseline) if _BASELINE.fullmatch(baseline) else 0

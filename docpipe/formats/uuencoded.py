@@ -13,7 +13,9 @@ def without_files(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     """The text without the files in it, and each file's name and bytes; what is no such file stays text."""
     if b"begin " not in data:
         return data, []
-    text, files, at = b"", [], 0
+    text: list[bytes] = []
+    files: list[tuple[str, bytes]] = []
+    at = 0
     begins = list(_BEGIN.finditer(data))
     for begin, until in zip(begins, [*(later.start() for later in begins[1:]), len(data)], strict=False):
         end = _END.search(data, begin.end(), until)
@@ -23,9 +25,9 @@ def without_files(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
             continue
         if end and content is not None:
             files.append((begin[1].decode("utf-8", "replace").strip(), content))
-            text += data[at : begin.start()]
+            text.append(data[at : begin.start()])
             at = end.end()
-    return text + data[at:], files
+    return b"".join([*text, data[at:]]), files
 
 
 def _line(line: bytes) -> bytes:

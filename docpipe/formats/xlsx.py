@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 
 from lxml import etree
 
@@ -17,7 +19,10 @@ from docpipe.formats.sheets import row_line, sheet_pages
 from docpipe.models import Warn
 
 _COLUMN = re.compile(r"[A-Z]{1,3}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _MAX_COLUMNS = 16_384
+_MOST_EMPTY = 50
+"""Cells that are not there and are written as empty ones, between two that are."""
 _UNCOUNTED = (
     "The results of some formulas are not in {}: no program has worked them out yet. "
     "Open it in a spreadsheet program and save it."
@@ -50,17 +55,20 @@ class _Workbook:
         links = package.relationships("").values()
         self._main = next((link.target for link in links if link.kind == "officeDocument"), "xl/workbook.xml")
         self._links = package.relationships(self._main)
+        self._warned: set[str] = set()
         self._strings = [_string(item) for item in self._items("sharedStrings", "si")]
         self._formats = self._number_formats()
         settings = next(self._package.xml(self._main).iter("{*}workbookPr"), None)
         self._from_1904 = settings is not None and settings.get("date1904") in {"1", "true"}
 
     def sheets(self) -> Iterator[tuple[str, Iterator[str]]]:
+        read: set[str] = set()
         for sheet in self._package.xml(self._main).iter("{*}sheet"):
             name = sheet.get("name", "")
             if sheet.get("state", "visible") != "visible":
                 self._warn("content_hidden", f"The hidden sheet {name} of {self._name} was not read.")
-            elif link := self._links.get(attribute(sheet, "id")):
+            elif (link := self._links.get(attribute(sheet, "id"))) and link.target not in read:
+                read.add(link.target)
                 yield name, self._sheet(link.target, name)
 
     def _sheet(self, part: str, name: str) -> Iterator[str]:
@@ -69,12 +77,7 @@ class _Workbook:
         except CorruptDocumentError as error:
             self._warn("part_unreadable", error.message)
             return
-        hidden = {
-            column
-            for span in root.iter("{*}col")
-            if span.get("hidden") in {"1", "true"}
-            for column in range(int(span.get("min", "1")), min(int(span.get("max", "1")), _MAX_COLUMNS) + 1)
-        }
+        hidden = _hidden_columns(root)
         unseen = bool(hidden)
         for row in root.iter("{*}row"):
             if row.get("hidden") in {"1", "true"}:
@@ -90,7 +93,8 @@ class _Workbook:
         place = 0
         for cell in row.iterchildren("{*}c"):
             column = _column(cell.get("r", "")) or place + 1
-            for gap in range(place + 1, min(column, _MAX_COLUMNS)):
+            first = max(place + 1, min(column, _MAX_COLUMNS) - _MOST_EMPTY)
+            for gap in range(first, min(column, _MAX_COLUMNS)):
                 if gap not in hidden:
                     yield ""
             place = max(place, column)
@@ -104,12 +108,12 @@ class _Workbook:
         if kind == "inlineStr":
             return _string(cell)
         if kind == "s":
-            return self._strings[int(value)] if value.isdigit() and int(value) < len(self._strings) else ""
+            return _at(self._strings, value)
         if kind == "b":
             return {"1": "TRUE", "0": "FALSE"}.get(value, value)
-        style = cell.get("s", "0")
-        code = self._formats[int(style)] if style.isdigit() and int(style) < len(self._formats) else ""
-        return shown_number(value, code, self._from_1904) if kind == "n" else value
+        if kind != "n":
+            return value
+        return shown_number(value, _at(self._formats, cell.get("s", "0")), self._from_1904)
 
     def _beside(self, part: str, name: str) -> Iterator[str]:
         """Comments on cells; drawings are warned of."""
@@ -143,8 +147,27 @@ class _Workbook:
         yield from (item for item in root.iter("{*}*") if local_name(item) in names)
 
     def _warn(self, code: str, message: str) -> None:
-        if all(warn.message != message for warn in self.warnings):
+        if message not in self._warned:
+            self._warned.add(message)
             self.warnings.append(Warn(code, message))
+
+
+def _at(values: list[str], number: str) -> str:
+    """The value of this number in a list; empty where there is none."""
+    return values[int(number)] if _NUMBER.fullmatch(number) and int(number) < len(values) else ""
+
+
+def _hidden_columns(sheet: etree._Element) -> set[int]:
+    """Each span of columns is counted by its two ends, however wide it is and however many there are."""
+    ends: Counter[int] = Counter()
+    for span in sheet.iter("{*}col"):
+        first, last = span.get("min", "1"), span.get("max", "1")
+        is_hidden = span.get("hidden") in {"1", "true"}
+        if is_hidden and _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(first) <= int(last):
+            ends[int(first)] += 1
+            ends[int(last) + 1] -= 1
+    within = accumulate(ends[column] for column in range(_MAX_COLUMNS + 1))
+    return {column for column, spans in enumerate(within) if spans > 0} if ends else set()
 
 
 def _column(reference: str) -> int:
@@ -158,13 +181,14 @@ def _column(reference: str) -> int:
 
 def _string(item: etree._Element) -> str:
     """All text of a cell but the readings above East Asian words; raised and lowered marks set apart."""
-    text = ""
+    text, run, kind = "", None, ""
     for part in item.iter("{*}t", "{*}text"):
-        run = part.getparent()
+        before, run = run, part.getparent()
         if run is None or local_name(run) == "rPh":
             continue
-        place = run.find("{*}rPr/{*}vertAlign")
-        kind = "" if place is None else place.get("val", "")
+        if run is not before:
+            place = run.find("{*}rPr/{*}vertAlign")
+            kind = "" if place is None else place.get("val", "")
         own = part.text or ""
         text += marked(own, text, kind == "subscript") if kind in {"superscript", "subscript"} else own
     return text

@@ -94,6 +94,11 @@ HTML: dict[str, Callable[[int], str]] = {
     "html of a figure of many parts": lambda n: "<figure>" + "<p>a" * (n // 4),
     "html of drawings in drawings": lambda n: "<svg><text>a</text>" * (n // 19),
     "html of many cells of one paragraph": lambda n: "<table><tr>" + "<td><p>a</p></td>" * (n // 17),
+    "html of marks in marks": lambda n: "<sup><sub>1" * n,
+    "html of lists in lists": lambda n: "<ol><li><p>a" * n,
+    "html of options in spans": lambda n: "<span><option>a" * 2 * n,
+    "html of fields in labels": lambda n: "<label><input>" * n,
+    "html of words in words of a drawing": lambda n: "<svg>" + "<text>a" * n,
     "html of tables in tables": lambda n: "<table><tr><td><div>" * (n // 20),
 }
 MAIL: dict[str, Callable[[int], bytes]] = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
+from kombu import Producer
 
 from docpipe import errors
 from docpipe.delivery.tasks import celery_defaults, deliver, fail_if_running
@@ -88,6 +89,24 @@ def test_the_host_s_settings_stay_as_they_are(new_pipeline: NewPipeline) -> None
     before = dict(app.conf)
     new_pipeline(app)
     assert dict(app.conf) == before
+
+
+def test_a_batch_has_its_queue_declared_once(
+    app: Celery, new_pipeline: NewPipeline, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared: list[str] = []
+    declare = Producer.maybe_declare
+
+    def counting(producer: Producer, entity: Any, *args: Any, **options: Any) -> Any:
+        declared.append(entity.name)
+        return declare(producer, entity, *args, **options)
+
+    monkeypatch.setattr(Producer, "maybe_declare", counting)
+    notes = [note.with_name(f"{number}.txt") for number in range(3)]
+    for number, each in enumerate(notes):
+        each.write_text(f"Note {number}")
+    submitted = list(new_pipeline(app).submit_many(notes))
+    assert [len(submitted), len(sent(app, "ocr")), declared.count("ocr")] == [3, 3, 1]
 
 
 def test_the_tasks_acknowledge_late_and_leave_no_result(new_pipeline: NewPipeline) -> None:

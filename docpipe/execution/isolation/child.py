@@ -36,8 +36,8 @@ _ALARM_GRACE_SECONDS = 30
 _OOM_SCORE = 500
 """Of 1000: when the system runs out of memory, it ends this process before the worker."""
 
-_GC_OBJECTS = 50_000
-"""As in `docpipe.cli`."""
+GC_OBJECTS = 50_000
+"""So many new objects, not 700, have garbage looked for: importing makes more, and none is garbage."""
 
 _TRACEBACK_CHARACTERS = 6_000
 _END_WITH_PARENT = "read _; kill -KILL 0"
@@ -53,7 +53,7 @@ def main(descriptor: int) -> None:
     with suppress(EOFError, ConnectionError), connection, connection.makefile("rb") as requests:
         path, parent, watched = pickle.load(requests)  # noqa: S301 - our own parent
         sys.path[:] = path
-        gc.set_threshold(_GC_OBJECTS)
+        gc.set_threshold(GC_OBJECTS)
         faulthandler.enable()  # a crash's last words: which line called into the library
         _die_with(parent)
         _offer_to_oom_killer()

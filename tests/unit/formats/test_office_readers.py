@@ -280,3 +280,8 @@ def test_a_hidden_slide_of_an_open_presentation_is_left_out_and_named() -> None:
 def test_rich_text_of_other_programs_is_read(text: bytes, shown: str) -> None:
     pages, _ = read(text, "a.rtf")
     assert pages == [[shown]]
+
+
+@pytest.mark.parametrize("code", ["0.00", "# ?/?", "#,##0 0", "General", "0%"])
+def test_a_number_of_thirty_digits_is_shown(code: str) -> None:
+    assert shown_number("1e29", code).replace(",", "").replace(" ", "").startswith("1" + "0" * 29)
