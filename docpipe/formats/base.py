@@ -79,6 +79,8 @@ class TextLine:
     """It stands across the page's text, as a watermark does, and is read after it."""
     words: tuple[float, ...] = ()
     """Where each of its words begins and ends along it; see `docpipe.models.Line.words`."""
+    slope: float = 0.0
+    """See `docpipe.models.Line.slope`."""
 
 
 @dataclass(frozen=True, slots=True)

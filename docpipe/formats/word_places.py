@@ -34,8 +34,10 @@ def fitting(text: str, words: Words) -> Words:
     return words if len(words) == 2 * len(text.split()) else ()
 
 
-def extent(text: str, box: Box, words: Words, start: int, end: int) -> Box:
-    """The part of a line's box that `text[start:end]` takes; all of it, upright and its words not known."""
+def extent(text: str, box: Box, words: Words, start: int, end: int, slope: float = 0.0) -> Box:
+    """The part of a line's box that `text[start:end]` takes; all of it, upright and its words not known.
+
+    Of a line that slopes, it is as high as the letters there (`docpipe.models.Line.slope`)."""
     x0, y0, x1, y1 = box
     if start <= 0 and end >= len(text):
         return box
@@ -43,7 +45,19 @@ def extent(text: str, box: Box, words: Words, start: int, end: int) -> Box:
     if not words and upright:
         return box
     low, high = along(text, words or (x0, x1), start, end)
-    return (x0, low, x1, high) if upright else (low, y0, high, y1)
+    if upright:
+        x0, x1 = _at(x0, x1, low - y0, y1 - high, slope)
+        return x0, low, x1, high
+    y0, y1 = _at(y0, y1, low - x0, x1 - high, slope)
+    return low, y0, high, y1
+
+
+def _at(top: float, bottom: float, before: float, after: float, slope: float) -> tuple[float, float]:
+    """Top and bottom of a part of a sloping line, with so much of the line before it and after it."""
+    if slope < 0:
+        before, after = after, before
+    higher, lower = top + abs(slope) * max(0.0, before), bottom - abs(slope) * max(0.0, after)
+    return (round(higher, 2), round(lower, 2)) if slope and higher < lower else (top, bottom)
 
 
 def along(text: str, words: Words, start: int, end: int) -> tuple[float, float]:

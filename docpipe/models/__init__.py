@@ -151,10 +151,13 @@ class Line:
     words: tuple[float, ...] = ()
     """Where each word of the line begins and ends, in points: across the page, or down it where the box is
     higher than wide. Empty where it has one word only, or where that is not known."""
+    slope: float = 0.0
+    """Points by which it comes down for each point across the page (or to the right for each down it): `box`
+    is around the whole of it, and so higher than its words."""
 
     def __reduce__(self) -> tuple[type[Line], tuple[Any, ...]]:
         """Pickled as its values: three times as fast as a dataclass by itself, and documents have many."""
-        return Line, (self.start, self.end, self.box, self.confidence, self.role, self.words)
+        return Line, (self.start, self.end, self.box, self.confidence, self.role, self.words, self.slope)
 
 
 @dataclass(frozen=True, slots=True)

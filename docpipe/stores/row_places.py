@@ -9,8 +9,10 @@ from docpipe.models import Box, Line, PageBox, Role
 
 
 def line_row(line: Line) -> list[Any]:
-    """`[start, end, box, confidence]`; then its role and the places of its words, if there is more to say."""
+    """`[start, end, box, confidence]`; then its role, the places of its words, its slope, as far as needed."""
     row: list[Any] = [line.start, line.end, line.box, line.confidence]
+    if line.slope:
+        return [*row, line.role.value, line.words, line.slope]
     if line.words:
         return [*row, line.role.value, line.words]
     return row if line.role is Role.BODY else [*row, line.role.value]
@@ -19,7 +21,8 @@ def line_row(line: Line) -> list[Any]:
 def line_of(row: Sequence[Any]) -> Line:
     start, end, box, confidence, *more = row
     role = Role(more[0]) if more else Role.BODY
-    return Line(start, end, box_of(box), confidence, role, tuple(more[1]) if len(more) > 1 else ())
+    words = tuple(more[1]) if len(more) > 1 else ()
+    return Line(start, end, box_of(box), confidence, role, words, float(more[2]) if len(more) > 2 else 0.0)
 
 
 def box_of(value: Any) -> Box | None:

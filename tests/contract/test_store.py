@@ -65,7 +65,14 @@ PAGES = (
         612.0,
         792.0,
         Method.TEXT,
-        (Line(0, 12, (72.0, 70.5, 200.0, 84.0), role=Role.HEADER, words=(72.0, 100.0, 103.5, 200.0)),),
+        (
+            Line(
+                *(0, 12, (72.0, 70.5, 200.0, 84.0)),
+                role=Role.HEADER,
+                words=(72.0, 100.0, 103.5, 200.0),
+                slope=-0.0123,
+            ),
+        ),
         "text layer",
     ),
     Page(2, 14, 32, 595.0, 842.0, Method.OCR, (Line(14, 32, None, 0.5),), "no text", 0.5, "scan.pdf"),

@@ -17,7 +17,7 @@ _SPACE = math.log(0.07)
 Measured: models are shy of spaces around signs and in narrow print, and spaced letters look like words."""
 _SPACE_AT_QUOTE = math.log(0.035)
 """The same beside a single quote, which models are shyest of: they take it for an apostrophe."""
-_SEEN_FIRST, _SEEN_LAST = -0.1, 0.3
+_SEEN_FIRST, _SEEN_LAST = -0.38, 0.41
 """Steps: the middle of a word's first letter by the step at which it is first seen, and of its last letter by
 the step at which it is last seen. Measured on the boxes of FUNSD's words."""
 _QUOTES = frozenset("'‘’")

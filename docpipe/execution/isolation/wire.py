@@ -23,6 +23,8 @@ _BYTES_PER_CHARACTER = 8
 _LEAST_BYTES = 64_000_000
 _MOST_NOTE = 20_000
 _MOST_NAME = 300
+_STEEPEST = 2.0
+"""Points down for each point across, of a line of a page that lies askew."""
 
 Picture = Annotated[str, StringConstraints(pattern=r"^data:image/webp;base64,[A-Za-z0-9+/]*={0,2}$")]
 _Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -195,6 +197,8 @@ def _check_places(output: StageOutput) -> None:
             _check_span(page.start, line.start, line.end, page.end)
             if not 0.0 <= line.confidence <= 1.0:
                 raise RefusedError(f"a confidence is {line.confidence}")
+            if not -_STEEPEST <= line.slope <= _STEEPEST:
+                raise RefusedError(f"a line's slope is {line.slope}")
             if line.words and len(line.words) != 2 * len(text[line.start : line.end].split()):
                 raise RefusedError("the places of a line's words are not as many as its words")
 

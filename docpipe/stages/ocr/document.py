@@ -113,7 +113,7 @@ class _Assembly:
             self._append(text)
             if self.length > start:
                 words = fitting(text, line.words) if line.words else ()
-                yield Line(start, self.length, line.box, line.confidence, words=words)
+                yield Line(start, self.length, line.box, line.confidence, words=words, slope=line.slope)
 
     def _append(self, text: str) -> None:
         self.parts.append(text)
@@ -344,8 +344,8 @@ def _recognise(image: PageImage, engine: OcrEngine) -> _Seen:
     lines, areas = [], []
     for line in _with_text(found):
         text = clean_line(line.text).strip()
-        box, words = on_page.letters(line)
-        lines.append(TextLine(text, box, line.confidence, words=fitting(text, words)))
+        box, words, slope = on_page.letters(line)
+        lines.append(TextLine(text, box, line.confidence, words=fitting(text, words), slope=slope))
         areas.append(on_page.box(line.quad))
     unread = [line for line in found if not line.text.strip()]
     return _Seen(put_right(lines), boxes, areas, unread, turned)

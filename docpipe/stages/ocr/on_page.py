@@ -31,8 +31,8 @@ class OnPage(NamedTuple):
         x0, y0, x1, y1 = (round(side * self.points_per_pixel, 2) for side in box)
         return x0, y0, x1, y1
 
-    def letters(self, line: RecognisedLine) -> tuple[Box, Words]:
-        """The box around its letters, and where its words begin and end along it; in points."""
+    def letters(self, line: RecognisedLine) -> tuple[Box, Words, float]:
+        """The box around its letters, where its words begin and end along it, in points, and its slope."""
         quad = _as_read(line.quad)
         words = line.words or (0.0, 1.0)
         top, bottom = line.body
@@ -42,8 +42,14 @@ class OnPage(NamedTuple):
         box = self.box((a, b, c, d))
         axis = is_upright(box)
         middle = (top + bottom) / 2
-        points = (turn_back(*_point(quad, x, middle), self.degrees, self.width, self.height) for x in words)
-        return box, tuple([round(point[axis] * self.points_per_pixel, 2) for point in points])
+        points = [turn_back(*_point(quad, x, middle), self.degrees, self.width, self.height) for x in words]
+        places = tuple([round(point[axis] * self.points_per_pixel, 2) for point in points])
+        return box, places, _slope(points[0], points[-1], axis)
+
+
+def _slope(first: tuple[float, float], last: tuple[float, float], axis: bool) -> float:
+    length = last[axis] - first[axis]
+    return round((last[not axis] - first[not axis]) / length, 4) if abs(length) >= 1 else 0.0
 
 
 def _as_read(quad: Quad) -> Quad:

@@ -60,7 +60,7 @@ def _boxes(page: Page, text: str, start: int, end: int, offset: int) -> Iterator
             yield line.box
         else:
             whole = text[line.start - offset : line.end - offset]
-            yield extent(whole, line.box, line.words, first - line.start, last - line.start)
+            yield extent(whole, line.box, line.words, first - line.start, last - line.start, line.slope)
 
 
 def _touched(lines: Sequence[Line], start: int, end: int) -> Iterator[Line]:

@@ -21,7 +21,7 @@ from docpipe.models import Line, Method, Page, StageOutput, Warn
 from docpipe.stages.ocr.document import read_document
 from docpipe.stages.ocr.legibility import garbage_share
 from docpipe.stages.ocr.method import OcrOptions, choose_method
-from docpipe.stages.ocr.on_page import turn, turn_back
+from docpipe.stages.ocr.on_page import OnPage, turn, turn_back
 from docpipe.stages.ocr.second_opinion import SecondOpinion
 
 Pixels = NDArray[np.uint8]
@@ -474,3 +474,12 @@ def test_a_document_whose_content_is_lost_is_damaged_and_not_empty() -> None:
     reader = TextReader("pdf", [RawPage(9, 9)], warnings=[Warn("damaged", "It was repaired.")])
     with pytest.raises(EmptyDocumentError):
         read_document(reader, engine=ScriptedEngine([]))
+
+
+@pytest.mark.parametrize(("degrees", "slope"), [(0, 0.05), (90, -0.05), (180, 0.05), (270, -0.05)])
+def test_the_slope_of_a_line_is_that_of_its_letters_on_the_page_as_it_is_shown(
+    degrees: int, slope: float
+) -> None:
+    quad = ((100.0, 100.0), (300.0, 110.0), (300.0, 130.0), (100.0, 120.0))
+    line = RecognisedLine("Ann Archer", quad, 0.9, words=(0.0, 0.3, 0.4, 1.0))
+    assert OnPage(degrees, 1000, 1000, 0.5).letters(line)[2] == pytest.approx(slope)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from docpipe.models import Line, Method, Page, PageBox
+from docpipe.models import Box, Line, Method, Page, PageBox
 from docpipe.stages.text.places import around, boxes_of, locate, page_at
 
 
@@ -55,6 +55,24 @@ def test_an_upright_line_is_taken_whole_where_its_words_are_not_known() -> None:
 def test_the_words_of_an_upright_line_stand_below_each_other_in_either_direction() -> None:
     upwards = Line(0, 10, (10.0, 10.0, 20.0, 110.0), words=(110.0, 80.0, 70.0, 10.0))
     assert locate(TEXT, [page(1, 0, 10, upwards)], 0, 3) == (1, ((10.0, 80.0, 20.0, 110.0),))
+
+
+@pytest.mark.parametrize(
+    ("slope", "first", "second"),
+    [
+        (0.1, (100.0, 50.0, 130.0, 63.0), (140.0, 54.0, 200.0, 70.0)),
+        (-0.1, (100.0, 57.0, 130.0, 70.0), (140.0, 50.0, 200.0, 66.0)),
+        (0.9, (100.0, 50.0, 130.0, 70.0), (140.0, 50.0, 200.0, 70.0)),
+    ],
+    ids=["down", "up", "said wrongly"],
+)
+def test_words_of_a_sloping_line_are_as_high_as_they_are_and_not_as_the_line(
+    slope: float, first: Box, second: Box
+) -> None:
+    line = Line(0, 10, (100.0, 50.0, 200.0, 70.0), words=(100.0, 130.0, 140.0, 200.0), slope=slope)
+    pages = [page(1, 0, 10, line)]
+    assert locate(TEXT, pages, 0, 3) == (1, (first,))
+    assert locate(TEXT, pages, 4, 10) == (1, (second,))
 
 
 @pytest.mark.parametrize("lines", [(), (Line(0, 10),)])
