@@ -292,7 +292,7 @@ create table if not exists public.docpipe_pages (
     reason text not null default '',
     confidence double precision,
     part text not null default '',
-    lines jsonb not null default '[]',                         -- [start, end, box or null, confidence, role, words]
+    lines jsonb not null default '[]',                         -- [start, end, box or null, confidence, role, words, slope]
     primary key (document_uuid, run, number),
     foreign key (document_uuid, run) references public.docpipe_runs (document_uuid, run) on delete cascade
 );

@@ -9,7 +9,7 @@ from docpipe.models import Box, Line, PageBox, Role
 
 
 def line_row(line: Line) -> list[Any]:
-    """`[start, end, box, confidence]`; then its role, the places of its words, its slope, as far as needed."""
+    """`[start, end, box, confidence]`; then its role, the places of its words and its slope, as needed."""
     row: list[Any] = [line.start, line.end, line.box, line.confidence]
     if line.slope:
         return [*row, line.role.value, line.words, line.slope]
