@@ -1,13 +1,19 @@
-"""What the library `openai` raises, in docpipe's words."""
+"""The library `openai`, as docpipe uses it: no redirects, and its errors in docpipe's words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import openai
 
 from docpipe.errors import ConfigurationError, RateLimitedError, TransientError
+
+
+def client(settings: dict[str, Any]) -> openai.OpenAI:
+    """One that asks the configured address alone: a redirect would take the texts to another."""
+    return openai.OpenAI(**settings, http_client=openai.DefaultHttpxClient(follow_redirects=False))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 from pydantic import SecretStr
 
-from docpipe.engines.openai_errors import translated
+from docpipe.engines.openai_errors import client, translated
 from docpipe.errors import ConfigurationError, TransientError
 
 
@@ -62,9 +62,9 @@ class OpenAiEncoder:
             TransientError: it could not be reached, failed, or answered for fewer texts than asked.
             ConfigurationError: it refused the key, the model or the request.
         """
-        with openai.OpenAI(**self._settings) as client:
+        with client(self._settings) as asked:
             for start in range(0, len(texts), self._at_once):
-                yield from self._asked(client, list(texts[start : start + self._at_once]))
+                yield from self._asked(asked, list(texts[start : start + self._at_once]))
 
     def _asked(self, client: openai.OpenAI, texts: list[str]) -> list[list[float]]:
         with translated(self.name):

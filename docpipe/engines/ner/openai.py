@@ -11,7 +11,7 @@ import openai
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from docpipe.engines.openai_errors import translated
+from docpipe.engines.openai_errors import client, translated
 from docpipe.engines.ports import Report, Span
 from docpipe.errors import ConfigurationError, TransientError
 from docpipe.models import Warn
@@ -93,9 +93,9 @@ class OpenAiEngine:
             TransientError: it could not be reached, failed, or its answer was cut off or not as asked.
             ConfigurationError: it refused the key, the model or the request.
         """
-        with openai.OpenAI(**self._settings) as client:
+        with client(self._settings) as asked:
             for text in texts:
-                yield self._placed(text, self._asked(client, text))
+                yield self._placed(text, self._asked(asked, text))
 
     def report(self) -> Report:
         """Warnings, tokens and cost since the last report."""

@@ -176,3 +176,10 @@ def test_it_is_chosen_by_name_and_asks_for_a_key() -> None:
     assert load_ner("openai", model="tiny", api_key="x").name == "openai:tiny"
     with pytest.raises(ConfigurationError, match="DOCPIPE_NER_KEY"):
         load_ner("openai", model="tiny")
+
+
+def test_a_redirect_takes_no_text_to_another_address(server: ChatServer) -> None:
+    server.answers.append((307, {"Location": server.url.replace("127.0.0.1", "localhost")}, b""))
+    with pytest.raises(DocpipeError):
+        list(engine_of(server).find(["confidential"]))
+    assert len(server.requests) == 1
