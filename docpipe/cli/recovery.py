@@ -25,6 +25,7 @@ _REAPED = {
     "resume": "resumed",
     "poison": "quarantined",
     "refused": "refused by the database",
+    "not_revived": "not resumed, the log says why",
     "released": "held no longer",
     "admitted": "let in, as others had ended",
     "erased": "erased for good",

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from docpipe.delivery.broker import Broker
 from docpipe.delivery.dispatch import Dispatch
 from docpipe.delivery.pausing import release
-from docpipe.errors import ConfigurationError
+from docpipe.errors import (
+    ConfigurationError,
+    DocpipeError,
+    PermissionDeniedError,
+    SchemaError,
+    TransientError,
+)
 from docpipe.execution.logs import get_logger
 from docpipe.execution.policy import Policy
 from docpipe.models import Ref
@@ -50,7 +56,15 @@ class Recovery:
         return +outcomes
 
     def _revive(self, ref: Ref, first_page: int | None) -> str:
-        return self._revive_stage(ref) if first_page is None else self._revive_range(ref, first_page)
+        """What fails for one document stops no other; what would fail for all of them is raised."""
+        try:
+            return self._revive_stage(ref) if first_page is None else self._revive_range(ref, first_page)
+        except (TransientError, PermissionDeniedError, SchemaError):
+            raise
+        except DocpipeError as error:
+            where = {"document": ref.document_uuid, "run": ref.run, "first_page": first_page}
+            log.error("run_not_revived", **where, code=error.code, error=str(error))
+            return "not_revived"
 
     def _revive_stage(self, ref: Ref) -> str:
         task_id, policy = str(uuid.uuid4()), self.policy

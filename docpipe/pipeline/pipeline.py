@@ -323,11 +323,11 @@ class Pipeline(Steering):
 
         Returns:
             How many were resumed (`resume`), quarantined (`poison`), failed because a rule of the database's
-            own refuses them (`refused`) or ended as asked (`cancelled`); of how
-            many deleted documents the rest was removed (`erased`); how many that a pause had held go on
-            (`released`), and how many that waited for their share (`admitted`). Where `Policy.keep` says
-            how long things are kept: how many documents (`expired`) and statuses of their history
-            (`history`) were older.
+            own refuses them (`refused`), ended as asked (`cancelled`) or could not be resumed, for a reason
+            that the log has (`not_revived`); of how many deleted documents the rest was removed (`erased`);
+            how many that a pause had held go on (`released`), and how many that waited for their share
+            (`admitted`). Where `Policy.keep` says how long things are kept: how many documents (`expired`)
+            and statuses of their history (`history`) were older.
             Of webhooks, what `Webhooks.deliver` counts; how many runs were `traced`.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.testing import memory_app
+from tests.contract.test_store import new
 from tests.engines import OPTIONS
 from tests.integration.test_health import PREFIX, close, command, new_pipeline, wrong  # noqa: F401 - a fixture
 from tests.integration.test_probes import temporary  # noqa: F401 - a fixture
@@ -79,6 +81,33 @@ def test_each_document_ends_with_the_words_of_the_rule_and_is_not_tried_again(
     assert [each.code for each in pipeline.store.statistics().failures] == ["refused_by_database"]
     assert pipeline.resume(submission.document_uuid)  # the rule is gone
     assert submission.wait(1.0).status == "completed"
+
+
+def test_a_document_that_cannot_be_resumed_stops_the_reap_of_no_other(
+    pipeline: Pipeline, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A trigger that breaks is no refusal: nobody knows what it would have said."""
+    bad, good = (
+        pipeline.store.register(new(name=name, digest=uuid.uuid4().hex)).ref
+        for name in ("bad.txt", "good.txt")
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            b"create function breaks() returns trigger language plpgsql"
+            b" as $$ begin return new.id / 0; end $$;"
+            b" create trigger breaks before update on source_documents for each row"
+            b" when (new.original_file_name = 'bad.txt') execute function breaks()"
+        )
+        try:
+            assert pipeline.reap() == {"not_revived": 1, "resume": 1}
+        finally:
+            connection.execute("drop function breaks() cascade")
+    told = [record.__dict__ for record in caplog.records if record.message == "run_not_revived"]
+    assert [(each["document"], "division by zero" in each["error"]) for each in told] == [
+        (bad.document_uuid, True)
+    ]
+    assert pipeline.store.status(bad.document_uuid).status == "pending"
+    assert pipeline.store.status(good.document_uuid).status != "pending"
 
 
 # --- a real worker -----------------------------------------------------------------------------------
