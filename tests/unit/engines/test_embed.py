@@ -99,7 +99,7 @@ def served(monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response) -> list[dic
     client = openai.OpenAI
 
     def made(**settings: Any) -> openai.OpenAI:
-        return client(**settings, http_client=httpx2.Client(transport=httpx2.MockTransport(handle)))
+        return client(**settings | {"http_client": httpx2.Client(transport=httpx2.MockTransport(handle))})
 
     monkeypatch.setattr(openai, "OpenAI", made)
     return asked
