@@ -895,8 +895,9 @@ AS $function$
         on conflict (coalesce(project_id::text, ''), content_digest) where content_digest is not null do nothing
         returning document_uuid
     ), new as materialized (
-        select a.place, a.d, a.first, m.document_uuid
-          from made m join asked a on a.d->>'document_uuid' = m.document_uuid
+        select place, d, first, d->>'document_uuid' as document_uuid
+          from asked                                           -- `is true` has it hashed: a join compared all with all
+         where (d->>'document_uuid' in (select m.document_uuid from made m)) is true
     ), runs as (
         insert into public.docpipe_runs (document_uuid, run, source_uri, source_copied, priority, batch, trace_parent)
         select document_uuid, 1, d->>'uri', (d->>'copied')::boolean, (d->>'priority')::smallint, d->>'batch',

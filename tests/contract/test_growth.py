@@ -8,10 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from benchmarks import growth_rows
 from docpipe.stores import rows
 from docpipe.stores.sqlite import statistics
 from docpipe.stores.sqlite.selection import selected_values, selection_query
 from docpipe.stores.sqlite.store import SqliteStore
+from docpipe.stores.text_search import terms
 from docpipe.stores.values import Selection
 
 MANY = 5000
@@ -96,3 +98,21 @@ def test_statistics_are_read_from_indexes_in_sqlite(tmp_path: Path, index: str) 
     store.close()
     (first, *_) = [row["detail"] for row in plan if row["detail"].startswith(("SCAN", "SEARCH"))]
     assert index in first
+
+
+def test_sqlite_takes_no_more_steps_for_any_of_some_words_when_more_pages_hold_them(tmp_path: Path) -> None:
+    few, many = (_steps_of_a_search(tmp_path / f"{count}.db", count) for count in (4_000, 16_000))
+    assert many < 1.5 * few
+
+
+def _steps_of_a_search(path: Path, documents: int) -> int:
+    """Thousands of instructions of SQLite's machine, among documents all of which hold two of the words."""
+    store = SqliteStore(path)
+    for statement in growth_rows.inserts(growth_rows.SQLITE, documents):
+        store._connection().execute(statement)
+    steps: list[int] = []
+    store._connection().set_progress_handler(lambda: steps.append(1) or 0, 1000)  # type: ignore[func-returns-value]
+    (hit,) = store.search_pages(terms("agreement ann 15"), any_term=True, limit=1)
+    store.close()
+    assert hit.ref.document_uuid == "d15"
+    return len(steps)

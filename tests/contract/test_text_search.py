@@ -239,5 +239,9 @@ def test_sqlite_ranks_the_newest_of_very_many_pages_that_say_the_same(tmp_path: 
     completed(store, "herrings, herrings, herrings", *["some herrings of many"] * 2000, name="ours.pdf")
     assert {("ours.pdf", 1), ("theirs.pdf", 1)}.isdisjoint(pages(store, "herrings"))
     assert pages(store, "herrings", project="q") == [("theirs.pdf", 1)]
-    (best,) = store.search_pages(terms("herrings"), limit=1, any_term=True)
-    assert best.page.number == 1
+
+
+def test_a_rare_word_is_found_among_very_many_pages_with_a_common_one(store: Store) -> None:
+    completed(store, "kippers", *["some herrings of many"] * 2000)
+    first, *_ = store.search_pages(terms("herrings and kippers"), any_term=True)
+    assert first.page.number == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from celery import current_app
+from psycopg.conninfo import conninfo_to_dict
 
 from docpipe.errors import ConfigurationError, SourceForbiddenError
 from docpipe.execution.layers import Sandbox
@@ -17,6 +18,7 @@ from docpipe.execution.policy import Policy, Retention
 from docpipe.formats.base import Limits
 from docpipe.pipeline.factory import new_app, new_pipeline
 from docpipe.pipeline.settings import LimitSettings, Settings, read_settings
+from docpipe.stores.postgres.address import address
 from docpipe.stores.sqlite.store import SqliteStore
 
 FOREIGN = ("DOCPIPE_", "SUPABASE_", "REDIS_", "CELERY_")
@@ -285,6 +287,16 @@ def test_a_password_that_would_be_taken_for_a_host_is_refused_and_not_repeated(
         read_settings()
     shown = "".join(traceback.format_exception(raised.value))
     assert [part for part in ("gehe", "ge/", "ge?", "ge@", "im@") if part in shown] == []
+
+
+def test_what_follows_the_question_mark_of_a_database_s_address_is_read_as_libpq_reads_it() -> None:
+    place = "postgresql://ann@host:5432/postgres"
+    query = "pgbouncer=true&options=-c%20statement_timeout%3D5s&&application_name=a+b"
+    found = address(f"{place}?{query}")
+    assert found == conninfo_to_dict(place) | {
+        "options": "-c statement_timeout=5s",
+        "application_name": "a+b",
+    }
 
 
 def test_options_of_an_engine_are_secrets_by_their_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -19,9 +18,10 @@ always as Prisma is with the first of them: it prepares no statements.
 def address(dsn: str) -> dict[str, Any]:
     """The parts of the address, by libpq's names. Raises `ConfigurationError`, which repeats no value."""
     place, mark, query = dsn.partition("?")
-    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in _OF_PRISMA]
+    # kept as they are written: to libpq a plus is a plus, to urllib a space
+    kept = [each for each in query.split("&") if each and each.partition("=")[0] not in _OF_PRISMA]
     try:
-        return conninfo_to_dict(f"{place}?{urlencode(kept)}" if mark and "://" in place else dsn)
+        return conninfo_to_dict(f"{place}?{'&'.join(kept)}" if mark and "://" in place else dsn)
     except psycopg.ProgrammingError:
         raise ConfigurationError(
             "SUPABASE_DB_URL is not the address of a Postgres database."
@@ -30,10 +30,11 @@ def address(dsn: str) -> dict[str, Any]:
         ) from None  # libpq repeats the part that it cannot read
 
 
-def _and_parameters(place: str, kept: list[tuple[str, str]]) -> str:
+def _and_parameters(place: str, kept: list[str]) -> str:
     """Of a place that can be read, what follows it cannot."""
     try:
         conninfo_to_dict(place)
     except psycopg.ProgrammingError:
         return ""
-    return f", and after the ? only what libpq knows: it does not know all of {', '.join(n for n, _ in kept)}"
+    names = ", ".join(each.partition("=")[0] for each in kept)
+    return f", and after the ? only what libpq knows: it does not know all of {names}"
