@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docpipe.engines.ocr.ctc import Line
+from docpipe.engines.ocr.raised import with_marks
 from docpipe.engines.ports import Quad, RecognisedLine
 
 Pixels = NDArray[np.uint8]
@@ -110,7 +111,8 @@ class DetectAndRead(ABC, Generic[Models]):
         """
         found = []
         for box in self._boxes(pixels):
-            line = self._recognise(line_crop(pixels, box))
+            crop = line_crop(pixels, box)
+            line = with_marks(crop, self._recognise(crop))
             if not line.text.strip():
                 continue
             if line.confidence >= self._min_score:
