@@ -138,6 +138,11 @@ def _command(name: str) -> Callable[[], str | None]:
 
 CONTENDERS = {
     "docpipe": Contender("docpipe", _package("docpipe-celery", "rapidocr", "openvino"), _docpipe),
+    "docpipe-int8": Contender(
+        "docpipe, 8 bits first",
+        _package("docpipe-celery", "docpipe-recogniser", "openvino"),
+        lambda: _docpipe(precision="int8"),
+    ),
     "docpipe-onnxruntime": Contender(
         "docpipe on ONNX Runtime",
         _package("docpipe-celery", "rapidocr", "onnxruntime"),

@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.contenders import CONTENDERS, Page
 from benchmarks.crew import Crew, Result
 from benchmarks.pages import Sample, generated, of_corpus
-from benchmarks.report import bars, machine, replace_section, table
+from benchmarks.report import machine, replace_section, scatter, table
 from benchmarks.scores import Score, score, total
 
 _ROOT = Path(__file__).parents[1]
@@ -43,8 +43,10 @@ def main() -> None:
     print(text)
     if wanted.write:
         replace_section(_PAGE, "ocr", text)
-        speeds = [(CONTENDERS[name].title, _speed(results)) for name, results in rounds.items()]
-        _PLOT.write_text(bars("Pages per second, two cores", speeds, "pages/s"), encoding="utf-8")
+        points = [_point(name, samples, results) for name, results in rounds.items()]
+        _PLOT.write_text(
+            scatter("Speed and accuracy, two cores", points, "pages/s", "word F1"), encoding="utf-8"
+        )
 
 
 def _arguments() -> argparse.Namespace:
@@ -141,6 +143,12 @@ def _accuracy_table(samples: Sequence[Sample], rounds: Rounds) -> str:
             found = _scores(name, samples, results[0])
             rows.append([name, str(len(found)), CONTENDERS[contender].title, *_figures(total(found))])
     return table(head, rows)
+
+
+def _point(name: str, samples: Sequence[Sample], results: Sequence[Result]) -> tuple[str, float, float]:
+    read = zip(samples, results[0].texts, strict=True)
+    accuracy = total([score(sample.truth, text) for sample, text in read]).word_f1
+    return CONTENDERS[name].title, _speed(results), accuracy
 
 
 def _scores(name: str, samples: Sequence[Sample], result: Result) -> list[Score]:

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import growth_rows, startup
+from benchmarks.mistakes import counted, mistakes, shown
 from benchmarks.pages import generated, of_corpus
+from benchmarks.report import features, scatter
 from benchmarks.scores import Score, score, total
 from benchmarks.thousand import Costs, Load, simulate
 from docpipe.stores.sqlite.store import SqliteStore
@@ -43,6 +45,50 @@ def test_nothing_read_is_all_lost_and_nothing_there_is_no_error() -> None:
 def test_pages_are_summed_and_not_averaged() -> None:
     assert total([Score(characters=90, character_edits=9), Score(characters=10)]).cer == 0.09
     assert total([]) == Score()
+
+
+@pytest.mark.parametrize(
+    ("truth", "text", "kinds"),
+    [
+        ("one two", "two one", {}),
+        ("the same day", "thesame day", {"words joined": 1}),
+        ("another day", "an other day", {"word parted": 1}),
+        ("Total 1X", "TOTAL 1x", {"case alone": 2}),
+        ("off, he said", "off; he said", {"signs alone": 1}),
+        ("une tête", "une tete", {"accents alone": 1}),
+        ("l'orgue 166o", "1'orgue 1660", {"letter taken for a digit": 2}),
+        ("hidden away", "bidden away", {"one letter": 1}),
+        ("Measurements of", "Bleasurements of", {"several letters": 1}),
+        ("signed Smith", "signed", {"not read": 1}),
+        ("signed", "signed @@", {"not there": 1}),
+    ],
+)
+def test_a_mistake_has_the_first_kind_that_fits(truth: str, text: str, kinds: dict[str, int]) -> None:
+    assert +mistakes(truth, text) == kinds
+
+
+def test_each_set_has_a_column_of_kinds() -> None:
+    found = counted([("a", "one two", "one"), ("b", "x", "x"), ("a", "three", "Three")])
+    assert {name: +each for name, each in found.items()} == {
+        "a": {"words": 3, "not read": 1, "case alone": 1},
+        "b": {"words": 1},
+    }
+    assert shown(found).splitlines()[2] == "| words | 3 | 1 |"
+
+
+def test_the_machine_is_named_by_what_makes_multiplying_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert features("") == ""
+    assert features("flags : fpu avx2 avx512f avx512_vnni") == " (has AVX2, AVX-512, AVX-512 VNNI; lacks AMX)"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert features("avx2") == " (has AVX2; lacks AVX-512, AVX-512 VNNI, AMX; oneDNN kept to AVX2)"
+
+
+def test_speed_and_accuracy_are_drawn_as_points_with_their_names() -> None:
+    drawn = scatter("Both", [("ours", 2, 0.99), ("theirs", 1, 0.9)], "pages/s", "word F1")
+    assert drawn.count("<circle") == 2
+    assert "ours (2.00, 0.9900)" in drawn
+    assert scatter("None", [], "", "").startswith("<svg")
 
 
 def test_a_corpus_gives_pages_spread_over_each_set(tmp_path: Path) -> None:

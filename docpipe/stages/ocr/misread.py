@@ -1,7 +1,7 @@
 """Letters that recognisers take for others, put right where the signs around them leave no doubt.
 
 `1`, `l` and `I` look alike in many types, and typewriters had no `1`; so do `0` and `O`. What is a word in
-one language may be a misreading in another, so some are put right on English pages only.
+one language may be a misreading in another, so some are put right on English or French pages only.
 """
 
 from __future__ import annotations
@@ -18,15 +18,25 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = re.compile(
     r"(?:a|and|are|as|at|be|by|for|from|has|have|is|it|not|of|on|or|that|the|this|to|was|with)", re.IGNORECASE
 )
+_FRENCH = re.compile(
+    r"(?:dans|des|du|elle|est|et|il|les|nous|par|pas|pour|que|qui|sont|sur|une|vous)", re.IGNORECASE
+)
 _TELLING = 5
-_ENGLISH_SHARE = 0.15
-"""An English page has at least so many of these words, and they are such a part of its words."""
+_ENGLISH_SHARE, _FRENCH_SHARE = 0.15, 0.08
+"""A page of a language has at least so many of these words, and they are such a part of its words."""
+_VOWELS = "aeiouyhàâæéèêëîïôœùûAEIOUYHÀÂÆÉÈÊËÎÏÔŒÙÛ"
+"""Before which the article loses its own: `l'eau`, `l'homme`."""
 _VERBS = "am|can|could|did|do|had|have|hope|know|may|must|need|shall|should|think|want|was|will|wish|would"
 
 
 def put_right(lines: Sequence[TextLine]) -> list[TextLine]:
     """The recognised lines of one page as they most likely stand there; every letter keeps its place."""
-    rules = _ANYWHERE + (_IN_ENGLISH if _is_english(lines) else ())
+    words = [word for line in lines for word in _WORD.findall(line.text)]
+    rules = _ANYWHERE
+    if _is_in(_ENGLISH, _ENGLISH_SHARE, words):
+        rules += _IN_ENGLISH
+    if _is_in(_FRENCH, _FRENCH_SHARE, words):
+        rules += _IN_FRENCH
     return [_ruled(line, rules) for line in lines]
 
 
@@ -37,10 +47,9 @@ def _ruled(line: TextLine, rules: Sequence[_Rule]) -> TextLine:
     return line if text == line.text else replace(line, text=text)
 
 
-def _is_english(lines: Sequence[TextLine]) -> bool:
-    words = [word for line in lines for word in _WORD.findall(line.text)]
-    telling = sum(_ENGLISH.fullmatch(word) is not None for word in words)
-    return telling >= _TELLING and telling >= _ENGLISH_SHARE * len(words)
+def _is_in(language: re.Pattern[str], share: float, words: Sequence[str]) -> bool:
+    telling = sum(language.fullmatch(word) is not None for word in words)
+    return telling >= _TELLING and telling >= share * len(words)
 
 
 def _ones(found: re.Match[str]) -> str:
@@ -60,6 +69,10 @@ def _thousands(amount: re.Match[str]) -> str:
 
 def _one(_: re.Match[str]) -> str:
     return "1"
+
+
+def _article(_: re.Match[str]) -> str:
+    return "l"
 
 
 def _capital_i(letters: re.Match[str]) -> str:
@@ -94,4 +107,8 @@ _IN_ENGLISH: tuple[_Rule, ...] = (
     (re.compile(r"\bl(?=nc\b|n[a-z]{2}|[mst][a-z]{3}|r[aeio][a-z]|[A-Z]{2}|an [A-Z]|owa\b)"), _capital_i),
     # oríginal; not García
     (re.compile(r"\b[a-z]+í[a-zí]*\b"), _without_accents),
+)
+_IN_FRENCH: tuple[_Rule, ...] = (
+    # 1'orgue, I'Arsenal; not 1'30, nor Turkish 1'in on a Turkish page
+    (re.compile(rf"(?<![\w.,'’])[1I](?=['’][{_VOWELS}][^\W\d_])"), _article),
 )

@@ -5,6 +5,7 @@ import pytest
 from docpipe.formats.base import TextLine
 from docpipe.stages.ocr.misread import put_right
 
+FRENCH = "Les statuts de la société sont lus par le président, qui est dans la salle avec le trésorier"
 ENGLISH = "It is the aim of this report to say what was done and by whom"
 
 
@@ -63,6 +64,24 @@ def test_misread_letters_of_english_words_are_put_right_on_english_pages_only(
 )
 def test_foreign_names_and_abbreviations_stay_on_english_pages(text: str) -> None:
     assert mended(text, ENGLISH) == text
+
+
+@pytest.mark.parametrize(
+    ("read", "printed"),
+    [
+        ("de 1'AFSOA, à 1'orgue et d'1'Hôtel", "de l'AFSOA, à l'orgue et d'1'Hôtel"),
+        ("Bibliothèque de I'Arsenal, (I’État)", "Bibliothèque de l'Arsenal, (l’État)"),
+    ],
+)
+def test_the_french_article_is_put_right_on_french_pages_only(read: str, printed: str) -> None:
+    assert mended(read, FRENCH) == printed
+    assert mended(read, ENGLISH) == read
+    assert mended(read, "Madde 1'in hükmü saklıdır, 1'inci fıkra ve Bölüm I'in sonu") == read
+
+
+@pytest.mark.parametrize("text", ["1'30 de plus, 2,1'un", "de 1' à 2'", "XI'Est, FI'un", "Albert I'e"])
+def test_what_is_no_article_stays_on_french_pages(text: str) -> None:
+    assert mended(text, FRENCH) == text
 
 
 def test_a_line_keeps_its_box_confidence_and_length() -> None:
