@@ -17,7 +17,11 @@ _NOISE = re.compile(
     rf"|(?<=[\d).,;][{_MARKS}])(?<!(?<!\d)10.)[{_MARKS}]*|(?<=[^\W\d_]{{4}}[{_MARKS}])[{_MARKS}]*)"
 )
 _BROKEN = re.compile(r"(?<=[^\W\d_])[-\u00ad][^\S\n]{0,3}\n[^\S\n]{0,20}(?=[a-z])")
-_MARK = re.compile(rf"(?<=\d)(?<!(?<!\d)10) ?[{_MARKS}]++(?!\d)")
+_MARK = re.compile(
+    rf"[ {_MARKS}\u00ad\u200b\u2060](?:"  # one of a set first, as above
+    rf"(?<=\d[{_MARKS}])(?<!(?<!\d)10.)[{_MARKS}]*+(?!\d)|(?<=\d )(?<!(?<!\d)10 )[{_MARKS}]++(?!\d)"
+    r"|(?<=\w\u00ad)[^\S\n]{0,3}\n[^\S\n]{0,20}(?=[^\W\d_])|(?<=\w[\u00ad\u200b\u2060])(?=\w))"
+)
 _SHOUTED = re.compile(r"[A-Z](?<![^\W_].)[A-Z'’&.,-]{1,40}(?:[^\S\n][A-Z0-9][A-Z0-9'’&.,-]{0,40}){2,40}")
 _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 _CAPITALS = re.compile(r"[A-Z]{4,}(?:['’][A-Z]+)?")
@@ -66,7 +70,8 @@ def reading_text(text: str, *, layout: bool = False) -> Normal:
 
 
 def without_marks(text: str) -> Normal:
-    """The text without the raised numbers of notes on its figures: `$320¹ million` is an amount."""
+    """The text without the raised numbers of notes on its figures (`$320¹ million` is an amount), and without
+    marks in its words that nobody sees: soft hyphens, at the ends of lines too, and places to break."""
     return _replaced(text, _MARK, lambda _: "")
 
 

@@ -58,3 +58,12 @@ def test_every_letter_leads_back_to_itself(parts: list[str]) -> None:
 
 def test_marks_of_notes_and_of_endnotes_go_from_figures() -> None:
     assert without_marks("$320 ⁱᵛ million, EUR 5¹ and 10³ kg").text == "$320 million, EUR 5 and 10³ kg"
+
+
+def test_marks_that_nobody_sees_go_from_inside_words() -> None:
+    text = (
+        "Anlagen\u00ad\nbau GmbH, Ost\u200bmark, Fre\u00adight, 1\u2060200 EUR, an end\u00ad\n\nand \u200b on"
+    )
+    assert without_marks(text).text == (
+        "Anlagenbau GmbH, Ostmark, Freight, 1200 EUR, an end\u00ad\n\nand \u200b on"
+    )

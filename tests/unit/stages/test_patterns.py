@@ -265,3 +265,15 @@ def test_the_marks_of_notes_on_figures_are_no_part_of_them() -> None:
         "EUR 5",
     ]
     assert value_of("MONEY", "$320¹ million") == "USD 320000000"
+
+
+def test_a_company_and_an_amount_with_marks_inside_that_nobody_sees_are_found_whole() -> None:
+    text = (
+        "mit der Kraftwerk Anlagen\u00ad\nbau GmbH und der Ost\u200bmark Fracht GmbH über 1\u2060200,00 EUR."
+    )
+    found = {text[span.start : span.end] for span in find_patterns(text)}
+    assert found == {
+        "Kraftwerk Anlagen\u00ad\nbau GmbH",
+        "Ost\u200bmark Fracht GmbH",
+        "1\u2060200,00 EUR",
+    }
