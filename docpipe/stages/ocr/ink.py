@@ -25,6 +25,9 @@ _LEAST_INK, _MOST_INK = 0.06, 0.5
 """Part of its cells that is ink: less is dust and hatching, more a picture, a bar or a hole."""
 _THICKNESS = 1.7
 """Cells above each other, in the mean, of what is wide and low: less is a line that was drawn."""
+_EVEN, _BARS, _BARCODE = 0.08, 10, 0.8
+"""Part of a column of pixels that may differ from the rest of it, how many bars a barcode has at least, and
+what part of its columns are bars or gaps: of print, three fifths at most."""
 _MOST = 12
 _Mask = NDArray[np.bool_]
 
@@ -47,7 +50,7 @@ def unread_ink(pixels: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Box]:
     for cells in _groups(shares > _LEAST_INK):
         ys, xs = zip(*cells, strict=True)
         box = (min(xs), min(ys), max(xs) + 1, max(ys) + 1)
-        if _may_be_writing(box, cells, shares):
+        if _may_be_writing(box, cells, shares) and not _is_barcode(ink, box, cell):
             x0, y0, x1, y1 = (float(side * cell * _STEP) for side in box)
             found.append((x0, y0, x1, y1))
     return found if len(found) <= _MOST else []
@@ -118,3 +121,14 @@ def _may_be_writing(
         return False  # ruling on a page that lies crooked
     inked = [float(shares[cell]) for cell in cells]
     return len(cells) >= 0.2 * (x1 - x0) * (y1 - y0) and sum(inked) / len(inked) <= _MOST_INK
+
+
+def _is_barcode(ink: _Mask, box: tuple[int, int, int, int], cell: int) -> bool:
+    """Whether it is bars and gaps: each column of pixels is ink or paper from head to foot."""
+    x0, y0, x1, y1 = (side * cell for side in box)
+    inside = ink[y0:y1, x0:x1]
+    rows = np.flatnonzero(inside.any(axis=1))
+    shares = inside[rows[0] : rows[-1] + 1].mean(axis=0)
+    is_bar, is_gap = shares > 1 - _EVEN, shares < _EVEN
+    bars = int(np.count_nonzero(is_bar[1:] & ~is_bar[:-1]))
+    return bars >= _BARS and float((is_bar | is_gap).mean()) > _BARCODE

@@ -13,7 +13,8 @@ from PIL import Image
 
 from docpipe.formats import open_document
 from docpipe.formats.base import RawPage
-from docpipe.models import Warn
+from docpipe.models import Method, Warn
+from docpipe.stages.ocr.method import OcrOptions, choose_method
 
 CHECK_BOX, RADIO_BUTTON = 2, 5  # pymupdf.PDF_WIDGET_TYPE_CHECKBOX and _RADIOBUTTON, which its types lack
 
@@ -519,3 +520,8 @@ def test_lines_of_letters_that_are_drawn_as_outlines_are_counted(rows: list[list
 
     _, _, page = read(draw)
     assert page.picture_lines == lines
+
+
+def test_a_page_of_outlines_alone_is_recognised() -> None:
+    _, _, page = read(lambda page: outlined(page, 60, [5, 6, 3, 7, 5, 6, 2, 5, 6, 4]))
+    assert choose_method(page, OcrOptions()) == (Method.OCR, "no text layer")

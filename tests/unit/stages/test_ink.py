@@ -31,6 +31,12 @@ def page(*drawn: str) -> NDArray[np.uint8]:
         draw.line((60, 450, 1100, 450), fill="black", width=3)
     if "picture" in drawn:
         draw.rectangle((700, 560, 1000, 680), fill=(40, 60, 90))
+    if "barcode" in drawn:
+        rng = np.random.default_rng(7)
+        x = 300
+        while x < 600:
+            draw.rectangle((x, 600, x + int(rng.integers(1, 7)), 660), fill="black")
+            x += int(rng.integers(8, 14))
     if "dust" in drawn:
         for n in range(40):
             draw.point((37 * n % 1200, 480 + 53 * n % 300), fill="black")
@@ -43,12 +49,22 @@ def test_a_stamp_beside_the_lines_is_found_where_it_stands() -> None:
     assert y0 > STAMP[1] - 20 and y1 < STAMP[3] + 40
 
 
+def test_words_in_capitals_and_upright_strokes_are_no_barcode() -> None:
+    picture = Image.fromarray(page()[:, :, ::-1])
+    ImageDraw.Draw(picture).text(
+        (300, 600), "ILLINOIS HILL MILL", font=ImageFont.load_default(40), fill="black"
+    )
+    assert len(unread_ink(np.asarray(picture)[:, :, ::-1], LINES)) == 1
+
+
 def test_a_line_that_was_not_read_is_found() -> None:
     ((x0, y0, x1, y1),) = unread_ink(page(), LINES[:-1])
     assert (x0 < 120, x1 > 600, y0 > 320, y1 < 400) == (True, True, True, True)
 
 
-@pytest.mark.parametrize("drawn", [(), ("rules",), ("picture",), ("dust",), ("rules", "picture", "dust")])
+@pytest.mark.parametrize(
+    "drawn", [(), ("rules",), ("picture",), ("dust",), ("barcode",), ("rules", "picture", "dust")]
+)
 def test_ruling_pictures_and_dust_are_no_writing(drawn: tuple[str, ...]) -> None:
     assert unread_ink(page(*drawn), LINES) == []
 
