@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from celery import Celery
 import docpipe
 from docpipe.delivery.monitoring.health import Check, Health, Level, Thresholds
 from docpipe.delivery.tasks import celery_defaults
+from docpipe.errors import CancelledError, StoreUnavailableError
 from docpipe.execution.plan import BUILT_IN, StageSpec
 from docpipe.execution.policy import Policy
 from docpipe.models import Failure
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.default import health
 from docpipe.pipeline.pipeline import Pipeline
+from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import Store
@@ -244,6 +247,30 @@ def test_an_api_that_is_stopped_is_said(hosted: Pipeline, stack: Stack) -> None:
     found = wrong(health(hosted, limits=UNASKED))
     assert found.keys() == {"store"}
     assert "correct SUPABASE_URL" in found["store"]
+
+
+def test_a_wait_outlasts_an_api_that_is_away(
+    hosted: Pipeline, stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    submission = hosted.submit(b"Ann met Bob.", name="note.txt")
+    stack.api.kill()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(submission.wait, HANG_SECONDS)
+        try:
+            wait_until(lambda: caplog.text.count("wait_goes_on") > 1, "it has asked in vain, twice")
+            assert not waiting.done()
+        finally:
+            stack.api.start()
+        wait_until(lambda: cancelled(hosted, submission), "the store is back")
+        with pytest.raises(CancelledError):
+            waiting.result(HANG_SECONDS)
+
+
+def cancelled(pipeline: Pipeline, submission: Submission) -> bool:
+    try:
+        return pipeline.cancel(submission.document_uuid)
+    except StoreUnavailableError:
+        return False
 
 
 def test_an_older_schema_is_said_with_its_remedy(hosted: Pipeline, supabase_env: dict[str, str]) -> None:
