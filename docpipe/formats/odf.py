@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from posixpath import basename, normpath
@@ -14,6 +14,7 @@ from docpipe.errors import EncryptedDocumentError, TooDeepError
 from docpipe.formats.base import RawPage, Reader
 from docpipe.formats.marks import marked
 from docpipe.formats.members import Member, Members
+from docpipe.formats.odf_lists import Level, levels, whole
 from docpipe.formats.ooxml import Package, attribute, local_name
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
@@ -67,6 +68,10 @@ class OdfReader:
         self._hidden_styles = set(_hidden_styles(content))
         self._hidden = next(content.iter("{*}deletion"), None) is not None
         self._pictures: list[str] = []
+        self._levels = dict(levels(content))
+        self._counts: dict[str, int] = {}
+        if "styles.xml" in package.names():
+            self._levels = dict(levels(package.xml("styles.xml"))) | self._levels
         body = content.find("{*}body")
         self._lines = [] if body is None else list(self._blocks(body, 0))
         if self._hidden:
@@ -96,7 +101,7 @@ class OdfReader:
             lines = list(dict.fromkeys(filter(None, found)))
             self._lines = [*lines, *self._lines] if name == "header" else [*self._lines, *lines]
 
-    def _blocks(self, parent: etree._Element, depth: int) -> Iterator[str]:
+    def _blocks(self, parent: Iterable[etree._Element], depth: int) -> Iterator[str]:
         if depth > _MAX_DEPTH:
             raise TooDeepError(
                 f"The contents of {self._request.name} are nested more than {_MAX_DEPTH} deep."
@@ -110,7 +115,9 @@ class OdfReader:
                     yield self._inline(child, beside, "")
                     for item in beside:
                         yield from self._aside(item, depth)
-                case "table" if local_name(parent) == "spreadsheet":
+                case "list":
+                    yield from self._list(child, depth + 1, attribute(child, "style-name"), ())
+                case "table" if local_name(child.getparent()) == "spreadsheet":
                     yield from self._sheet(child, depth)
                 case "table-row":
                     yield self._row(child, depth)
@@ -123,6 +130,33 @@ class OdfReader:
                     yield from self._aside(child, depth)
                 case name if name and name not in _SKIPPED:
                     yield from self._blocks(child, depth + 1)
+
+    def _list(self, items: etree._Element, depth: int, style: str, above: tuple[str, ...]) -> Iterator[str]:
+        """The items of a list with the labels that its style gives; `above` are those it is inside of."""
+        if len(above) > _MAX_DEPTH:
+            raise TooDeepError(f"The lists of {self._request.name} are nested more than {_MAX_DEPTH} deep.")
+        level = self._levels.get((style, len(above) + 1), Level())
+        goes_on = attribute(items, "continue-numbering") == "true" and not above
+        count = self._counts.get(style, 0) if goes_on else level.start - 1
+        for item in items:
+            is_numbered = local_name(item) == "list-item"
+            count = whole(attribute(item, "start-value"), count + 1) if is_numbered else count
+            numbers = (*above, level.number(count))
+            yield from self._item(item, depth, style, numbers, level.label(numbers) if is_numbered else "")
+        if not above:
+            self._counts[style] = count
+
+    def _item(
+        self, item: etree._Element, depth: int, style: str, numbers: tuple[str, ...], label: str
+    ) -> Iterator[str]:
+        for child in item:
+            if local_name(child) == "list":
+                inside = attribute(child, "style-name") or style
+                yield from self._list(child, depth + 1, inside, numbers)
+                continue
+            for text in self._blocks([child], depth + 1):
+                yield f"{label} {text}" if label and text else text
+                label = "" if text else label
 
     def _is_hidden(self, element: etree._Element) -> bool:
         return (

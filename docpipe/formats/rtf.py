@@ -135,6 +135,7 @@ class _Walker:
         self._to_skip = 0
         self._bytes = bytearray()
         self._before = ""
+        self._half = 0
         self._in_fonts = 0
 
     def text(self, source: str) -> Iterator[str]:
@@ -187,7 +188,7 @@ class _Walker:
         if word in _UNREAD and not self._state.skipped:
             self.unread.add(word)
         if word == "u" and value is not None:
-            yield from self._shown(chr(value % 65536))
+            yield from self._shown(self._letter(value % 65536))
             self._to_skip = self._state.fallback
         elif word in _SKIPPED or (self._optional and word not in _READ_THOUGH_OPTIONAL):
             self._state = replace(self._state, skipped=True)
@@ -198,6 +199,16 @@ class _Walker:
             yield from self._shown(_LETTERS[word])
         self._set(word, value)
         self._optional = False
+
+    def _letter(self, code: int) -> str:
+        """The letter; of one that is written as two halves (UTF-16) nothing at the first."""
+        if 0xD800 <= code < 0xDC00:
+            self._half = code
+            return ""
+        if 0xDC00 <= code < 0xE000:
+            half, self._half = self._half, 0
+            return chr(0x10000 + (half - 0xD800 << 10) + code - 0xDC00) if half else ""
+        return chr(code)
 
     def _set(self, word: str, value: int | None) -> None:
         """Take notice of words that say how the text after them looks or is coded."""

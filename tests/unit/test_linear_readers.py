@@ -259,6 +259,16 @@ MAILS: dict[str, tuple[str, Make]] = {
     "escapes of Japanese": ("a.txt", lambda n: b"\x1b$B$$\x1b(Ba" * n),
     "columns": ("a.csv", lambda n: b"a,b\n" + b"a," * n),
     "quotes of columns": ("a.csv", lambda n: b"a,b\n" + b'"a",' * n),
+    "letters of rich text in halves": ("a.rtf", lambda n: b"{\\rtf1 " + b"\\u-10179?" * n + b"}"),
+    "binary parts of rich text": ("a.rtf", lambda n: b"{\\rtf1 " + b"\\bin1 x" * n + b"}"),
+    "items of a text": (
+        "a.odt",
+        lambda n: _odt("<x:list><x:list-item><x:p>a</x:p></x:list-item></x:list>" * n),
+    ),
+    "lists inside the items of a text": (
+        "a.odt",
+        lambda n: _odt("<x:list>" + "<x:list-item><x:list/></x:list-item>" * n + "</x:list>"),
+    ),
     "hidden rich text": ("a.rtf", lambda n: b"{\\rtf1 " + b"\\v a\\v0 b" * n + b"}"),
     "groups of rich text": ("a.rtf", lambda n: b"{\\rtf1 " + b"{" * n + b"a" + b"}" * n + b"}"),
 }

@@ -17,9 +17,9 @@ _MOST = 2
 """Figures of a mark."""
 _LETTERS = 3
 """High letters that stand before a mark at least: what is high and low is not known from fewer."""
-_RAISED, _LEAST, _TALLEST, _LOWER = 0.3, 0.4, 0.75, 0.2
+_RAISED, _LEAST, _TALLEST, _LOWER, _HIGHER = 0.3, 0.4, 0.75, 0.2, 0.6
 """Times the height of the word's other letters: by how much a mark's foot is above theirs at least, how high
-a mark is, and by how much its head is above or below theirs at most."""
+a mark is, and by how much its head is below and above theirs at most."""
 _HIGH, _SMALLEST = 0.8, 12
 """Part of the highest letter's height of one that is as high; pixels of letters that tell a mark."""
 _WHOLE = re.compile(r".*[^\W\d]|[^\d/:-]*+\d++(?:[.,]\d{3})*+(?:[.,]\d\d)?")
@@ -86,7 +86,7 @@ def _is_mark(pieces: list[_Piece]) -> bool:
     return (
         foot - piece.bottom > _RAISED * height
         and _LEAST * height < piece.height < _TALLEST * height
-        and abs(piece.top - head) < _LOWER * height
+        and -_HIGHER * height < piece.top - head < _LOWER * height
     )
 
 

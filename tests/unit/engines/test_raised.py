@@ -13,7 +13,9 @@ from docpipe.engines.ocr.raised import with_marks
 Part = tuple[str, bool]
 
 
-def drawn(*words: list[Part], fall: float = 0.0) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+def drawn(
+    *words: list[Part], fall: float = 0.0, rise: int = 12
+) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
     """A line of these words, parts of them smaller and raised, and where each word begins and ends in it.
 
     The line comes down by `fall` pixels for each across.
@@ -25,7 +27,7 @@ def drawn(*words: list[Part], fall: float = 0.0) -> tuple[NDArray[np.uint8], tup
         for text, raised in word:
             for letter in text:
                 scale = 0.75 if raised else 1.2
-                at = (x, round(44 + fall * x) - (12 if raised else 0))
+                at = (x, round(44 + fall * x) - (rise if raised else 0))
                 cv2.putText(picture, letter, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (20, 20, 20), 2)
                 x += cv2.getTextSize(letter, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)[0][0] + 2
         places.append(x + 3)

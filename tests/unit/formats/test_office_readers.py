@@ -285,3 +285,29 @@ def test_rich_text_of_other_programs_is_read(text: bytes, shown: str) -> None:
 @pytest.mark.parametrize("code", ["0.00", "# ?/?", "#,##0 0", "General", "0%"])
 def test_a_number_of_thirty_digits_is_shown(code: str) -> None:
     assert shown_number("1e29", code).replace(",", "").replace(" ", "").startswith("1" + "0" * 29)
+
+
+def test_items_of_lists_of_an_open_document_have_their_labels() -> None:
+    styles = (
+        "<list-style name='L1'><list-level-style-number level='1' num-format='1' num-suffix='.'/>"
+        "<list-level-style-number level='2' num-format='a' num-prefix='(' num-suffix=')' start-value='3'/>"
+        "<list-level-style-number level='3' num-format='1' display-levels='3'/></list-style>"
+        "<list-style name='L2'><list-level-style-bullet level='1'/></list-style>"
+    )
+    body = (
+        "<list style-name='L1'><list-item><p>Buy</p><p>now</p><list><list-item><p>pumps</p><list><list-item>"
+        "<p>large</p></list-item></list></list-item></list></list-item>"
+        "<list-header><p>Note</p></list-header><list-item start-value='7'><p>Sell</p></list-item></list>"
+        "<list style-name='L2'><list-item><p>dot</p></list-item></list>"
+        "<list style-name='L1' continue-numbering='true'><list-item><p>Go on</p></list-item></list>"
+        "<list style-name='L1'><list-item><p>Anew</p></list-item></list>"
+    )
+    assert read(open_text(body, styles), "a.odt")[0] == [
+        ["1. Buy", "now", "(c) pumps", "1.c.1 large", "Note", "7. Sell", "dot", "8. Go on", "1. Anew"]
+    ]
+
+
+def test_letters_of_rich_text_that_are_written_as_two_halves_are_one() -> None:
+    assert read(rb"{\rtf1\uc1 \u-10179?\u-8702? \uc0\u-10179 \u-8702 end\u-8702}", "a.rtf")[0] == [
+        ["😂 😂end"]
+    ]
