@@ -54,7 +54,7 @@ def scatter(title: str, points: Sequence[tuple[str, float, float]], across: str,
     spread = (high - low) or 1
     wide, tall = _LEFT + _WIDE, 260
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + 140} {tall + 90}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + 260} {tall + 90}" '
         'font-family="sans-serif" font-size="14">',
         f'<text x="10" y="22" font-weight="bold" fill="#555">{title}</text>',
         f'<path d="M60 40V{tall + 50}H{wide + 120}" fill="none" stroke="#999"/>',
