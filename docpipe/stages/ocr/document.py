@@ -394,7 +394,7 @@ def _read_with_boxes(
 
 def _unread_ink(image: PageImage, seen: _Seen) -> list[RecognisedLine]:
     """What looks like writing outside the lines, as lines on the page as shown, in points."""
-    from docpipe.stages.ocr.ink import unread_ink  # noqa: PLC0415 - brings NumPy
+    from docpipe.stages.ocr.ink import unread_ink  # noqa: PLC0415 - brings OpenCV
 
     scale = image.points_per_pixel
     found = unread_ink(

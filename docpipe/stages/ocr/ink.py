@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,17 +65,15 @@ def _ink(pixels: NDArray[np.uint8]) -> _Mask:
 
 def _without_ruling(ink: _Mask, length: int) -> _Mask:
     """The ink that stands in no straight run, across or down, of so many pixels."""
-    return ink & ~_runs(ink, length) & ~_runs(ink.T, length).T
+    drawn = ink.astype(np.uint8)
+    return ink & ~_runs(drawn, np.ones((1, length), np.uint8)) & ~_runs(drawn, np.ones((length, 1), np.uint8))
 
 
-def _runs(ink: _Mask, length: int) -> _Mask:
-    if ink.shape[1] <= length:
-        return np.zeros_like(ink)
-    sums = np.cumsum(np.pad(ink.astype(np.int32), ((0, 0), (1, 0))), axis=1)
-    starts = sums[:, length:] - sums[:, :-length] == length
-    counted = np.cumsum(np.pad(starts.astype(np.int32), ((0, 0), (length, length - 1))), axis=1)
-    runs: _Mask = counted[:, length:] - counted[:, :-length] > 0
-    return runs
+def _runs(ink: NDArray[np.uint8], run: NDArray[np.uint8]) -> _Mask:
+    """The ink that stands in runs of that shape, which begin inside the picture and end there."""
+    starts = cv2.erode(ink, run, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    end = (run.shape[1] - 1, run.shape[0] - 1)
+    return np.asarray(cv2.dilate(starts, run, anchor=end), np.bool_)
 
 
 def _without_lines(ink: _Mask, boxes: Sequence[Box], unit: float) -> _Mask:

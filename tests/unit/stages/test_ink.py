@@ -69,6 +69,22 @@ def test_ruling_pictures_and_dust_are_no_writing(drawn: tuple[str, ...]) -> None
     assert unread_ink(page(*drawn), LINES) == []
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_ruling_is_ink_in_runs_of_a_length_also_at_the_edge(turned: bool) -> None:
+    from docpipe.stages.ocr.ink import _without_ruling
+
+    rows = ["####...", "...####", "###.###", "#######", "..####."]
+    left = [".......", ".......", "###.###", ".......", "......."]
+
+    def mask(drawn: list[str]) -> NDArray[np.bool_]:
+        ink = np.array([[sign == "#" for sign in row] for row in drawn]).repeat(2, axis=0)
+        ink[1::2] = False  # so that nothing stands in a run down
+        return ink.T if turned else ink
+
+    assert (_without_ruling(mask(rows), 4) == mask(left)).all()
+    assert not _without_ruling(mask(rows[3:4]), 7).any()
+
+
 class Reads(OneLine):
     """Every line but the stamp."""
 
