@@ -37,7 +37,7 @@ _AFTER_ALL = 1 << 30
 _SWITCH_ON, _SWITCH_OFF = 0, 2
 """What PyMuPDF is told to do with a layer."""
 _BAR = "█"
-_STATE = re.compile(r"(\d+) 0 R")
+_STATE = re.compile(r"(\d{1,10}) 0 R")
 
 
 class Picture(NamedTuple):
