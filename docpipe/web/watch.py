@@ -45,13 +45,13 @@ class Watch:
     def snapshot(self) -> Snapshot:
         """How all stands, or stood some seconds ago (`at`); `workers` is None before they first answered."""
         with self._lock:
-            age = time.monotonic() - self._taken
-            if self._found is not None and age < self._serve_seconds:
-                if age >= self._keep_seconds and (self._anew is None or self._anew.done()):
-                    self._anew = self._pool.submit(self._look)
-                found = self._found
-            else:
+            age, found = time.monotonic() - self._taken, self._found
+            if age >= self._serve_seconds:
                 found = None
+            elif (
+                found is not None and age >= self._keep_seconds and (self._anew is None or self._anew.done())
+            ):
+                self._anew = self._pool.submit(self._look)
             if time.monotonic() >= self._due:
                 self._due = time.monotonic() + _AGAIN_SECONDS
                 self._pool.submit(self._ask)
