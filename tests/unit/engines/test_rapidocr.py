@@ -450,3 +450,12 @@ def test_importing_the_loader_imports_no_engine() -> None:
     code = f"import sys, docpipe.engines; sys.exit(bool({heavy} & set(sys.modules)))"
     here = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=here, check=False).returncode == 0
+
+
+def test_a_processor_that_openvino_cannot_use_names_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    from docpipe.engines.ocr.openvino import runtime
+
+    monkeypatch.setattr(runtime, "settings", lambda threads: {"INFERENCE_NUM_THREADS": "none"})
+    with pytest.raises(ConfigurationError, match=r"OpenVINO cannot run .*OCR_INFERENCE=onnxruntime"):
+        load_ocr("rapidocr", inference="openvino").read(page(PROSE[:1]))

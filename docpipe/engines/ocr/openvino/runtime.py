@@ -59,14 +59,29 @@ def taking_pictures(model: Model) -> Model:
 
 
 def compiled(model: Model, threads: int) -> InferRequest:
-    """The model, ready to be used with `infer`."""
-    return _core().compile_model(model, "CPU", settings(threads)).create_infer_request()
+    """The model, ready to be used with `infer`.
+
+    Raises:
+        ConfigurationError: OpenVINO cannot run it on this processor.
+    """
+    try:
+        with _memory_told():
+            return _core().compile_model(model, "CPU", settings(threads)).create_infer_request()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ConfigurationError(
+            f"OpenVINO cannot run the models on this processor ({reason}). "
+            "Set DOCPIPE_OCR_INFERENCE=onnxruntime."
+        ) from error
 
 
 def infer(request: InferRequest, value: Any) -> Sequence[Any]:
     """All outputs, as arrays. They lie in the request's memory: the next call overwrites them."""
-    with _translated():
-        request.infer([value], share_inputs=True)
+    try:
+        with _memory_told():
+            request.infer([value], share_inputs=True)
+    except RuntimeError as error:
+        raise PermanentError(f"OpenVINO cannot read this picture ({type(error).__name__}).") from error
     return [tensor.data for tensor in request.output_tensors]
 
 
@@ -88,10 +103,11 @@ def _core() -> Core:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _memory_told() -> Iterator[None]:
+    """OpenVINO has no class of its own for memory that runs out."""
     try:
         yield
     except RuntimeError as error:
         if "alloc" in str(error).lower():
             raise MemoryExhaustedError from error
-        raise PermanentError(f"OpenVINO cannot read this picture ({type(error).__name__}).") from error
+        raise
