@@ -86,6 +86,14 @@ def climb() -> None:
     del kept
 
 
+def hoard() -> None:
+    """250 MB that are never given back."""
+    _HOARD.append(bytearray(b"leak") * 62_500_000)
+
+
+_HOARD: list[bytearray] = []
+
+
 def shout() -> None:
     """Write 20 MB where programs complain, in lines and not, and go on."""
     for descriptor in (1, 2):
@@ -129,6 +137,7 @@ ACTS: dict[str, Callable[[], object]] = {
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "leap": leap,
     "climb": climb,
+    "hoard": hoard,
     "shout": shout,
     "hang_up": hang_up,
     "bear": bear,

@@ -34,6 +34,7 @@ CHILD = str(ROOT / "docpipe" / "execution" / "isolation" / "child.py")
 LIMITS = Limits(max_seconds=6.0, max_memory_bytes=400_000_000)
 PATIENT = replace(LIMITS, max_seconds=60.0)
 ENGINE = Options(ocr_engine="tests.engines:OneLine", limits=PATIENT)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 
 NewReader = Callable[[Options], ReaderProcess]
 
@@ -290,6 +291,25 @@ def test_the_child_is_kept_for_the_next_document(new_reader: NewReader, good: Pa
     [child] = children()
     read(reader, good)
     assert children() == [child]
+
+
+@pytest.mark.models
+def test_the_models_that_read_scans_are_loaded_once(new_reader: NewReader) -> None:
+    reader = new_reader(Options())
+    read(reader, EXAMPLES / "contract_scan.pdf")
+    [child] = children()
+    read(reader, EXAMPLES / "invoice.png")
+    assert children() == [child]
+
+
+def test_a_child_that_keeps_too_much_is_replaced(new_reader: NewReader, good: Path, bad: Path) -> None:
+    reader = new_reader(hostile("hoard"))
+    read(reader, good)
+    [child] = children()
+    read(reader, bad)
+    assert children() == []
+    read(reader, good)
+    assert children() != [child]
 
 
 def test_a_child_that_died_while_it_waited_is_replaced(new_reader: NewReader, good: Path) -> None:

@@ -53,6 +53,10 @@ from docpipe.models.reading import AS_OTHERS, ReadingOptions
 
 _Engines = dict[str, dict[str, object]]
 
+_WORN = 0.75
+"""Of the memory that a child may take: with more, a fresh one reads the next document. The models that
+read scans take half of what is allowed by default, and loading them again costs more than reading a page."""
+
 _POLL_SECONDS = 0.02
 """How often memory is looked at: a process can take some 2 MB in a millisecond."""
 
@@ -202,7 +206,7 @@ class ReaderProcess:
         child.documents += 1
         return (
             child.documents >= self._options.sandbox.documents
-            or child.memory() > self._limits.max_memory_bytes // 2
+            or child.memory() > _WORN * self._limits.max_memory_bytes
             or child.leaves_programs()
         )
 
