@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from docpipe.engines.ports import Span
 from docpipe.formats import open_document
 from docpipe.formats.pdf_backwards import turned_round
 from docpipe.formats.pdf_layer import Layer, Piece
@@ -15,6 +16,7 @@ from docpipe.formats.pdf_outlines import lines_of_outlines
 from docpipe.formats.sniff import detect
 from docpipe.models import Line, Method, Page
 from docpipe.stages.entities.patterns import find_patterns
+from docpipe.stages.entities.short_names import companies_by_short_name
 from docpipe.stages.entities.vat import find_vat_numbers
 from docpipe.stages.text.places import locate
 from tests.growth import growth
@@ -230,3 +232,13 @@ def test_places_are_linear_in_the_mentions_of_one_long_line() -> None:
             locate(text, [page], start, start + 8)
 
     assert growth(places) is None
+
+
+def test_short_names_are_linear_in_companies_that_begin_alike() -> None:
+    def short_names(size: int) -> None:
+        names = [f"Acme {number:08d} Ltd." for number in range(size // 40)]
+        text = " Acme pays. ".join(names)
+        places = [Span(start, start + 18, "ORG") for start in range(0, len(text), 30)]
+        companies_by_short_name(text, places, places)
+
+    assert growth(short_names) is None

@@ -75,11 +75,14 @@ _CAPITAL_OR_DIGIT = r"[^\W_a-zß-öø-ÿ]"
 _PLAIN = r"(?:[\w&'’-]|\.(?=\w)){0,30}"
 _LEADING = re.compile(
     r"(?:(?:The|This|That|Between|By|And|From|To|For|With|In|On|At|Of|If|When|While|As|Both|Dear|Seller|Buyer"
-    r"|Client|Customer|Supplier|Tenant|Landlord|Licensor|Licensee|Plaintiffs?|Defendants?|Petitioner|Respondent|Party|Parties|THE|BETWEEN|AND|BY|OF|TO|FOR"
+    r"|Client|Customer|Supplier|Tenant|Landlord|Licensor|Licensee|Plaintiffs?|Defendants?|Petitioner|Respondent|Party|Parties"
+    r"|Vice President|Chief (?:Executive|Financial|Operating) Officer|Managing Director|General Counsel"
+    r"|THE|BETWEEN|AND|BY|OF|TO|FOR"
     r"|Die|Der|Das|Firma|Zwischen|Und|Von|La|Le|Les|Entre|Et|Il|El|Tra|Fra)"
     r"(?:[:,.]| and| of)? )+"
 )
 _WORD = re.compile(r"\S+")
+_OF_A_NAME = re.compile(r" of [A-Z]")
 _ENDS_WITH_STOP = re.compile(
     r"\.\w{1,4}\.$|\b(?:Inc|INC|Ltd|LTD|Corp|CORP|Co|CO|Kft|Zrt|Ltda|Bhd|srl|Rt|o\.o|r\.l)\.$"
 )
@@ -155,14 +158,22 @@ def find_companies(text: str, low: int, high: int) -> Iterator[Span]:
 
 
 def to_its_form(text: str, start: int, end: int, company: Span) -> tuple[int, int]:
-    """The span of a name that holds a company by its legal form, without what follows that, nor the small
-    words and roles before: `Plaintiff Acme, Inc. Completion`.
+    """The span of a name that holds a company by its legal form, without what follows that, but for `of` and
+    a name (`Power Corporation of Canada`), nor the small words and roles before it: `Plaintiff Acme, Inc.`
     """
     if not (start <= company.start and company.end <= end):
         return start, end
     before = text[start : company.start]
     surplus = before.islower() or only_roles(before)
-    return (company.start if surplus else start), company.end
+    goes_on = _OF_A_NAME.match(text, company.end, end)
+    return (company.start if surplus else start), end if goes_on else company.end
+
+
+def without_form(company: str) -> str:
+    """The name before the first legal form."""
+    _, form = _company()
+    found = form.search(company)
+    return (company[: found.start()] if found else company).rstrip(" ,")
 
 
 def _past_small_words(text: str, start: int, end: int) -> int:

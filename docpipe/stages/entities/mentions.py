@@ -19,6 +19,7 @@ from docpipe.stages.entities.languages import Part, not_read, parts_by_language
 from docpipe.stages.entities.names import NAMES, settled, tidied
 from docpipe.stages.entities.no_names import no_terms
 from docpipe.stages.entities.patterns import EXACT, VALUES, find_patterns, without_overlaps
+from docpipe.stages.entities.short_names import companies_by_short_name
 from docpipe.stages.entities.times import find_times
 from docpipe.stages.entities.values import DateOrder, date_order, value_of
 from docpipe.stages.text.places import around, locate
@@ -40,8 +41,8 @@ _ENGINE_VALUES = VALUES | {"TIME", "CARDINAL", "ORDINAL", "QUANTITY", "PERCENT"}
 """An engine's labels for values, as opposed to names."""
 
 _VERSUS = re.compile(r"\s(?:v|vs)\.?\s")
-_CELL_END = re.compile(r"\t|(?<=\S)[^\S\n\t]{3,}")
-"""What parts the cells of a line: a tab, or blanks that set columns apart in plain text."""
+_CELL_END = re.compile(r"\t|(?<=\S)[^\S\n\t\xa0]{3,}")
+"""What parts the cells of a line: a tab, or blanks that set columns apart in plain text; no hard blank."""
 _NEXT = 20
 """Characters after a mention that may tell what it says."""
 _WORD = re.compile(r"\w\w")
@@ -181,7 +182,9 @@ def _named(text: str, spans: Iterable[Span], breaks: Sequence[int], exact: list[
     """
     pieces = [piece for span in spans for piece in _parted(text, span, breaks)]
     whole = [piece for span in pieces for piece in dates_within(text, span)]
-    return settled(text, no_terms(text, tidied(text, _cut_back(text, whole, exact))))
+    names = no_terms(text, tidied(text, _cut_back(text, whole, exact)))
+    companies = [span for span in exact if span.label == "ORG"]
+    return settled(text, companies_by_short_name(text, names, companies))
 
 
 def _worded(text: str) -> tuple[list[Span], list[Span], list[Span]]:

@@ -71,7 +71,23 @@ _PLACE = re.compile(
 _NUMBERED = re.compile(
     r"\d[\d-]*[A-Za-z]?\s+(?!(?:Street|Avenue|Road|District|Ward|Arrondissement)\b)(?=[A-Z])"
 )
-_SHORTENED = re.compile(r"(?<!\w)[A-Z]\.[A-Z]$")
+_SIDE = re.compile(r"(?:(?:north|south|east|west|central)(?:east|west|ern)?) (?=[A-Z])")
+_GROUND = re.compile(r" (?:areas?|regions?|sectors?|fields?|coast|border|parishes|islands?|suburbs?)$")
+"""Small words before and behind a place that are not of its name: `south Ohio`, `Ohio coast`."""
+_COMPANY_OF = re.compile(
+    r"(?i) (?:(?:limited|general|public|joint|stock|liability|exempted|professional|non-?profit) ){0,4}"
+    r"(?:corporation|company|partnership|limited)$"
+)
+_ONE = re.compile(r"\b[Aa]n? $")
+_LOOSE_END = re.compile(r"(?i)(?: (?:and|or|of|the|their|its|by|for|with)){1,3}$")
+_PARTICLE = r"(?:af|al|av|bin|da|das|de|del|della|den|der|di|do|dos|du|el|ibn|la|le|ten|ter|van|von|zu)"
+_SMALL_FIRST = re.compile(rf"(?!{_PARTICLE} )[a-z]{{2,}} (?=[A-Z])")
+_STATE_BEFORE = re.compile(r"(?:U\. ?S\.|US|U\.K\.|UK|U\.N\.|UN)$")
+_SHORTENED = re.compile(r"(?<!\w)[A-Z]\. ?[A-Z]$")
+_STOPPED = re.compile(r"[a-z,.] (?:[A-Z]|Jr|Sr)$")
+"""Of a person: an initial, Junior and Senior."""
+_INITIALS = re.compile(r"(?<=[a-z,] )(?:[A-Z]\. ){1,2}$")
+_INITIAL_LAST = re.compile(r"[a-z] [A-Z]\.$")
 _ABBREVIATED = re.compile(r"\b[A-Z][a-z]{1,4}$")
 _POLITY = re.compile(
     r"(?P<named>\b(?!The )[A-Z][\w'’]{0,15} )?"
@@ -124,8 +140,9 @@ def tidied(text: str, spans: Sequence[Span]) -> list[Span]:
     3. An amount without a currency is none, and a number that only counts names nothing.
     4. An Act, Code or Regulation is a LAW; a County, River, Street … is a LOCATION. Whoever stands behind
        such a title is a PERSON; a party and state (`D-Ariz.`) is none.
-    5. A name ends with the dot of its abbreviation (`U.S.`). A place begins behind the number of a house, and
-       with the words `State of`.
+    5. A name ends with the dot of its abbreviation (`U.S.`, `Ann Lee Jr.`). A place begins behind the number
+       of a house, and with the words `State of`; small words around a name (`south`, `coast`) are not of it.
+       `a Delaware corporation` names the place.
     """
     found = (_tidy(text, span) for span in sorted(spans, key=lambda span: (span.start, -span.end)))
     return [span for span in found if span]
@@ -151,26 +168,47 @@ def _tidy(text: str, span: Span) -> Span | None:
         return None
     if span.label == "PERSON" and _SEAT.fullmatch(piece):
         return None
-    end = _with_dot(text, start, end)
+    end = _with_dot(text, start, end, span.label)
     titled = _TITLED.search(text, max(0, start - _REACH), start)
     label = "PERSON" if titled else _by_form(span.label, text[start:end])
-    return Span(_place_start(text, start, end) if label == "LOCATION" else start, end, label, span.score)
+    return Span(*_bordered(text, start, end, label), span.score)
 
 
-def _with_dot(text: str, start: int, end: int) -> int:
-    """The end of the name behind the dot of its abbreviation: `U.S.`, and `Calif.` where a comma follows."""
+def _bordered(text: str, start: int, end: int, label: str) -> tuple[int, int, str]:
+    """The name without small words of its sentence; the place alone of `a Delaware corporation`."""
+    if label == "ORG" and (loose := _LOOSE_END.search(text[start:end])):
+        end = start + loose.start()
+    if label == "ORG" and _ONE.search(text, max(0, start - 3), start):
+        kind = _COMPANY_OF.search(text[start:end])
+        return (start, start + kind.start(), "LOCATION") if kind else (start, end, label)
+    if label == "PERSON" and (small := _SMALL_FIRST.match(text, start, end)):
+        return small.end(), end, label
+    if label != "LOCATION":
+        return start, end, label
+    start = _place_start(text, start, end)
+    ground = _GROUND.search(text[start:end])
+    return start, start + ground.start() if ground else end, label
+
+
+def _with_dot(text: str, start: int, end: int, label: str) -> int:
+    """The end of the name behind the dot of its abbreviation: `U.S.`, `Ann Lee Jr.`; `Calif.` where a comma
+    follows.
+    """
     if text[end : end + 1] != ".":
         return end
-    dotted = _SHORTENED.search(text, start, end) or (
-        text[end + 1 : end + 2] == "," and _ABBREVIATED.search(text, start, end)
+    stopped = _STOPPED.search(text, start, end) if label == "PERSON" else None
+    dotted = (
+        stopped
+        or _SHORTENED.search(text, start, end)
+        or (text[end + 1 : end + 2] == "," and _ABBREVIATED.search(text, start, end))
     )
     return end + 1 if dotted else end
 
 
 def _place_start(text: str, start: int, end: int) -> int:
-    """Where the place begins: behind a house's number, and before `State of`."""
-    if number := _NUMBERED.match(text, start, end):
-        return number.end()
+    """Where the place begins: behind a house's number and a side (`south`), and before `State of`."""
+    if before := _NUMBERED.match(text, start, end) or _SIDE.match(text, start, end):
+        return before.end()
     polity = _POLITY.search(text, max(0, start - _REACH), start)
     return polity.start("polity") if polity and not polity["named"] else start
 
@@ -191,14 +229,15 @@ def _by_form(label: str, name: str) -> str:
 def settled(text: str, spans: Sequence[Span]) -> list[Span]:
     """The sorted spans, of two that overlap the longer, by what the document as a whole says of their names.
 
-    1. `Washington` and `D.C.` after it are one place.
+    1. `Washington` and `D.C.` after it are one place. Initials belong to a person, before (`S. Donald Lee`)
+       and within the name (`Ann B. Lee`); `U.S.` right before an organisation to it.
     2. A name takes the label that most of its mentions have; with as many of each, every one keeps its own.
     3. A first or last name of somebody called by both elsewhere is that PERSON, whatever it was taken for,
        and is found where it was missed.
     """
     joined = _joined(text, spans)
     voted = _voted(text, joined)
-    people = _people(text, voted)
+    people = first_and_last_names(text, voted)
     known = [
         span._replace(label="PERSON")
         if span.label in _KINDS and text[span.start : span.end] in people
@@ -210,7 +249,11 @@ def settled(text: str, spans: Sequence[Span]) -> list[Span]:
 
 def _joined(text: str, spans: Sequence[Span]) -> list[Span]:
     joined: list[Span] = []
-    for span in spans:
+    for each in spans:
+        span = _from_its_initials(text, each, joined[-1].end if joined else 0)
+        if joined and (whole := _as_one(text, joined[-1], span)):
+            joined[-1] = whole
+            continue
         if joined and joined[-1].end > span.start:
             if span.end - span.start > joined[-1].end - joined[-1].start:
                 joined[-1] = span
@@ -219,6 +262,27 @@ def _joined(text: str, spans: Sequence[Span]) -> list[Span]:
             span = span._replace(end=more.end(), label="LOCATION")
         joined.append(span)
     return joined
+
+
+def _from_its_initials(text: str, span: Span, least: int) -> Span:
+    if span.label != "PERSON":
+        return span
+    initials = _INITIALS.search(text, max(least, span.start - _REACH), span.start)
+    return span._replace(start=initials.start()) if initials else span
+
+
+def _as_one(text: str, first: Span, span: Span) -> Span | None:
+    """Both in one, where a person's name was parted behind an initial (`Ann B.`, `Lee`) or the letters of a
+    state stand before an organisation of its (`U.S.`, `Central Command`).
+    """
+    if text[first.end : span.start] != " ":
+        return None
+    name = text[first.start : first.end]
+    if first.label == span.label == "PERSON" and _INITIAL_LAST.search(name):
+        return first._replace(end=span.end)
+    if first.label in ("LOCATION", "ORG") and span.label == "ORG" and _STATE_BEFORE.search(name):
+        return span._replace(start=first.start)
+    return None
 
 
 def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -238,7 +302,7 @@ def _voted(text: str, spans: Sequence[Span]) -> list[Span]:
     return [voted(span) for span in spans]
 
 
-def _people(text: str, spans: Sequence[Span]) -> dict[str, float]:
+def first_and_last_names(text: str, spans: Sequence[Span]) -> dict[str, float]:
     """First and last names of the persons who are called by both, with the best score."""
     scores: dict[str, float] = {}
     for span in spans:

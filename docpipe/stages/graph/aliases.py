@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from docpipe.models import Mention
+from docpipe.stages.text.abbreviations import defines
 from docpipe.stages.text.wording.terms_of_art import defined_parties, party_terms
 
 _BRACKET = re.compile(r"\s*+\(\s*+(?:the\s++|or\s++|hereinafter\s++(?:called\s++|the\s++)?)?[\"“”'‘’«]?\s*+")
@@ -54,32 +55,9 @@ def find_terms(text: str, mentions: Sequence[Mention]) -> Iterator[Alias]:
             yield Alias(named.index, called.index, "called", 0.97)
 
 
-def abbreviates(short: str, full: str) -> bool:
-    """Whether the letters of `short` come, in order, from `full`, the first from the start of a word.
-
-    The algorithm of Schwartz and Hearst, A simple algorithm for identifying abbreviation definitions in
-    biomedical text (2003), with case ignored.
-    """
-    letters = [c for c in short.casefold() if c.isalnum()]
-    words = full.casefold()
-    place = len(words)
-    for position in range(len(letters) - 1, -1, -1):
-        place = words.rfind(letters[position], 0, place)
-        while position == 0 and place > 0 and words[place - 1].isalnum():
-            place = words.rfind(letters[0], 0, place)
-        if place < 0:
-            return False
-    return 2 <= len(letters) <= 10 and len(short) < len(full)
-
-
 def _rule(one: str, between: str, other: str, after: str) -> tuple[str, float] | None:
     bracket = _BRACKET.fullmatch(between) and _CLOSED.match(after)
-    if bracket and (_defines(one, other) or _defines(other, one)):
+    if bracket and (defines(one, other) or defines(other, one)):
         return "defined", 0.97
     said = _KNOWN_AS.fullmatch(between) or _IN_LANGUAGE.fullmatch(between)
     return ("known as", 0.9) if said else None
-
-
-def _defines(full: str, short: str) -> bool:
-    capitals = sum(c.isupper() for c in short)
-    return " " in full and " " not in short and capitals >= 2 and abbreviates(short, full)

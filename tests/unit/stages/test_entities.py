@@ -285,6 +285,28 @@ def test_no_name_runs_over_the_blanks_that_set_columns_apart() -> None:
     assert [each.text for each in found] == ["Harcourt Schools Trust"]
 
 
+def test_a_hard_blank_parts_no_cells() -> None:
+    text = "The road runs from 75 \xa0 Street to the river."
+    engine = WordList(**{"75 Street": "LOCATION"})
+    assert [each.text for each in mentions_of(text, engine)] == ["75 \xa0 Street"]
+
+
+def test_a_company_of_a_country_keeps_the_country() -> None:
+    text = "He leads Power Corporation of Canada today."
+    engine = WordList(**{"Power Corporation of Canada": "ORG"})
+    assert [each.text for each in mentions_of(text, engine)] == ["Power Corporation of Canada"]
+
+
+def test_a_company_that_the_engine_takes_for_a_person_is_one_by_its_legal_form_elsewhere() -> None:
+    text = "Northwind Traders Ltd. sells. Northwind sells tea. We met Northwind in May."
+    found = mentions_of(text, WordList(Northwind="PERSON"))
+    assert [(each.text, each.label) for each in found if each.label != "DATE"] == [
+        ("Northwind Traders Ltd.", "ORG"),
+        ("Northwind", "ORG"),
+        ("Northwind", "ORG"),
+    ]
+
+
 @pytest.mark.parametrize("address", ["Madame", "Monsieur", "Herr", "Sehr geehrte Damen und Herren"])
 def test_words_of_address_alone_are_nobody(address: str) -> None:
     found = mentions_of(f"{address}, wir", WordList(**{address.replace(" und", ""): "PERSON"}))

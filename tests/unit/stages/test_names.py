@@ -92,6 +92,18 @@ def test_a_name_is_tidied_or_left_out(piece: str, label: str, expected: str | No
         ("Sen. Ann Lee, D-Ariz., chairs", "D-Ariz.", "PERSON", None),
         ("Rep. Ann Lee, R-N.Y., chairs", "R-N.Y.", "PERSON", None),
         ("said O-Ren Ishii", "O-Ren Ishii", "PERSON", ("O-Ren Ishii", "PERSON")),
+        ("son of Ann Lee Jr. (born", "Ann Lee Jr", "PERSON", ("Ann Lee Jr.", "PERSON")),
+        ("By: /s/ Ann B. of Ohio", "Ann B", "PERSON", ("Ann B.", "PERSON")),
+        ("in conformity with U. S. rules", "U. S", "LOCATION", ("U. S.", "LOCATION")),
+        ("called per Leary's advice", "per Leary", "PERSON", ("Leary", "PERSON")),
+        ("wrote von Heyden of it", "von Heyden", "PERSON", ("von Heyden", "PERSON")),
+        ("a church in south Louisville", "south Louisville", "LOCATION", ("Louisville", "LOCATION")),
+        ("20 miles off the Louisiana coast", "Louisiana coast", "LOCATION", ("Louisiana", "LOCATION")),
+        ("toured South Africa", "South Africa", "LOCATION", ("South Africa", "LOCATION")),
+        ("Acme, a Delaware Corporation", "Delaware Corporation", "ORG", ("Delaware", "LOCATION")),
+        ("a Jersey limited company", "Jersey limited company", "ORG", ("Jersey", "LOCATION")),
+        ("the Acme Corporation paid", "Acme Corporation", "ORG", ("Acme Corporation", "ORG")),
+        ("OAK BROOK BANK AND THEIR CLIENTS", "OAK BROOK BANK AND THEIR", "ORG", ("OAK BROOK BANK", "ORG")),
     ],
 )
 def test_what_stands_beside_a_name_says_where_it_ends_and_what_it_is(
@@ -139,6 +151,24 @@ def test_the_last_name_of_a_person_is_that_person_everywhere() -> None:
 def test_a_role_is_nobodys_last_name() -> None:
     text = "Ann Buyer paid. Buyer left."
     assert named(text, settled(text, spans_of(text, ("Ann Buyer", "PERSON")))) == [("Ann Buyer", "PERSON")]
+
+
+def test_a_person_has_their_initials() -> None:
+    text = "appeared, S. Donald Lee with Ann B. Stone and Bob C. Dean paid"
+    spans = spans_of(text, ("Donald Lee", "PERSON"), ("Ann B.", "PERSON"), ("Stone", "PERSON"))
+    assert named(text, settled(text, spans)) == [("S. Donald Lee", "PERSON"), ("Ann B. Stone", "PERSON")]
+
+
+def test_the_letter_of_a_list_is_no_initial() -> None:
+    text = "Present:\nA. Donald Lee\nB. Ann Stone"
+    spans = spans_of(text, ("Donald Lee", "PERSON"), ("Ann Stone", "PERSON"))
+    assert named(text, settled(text, spans)) == [("Donald Lee", "PERSON"), ("Ann Stone", "PERSON")]
+
+
+def test_the_letters_of_a_state_belong_to_the_organisation_behind_them() -> None:
+    text = "head of U.S. Central Command in U.S. waters"
+    spans = spans_of(text, ("U.S.", "LOCATION"), ("Central Command", "ORG"), ("U.S.", "LOCATION"))
+    assert named(text, settled(text, spans)) == [("U.S. Central Command", "ORG"), ("U.S.", "LOCATION")]
 
 
 def test_a_capital_and_its_district_are_one_place() -> None:

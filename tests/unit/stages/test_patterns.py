@@ -29,6 +29,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("PHONE", "Tel. 089 / 4567-890, Fax", "089 / 4567-890"),
         ("INVOICE_NUMBER", "Factura núm. A/2291", "A/2291"),
         ("ORG", "and so Bianchi S.r.l. signed", "Bianchi S.r.l."),
+        ("ORG", "Jr. Vice President ARC COMMUNICATIONS, INC. BY:", "ARC COMMUNICATIONS, INC."),
         ("EMAIL", "Write to jane.o'neil+x@mail.acme-corp.co.uk.", "jane.o'neil+x@mail.acme-corp.co.uk"),
         ("URL", "(see https://en.example.org/wiki/A_(b)?q=1).", "https://en.example.org/wiki/A_(b)?q=1"),
         ("URL", "Visit www.example.com, please", "www.example.com"),
