@@ -20,31 +20,45 @@ language sql immutable set search_path = public, extensions as $$
 $$;
 
 -- Lets searches find the pages of this run of the document, and of no other.
+-- A page is sought in a part of the text, and a part in a block of it: Postgres counts characters from the first on.
 create or replace function public.docpipe_index_pages(p_document text, p_run integer) returns void
 language plpgsql set search_path = public, extensions as $$
 declare
     v_text text;
+    v_block record;
+    v_of_block text;
     v_part record;
-    v_window text;
+    v_of_part text;
 begin
     delete from public.docpipe_page_search where document_uuid = p_document;
     select coalesce(r.text, '') into v_text from public.docpipe_runs r
      where r.document_uuid = p_document and r.run = p_run;
-    for v_part in                                              -- parts: a page is not sought in the whole of a long text
-        select p.start_offset / 100000 as part, min(p.start_offset) as first, max(p.end_offset) as last
+    for v_block in
+        select p.start_offset / 1000000 as block, min(p.start_offset) as first, max(p.end_offset) as last
           from public.docpipe_pages p
          where p.document_uuid = p_document and p.run = p_run group by 1
     loop
-        v_window := pg_catalog.substr(v_text, v_part.first + 1, v_part.last - v_part.first);
-        insert into public.docpipe_page_search (document_uuid, run, number, text, words)
-        select p.document_uuid, p.run, p.number, t.text,
-               pg_catalog.to_tsvector('pg_catalog.english', w.text)
-               || pg_catalog.to_tsvector('pg_catalog.simple', w.text)
-          from public.docpipe_pages p
-         cross join lateral (select public.docpipe_searchable(pg_catalog.substr(
-                    v_window, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text) t
-         cross join lateral (select public.docpipe_words(t.text) as text) w
-         where p.document_uuid = p_document and p.run = p_run and p.start_offset / 100000 = v_part.part;
+        v_of_block := pg_catalog.substr(v_text, v_block.first + 1, v_block.last - v_block.first);
+        for v_part in
+            select p.start_offset / 25000 as part, min(p.start_offset) as first, max(p.end_offset) as last
+              from public.docpipe_pages p
+             where p.document_uuid = p_document and p.run = p_run and p.start_offset / 1000000 = v_block.block group by 1
+        loop
+            v_of_part := pg_catalog.substr(v_of_block, v_part.first - v_block.first + 1, v_part.last - v_part.first);
+            with pages as materialized (                       -- once, and not for each of its uses
+                select p.number, public.docpipe_searchable(pg_catalog.substr(
+                           v_of_part, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text
+                  from public.docpipe_pages p
+                 where p.document_uuid = p_document and p.run = p_run and p.start_offset / 25000 = v_part.part
+            ), parted as materialized (
+                select number, text, public.docpipe_words(text) as bare from pages
+            )
+            insert into public.docpipe_page_search (document_uuid, run, number, text, words)
+            select p_document, p_run, number, text,
+                   pg_catalog.to_tsvector('pg_catalog.english', bare)
+                   || pg_catalog.to_tsvector('pg_catalog.simple', bare)
+              from parted;
+        end loop;
     end loop;
 end $$;
 
