@@ -8,7 +8,7 @@ from typing import Any
 import openai
 from pydantic import SecretStr
 
-from docpipe.engines.openai_errors import client, translated
+from docpipe.engines.openai_client import client, translated
 from docpipe.errors import ConfigurationError, TransientError
 
 

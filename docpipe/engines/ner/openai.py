@@ -11,7 +11,7 @@ import openai
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from docpipe.engines.openai_errors import client, translated
+from docpipe.engines.openai_client import client, translated
 from docpipe.engines.ports import Report, Span
 from docpipe.errors import ConfigurationError, TransientError
 from docpipe.models import Warn
