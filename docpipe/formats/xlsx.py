@@ -21,8 +21,9 @@ from docpipe.models import Warn
 _COLUMN = re.compile(r"[A-Z]{1,3}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _MAX_COLUMNS = 16_384
-_MOST_EMPTY = 50
-"""Cells that are not there and are written as empty ones, between two that are."""
+_FEW_EMPTY, _MOST_EMPTY = 50, 200_000
+"""Cells that are not there are written as empty ones: so many before each that is there, and of all that are
+more than these so many of a workbook, for a few bytes of a file can leave out thousands."""
 _UNCOUNTED = (
     "The results of some formulas are not in {}: no program has worked them out yet. "
     "Open it in a spreadsheet program and save it."
@@ -56,6 +57,7 @@ class _Workbook:
         self._main = next((link.target for link in links if link.kind == "officeDocument"), "xl/workbook.xml")
         self._links = package.relationships(self._main)
         self._warned: set[str] = set()
+        self._empty_left = _MOST_EMPTY
         self._strings = [_string(item) for item in self._items("sharedStrings", "si")]
         self._formats = self._number_formats()
         settings = next(self._package.xml(self._main).iter("{*}workbookPr"), None)
@@ -93,13 +95,26 @@ class _Workbook:
         place = 0
         for cell in row.iterchildren("{*}c"):
             column = _column(cell.get("r", "")) or place + 1
-            first = max(place + 1, min(column, _MAX_COLUMNS) - _MOST_EMPTY)
-            for gap in range(first, min(column, _MAX_COLUMNS)):
+            for gap in range(self._after_gap(place, column), min(column, _MAX_COLUMNS)):
                 if gap not in hidden:
                     yield ""
             place = max(place, column)
             if column not in hidden:
                 yield self._shown(cell)
+
+    def _after_gap(self, place: int, column: int) -> int:
+        """From which column on the cells before this one are written as empty ones."""
+        last = min(column, _MAX_COLUMNS)
+        more = last - place - 1 - _FEW_EMPTY
+        if more <= 0:
+            return place + 1
+        if more > self._empty_left:
+            self._warn(
+                "content_moved", f"Rows of {self._name} have so many empty cells that columns moved left."
+            )
+            return last - _FEW_EMPTY
+        self._empty_left -= more
+        return place + 1
 
     def _shown(self, cell: etree._Element) -> str:
         kind, value = cell.get("t", "n"), cell.findtext("{*}v") or ""

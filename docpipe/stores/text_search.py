@@ -11,6 +11,8 @@ from docpipe.models import Page, Ref
 
 MAX_CHARACTERS = 100_000
 """Of a page, that are searched."""
+MAX_WORDS = 100
+"""Of a query."""
 MARK, UNMARK = "\x02", "\x03"
 """Around what was found; no text that was read holds them."""
 
@@ -61,7 +63,7 @@ def terms(query: str) -> tuple[Term, ...]:
     """The terms of a query: words, `"several words"` for a phrase, and `-word` for what must not be there.
 
     Raises:
-        ConfigurationError: it asks for no word.
+        ConfigurationError: it asks for no word, or for too many.
     """
     found = [
         Term(words, wanted=not minus)
@@ -70,7 +72,9 @@ def terms(query: str) -> tuple[Term, ...]:
     ]
     if not any(term.wanted for term in found):
         raise ConfigurationError(f"{query[:80]!r} asks for no word. Name one that the pages must hold.")
-    return tuple(sorted(found, key=lambda term: not term.wanted))
+    if (count := sum(len(term.words) for term in found)) > MAX_WORDS:
+        raise ConfigurationError(f"The query has {count:,} words. Ask for {MAX_WORDS} at most.")
+    return tuple(sorted(dict.fromkeys(found), key=lambda term: not term.wanted))
 
 
 def fts5(query: tuple[Term, ...], *, any_term: bool = False) -> str:
@@ -112,12 +116,18 @@ def occurrences(hit: PageHit, query: tuple[Term, ...]) -> list[tuple[int, int]]:
     marked = set[int]()
     for start, end in hit.marked:
         marked.update(range(bisect_left(starts, start), bisect_left(starts, end)))
+    wanted = [[word.lower() for word in term.words] for term in query if term.wanted]
+    alone = {term[0] for term in wanted if len(term) == 1}
+    letters = {word[:1] for word in alone}
     found = set[tuple[int, int]]()
-    for term in query:
-        wanted = [word.lower() for word in term.words] if term.wanted else []
-        for first in range(len(words) - len(wanted) + 1) if wanted else ():
-            if all(_is(words[first + n][0], word, first + n in marked) for n, word in enumerate(wanted)):
-                found.add((words[first].start(), words[first + len(wanted) - 1].end()))
+    for place, word in enumerate(words):
+        lower = word[0].lower()
+        if lower in alone or (place in marked and lower[:1] in letters):
+            found.add(word.span())
+    for term in (each for each in wanted if len(each) > 1):
+        for first in range(len(words) - len(term) + 1):
+            if all(_is(words[first + n][0], word, first + n in marked) for n, word in enumerate(term)):
+                found.add((words[first].start(), words[first + len(term) - 1].end()))
     return sorted(found)
 
 

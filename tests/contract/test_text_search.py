@@ -213,6 +213,14 @@ def test_the_words_of_a_huge_page_hold_nothing_up(store: Store, word: str) -> No
     assert [len(found(store, each)) for each in ("beginning", "ending")] == [1, 0]
 
 
+def test_a_query_of_very_many_words_is_refused(store: Store) -> None:
+    completed(store, "some words")
+    assert len(found(store, "some " * 100)) == 1
+    for query in ("some " * 101, '"' + "some " * 101 + '"', "some" + " -other" * 100):
+        with pytest.raises(ConfigurationError, match=r"has 101 words\. Ask for 100 at most"):
+            found(store, query)
+
+
 @pytest.mark.parametrize("query", ["", "  ", '""', "-word", "...", "- -", '-"a b"'])
 def test_a_query_without_a_word_is_refused(store: Store, query: str) -> None:
     with pytest.raises(ConfigurationError, match="asks for no word"):

@@ -126,6 +126,38 @@ def test_a_workbook_counts_its_days_as_it_says_and_formulas_without_a_result_are
     assert read(data, "a.xlsx") == ([["S", "2024-06-30"]], ["content_unread"])
 
 
+def workbook(rows: str) -> bytes:
+    """One sheet, `S`."""
+    return package(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
+            "xl/workbook.xml": f"<workbook xmlns:r='{RELS}'><sheets>"
+            "<sheet name='S' r:id='r0'/></sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": relations(("worksheet", "s.xml")),
+            "xl/s.xml": f"<worksheet><sheetData>{rows}</sheetData></worksheet>",
+        }
+    )
+
+
+def test_a_value_far_to_the_right_stands_in_its_column() -> None:
+    rows = "<row><c r='A1'><v>1</v></c><c r='GR1'><v>200</v></c></row><row><c r='BH2'><v>60</v></c></row>"
+    [[_, first, second]], warnings = read(workbook(rows), "a.xlsx")
+    assert (first, second, warnings) == ("1" + "\t" * 199 + "200", "\t" * 59 + "60", [])
+
+
+def test_a_workbook_of_almost_nothing_but_empty_cells_says_that_columns_moved() -> None:
+    [[_, *lines]], warnings = read(workbook("<row><c r='XFD1'><v>1</v></c></row>" * 100), "a.xlsx")
+    assert [line.count("\t") for line in (lines[0], lines[-1])] == [16_383, 50]
+    assert warnings == ["content_moved"]
+
+
+@pytest.mark.parametrize("place", ["min='x' max='2'", "min='2' max='1'", "max='99999999999'"])
+def test_columns_that_are_no_numbers_hide_none(place: str) -> None:
+    rows = f"</sheetData><cols><col hidden='1' {place}/></cols><sheetData><row><c><v>1</v></c></row>"
+    assert read(workbook(rows), "a.xlsx")[0] == [["S", "1"]]
+
+
 def test_slides_are_pages_with_their_notes_and_what_is_not_read_is_named() -> None:
     def slide(text: str) -> str:
         rows = "<tbl><tr><tc><p><r><t>a</t></r></p></tc><tc><p><r><t>b</t></r></p></tc></tr></tbl>"
