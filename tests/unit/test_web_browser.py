@@ -156,7 +156,7 @@ def test_a_long_document_is_scrolled_to_its_end(tab: Callable[[str], Tab], pipel
 
     wait_until(at_the_end, "all pages are there")
     assert page.value(leaves) == [f"page-{number}" for number in range(1, 18)]
-    marks = page.value("[...document.querySelectorAll('mark')].map(e => e.innerText)")
+    marks = page.value("[...document.querySelectorAll('mark')].map(e => e.textContent)")
     assert marks.count("Everywhere") == 17
     assert not COMPLAINTS & set(page._events)
 
