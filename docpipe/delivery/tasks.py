@@ -14,15 +14,13 @@ from docpipe.delivery.base_task import base_task
 from docpipe.delivery.canvas import CANARY, ON_ERROR, PAGES, REAP
 from docpipe.delivery.standing_back import stand_back
 from docpipe.errors import ConfigurationError, DocpipeError, StageTimeoutError, WorkerLostError
+from docpipe.execution.failures import TryAgainError, UnclaimedError, UnrecordedError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.policy import Policy
 from docpipe.execution.runner import (
     NothingToDoError,
     Runtime,
-    TryAgainError,
-    UnclaimedError,
-    UnrecordedError,
     run_range,
     run_stages,
 )

@@ -24,7 +24,13 @@ from docpipe.errors import (
     TransientError,
     WorkerLostError,
 )
-from docpipe.execution.failures import failure_of, translated
+from docpipe.execution.failures import (
+    TryAgainError,
+    UnclaimedError,
+    UnrecordedError,
+    failure_of,
+    translated,
+)
 from docpipe.execution.heartbeats import Heartbeats
 from docpipe.execution.in_place import Held, InHand
 from docpipe.execution.job import Job
@@ -53,37 +59,10 @@ __all__ = [
     "NothingToDoError",
     "Reached",
     "Runtime",
-    "TryAgainError",
-    "UnclaimedError",
-    "UnrecordedError",
     "run_range",
     "run_stage",
     "run_stages",
 ]
-
-
-class TryAgainError(Exception):
-    """The attempt failed, the ledger says `retrying`, and the next attempt is due in `seconds`."""
-
-    def __init__(self, error: DocpipeError, seconds: float) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.seconds = seconds
-
-
-class UnclaimedError(Exception):
-    """The store lets this process begin nothing: it lacks a right or a function. No document is at fault."""
-
-    def __init__(self, error: DocpipeError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class UnrecordedError(TransientError):
-    """How the attempt ended could not be recorded in the store."""
-
-    code = "unrecorded"
-    remedy = "Nothing is lost: the stage is resumed when its lease has lapsed and the store is back."
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from docpipe.errors import DocpipeError, PausedError
+from docpipe.execution.failures import TryAgainError, UnclaimedError
 from docpipe.execution.logs import get_logger
 from docpipe.execution.plan import StageSpec
 from docpipe.execution.runner import (
     NothingToDoError,
     Runtime,
-    TryAgainError,
-    UnclaimedError,
     run_range,
     run_stage,
 )

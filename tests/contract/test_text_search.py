@@ -159,16 +159,21 @@ def test_the_page_that_says_it_most_comes_first(store: Store) -> None:
     assert [each.name for each in found(store, "rent", limit=1)] == ["much.pdf"]
 
 
-def test_where_any_term_is_enough_each_page_with_one_is_found(store: Store) -> None:
+def test_where_any_term_is_enough_a_rare_one_counts_for_more(store: Store) -> None:
     completed(
-        store, "plum plum jam", "plum tart", "plum of the state", "quince of the state", name="fruit.pdf"
+        store,
+        "plum jam with bread",
+        "plum tart with bread",
+        "plum of the state",
+        "quince of the state",
+        name="fruit.pdf",
     )
 
     def numbers(query: str) -> list[int]:
         return [hit.page.number for hit in store.search_pages(terms(query), any_term=True)]
 
-    # Their order hangs on how many pages Postgres believes there are, which it last counted in another test.
-    assert sorted(numbers("what plums and quinces there are")) == [1, 2, 3, 4]
+    first, *others = numbers("what plums and quinces there are")
+    assert (first, sorted(others)) == (4, [1, 2, 3])  # pages of one length: how many there are has no say
     assert sorted(numbers('"plum tart" quince "plum quince"')) == [2, 4]
     assert sorted(numbers('plum quince -"the state"')) == [1, 2]
     assert numbers("nectarine") == []

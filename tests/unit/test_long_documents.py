@@ -12,12 +12,13 @@ from celery import Celery
 from celery.exceptions import Ignore
 
 from docpipe import errors
+from docpipe.execution.failures import TryAgainError
 from docpipe.execution.job import Job
 from docpipe.execution.layers import Sandbox
 from docpipe.execution.options import Options
 from docpipe.execution.plan import OCR, StageSpec
 from docpipe.execution.policy import Policy
-from docpipe.execution.runner import NothingToDoError, TryAgainError, run_range, run_stage
+from docpipe.execution.runner import NothingToDoError, run_range, run_stage
 from docpipe.models import PageRange, RangeRef, Ref
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.sources import Sources

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docpipe import errors
+from docpipe.execution.failures import TryAgainError, UnrecordedError
 from docpipe.execution.job import Job
 from docpipe.execution.plan import OCR
 from docpipe.execution.policy import Policy
-from docpipe.execution.runner import NothingToDoError, TryAgainError, UnrecordedError, run_stage
+from docpipe.execution.runner import NothingToDoError, run_stage
 from docpipe.models import Ref, StageOutput, StageRun
 from docpipe.pipeline.linking import LinkWhenDone
 from docpipe.pipeline.pipeline import Pipeline
