@@ -34,7 +34,7 @@ def document_of(
     """The document of a run, with the parts that were read.
 
     Args:
-        document: of `source_documents`.
+        document: of `source_documents`; and `refused`, the end of its newest run that may not stand there.
         run: of `docpipe_runs`; its text only if that is among the parts.
         stages: of `stage_runs`, in their order.
         tables: by part its rows, in order; what is missing is empty.
@@ -42,7 +42,8 @@ def document_of(
     return Document(
         document_uuid=ref.document_uuid,
         run=ref.run,
-        status=document_status(document["celery_status"], document["initial_processing_status"]),
+        status=document.get("refused")
+        or document_status(document["celery_status"], document["initial_processing_status"]),
         name=document["original_file_name"],
         project_id=document["project_id"],
         metadata=document["document_metadata"] | run["metadata"],

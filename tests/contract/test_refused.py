@@ -15,6 +15,7 @@ from docpipe.stores.functions.errors import error_of
 from docpipe.stores.port import Store
 from docpipe.stores.postgres.store import PostgresStore
 from docpipe.stores.values import Outcome, Selection
+from tests.contract.test_attempts import PLAN
 from tests.contract.test_children import ONE, container, found_inside
 from tests.contract.test_store import claim, lost, new
 from tests.integration.test_worker_role import ROLE, make_role
@@ -130,11 +131,12 @@ def told_everywhere(store: Store, ref: Ref, word: str) -> dict[str, object]:
         "counts": {each.status: each.documents for each in store.statistics().documents},
         "batch": store.batch("b"),
         "known": store.register(new(batch="b")).status,
+        "loaded": store.load(ref, ()).status,
     }
 
 
 def only(ref: Ref, word: str) -> dict[str, object]:
-    said = {"status": word, "known": word, "list": [word], "selected": [ref.document_uuid]}
+    said = {"status": word, "known": word, "loaded": word, "list": [word], "selected": [ref.document_uuid]}
     return said | {"counts": {word: 1}, "batch": {word: 1}}
 
 
@@ -170,6 +172,20 @@ def test_what_is_allowed_again_is_told_by_its_own_status(
         connection.execute("drop function public.embargo() cascade")
     assert store.resume(ref.document_uuid, "again")
     assert told_everywhere(store, ref, "ocr_queued") == only(ref, "ocr_queued")
+
+
+@with_rules
+def test_what_an_earlier_run_found_is_loaded_with_the_end_of_the_newest(
+    store: Store, embargo: Callable[[str], None]
+) -> None:
+    ref = store.register(new()).ref
+    assert store.cancel(ref.document_uuid)
+    begun = store.reprocess(ref.document_uuid, "ocr", PLAN)
+    assert begun is not None
+    newest = begun.ref
+    embargo(ALL)
+    assert claim(store, newest, "ocr").outcome is Outcome.OVER
+    assert [store.load(each, ()).status for each in (ref, newest)] == ["error_ocr", "error_ocr"]
 
 
 @postgres

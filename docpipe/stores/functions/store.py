@@ -294,12 +294,15 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
     def load(self, ref: Ref, parts: Collection[Part]) -> Document:
         columns = (
             "original_file_name,project_id::text,celery_status,initial_processing_status,document_metadata,"
-            "docpipe_depth"
+            "docpipe_depth,docpipe_run"
         )
         document = self._one(Query("source_documents", columns, {"document_uuid": ref.document_uuid}))
         text = ",text" if Part.TEXT in parts else ""
-        run = self._one(Query("docpipe_runs", f"file_type,metadata{text}", match(ref)))
+        run = self._one(Query("docpipe_runs", f"file_type,metadata,refused{text}", match(ref)))
+        newest = Ref(ref.document_uuid, document["docpipe_run"])
+        end = run if newest == ref else self._one(Query("docpipe_runs", "refused", match(newest)))
 
+        document["refused"] = end["refused"]
         stages = list(self._select(Query("stage_runs", "stage,output,warnings", match(ref), "position")))
         tables = {part.value: self._select(rows_of(part, ref)) for part in TABLES if part in parts}
         return document_of(ref, document, run, stages, tables, parts)
