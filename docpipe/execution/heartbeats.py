@@ -21,8 +21,8 @@ _AGAIN_SECONDS = 1.0
 class Heartbeats:
     """Extends the lease from a thread while the stage works, and remembers when it should stop."""
 
-    def __init__(self, lease_seconds: float, beat: Callable[[], Heartbeat]) -> None:
-        self._lease_seconds, self._heartbeat = lease_seconds, beat
+    def __init__(self, period_seconds: float, beat: Callable[[], Heartbeat]) -> None:
+        self._period_seconds, self._heartbeat = period_seconds, beat
         self._answer = Heartbeat.OK
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="docpipe-heartbeat", daemon=True)
@@ -41,7 +41,7 @@ class Heartbeats:
         self._thread.join(_JOIN_SECONDS)  # a heartbeat to a store that hangs is left behind
 
     def _beat(self) -> None:
-        period = pause = self._lease_seconds / 3
+        period = pause = self._period_seconds
         while not self._done.wait(pause):
             try:
                 self._answer = self._heartbeat()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+_HEARTBEAT_CAP_SECONDS = 20.0
+"""However long a lease is, a worker that hangs is missed within a minute."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -44,6 +47,15 @@ class Policy:
     ranges_at_once: int = 8
     """Of one long document, so many ranges of pages are in the queue or being read, and no more."""
     keep: Retention = Retention()
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How often a worker that works extends its lease."""
+        return min(self.lease_seconds / 3, _HEARTBEAT_CAP_SECONDS)
+
+    def is_silent(self, lease_seconds: float) -> bool:
+        """Whether two heartbeats of a lease that has so long to go stayed away: its worker hangs."""
+        return lease_seconds < self.lease_seconds - 2 * self.heartbeat_seconds
 
     def delay(self, retries: int) -> float:
         """Seconds to wait before retry number `retries` (0 is the first): exponential, with jitter.

@@ -234,7 +234,9 @@ def _attempt(turn: _Turn, in_hand: InHand | None) -> _Ended:
     _say(turn, "processing")
     started = time.monotonic()
     try:
-        with Heartbeats(turn.runtime.policy.lease_seconds, partial(turn.row.heartbeat, turn.token)) as beats:
+        with Heartbeats(
+            turn.runtime.policy.heartbeat_seconds, partial(turn.row.heartbeat, turn.token)
+        ) as beats:
             in_hand = in_hand or _read(turn)
             output = _work(turn, in_hand.document, beats)
             made = in_hand.after(output)

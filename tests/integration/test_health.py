@@ -158,6 +158,20 @@ def test_a_queue_whose_workers_are_busy_is_consumed(pipeline: Pipeline) -> None:
     assert wrong(found).keys() == {"queue text", "queue entity", "queue graph"}
 
 
+def test_a_worker_that_begins_while_the_canary_waits_is_busy(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = ref_of(pipeline.submit(b"Ann met Bob.", name="note.txt"))
+    look = pipeline.store.paused
+
+    def begin() -> object:
+        claim(pipeline, ref, "ocr", lease_seconds=60.0)
+        return look()
+
+    monkeypatch.setattr(pipeline.store, "paused", begin)  # the last thing that is asked before the wait
+    assert levels(health(pipeline, limits=QUICK))["queue ocr"] is Level.OK
+
+
 def test_a_redis_that_is_away_is_said_and_nothing_is_counted(tmp_path: Path) -> None:
     away = new_pipeline("redis://127.0.0.1:1/0", open_store(f"sqlite://{tmp_path / 'a.db'}"), tmp_path)
     found = health(away)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -17,12 +17,15 @@ import psutil
 import pytest
 
 from docpipe.delivery.monitoring import liveness
+from docpipe.delivery.monitoring.busy import INSPECT_SECONDS
 from docpipe.delivery.monitoring.health import Level, Thresholds, examine_liveness
+from docpipe.execution.policy import Policy
 from docpipe.models.status import QUEUES
 from docpipe.pipeline.default import health
 from docpipe.pipeline.pipeline import Pipeline
 from docpipe.pipeline.submission import Submission
 from docpipe.stores import open_store
+from docpipe.stores.sqlite.ledger import now
 from tests.integration.test_health import close, levels, new_pipeline, wrong
 from tests.unit.conftest import ENGINES, Docpipe
 from tests.unit.conftest import docpipe as docpipe_command  # noqa: F401 - a fixture
@@ -32,7 +35,12 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 SOON = Thresholds(canary_seconds=1.0)
-LEASE_SECONDS = 6
+Setting = tuple[str, dict[str, str]]
+"""A pool, and what else the worker is set to."""
+EACH_BY_ITSELF: Setting = ("prefork", {})
+IN_PLACE: Setting = ("prefork", {"DOCPIPE_IN_PLACE_CHARACTERS": "1000"})
+POLICY = Policy()
+"""The worker's, and that of who looks."""
 
 
 @pytest.fixture
@@ -64,15 +72,15 @@ def busy(
     redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Worker]:
     """One worker with one process for all queues, which is in the middle of a document."""
-    pool: str = getattr(request, "param", "prefork")
+    setting: Setting = getattr(request, "param", EACH_BY_ITSELF)
+    pool, more = setting
     gate = tmp_path / "gate"
     environment = _environment(redis_url, tmp_path) | {
         "DOCPIPE_NER_ENGINE": "tests.engines:Gated",
         "DOCPIPE_NER_OPTIONS": json.dumps({"gate": str(gate)}),
-        "DOCPIPE_LEASE_SECONDS": str(LEASE_SECONDS),
         "TMPDIR": str(temporary),
     }
-    with Workers(tmp_path, environment) as workers:
+    with Workers(tmp_path, environment | more) as workers:
         worker = workers.start(*QUEUES.values(), pool=pool)
         workers.wait_until_ready()
         submission: Submission = pipeline.submit(b"Ann met Bob.", name="note.txt")
@@ -82,6 +90,7 @@ def busy(
         wait_until(lambda: submission.status().status == "completed", "the document is done")
 
 
+@pytest.mark.parametrize("busy", [EACH_BY_ITSELF, IN_PLACE], indirect=True, ids=["", "in place"])
 def test_a_busy_worker_for_all_queues_is_well(busy: Worker, pipeline: Pipeline) -> None:
     found = health(pipeline, limits=SOON)
     assert wrong(found) == {}
@@ -98,20 +107,25 @@ def test_a_busy_worker_that_lost_a_queue_is_not(busy: Worker, pipeline: Pipeline
     pipeline.app.control.add_consumer("text", reply=True, timeout=HANG_SECONDS, limit=1)
 
 
-def test_a_worker_that_hangs_is_noticed_when_its_lease_has_lapsed(busy: Worker, pipeline: Pipeline) -> None:
-    family = busy.processes()
+@pytest.mark.parametrize("hangs", ["the worker", "its process that works"])
+def test_a_worker_that_hangs_in_a_document_is_missed_while_its_lease_is_live(
+    busy: Worker, pipeline: Pipeline, tmp_path: Path, hangs: str
+) -> None:
+    """Two heartbeats stayed away. One that merely works sends the next, and is well again."""
+    family = busy.processes() if hangs == "the worker" else busy.processes()[1:]
     for process in family:
-        process.send_signal(signal.SIGSTOP)
+        process.suspend()
     try:
-        wait_until(
-            lambda: (
-                wrong(health(pipeline, limits=SOON)).keys() >= {f"queue {each}" for each in QUEUES.values()}
-            ),
-            "every queue is missed",
-        )
+        left = POLICY.lease_seconds - 2 * POLICY.heartbeat_seconds - 1.0
+        with sqlite3.connect(tmp_path / "docpipe.db") as database:
+            database.execute(
+                "update stage_runs set lease_expires_at = ? where state = 'running'", [now(left)]
+            )
+        assert wrong(health(pipeline, limits=SOON)).keys() >= {f"queue {each}" for each in QUEUES.values()}
     finally:
         for process in family:
-            process.send_signal(signal.SIGCONT)
+            process.resume()
+    wait_until(lambda: wrong(health(pipeline, limits=SOON)) == {}, "its next heartbeat")
 
 
 def test_a_busy_worker_is_alive_and_one_without_a_queue_or_broker_is_not(
@@ -133,7 +147,7 @@ def test_a_busy_worker_is_alive_and_one_without_a_queue_or_broker_is_not(
     assert "its main loop stands still" in wrong(examine_liveness())[f"worker {main.pid}"]
 
 
-@pytest.mark.parametrize("busy", ["solo"], indirect=True)
+@pytest.mark.parametrize("busy", [("solo", {})], indirect=True)
 def test_a_worker_whose_loop_does_the_work_is_alive_until_its_time_limit(
     busy: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +198,11 @@ def test_what_is_wrong_with_a_worker_is_seen_within_a_minute_wherever_a_probe_is
     assert liveness.BEAT_SECONDS * 3 < liveness.SILENT_SECONDS
     assert liveness.SILENT_SECONDS + longest_period() < MINUTE
     assert liveness.BEAT_SECONDS + longest_period() < MINUTE
+    asked = Thresholds().canary_seconds + INSPECT_SECONDS
+    for lease_seconds in (1.0, POLICY.lease_seconds, 3600.0):
+        silent = 2 * Policy(lease_seconds=lease_seconds).heartbeat_seconds
+        assert silent + asked < MINUTE
+        assert silent < lease_seconds
 
 
 def probes_until_red(file: Path, monkeypatch: pytest.MonkeyPatch) -> int:

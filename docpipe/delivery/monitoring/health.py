@@ -9,7 +9,7 @@ for all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ from docpipe.delivery.monitoring.deployment import NOT_REDIS, Deployment
 from docpipe.delivery.monitoring.liveness import workers_here
 from docpipe.errors import BrokerUnavailableError, ConfigurationError, DocpipeError
 from docpipe.execution.logs import get_logger
-from docpipe.stores.statistics import Statistics
+from docpipe.stores.statistics import RunningStage, Statistics
 
 log = get_logger(__name__)
 
@@ -112,7 +112,7 @@ def _checks(deployment: Deployment, thresholds: Thresholds) -> Iterator[Check]:
     canaries = _send_canaries(deployment) if sends else {}
     store, statistics = _store(deployment)
     yield from store
-    yield from _consumers(deployment, canaries, statistics, thresholds.canary_seconds)
+    yield from _consumers(deployment, canaries, thresholds.canary_seconds)
     if broker.level is Level.WARNING:
         yield from _told_consumers(deployment)
     if depths is not None:
@@ -171,17 +171,24 @@ def _send_canaries(deployment: Deployment) -> dict[str, int]:
     return numbers
 
 
-def _consumers(
-    deployment: Deployment, canaries: dict[str, int], statistics: Statistics | None, seconds: float
-) -> Iterator[Check]:
+def _consumers(deployment: Deployment, canaries: dict[str, int], seconds: float) -> Iterator[Check]:
     try:
         silent = _wait_for(deployment, canaries, seconds)
     except BrokerUnavailableError as error:
         yield Check("consumers", Level.WRONG, str(error))
         return
-    busy = busy_queues(deployment, statistics) if silent and statistics else set()
+    busy = busy_queues(deployment, _running(deployment)) if silent else set()
     for queue in canaries:
         yield _consumer(queue, queue in silent, queue in busy, seconds)
+
+
+def _running(deployment: Deployment) -> Sequence[RunningStage]:
+    """What runs now: somebody may have begun, or have fallen silent, while the canaries were awaited."""
+    try:
+        return deployment.store.statistics(limit=_LISTED).running
+    except DocpipeError as error:
+        log.warning("workers_not_known", error=str(error))
+        return ()
 
 
 def _wait_for(deployment: Deployment, canaries: dict[str, int], seconds: float) -> set[str]:
