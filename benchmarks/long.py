@@ -139,11 +139,12 @@ def measured(store: Store, beside: Store, found: Mapping[str, StageOutput]) -> I
     for stage, output in found.items():
         token = store.claim(ref, stage, Claimant(uuid.uuid4().hex, "t", "host:1", 600.0, 5)).token
         assert token is not None
+        finish: Callable[[], object] = partial(store.finish, ref, stage, token, output)
+        if output.entities is not None:  # as after the last stage
+            finish = partial(store.finish_on, ref, stage, token, output, ())
         beats = Beats(partial(beside.heartbeat, ref, stage, token, 600.0))
         with beats.beating():
-            yield row(
-                f"finish of {stage}", store, servers, partial(store.finish, ref, stage, token, output), beats
-            )
+            yield row(f"finish of {stage}", store, servers, finish, beats)
     yield row("load of all", store, servers, partial(store.load, ref, ALL_PARTS), None)
 
 

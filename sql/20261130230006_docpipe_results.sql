@@ -66,20 +66,13 @@ begin
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
-    update public.stage_runs
-       set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
-           engine = o->>'engine', docpipe_version = o->>'docpipe_version',
-           makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
-           error_code = null, error_class = null, error_message = null, error_traceback = null
-     where document_uuid = p_document and run = p_run and stage = p_stage
-       and state = 'running' and token = p_token
-       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
-    returning * into s;
-    if not found then
+    if not exists (select 1 from public.stage_runs
+                    where document_uuid = p_document and run = p_run and stage = p_stage
+                      and state = 'running' and token = p_token)
+       or public.docpipe_in_ranges(p_document, p_run, p_stage) then
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
-    perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
         if v_table not in (
@@ -111,12 +104,25 @@ begin
                detected_file_type = coalesce(r.file_type, detected_file_type)
          where document_uuid = p_document and docpipe_run = p_run;
     end if;
+    select * into v_next from public.stage_runs
+     where document_uuid = p_document and run = p_run and state <> 'complete' and stage <> p_stage
+     order by position limit 1;
+    if v_next.stage is null then
+        delete from public.docpipe_page_search where document_uuid = p_document and run <> p_run;
+        perform public.docpipe_index_pages(p_document, p_run, null);
+    end if;
 
+    update public.stage_runs                                   -- only now, for a heartbeat waits from here on
+       set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
+           engine = o->>'engine', docpipe_version = o->>'docpipe_version',
+           makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
+           error_code = null, error_class = null, error_message = null, error_traceback = null
+     where document_uuid = p_document and run = p_run and stage = p_stage
+    returning * into s;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
     perform public.docpipe_set_status(
         p_document, p_run, s.words->>'complete', s.words->>'graph_completed', null);
-    select * into v_next from public.stage_runs
-     where document_uuid = p_document and run = p_run and state <> 'complete' order by position limit 1;
-    if found then
+    if v_next.stage is not null then
         update public.stage_runs set queued_at = now()          -- its message follows at once
          where document_uuid = p_document and run = p_run and stage = v_next.stage;
         return true;
@@ -131,7 +137,6 @@ begin
            docpipe_page_count = (select count(*) from public.docpipe_pages p
                                   where p.document_uuid = p_document and p.run = p_run)
      where document_uuid = p_document and docpipe_run = p_run;
-    perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
     return true;
 end $$;
@@ -157,7 +162,9 @@ end $$;
 -- docpipe_finish_stage, and in the same transaction what follows.
 -- `p_then` is {"claim": {…}} for the next stage (its name and what docpipe_claim takes), or {"names": […]} after
 -- the last one. Answers {"finished": …}, and if it was in time, `claim`, or `linking` and whether documents wait for
--- their share (`others_wait`); repeated, alike. Names are linked only if nobody has to be waited for.
+-- their share (`others_wait`); repeated, alike. Names are linked only if nobody has to be waited for. With
+-- `index_ahead` in `p_then`, a long document whose pages are not in the index yet is not finished: the answer has
+-- `index_ahead`, and docpipe_index_ahead is to be called first.
 -- Rule: finish, claim.
 create or replace function public.docpipe_finish_on(
     p_document text, p_run integer, p_stage text, p_token bigint, p_output text, p_then text
@@ -167,6 +174,9 @@ declare
     v_then jsonb := p_then::jsonb;
     c jsonb := v_then->'claim';
 begin
+    if (v_then->>'index_ahead')::boolean and not public.docpipe_soon_indexed(p_document, p_run) then
+        return '{"finished": false, "index_ahead": true}';
+    end if;
     if not public.docpipe_finish_stage(p_document, p_run, p_stage, p_token, p_output) then
         return '{"finished": false}';
     end if;

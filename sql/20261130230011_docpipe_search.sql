@@ -1,4 +1,5 @@
--- Searching text: an index of the pages of the run whose results are read, written where that run completes.
+-- Searching text: an index of the pages of the run whose results are read, written where that run completes, and of a
+-- long document shortly before.
 --
 -- All that a search has to know of a text is its words: what parts them is made space first, because Postgres reads
 -- addresses, paths and numbers as one word each. `docpipe/stores/text_search.py` tells what a query may hold.
@@ -19,37 +20,54 @@ language sql immutable set search_path = public, extensions as $$
         ' ', 'g');
 $$;
 
--- Lets searches find the pages of this run of the document, and of no other.
+-- Whether so few pages of this run are not in the index yet that a finish may do it.
+create or replace function public.docpipe_soon_indexed(p_document text, p_run integer) returns boolean
+language sql stable set search_path = public, extensions as $$
+    select (select count(*) from public.docpipe_pages where document_uuid = p_document and run = p_run)
+           <= 500 + (select count(*) from public.docpipe_page_search where document_uuid = p_document and run = p_run);
+$$;
+
+drop function if exists public.docpipe_index_pages(text, integer);  -- it had no p_limit
+
+-- Puts pages of this run into the index, `p_limit` at most or all (null), those after the last that is there.
 -- A page is sought in a part of the text, and a part in a block of it: Postgres counts characters from the first on.
-create or replace function public.docpipe_index_pages(p_document text, p_run integer) returns void
+create or replace function public.docpipe_index_pages(p_document text, p_run integer, p_limit integer) returns void
 language plpgsql set search_path = public, extensions as $$
 declare
+    v_first integer;
+    v_last integer;
     v_text text;
     v_block record;
     v_of_block text;
     v_part record;
     v_of_part text;
 begin
-    delete from public.docpipe_page_search where document_uuid = p_document;
+    select coalesce(max(number), 0) + 1 into v_first from public.docpipe_page_search
+     where document_uuid = p_document and run = p_run;
+    select max(number) into v_last from (
+        select number from public.docpipe_pages
+         where document_uuid = p_document and run = p_run and number >= v_first order by number limit p_limit) n;
     select coalesce(r.text, '') into v_text from public.docpipe_runs r
      where r.document_uuid = p_document and r.run = p_run;
     for v_block in
         select p.start_offset / 1000000 as block, min(p.start_offset) as first, max(p.end_offset) as last
           from public.docpipe_pages p
-         where p.document_uuid = p_document and p.run = p_run group by 1
+         where p.document_uuid = p_document and p.run = p_run and p.number between v_first and v_last group by 1
     loop
         v_of_block := pg_catalog.substr(v_text, v_block.first + 1, v_block.last - v_block.first);
         for v_part in
             select p.start_offset / 25000 as part, min(p.start_offset) as first, max(p.end_offset) as last
               from public.docpipe_pages p
-             where p.document_uuid = p_document and p.run = p_run and p.start_offset / 1000000 = v_block.block group by 1
+             where p.document_uuid = p_document and p.run = p_run and p.number between v_first and v_last
+               and p.start_offset / 1000000 = v_block.block group by 1
         loop
             v_of_part := pg_catalog.substr(v_of_block, v_part.first - v_block.first + 1, v_part.last - v_part.first);
             with pages as materialized (                       -- once, and not for each of its uses
                 select p.number, public.docpipe_searchable(pg_catalog.substr(
                            v_of_part, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text
                   from public.docpipe_pages p
-                 where p.document_uuid = p_document and p.run = p_run and p.start_offset / 25000 = v_part.part
+                 where p.document_uuid = p_document and p.run = p_run and p.number between v_first and v_last
+                   and p.start_offset / 25000 = v_part.part
             ), parted as materialized (
                 select number, text, public.docpipe_words(text) as bare from pages
             )
@@ -60,6 +78,23 @@ begin
               from parted;
         end loop;
     end loop;
+end $$;
+
+-- Puts some pages of a long document into the index, ahead of the finish of its last stage with this token.
+-- So no call lasts long. Answers whether it is to be called again. No search finds the pages before the run has
+-- completed; where an attempt dies in between, the next one goes on from there.
+create or replace function public.docpipe_index_ahead(p_document text, p_run integer, p_token bigint) returns boolean
+language plpgsql set search_path = public, extensions as $$
+begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found or not exists (select 1 from public.stage_runs
+                                 where document_uuid = p_document and run = p_run
+                                   and state = 'running' and token = p_token) then
+        return false;
+    end if;
+    perform public.docpipe_index_pages(p_document, p_run, 500);
+    return not public.docpipe_soon_indexed(p_document, p_run);
 end $$;
 
 drop function if exists public.docpipe_search(text, text, integer);  -- it had no p_any
@@ -103,7 +138,7 @@ begin
         select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
                s.text, s.words
           from public.docpipe_page_search s
-          join public.source_documents d on d.document_uuid = s.document_uuid
+          join public.source_documents d on d.document_uuid = s.document_uuid and d.docpipe_result_run = s.run
          where s.words @@ v_query and (p_project is null or coalesce(d.project_id::text, '') = p_project)
          limit 2000
     ), best as (
@@ -168,7 +203,7 @@ language sql stable set search_path = public, extensions as $$
 $$;
 
 -- Results of an earlier docpipe, which had no such index.
-select public.docpipe_index_pages(d.document_uuid, d.docpipe_result_run)
+select public.docpipe_index_pages(d.document_uuid, d.docpipe_result_run, null)
   from public.source_documents d
  where d.docpipe_result_run is not null
    and not exists (select 1 from public.docpipe_page_search s where s.document_uuid = d.document_uuid);

@@ -66,7 +66,7 @@ begin
              where p.pronamespace = 'public'::regnamespace and p.proname in (
                    'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
                    'docpipe_claim', 'docpipe_claim_with_input', 'docpipe_heartbeat', 'docpipe_stage_part',
-                   'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_link', 'docpipe_link_by',
+                   'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_index_ahead', 'docpipe_link', 'docpipe_link_by',
                    'docpipe_note_children', 'docpipe_children_due',
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',

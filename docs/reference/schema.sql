@@ -2168,20 +2168,13 @@ begin
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
-    update public.stage_runs
-       set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
-           engine = o->>'engine', docpipe_version = o->>'docpipe_version',
-           makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
-           error_code = null, error_class = null, error_message = null, error_traceback = null
-     where document_uuid = p_document and run = p_run and stage = p_stage
-       and state = 'running' and token = p_token
-       and not public.docpipe_in_ranges(p_document, p_run, p_stage)
-    returning * into s;
-    if not found then
+    if not exists (select 1 from public.stage_runs
+                    where document_uuid = p_document and run = p_run and stage = p_stage
+                      and state = 'running' and token = p_token)
+       or public.docpipe_in_ranges(p_document, p_run, p_stage) then
         delete from public.docpipe_staged where token = p_token;
         return false;
     end if;
-    perform public.docpipe_end_attempt(p_token, 'complete', null);
 
     for v_table in select pg_catalog.jsonb_array_elements_text(o->'replaces') loop
         if v_table not in (
@@ -2213,12 +2206,25 @@ begin
                detected_file_type = coalesce(r.file_type, detected_file_type)
          where document_uuid = p_document and docpipe_run = p_run;
     end if;
+    select * into v_next from public.stage_runs
+     where document_uuid = p_document and run = p_run and state <> 'complete' and stage <> p_stage
+     order by position limit 1;
+    if v_next.stage is null then
+        delete from public.docpipe_page_search where document_uuid = p_document and run <> p_run;
+        perform public.docpipe_index_pages(p_document, p_run, null);
+    end if;
 
+    update public.stage_runs                                   -- only now, for a heartbeat waits from here on
+       set state = 'complete', finished_at = now(), lease_expires_at = null, output = o->'extra',
+           engine = o->>'engine', docpipe_version = o->>'docpipe_version',
+           makes = o->'replaces', warnings = coalesce(o->'warnings', '[]'),
+           error_code = null, error_class = null, error_message = null, error_traceback = null
+     where document_uuid = p_document and run = p_run and stage = p_stage
+    returning * into s;
+    perform public.docpipe_end_attempt(p_token, 'complete', null);
     perform public.docpipe_set_status(
         p_document, p_run, s.words->>'complete', s.words->>'graph_completed', null);
-    select * into v_next from public.stage_runs
-     where document_uuid = p_document and run = p_run and state <> 'complete' order by position limit 1;
-    if found then
+    if v_next.stage is not null then
         update public.stage_runs set queued_at = now()          -- its message follows at once
          where document_uuid = p_document and run = p_run and stage = v_next.stage;
         return true;
@@ -2233,7 +2239,6 @@ begin
            docpipe_page_count = (select count(*) from public.docpipe_pages p
                                   where p.document_uuid = p_document and p.run = p_run)
      where document_uuid = p_document and docpipe_run = p_run;
-    perform public.docpipe_index_pages(p_document, p_run);
     perform public.docpipe_set_status(p_document, p_run, v_final, v_final, null);
     return true;
 end $function$;
@@ -2270,6 +2275,9 @@ declare
     v_then jsonb := p_then::jsonb;
     c jsonb := v_then->'claim';
 begin
+    if (v_then->>'index_ahead')::boolean and not public.docpipe_soon_indexed(p_document, p_run) then
+        return '{"finished": false, "index_ahead": true}';
+    end if;
     if not public.docpipe_finish_stage(p_document, p_run, p_stage, p_token, p_output) then
         return '{"finished": false}';
     end if;
@@ -3488,39 +3496,60 @@ $function$;
 revoke all on function public.docpipe_words(text) from public;
 grant execute on function public.docpipe_words(text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.docpipe_index_pages(p_document text, p_run integer)
+CREATE OR REPLACE FUNCTION public.docpipe_soon_indexed(p_document text, p_run integer)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
+AS $function$
+    select (select count(*) from public.docpipe_pages where document_uuid = p_document and run = p_run)
+           <= 500 + (select count(*) from public.docpipe_page_search where document_uuid = p_document and run = p_run);
+$function$;
+revoke all on function public.docpipe_soon_indexed(text,integer) from public;
+grant execute on function public.docpipe_soon_indexed(text,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_index_pages(p_document text, p_run integer, p_limit integer)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'extensions'
  SET statement_timeout TO '60s'
 AS $function$
 declare
+    v_first integer;
+    v_last integer;
     v_text text;
     v_block record;
     v_of_block text;
     v_part record;
     v_of_part text;
 begin
-    delete from public.docpipe_page_search where document_uuid = p_document;
+    select coalesce(max(number), 0) + 1 into v_first from public.docpipe_page_search
+     where document_uuid = p_document and run = p_run;
+    select max(number) into v_last from (
+        select number from public.docpipe_pages
+         where document_uuid = p_document and run = p_run and number >= v_first order by number limit p_limit) n;
     select coalesce(r.text, '') into v_text from public.docpipe_runs r
      where r.document_uuid = p_document and r.run = p_run;
     for v_block in
         select p.start_offset / 1000000 as block, min(p.start_offset) as first, max(p.end_offset) as last
           from public.docpipe_pages p
-         where p.document_uuid = p_document and p.run = p_run group by 1
+         where p.document_uuid = p_document and p.run = p_run and p.number between v_first and v_last group by 1
     loop
         v_of_block := pg_catalog.substr(v_text, v_block.first + 1, v_block.last - v_block.first);
         for v_part in
             select p.start_offset / 25000 as part, min(p.start_offset) as first, max(p.end_offset) as last
               from public.docpipe_pages p
-             where p.document_uuid = p_document and p.run = p_run and p.start_offset / 1000000 = v_block.block group by 1
+             where p.document_uuid = p_document and p.run = p_run and p.number between v_first and v_last
+               and p.start_offset / 1000000 = v_block.block group by 1
         loop
             v_of_part := pg_catalog.substr(v_of_block, v_part.first - v_block.first + 1, v_part.last - v_part.first);
             with pages as materialized (                       -- once, and not for each of its uses
                 select p.number, public.docpipe_searchable(pg_catalog.substr(
                            v_of_part, p.start_offset - v_part.first + 1, p.end_offset - p.start_offset)) as text
                   from public.docpipe_pages p
-                 where p.document_uuid = p_document and p.run = p_run and p.start_offset / 25000 = v_part.part
+                 where p.document_uuid = p_document and p.run = p_run and p.number between v_first and v_last
+                   and p.start_offset / 25000 = v_part.part
             ), parted as materialized (
                 select number, text, public.docpipe_words(text) as bare from pages
             )
@@ -3532,8 +3561,28 @@ begin
         end loop;
     end loop;
 end $function$;
-revoke all on function public.docpipe_index_pages(text,integer) from public;
-grant execute on function public.docpipe_index_pages(text,integer) to service_role;
+revoke all on function public.docpipe_index_pages(text,integer,integer) from public;
+grant execute on function public.docpipe_index_pages(text,integer,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.docpipe_index_ahead(p_document text, p_run integer, p_token bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'extensions'
+ SET statement_timeout TO '60s'
+AS $function$
+begin
+    perform 1 from public.docpipe_runs
+     where document_uuid = p_document and run = p_run and state = 'active' for update;
+    if not found or not exists (select 1 from public.stage_runs
+                                 where document_uuid = p_document and run = p_run
+                                   and state = 'running' and token = p_token) then
+        return false;
+    end if;
+    perform public.docpipe_index_pages(p_document, p_run, 500);
+    return not public.docpipe_soon_indexed(p_document, p_run);
+end $function$;
+revoke all on function public.docpipe_index_ahead(text,integer,bigint) from public;
+grant execute on function public.docpipe_index_ahead(text,integer,bigint) to service_role;
 
 CREATE OR REPLACE FUNCTION public.docpipe_search(p_query text, p_project text, p_limit integer, p_any text DEFAULT NULL::text)
  RETURNS jsonb
@@ -3573,7 +3622,7 @@ begin
         select s.document_uuid, s.run, s.number, d.original_file_name as name, d.project_id::text as project_id,
                s.text, s.words
           from public.docpipe_page_search s
-          join public.source_documents d on d.document_uuid = s.document_uuid
+          join public.source_documents d on d.document_uuid = s.document_uuid and d.docpipe_result_run = s.run
          where s.words @@ v_query and (p_project is null or coalesce(d.project_id::text, '') = p_project)
          limit 2000
     ), best as (
@@ -4411,7 +4460,7 @@ begin
              where p.pronamespace = 'public'::regnamespace and p.proname in (
                    'docpipe_status', 'docpipe_schema_version', 'docpipe_queue', 'docpipe_publish_failed',
                    'docpipe_claim', 'docpipe_claim_with_input', 'docpipe_heartbeat', 'docpipe_stage_part',
-                   'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_link', 'docpipe_link_by',
+                   'docpipe_finish_stage', 'docpipe_finish_on', 'docpipe_index_ahead', 'docpipe_link', 'docpipe_link_by',
                    'docpipe_note_children', 'docpipe_children_due',
                    'docpipe_retry', 'docpipe_fail', 'docpipe_fail_task', 'docpipe_split',
                    'docpipe_claim_range', 'docpipe_heartbeat_range', 'docpipe_finish_range',

@@ -14,10 +14,11 @@ from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Box, Line, Method, Page, Ref, StageOutput
 from docpipe.pipeline.text_search import Passage, search_text
 from docpipe.stores.port import Store
+from docpipe.stores.sqlite import page_index
 from docpipe.stores.sqlite.store import SqliteStore
 from docpipe.stores.text_search import terms
 from docpipe.stores.values import Part
-from tests.contract.test_store import OUTPUTS, new, run_stage
+from tests.contract.test_store import OUTPUTS, claim, new, run_stage, token_of
 
 EMPTY = {
     "chunk": StageOutput(chunks=()),
@@ -210,6 +211,56 @@ def test_pages_of_a_long_document_are_found_where_they_are(store: Store) -> None
     texts = [f"page number{n} " + "filler text " * 300 for n in range(60)]
     completed(store, *texts)
     assert [each.page for n in (0, 27, 28, 59) for each in found(store, f"number{n}")] == [1, 28, 29, 60]
+
+
+def long_until_graph(store: Store, pages: int) -> tuple[Ref, int]:
+    """A document whose graph is in work, and the attempt's token."""
+    ref = store.register(new(digest=uuid.uuid4().hex * 2)).ref
+    texts = [f"page number{n} of a draft" for n in range(1, pages + 1)]
+    for stage, output in {
+        "ocr": read(*texts),
+        "chunk": EMPTY["chunk"],
+        "entities": EMPTY["entities"],
+    }.items():
+        run_stage(store, ref, stage, output)
+    return ref, token_of(claim(store, ref, "graph", lease_seconds=0.0))
+
+
+def dying_after_a_slice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time that pages are indexed ahead, the process ends."""
+    owner, name = (page_index, "index_some") if isinstance(store, SqliteStore) else (store, "_rpc")
+    original, slices = getattr(owner, name), []
+
+    def watched(*asked: Any, **more: Any) -> Any:
+        if name == "index_some" or asked == ("index_ahead",):
+            slices.append(asked)
+            if len(slices) == 2:
+                raise KeyboardInterrupt
+        return original(*asked, **more)
+
+    monkeypatch.setattr(owner, name, watched)
+
+
+def test_pages_indexed_before_the_end_are_found_only_after_it_and_a_later_attempt_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref, token = long_until_graph(store, 1300)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        dying_after_a_slice(store, patched)
+        store.finish_on(ref, "graph", token, EMPTY["graph"], ())
+    assert store.traces(ref.document_uuid)["docpipe_page_search"] == 500
+    assert pages(store, "number7") == []
+    late, token = token, token_of(claim(store, ref, "graph"))
+    assert not store.finish_on(ref, "graph", late, EMPTY["graph"], ()).in_time
+    assert store.traces(ref.document_uuid)["docpipe_page_search"] == 500
+    assert store.finish_on(ref, "graph", token, EMPTY["graph"], ()).in_time
+    assert store.traces(ref.document_uuid)["docpipe_page_search"] == 1300
+    assert [each.page for n in (1, 500, 501, 1300) for each in found(store, f"number{n}")] == [
+        1,
+        500,
+        501,
+        1300,
+    ]
 
 
 @pytest.mark.parametrize("word", ["слово{}", "𠀀{}𠀁", "Verwaltungsvorschriften{}", "x" * 3000 + "{}"])

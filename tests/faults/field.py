@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import redis
 
+from docpipe import set_default_pipeline
 from docpipe.execution.policy import Policy
 from docpipe.models import DocumentStatus
 from docpipe.pipeline.pipeline import Pipeline
@@ -103,9 +104,11 @@ class Field:
 
 @contextmanager
 def opened_pipeline() -> Iterator[Pipeline]:
-    """The pipeline of this process, by its environment; its connections are closed at the end."""
+    """The pipeline of this process, by its environment, of commands in it too; closed at the end."""
     pipeline = new_pipeline(read_settings())
+    set_default_pipeline(pipeline)
     yield pipeline
+    set_default_pipeline(None)
     pipeline.store.close()
     pipeline.broker.close()
     assert pipeline.app is not None

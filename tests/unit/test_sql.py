@@ -45,7 +45,10 @@ HOMES = {
         "linked", "link", "link_at_once", "link_by", "unlinked",
         "ties", "keys", "members", "member", "relations_of", "decide", "set_apart",
     ],
-    "search": ["searchable", "words", "index_pages", "search", "search_vectors", "vectors_by"],
+    "search": [
+        "searchable", "words", "soon_indexed", "index_pages", "index_ahead", "search", "search_vectors",
+        "vectors_by",
+    ],
     "webhooks": [
         "tell", "tell_batch", "add_webhook", "list_webhooks", "remove_webhook", "due_webhooks", "claim_event",
         "note_delivery", "list_deliveries", "replay_events",

@@ -170,8 +170,17 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
         return bool(self._with_output("finish_stage", arguments, token, output))
 
     def finish_on(self, ref: Ref, stage: str, token: int, output: StageOutput, then: Then) -> Finished:
-        arguments = {**keys(ref), "p_stage": stage, "p_token": token, "p_then": json.dumps(_told(then))}
-        answer = self._with_output("finish_on", arguments, token, output)
+        arguments = {**keys(ref), "p_stage": stage, "p_token": token}
+        told = _told(then)
+        answer = self._with_output(
+            "finish_on", arguments | {"p_then": json.dumps(told | {"index_ahead": True})}, token, output
+        )
+        if answer.get(
+            "index_ahead"
+        ):  # a long document: calls of its own for its pages, so that none lasts long
+            while self._rpc("index_ahead", **keys(ref), p_token=token):
+                pass
+            answer = self._with_output("finish_on", arguments | {"p_then": json.dumps(told)}, token, output)
         claim, linking = answer.get("claim"), answer.get("linking")
         return Finished(
             answer["finished"],

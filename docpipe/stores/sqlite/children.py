@@ -32,9 +32,9 @@ class SqliteChildren(SqliteFile):
             beat = rules.heartbeat(seen.run, seen.row, token)
             if beat not in {Beat.EXTEND, Beat.EXTEND_AND_STOP}:
                 return None
-            ledger.replace(db, _TABLE, ref, [])
+            ledger.replace(db, _TABLE, ref, ledger.prepared([]))
             fitting = rules.fitting(_family(db, ref), [child.digest for child in children], most)
-            ledger.replace(db, _TABLE, ref, child_rows(children[:fitting]))
+            ledger.replace(db, _TABLE, ref, ledger.prepared(child_rows(children[:fitting])))
             return fitting
 
     def children_due(self, ref: Ref) -> list[Due]:

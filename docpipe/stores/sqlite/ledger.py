@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from docpipe.models import Failure, Ref
 from docpipe.models.status import CANCELLED, AttemptEnd, RunState, StageState, celery_status
@@ -300,14 +300,29 @@ def range_rows(db: sqlite3.Connection, ref: Ref, stage: str) -> list[rows.Row]:
     return [decoded(row) for row in found]
 
 
-def replace(db: sqlite3.Connection, table: str, ref: Ref, found: list[rows.Row]) -> None:
-    keys = {"document_uuid": ref.document_uuid, "run": ref.run}
+class Prepared(NamedTuple):
+    """Rows of one table as SQLite takes them: their JSON is made before the file is locked to write them."""
+
+    columns: tuple[str, ...]
+    values: list[list[Any]]
+
+
+def prepared(found: Sequence[rows.Row]) -> Prepared:
+    """Rows that all name the same columns."""
+    return Prepared(tuple(found[0]) if found else (), [encoded(row) for row in found])
+
+
+def replace(db: sqlite3.Connection, table: str, ref: Ref, found: Prepared) -> None:
     db.execute(
         f"delete from {table} where document_uuid = ? and run = ?",  # noqa: S608
         (ref.document_uuid, ref.run),
     )
-    for row in found:
-        insert(db, table, keys | row)
+    columns = ", ".join(f'"{column}"' for column in ("document_uuid", "run", *found.columns))
+    marks = ", ".join("?" * (2 + len(found.columns)))
+    db.executemany(
+        f"insert into {table} ({columns}) values ({marks})",  # noqa: S608
+        ((ref.document_uuid, ref.run, *row) for row in found.values),
+    )
 
 
 def update_run(db: sqlite3.Connection, ref: Ref, fields: rows.Row) -> None:
@@ -356,7 +371,7 @@ def move_on(db: sqlite3.Connection, ref: Ref) -> None:
         " where document_uuid = ? and docpipe_run = ?",
         (ref.run, *keys, *keys),
     )
-    page_index.index_pages(db, ref)
+    page_index.index_all(db, ref)
     set_status(db, ref, final, final)
 
 

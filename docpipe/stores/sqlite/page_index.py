@@ -7,16 +7,39 @@ import sqlite3
 from docpipe.models import Ref
 from docpipe.stores.text_search import searchable
 
+SLICE = 500
+"""So many pages a move may index beside its own work; of a longer document, others are indexed before."""
+PAUSE_SECONDS = 0.025
+"""Between two slices: who waits for the file looks again after as long, and would else wait for them all."""
+UNINDEXED = """
+select (select count(*) from docpipe_pages where document_uuid = ? and run = ?)
+       - (select count(*) from docpipe_page_search where document_uuid = ? and run = ?) as pages
+"""
 
-def index_pages(db: sqlite3.Connection, ref: Ref) -> None:
+
+def index_all(db: sqlite3.Connection, ref: Ref) -> None:
     """Let searches find the pages of this run of the document, and of no other."""
+    others = "delete from docpipe_page_search where document_uuid = ? and run <> ?"
+    db.execute(others, (ref.document_uuid, ref.run))
+    _index(db, ref, -1)
+
+
+def index_some(db: sqlite3.Connection, ref: Ref) -> None:
+    """Index some pages of a run that is about to complete."""
+    _index(db, ref, SLICE)
+
+
+def _index(db: sqlite3.Connection, ref: Ref, limit: int) -> None:
+    """Index pages that follow on those that are; -1: all."""
     keys = (ref.document_uuid, ref.run)
     run = db.execute("select text from docpipe_runs where document_uuid = ? and run = ?", keys).fetchone()
     text = (run["text"] if run else None) or ""
     pages = db.execute(
-        "select number, start_offset, end_offset from docpipe_pages where document_uuid = ? and run = ?", keys
+        "select number, start_offset, end_offset from docpipe_pages where document_uuid = ? and run = ?"
+        " and number > (select coalesce(max(number), 0) from docpipe_page_search"
+        " where document_uuid = ? and run = ?) order by number limit ?",
+        (*keys, *keys, limit),
     ).fetchall()
-    db.execute("delete from docpipe_page_search where document_uuid = ?", (ref.document_uuid,))
     db.executemany(
         "insert into docpipe_page_search (document_uuid, run, number, text) values (?, ?, ?, ?)",
         [
@@ -34,7 +57,7 @@ def index_earlier(db: sqlite3.Connection) -> None:
         " (select 1 from docpipe_page_search s where s.document_uuid = d.document_uuid)"
     ).fetchall()
     for row in found:
-        index_pages(db, Ref(row["document_uuid"], row["run"]))
+        index_all(db, Ref(row["document_uuid"], row["run"]))
 
 
 def forget_words(db: sqlite3.Connection) -> None:

@@ -19,7 +19,7 @@ _NEWEST = f"""
    and w.rowid >= (select min(id) from (
            select n.rowid as id from docpipe_page_words n
              join docpipe_page_search s on s.id = n.rowid
-             join source_documents d on d.document_uuid = s.document_uuid
+             join source_documents d on d.document_uuid = s.document_uuid and d.docpipe_result_run = s.run
             where docpipe_page_words match ? and {_OF_PROJECT}
             order by n.rowid desc limit {_COMPARED}))"""  # noqa: S608 - constants
 _FOUND = f"""
@@ -27,7 +27,7 @@ select s.document_uuid, s.run, d.original_file_name as name, d.project_id, p.*, 
        highlight(docpipe_page_words, 0, '{MARK}', '{UNMARK}') as marked, -bm25(docpipe_page_words) as score
   from docpipe_page_words w
   join docpipe_page_search s on s.id = w.rowid
-  join source_documents d on d.document_uuid = s.document_uuid
+  join source_documents d on d.document_uuid = s.document_uuid and d.docpipe_result_run = s.run
   join docpipe_pages p on p.document_uuid = s.document_uuid and p.run = s.run and p.number = s.number
  where docpipe_page_words match ? and {_OF_PROJECT}{_NEWEST}
  order by rank, s.document_uuid, s.number

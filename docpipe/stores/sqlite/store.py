@@ -6,9 +6,11 @@ Each move is one `BEGIN IMMEDIATE` transaction; several processes may share the 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from docpipe.errors import DocumentNotFoundError
 from docpipe.models import Attempt, Document, DocumentStatus, Failure, Ref, StageOutput
@@ -18,7 +20,7 @@ from docpipe.stores import result_rows, rows
 from docpipe.stores.documents import TABLES, document_of, order_of, source_of
 from docpipe.stores.ids import storable
 from docpipe.stores.ledger_terms import Beat, Cancel, Claimant, Move
-from docpipe.stores.sqlite import attempts, ledger, messages, project_entities, recovery
+from docpipe.stores.sqlite import attempts, ledger, messages, page_index, project_entities, recovery
 from docpipe.stores.sqlite import lost as sqlite_lost
 from docpipe.stores.sqlite import ranges as sqlite_ranges
 from docpipe.stores.sqlite import statistics as sqlite_statistics
@@ -116,17 +118,32 @@ class SqliteStore(
             return ledger.BEATS[beat]
 
     def finish(self, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
+        made = _Made.of(output)
         with self._transaction() as db:
-            return _finished(db, ref, stage, token, output)
+            return _finished(db, ref, stage, token, made)
 
     def finish_on(self, ref: Ref, stage: str, token: int, output: StageOutput, then: Then) -> Finished:
+        made = _Made.of(output)
+        if not isinstance(then, NextClaim):
+            self._index_ahead(ref, stage, token)
         with self._transaction() as db:
-            if not _finished(db, ref, stage, token, output):
+            if not _finished(db, ref, stage, token, made):
                 return Finished(in_time=False)
             if isinstance(then, NextClaim):
                 return Finished(in_time=True, claim=_claimed(db, ref, then.stage, then.claimant))
             linking = project_entities.link(db, ref, then)
             return Finished(in_time=True, linking=linking, others_wait=any_waits(db))
+
+    def _index_ahead(self, ref: Ref, stage: str, token: int) -> None:
+        """Of a long document, index pages in transactions of their own: others wait for none of them long."""
+        keys = (ref.document_uuid, ref.run)
+        while self._rows(page_index.UNINDEXED, *keys, *keys)[0]["pages"] > page_index.SLICE:
+            with self._transaction() as db:
+                seen = ledger.see(db, ref, stage)
+                if rules.finish(seen.run, seen.row, token) is not Move.APPLY:
+                    return
+                page_index.index_some(db, ref)
+            time.sleep(page_index.PAUSE_SECONDS)
 
     def retry(self, ref: Ref, stage: str, token: int, failure: Failure, delay_seconds: float) -> bool:
         with self._transaction() as db:
@@ -329,18 +346,30 @@ def _claimed(db: sqlite3.Connection, ref: Ref, stage: str, claimant: Claimant) -
     return Claim(Outcome.CLAIMED, changes["token"], changes["attempt"], joins=joins)
 
 
-def _finished(db: sqlite3.Connection, ref: Ref, stage: str, token: int, output: StageOutput) -> bool:
+class _Made(NamedTuple):
+    """What a stage made, ready to be written."""
+
+    fields: rows.Row
+    tables: dict[str, ledger.Prepared]
+
+    @classmethod
+    def of(cls, output: StageOutput) -> _Made:
+        tables = result_rows.result_rows(output)
+        if "vectors" in tables:
+            tables["vectors"] = packed(tables["vectors"])
+        return cls(rows.run_fields(output), {name: ledger.prepared(found) for name, found in tables.items()})
+
+
+def _finished(db: sqlite3.Connection, ref: Ref, stage: str, token: int, made: _Made) -> bool:
     seen = ledger.see(db, ref, stage)
     move = rules.finish(seen.run, seen.row, token)
     if move is Move.APPLY:
-        _complete(db, ref, seen.raw, output)
+        _complete(db, ref, seen.raw, made)
     return move is not Move.LATE
 
 
-def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, output: StageOutput) -> None:
-    fields, tables = rows.run_fields(output), result_rows.result_rows(output)
-    if "vectors" in tables:
-        tables["vectors"] = packed(tables["vectors"])
+def _complete(db: sqlite3.Connection, ref: Ref, row: rows.Row, made: _Made) -> None:
+    fields, tables = made
     for table, found in tables.items():
         ledger.replace(db, f"docpipe_{table}", ref, found)
     if "children" in tables:
