@@ -2,15 +2,10 @@
 
 Else each message would be taken and lost, and the reaper would send it again, for ever. That the queue has no
 consumer any more is what `docpipe health` and `docpipe doctor` see; `docpipe health --live` has the words.
+The broker has no part in it: a host may have switched remote control off, and not every broker has that.
 """
 
 from __future__ import annotations
-
-from typing import Any
-
-from celery import Task
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from docpipe.delivery.monitoring import liveness
 from docpipe.errors import DocpipeError
@@ -19,11 +14,10 @@ from docpipe.execution.logs import get_logger
 log = get_logger(__name__)
 
 
-def stand_back(task: Task[..., Any], queue: str, error: DocpipeError) -> None:
-    """Let the worker that runs the task no longer consume the queue, and say why."""
+def stand_back(queue: str, error: DocpipeError) -> None:
+    """Let the worker that this process is of no longer consume the queue, and say why."""
     log.error("worker_refused", queue=queue, error=str(error))
-    liveness.refuse(str(error))
-    try:
-        task.app.control.cancel_consumer(queue, destination=[str(task.request.hostname)])
-    except (KombuError, RedisError, OSError) as away:
-        log.warning("worker_goes_on_consuming", queue=queue, error=str(away))
+    if not liveness.refuse(queue, str(error)):
+        log.warning(
+            "worker_goes_on_consuming", queue=queue, reason="its temporary folder cannot be written to"
+        )

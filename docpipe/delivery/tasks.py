@@ -256,7 +256,7 @@ def _attempted(task: Task[..., Any], runtime: Runtime, queue: str, attempt: Call
     except UnclaimedError as refused:
         if task.request.is_eager:
             raise refused.error from None
-        stand_back(task, queue, refused.error)  # another worker may be allowed what this one is not
+        stand_back(queue, refused.error)  # another worker may be allowed what this one is not
         _retry_or_leave(task, runtime.policy, refused.error)
     except SoftTimeLimitExceeded as late:  # before or after the stage's own work: nothing is recorded
         _leave_to_the_reaper(late)

@@ -296,6 +296,19 @@ def test_a_temporary_folder_that_is_full_or_gone_ends_no_worker(
     (temporary / "file").touch()
     liveness.Beat().say(())
     assert not examine_liveness().ok
+    assert not liveness.refuse("ocr", "permission denied")
+
+
+def test_what_any_process_of_a_worker_is_refused_its_loop_is_told_by_queue(temporary: Path) -> None:
+    beat = liveness.Beat()
+    assert not liveness.refuse("ocr", "no worker has this process")
+    beat.say(())
+    for queue in ("ocr", "text", "ocr"):
+        assert liveness.refuse(queue, f"no right to {queue},\nsays the database.")
+    assert beat.refused() == {"ocr", "text"}
+    (told,) = wrong(examine_liveness()).values()
+    assert told == "the store lets it begin nothing: no right to ocr,\nsays the database. Restart it."
+    assert liveness.Beat().refused() == set()  # a worker that is started again
 
 
 def test_the_command_says_whether_workers_here_live(docpipe_command: Docpipe, temporary: Path) -> None:  # noqa: F811

@@ -211,6 +211,7 @@ LEDGER_RIGHTS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("app", ["docpipe.worker", "tests.integration.deaf_app"])
 @pytest.mark.parametrize("right", LEDGER_RIGHTS)
 def test_a_worker_that_may_begin_nothing_stands_back_and_says_why(
     hosted: Pipeline,
@@ -219,6 +220,7 @@ def test_a_worker_that_may_begin_nothing_stands_back_and_says_why(
     tmp_path: Path,
     temporary: Path,  # noqa: F811
     right: str,
+    app: str,
 ) -> None:
     """Its messages wait for a worker that may: none is lost, none is sent again and again."""
     revoke, words = LEDGER_RIGHTS[right]
@@ -228,7 +230,7 @@ def test_a_worker_that_may_begin_nothing_stands_back_and_says_why(
     submissions = [hosted.submit(f"Ann met {name}.".encode(), name=name) for name in ("Bob", "Cid")]
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute(f"{revoke} {ROLE}".encode())
-    with Workers(tmp_path, environment) as workers:
+    with Workers(tmp_path, environment, app=app) as workers:
         workers.start(*QUEUES.values())
         wait_until(lambda: words in " ".join(wrong(examine_liveness()).values()), "its probe has the words")
         wait_until(lambda: is_at_rest(hosted, len(submissions)), "the messages wait in the queue again")
@@ -237,7 +239,7 @@ def test_a_worker_that_may_begin_nothing_stands_back_and_says_why(
         assert {each.status().status for each in submissions} == {"ocr_queued"}
         assert "queue ocr" in wrong(health(hosted, limits=Thresholds(canary_seconds=1.0)))
     make_role(empty_database)
-    with Workers(tmp_path, environment) as workers:
+    with Workers(tmp_path, environment, app=app) as workers:
         workers.start(*QUEUES.values())
         for each in submissions:
             assert each.wait(HANG_SECONDS).status == "completed"

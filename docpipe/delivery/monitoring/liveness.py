@@ -3,12 +3,15 @@
 The loop turns while all its children are busy, so a busy worker is alive. It stands still when the process
 hangs and while the broker is away, and what it no longer consumes stands in the file. A probe reads the file
 and asks no service. The loop of pool `solo` does the work itself: as a task begins, the file is given the
-time by which a task must have ended. A second file has the words of a store that lets the worker begin
-nothing.
+time by which a task must have ended.
+
+A second file has the queues of which the store lets the worker begin nothing, with the store's words. Any process
+of the worker that finds that out writes it, and the loop, which alone can, consumes those queues no more.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tempfile
@@ -29,6 +32,9 @@ log = get_logger(__name__)
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 45.0
 """A loop that is silent for longer hangs: with a probe each 10 seconds that is seen within a minute."""
+
+_REFUSAL_SECONDS = 1.0
+"""The loop looks so often for a refusal: before the first retry of what was refused is due."""
 
 
 def folder() -> Path:
@@ -59,8 +65,8 @@ def _wrong(path: Path) -> str | None:
         lacking, silent = path.read_text(encoding="utf-8"), time.time() - path.stat().st_mtime
     except OSError as error:
         return f"its file cannot be read: {error}"
-    if refused := _refusal(path):
-        return f"the store lets it begin nothing: {refused}"
+    for words in _refusals(path).values():
+        return f"the store lets it begin nothing: {words.rstrip('.')}"
     if silent > SILENT_SECONDS:
         return f"its main loop stands still since {silent:.0f} s: it hangs, or its broker is away"
     return f"it no longer consumes {lacking}" if lacking else None
@@ -70,21 +76,35 @@ def _refusal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.refused")
 
 
-def _refusal(path: Path) -> str:
+def _refusals(path: Path) -> dict[str, str]:
+    """By queue the words of the store."""
     try:
-        return _refusal_of(path).read_text(encoding="utf-8").rstrip(".")
-    except OSError:
-        return ""
+        return dict(map(json.loads, _refusal_of(path).read_text(encoding="utf-8").splitlines()))
+    except (OSError, ValueError):  # there are none, or they are being written
+        return {}
 
 
-def refuse(words: str) -> None:
-    """Say, in any process of a worker, that the store lets it begin nothing, until it is restarted."""
+def refuse(queue: str, words: str) -> bool:
+    """Say, in any process of a worker, that the store lets it begin nothing of the queue, until it is started
+    again. Whether that was said: not where the temporary folder cannot be written to.
+    """
     for pid in (os.getpid(), os.getppid()):  # the loop is in this process, or has forked it
-        file = folder() / str(pid)
-        if _is_ours(folder()) and file.is_file():
-            with suppress(OSError):
-                make_private_file(_refusal_of(file))
-                _refusal_of(file).write_text(words, encoding="utf-8")
+        path = folder() / str(pid)
+        if _is_ours(folder()) and path.is_file():
+            return _say_refused(path, queue, words)
+    return False
+
+
+def _say_refused(path: Path, queue: str, words: str) -> bool:
+    if queue in _refusals(path):
+        return True
+    try:
+        make_private_file(_refusal_of(path))
+        with _refusal_of(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps([queue, words]) + "\n")
+    except OSError:
+        return False
+    return True
 
 
 def _is_ours(place: Path) -> bool:
@@ -113,6 +133,10 @@ class Beat:
             self._path.write_text(", ".join(sorted(lacking)), encoding="utf-8")
         except OSError as error:
             log.warning("liveness_not_said", error=str(error))
+
+    def refused(self) -> set[str]:
+        """The queues of which the store lets this worker begin nothing."""
+        return set(_refusals(self._path)) if _is_ours(folder()) else set()
 
     def works_until(self, time_: float) -> None:
         """The loop may stand still for one task, until then."""
@@ -154,9 +178,14 @@ def watch(app: Celery, queues: Collection[str], longest_seconds: float) -> None:
                     _watch_tasks(app, self._beat, longest_seconds)
             self._say(consumer)
             consumer.timer.call_repeatedly(BEAT_SECONDS, self._say, (consumer,))
+            consumer.timer.call_repeatedly(_REFUSAL_SECONDS, self._stand_back, (consumer,))
 
         def _say(self, consumer: Any) -> None:
             self._beat.say((self._wanted or frozenset()) - consumed(consumer))
+
+        def _stand_back(self, consumer: Any) -> None:
+            for queue in self._beat.refused() & consumed(consumer):
+                consumer.call_soon(consumer.cancel_task_queue, queue)
 
         def shutdown(self, _consumer: Any) -> None:
             self._beat.end()
