@@ -5,8 +5,8 @@ hangs and while the broker is away, and what it no longer consumes stands in the
 and asks no service. The loop of pool `solo` does the work itself: as a task begins, the file is given the
 time by which a task must have ended.
 
-A second file has the queues of which the store lets the worker begin nothing, with the store's words. Any process
-of the worker that finds that out writes it, and the loop, which alone can, consumes those queues no more.
+A second file has the queues of which the store lets the worker begin nothing, with the store's words. Any
+process of the worker that finds that out writes it, and the loop, which alone can, consumes them no more.
 """
 
 from __future__ import annotations
