@@ -177,6 +177,8 @@ create table if not exists public.stage_runs (
 );
 alter table public.stage_runs
     add column if not exists docpipe_version text;            -- of the docpipe that did the work
+alter table public.stage_runs
+    add column if not exists waits_since timestamptz;         -- null: since queued_at; else that message was sent again
 
 create index if not exists stage_runs_open_idx on public.stage_runs (state, lease_expires_at)
     where state in ('queued', 'running', 'retrying');

@@ -54,7 +54,7 @@ begin
     update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null, refused = null
      where document_uuid = p_document and run = r.run;
     update public.stage_runs
-       set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null,
+       set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null, waits_since = null,
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = r.run and state <> 'complete';
     update public.stage_runs set queued_at = now(), task_id = p_task_id

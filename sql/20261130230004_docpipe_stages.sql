@@ -118,7 +118,7 @@ begin
     update public.stage_runs
        set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
            claim_id = p_claim_id, task_id = p_task_id, worker = p_worker,
-           started_at = case when v_joins then coalesce(started_at, now()) else now() end,
+           started_at = case when v_joins then coalesce(started_at, now()) else now() end, waits_since = null,
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;

@@ -214,7 +214,7 @@ begin
         perform public.docpipe_begin_attempt(
             p_document, p_run, g.stage, g.first_page, g.last_page, g.attempt, g.token, p_task_id, p_worker);
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
-        update public.stage_runs set worker = p_worker
+        update public.stage_runs set worker = p_worker, waits_since = null
          where document_uuid = p_document and run = p_run and stage = g.stage;
         if not public.docpipe_show(s, p_task_id, 'processing', s.words->>'graph_started', true) then
             return '{"outcome": "over"}';

@@ -154,7 +154,10 @@ begin
     end if;
     -- Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
     -- it loses the stage to the next claim, not to a suspicion.
-    update public.stage_runs set queued_at = now()
+    update public.stage_runs
+       set waits_since = coalesce(waits_since, case when state = 'running' then lease_expires_at else queued_at end,
+                                  r.created_at),
+           queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
     if not public.docpipe_show(s, p_task_id, 'queued', null, true) then
         return '{"outcome": "refused"}';
@@ -193,6 +196,8 @@ begin
     end if;
     update public.docpipe_page_ranges set queued_at = now()
      where document_uuid = p_document and run = p_run and first_page = p_first_page;
+    update public.stage_runs set waits_since = coalesce(waits_since, lease_expires_at)
+     where document_uuid = p_document and run = p_run and stage = g.stage and lease_expires_at < now();
     return pg_catalog.jsonb_build_object('outcome', 'resume', 'priority', r.priority,
         'first_pages', pg_catalog.jsonb_build_array(p_first_page));
 end $$;

@@ -75,7 +75,7 @@ begin
             then public.docpipe_hand_out(v_found.document_uuid, v_found.run, p_at_once) end;
         update public.docpipe_runs set held_at = null
          where document_uuid = v_found.document_uuid and run = v_found.run;
-        update public.stage_runs set queued_at = now()
+        update public.stage_runs set queued_at = now(), waits_since = null
          where document_uuid = v_found.document_uuid and run = v_found.run and stage = v_found.stage;
         if not v_found.in_ranges then
             update public.source_documents set celery_task_id = v_task_id

@@ -2,12 +2,15 @@
 
 -- All counts in one round trip.
 -- `p_window_seconds` is how far back ends, failures and quantiles reach, `p_limit` the most running stages
--- and failed attempts that are listed.
+-- and failed attempts that are listed. A stage whose worker fell silent, and whose message was sent again, waits: in
+-- words, and by no function, which each row would call.
 create or replace function public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
 returns jsonb
 language sql stable set search_path = public, extensions as $$
     with turn as (                                             -- the stage whose turn it is, of each active run
-        select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - s.queued_at)) as age
+        select s.stage, s.position, case when s.state = 'running' and s.waits_since is not null
+                                              and s.lease_expires_at < now() then 'queued' else s.state end as state,
+               greatest(0.0, extract(epoch from now() - coalesce(s.waits_since, s.queued_at))) as age
           from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
          where s.state in ('queued', 'running', 'retrying') and s.queued_at is not null and r.state = 'active'
         union all                                              -- never sent
@@ -82,7 +85,7 @@ language sql stable set search_path = public, extensions as $$
                   from public.stage_runs s
                   join public.docpipe_runs r using (document_uuid, run)
                   join public.source_documents d using (document_uuid)
-                 where s.state = 'running' and r.state = 'active'
+                 where s.state = 'running' and r.state = 'active' and (s.waits_since is null or s.lease_expires_at >= now())
                  order by s.lease_expires_at limit p_limit) f), '[]'),
         'failures', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (

@@ -27,11 +27,11 @@ class StageCount:
 
     stage: str
     waiting: int = 0
-    """Its message was sent, and no attempt has started."""
+    """Its message was sent, and no attempt has started since."""
     retrying: int = 0
     running: int = 0
     oldest_waiting_seconds: float | None = None
-    """Of those that wait or retry: since the newest message."""
+    """Of those that wait or retry: since the message, the first one where that was sent again."""
     completed: int = 0
     failed: int = 0
     p50_seconds: float | None = None

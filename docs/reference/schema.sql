@@ -164,6 +164,7 @@ create table public.stage_runs (
     error_message text,
     error_traceback text,
     docpipe_version text,
+    waits_since timestamp with time zone,
     priority smallint,
     constraint stage_runs_pkey PRIMARY KEY (document_uuid, run, stage),
     constraint stage_runs_document_uuid_run_position_key UNIQUE (document_uuid, run, "position"),
@@ -1240,7 +1241,7 @@ begin
     update public.docpipe_runs set state = 'active', cancel_requested = false, finished_at = null, held_at = null, refused = null
      where document_uuid = p_document and run = r.run;
     update public.stage_runs
-       set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null,
+       set state = 'queued', attempt = 0, started_at = null, finished_at = null, queued_at = null, waits_since = null,
            error_code = null, error_class = null, error_message = null, error_traceback = null
      where document_uuid = p_document and run = r.run and state <> 'complete';
     update public.stage_runs set queued_at = now(), task_id = p_task_id
@@ -1503,7 +1504,7 @@ begin
     update public.stage_runs
        set state = 'running', attempt = attempt + 1, token = nextval('public.docpipe_token_seq'),
            claim_id = p_claim_id, task_id = p_task_id, worker = p_worker,
-           started_at = case when v_joins then coalesce(started_at, now()) else now() end,
+           started_at = case when v_joins then coalesce(started_at, now()) else now() end, waits_since = null,
            lease_expires_at = now() + make_interval(secs => p_lease_seconds)
      where document_uuid = p_document and run = p_run and stage = p_stage
     returning * into s;
@@ -1926,7 +1927,7 @@ begin
         perform public.docpipe_begin_attempt(
             p_document, p_run, g.stage, g.first_page, g.last_page, g.attempt, g.token, p_task_id, p_worker);
         perform public.docpipe_mirror_ranges(p_document, p_run, g.stage);
-        update public.stage_runs set worker = p_worker
+        update public.stage_runs set worker = p_worker, waits_since = null
          where document_uuid = p_document and run = p_run and stage = g.stage;
         if not public.docpipe_show(s, p_task_id, 'processing', s.words->>'graph_started', true) then
             return '{"outcome": "over"}';
@@ -2718,7 +2719,10 @@ begin
     end if;
     -- Only the message is renewed. A holder that was cut off from here, and is not dead, may still finish:
     -- it loses the stage to the next claim, not to a suspicion.
-    update public.stage_runs set queued_at = now()
+    update public.stage_runs
+       set waits_since = coalesce(waits_since, case when state = 'running' then lease_expires_at else queued_at end,
+                                  r.created_at),
+           queued_at = now()
      where document_uuid = p_document and run = p_run and stage = s.stage;
     if not public.docpipe_show(s, p_task_id, 'queued', null, true) then
         return '{"outcome": "refused"}';
@@ -2757,6 +2761,8 @@ begin
     end if;
     update public.docpipe_page_ranges set queued_at = now()
      where document_uuid = p_document and run = p_run and first_page = p_first_page;
+    update public.stage_runs set waits_since = coalesce(waits_since, lease_expires_at)
+     where document_uuid = p_document and run = p_run and stage = g.stage and lease_expires_at < now();
     return pg_catalog.jsonb_build_object('outcome', 'resume', 'priority', r.priority,
         'first_pages', pg_catalog.jsonb_build_array(p_first_page));
 end $function$;
@@ -2855,7 +2861,7 @@ begin
             then public.docpipe_hand_out(v_found.document_uuid, v_found.run, p_at_once) end;
         update public.docpipe_runs set held_at = null
          where document_uuid = v_found.document_uuid and run = v_found.run;
-        update public.stage_runs set queued_at = now()
+        update public.stage_runs set queued_at = now(), waits_since = null
          where document_uuid = v_found.document_uuid and run = v_found.run and stage = v_found.stage;
         if not v_found.in_ranges then
             update public.source_documents set celery_task_id = v_task_id
@@ -4145,7 +4151,9 @@ CREATE OR REPLACE FUNCTION public.docpipe_statistics(p_window_seconds double pre
  SET statement_timeout TO '60s'
 AS $function$
     with turn as (                                             -- the stage whose turn it is, of each active run
-        select s.stage, s.position, s.state, greatest(0.0, extract(epoch from now() - s.queued_at)) as age
+        select s.stage, s.position, case when s.state = 'running' and s.waits_since is not null
+                                              and s.lease_expires_at < now() then 'queued' else s.state end as state,
+               greatest(0.0, extract(epoch from now() - coalesce(s.waits_since, s.queued_at))) as age
           from public.stage_runs s join public.docpipe_runs r using (document_uuid, run)
          where s.state in ('queued', 'running', 'retrying') and s.queued_at is not null and r.state = 'active'
         union all                                              -- never sent
@@ -4220,7 +4228,7 @@ AS $function$
                   from public.stage_runs s
                   join public.docpipe_runs r using (document_uuid, run)
                   join public.source_documents d using (document_uuid)
-                 where s.state = 'running' and r.state = 'active'
+                 where s.state = 'running' and r.state = 'active' and (s.waits_since is null or s.lease_expires_at >= now())
                  order by s.lease_expires_at limit p_limit) f), '[]'),
         'failures', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (

@@ -10,6 +10,8 @@ from docpipe.execution.plan import BUILT_IN
 from docpipe.models import Failure, Ref
 from docpipe.stores.port import Store
 from docpipe.stores.statistics import DocumentCount, FailureCount, StageCount, Statistics
+from docpipe.stores.values import Heartbeat
+from tests.contract.test_ranges import split, take
 from tests.contract.test_store import FAILURE, claim, new, run_all, run_stage, token_of
 
 NOTHING = Statistics((), (), (), (), 0, 0)
@@ -73,6 +75,50 @@ def test_the_oldest_waiting_is_told_and_a_delay_ahead_is_no_age(store: Store) ->
     (again,) = store.statistics().stages
     assert again.oldest_waiting_seconds is not None
     assert again.oldest_waiting_seconds < 60
+
+
+def oldest(store: Store) -> float:
+    (ocr,) = store.statistics().stages
+    return ocr.oldest_waiting_seconds or 0.0
+
+
+def test_who_waits_for_a_message_that_is_sent_again_waits_since_the_first(store: Store) -> None:
+    ref = store.register(new(stages=[BUILT_IN[0].planned])).ref
+    store.retry(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE, -7200.0)
+    for _ in range(2):
+        assert store.revive(ref, grace_seconds=-1.0, max_attempts=9, task_id="t").outcome == "resume"
+        assert 7200 <= oldest(store) < 7260
+    store.retry(ref, "ocr", token_of(claim(store, ref, "ocr")), FAILURE, 0.0)
+    assert oldest(store) < 60
+    store.revive(ref, grace_seconds=-1.0, max_attempts=9, task_id="t")
+    assert store.cancel(ref.document_uuid)
+    assert store.resume(ref.document_uuid, "again")
+    assert oldest(store) < 60
+
+
+def test_a_stage_whose_worker_fell_silent_waits_once_its_message_is_sent_again(store: Store) -> None:
+    ref = store.register(new(stages=[BUILT_IN[0].planned])).ref
+    store.queue(ref, "ocr", "t")
+    token = token_of(claim(store, ref, "ocr", lease_seconds=-600.0))
+    assert counts(store) == [StageCount("ocr", running=1)]
+    assert store.revive(ref, grace_seconds=-1.0, max_attempts=9, task_id="t").outcome == "resume"
+    assert (counts(store), store.statistics().running) == ([StageCount("ocr", waiting=1)], ())
+    assert 600 <= oldest(store) < 660
+    store.heartbeat(ref, "ocr", token, 60.0)  # it was cut off, and lives
+    assert (counts(store), len(store.statistics().running)) == ([StageCount("ocr", running=1)], 1)
+
+
+def test_pages_whose_reader_fell_silent_wait_once_their_message_is_sent_again(store: Store) -> None:
+    ref = store.register(new()).ref
+    split(store, ref)
+    token = token_of(take(store, ref, 1, lease_seconds=-600.0))
+    assert len(store.statistics().running) == 1
+    revived = store.ranges.revive(ref, 1, grace_seconds=-1.0, max_attempts=9, at_once=2)
+    assert revived.outcome == "resume"
+    assert (store.statistics().running, oldest(store) >= 600) == ((), True)
+    store.ranges.retry(ref, token_of(take(store, ref, 1)), FAILURE, 0.0)
+    assert oldest(store) < 60
+    assert store.ranges.heartbeat(ref, token, 60.0) is Heartbeat.LOST
 
 
 def test_running_stages_are_listed_lapsed_leases_first(store: Store) -> None:

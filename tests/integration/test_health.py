@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ from docpipe.pipeline.submission import Submission
 from docpipe.sources import Sources
 from docpipe.stores import open_store
 from docpipe.stores.port import Store
+from docpipe.stores.sqlite.ledger import now
 from docpipe.testing import memory_app
 from tests.engines import OPTIONS
 from tests.integration.test_recovery import claim, ref_of
@@ -204,6 +206,14 @@ def test_a_document_that_waits_too_long_is_wrong(pipeline: Pipeline) -> None:
     assert levels(health(pipeline, limits=UNASKED))["age"] is Level.OK
     found = wrong(health(pipeline, limits=Thresholds(age_seconds=0.0, canary_seconds=0)))
     assert found["age"].startswith("a document waits for stage ocr since 0 s, longer than 0 s.")
+
+
+def test_a_message_that_is_lost_again_and_again_is_wrong(pipeline: Pipeline, tmp_path: Path) -> None:
+    ref = ref_of(pipeline.submit(b"Ann met Bob.", name="a.txt"))
+    with sqlite3.connect(tmp_path / "docpipe.db") as database:
+        database.execute("update stage_runs set queued_at = ? where stage = 'ocr'", [now(-7200.0)])
+    assert pipeline.store.revive(ref, grace_seconds=0.0, max_attempts=5, task_id="t").outcome == "resume"
+    assert wrong(health(pipeline, limits=UNASKED)).keys() == {"age"}
 
 
 def test_a_lease_that_nobody_takes_up_is_wrong(pipeline: Pipeline) -> None:

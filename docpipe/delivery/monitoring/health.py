@@ -68,7 +68,7 @@ class Thresholds:
     depth: int = 1000
     """Messages that wait in one queue."""
     age_seconds: float = 3600.0
-    """Since the newest message of the run that waits longest."""
+    """Since the message of the run that waits longest, and the first one where that was sent again."""
     canary_seconds: float = 10.0
     """Until a canary must be back; 0 sends none."""
 

@@ -40,7 +40,7 @@ _ADDED = {
         "docpipe_family": "text",
         "docpipe_page_count": "integer",
     },
-    "stage_runs": {"docpipe_version": "text", "priority": "integer"},
+    "stage_runs": {"docpipe_version": "text", "waits_since": "text", "priority": "integer"},
     "docpipe_runs": {
         "source_copied": "integer",
         "batch": "text",

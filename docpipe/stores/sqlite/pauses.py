@@ -65,5 +65,5 @@ def _released(
     else:
         ledger.set_task(db, ref, task_id)
         ledger.set_status(db, ref, stage["words"]["queued"])
-    ledger.update_stage(db, ref, name, queued_at=ledger.now())
+    ledger.update_stage(db, ref, name, queued_at=ledger.now(), waits_since=None)
     return Released(ref, name, priority, task_id, first_pages)

@@ -152,6 +152,11 @@ class SqliteRanges:
             if decision is Revive.POISON:
                 return Revival("resume", handover=_give_up(db, ref, seen.raw, _poison(seen.raw), at_once))
             _update(db, ref, first_page, {"queued_at": ledger.now()})
+            db.execute(
+                "update stage_runs set waits_since = coalesce(waits_since, lease_expires_at)"
+                " where document_uuid = ? and run = ? and stage = ? and lease_expires_at < ?",
+                (ref.document_uuid, ref.run, seen.raw["stage"], ledger.now()),
+            )
             return Revival("resume", handover=_handover(db, ref, [first_page]))
 
     def replay(self, document_uuid: str, stages: Sequence[PlannedStage], at_once: int) -> Resumption | None:
@@ -235,7 +240,7 @@ def _see(db: sqlite3.Connection, ref: Ref, column: str, value: int) -> tuple[led
 
 
 def _say_processing(db: sqlite3.Connection, ref: Ref, stage: str, claimant: Claimant) -> None:
-    ledger.update_stage(db, ref, stage, worker=claimant.worker)
+    ledger.update_stage(db, ref, stage, worker=claimant.worker, waits_since=None)
     row = ledger.stage_row(db, ref, stage)
     assert row is not None
     ledger.set_processing(db, ref, row, claimant, once=True)

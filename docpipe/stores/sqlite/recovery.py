@@ -35,12 +35,13 @@ def revive(
         subject = f"Stage {raw['stage']}"
         ledger.fail(db, ref, raw, rules.poison(subject, raw["attempt"], raw["error_message"]))
         return Revival("poison")
-    ledger.update_stage(db, ref, raw["stage"], queued_at=ledger.now())
+    since = raw["waits_since"] or raw["lease_expires_at" if raw["state"] == "running" else "queued_at"]
+    run = ledger.run_row(db, ref)
+    assert run is not None
+    ledger.update_stage(db, ref, raw["stage"], queued_at=ledger.now(), waits_since=since or run["created_at"])
     ledger.set_task(db, ref, task_id)
     if not ledger.is_said(db, ref, raw["words"]["queued"]):
         ledger.set_status(db, ref, raw["words"]["queued"])
-    run = ledger.run_row(db, ref)
-    assert run is not None
     return Revival("resume", raw["stage"], run["priority"])
 
 
@@ -65,7 +66,7 @@ def resume(db: sqlite3.Connection, ref: Ref, priority: int, task_id: str) -> Res
     )
     db.execute(
         "update stage_runs set state = 'queued', attempt = 0, started_at = null, finished_at = null,"
-        " queued_at = null, error_code = null, error_class = null, error_message = null,"
+        " queued_at = null, waits_since = null, error_code = null, error_class = null, error_message = null,"
         " error_traceback = null where document_uuid = ? and run = ? and state <> 'complete'",
         keys,
     )

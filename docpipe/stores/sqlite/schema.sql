@@ -111,6 +111,7 @@ create table if not exists stage_runs (
     output text,
     engine text,
     docpipe_version text,
+    waits_since text,
     warnings text not null default '[]',
     queued_at text,
     started_at text,

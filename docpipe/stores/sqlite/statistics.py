@@ -18,14 +18,18 @@ select document_status(celery_status, initial_processing_status) as status, proj
  group by 1, 2 order by 1, 2
 """
 
+_RESENT = "(s.state = 'running' and s.waits_since is not null and s.lease_expires_at < :now)"
+"""Its worker fell silent, and its message was sent again: it waits."""
+
 # Ages are computed here, on the clock that wrote the times.
-_TURNS = """
+_TURNS = f"""
 select s.stage, min(s.position) as position,
-       sum(s.state = 'queued') as waiting,
+       sum(s.state = 'queued' or {_RESENT}) as waiting,
        sum(s.state = 'retrying') as retrying,
-       sum(s.state = 'running') as running,
-       max(case when s.state in ('queued', 'retrying')
-                then max(0.0, 86400.0 * (julianday(?) - julianday(coalesce(s.queued_at, r.created_at))))
+       sum(s.state = 'running' and not {_RESENT}) as running,
+       max(case when s.state in ('queued', 'retrying') or {_RESENT}
+                then max(0.0, 86400.0 * (julianday(:now) -
+                                         julianday(coalesce(s.waits_since, s.queued_at, r.created_at))))
            end) as oldest_waiting_seconds
   from stage_runs s join docpipe_runs r using (document_uuid, run)
  where r.state = 'active' and s.state in ('queued', 'running', 'retrying') and (
@@ -34,7 +38,7 @@ select s.stage, min(s.position) as position,
        and s.position = (select min(e.position) from stage_runs e where e.state <> 'complete'
                             and e.document_uuid = s.document_uuid and e.run = s.run))
  group by s.stage
-"""
+"""  # noqa: S608
 
 # A reprocessed run holds copies of the stages it kept, which ended before it began; a first run has none.
 ENDED = """
@@ -48,7 +52,7 @@ select s.stage, s.position, s.state, s.error_code, s.error_class,
 """
 
 # The list of open states says to SQLite that the index of open stages holds all that run.
-RUNNING = """
+RUNNING = f"""
 select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt, s.worker,
        86400.0 * (julianday(:now) - julianday(s.started_at)) as running_seconds,
        86400.0 * (julianday(s.lease_expires_at) - julianday(:now)) as lease_seconds
@@ -56,8 +60,9 @@ select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt,
   join docpipe_runs r using (document_uuid, run)
   join source_documents d using (document_uuid)
  where s.state in ('queued', 'running', 'retrying') and s.state = 'running' and r.state = 'active'
+   and not {_RESENT}
  order by s.lease_expires_at limit :limit
-"""
+"""  # noqa: S608
 
 _FAILED_ATTEMPTS = """
 select a.document_uuid, a.run, d.original_file_name as name, a.stage, a.first_page, a.last_page,
@@ -85,7 +90,7 @@ def statistics(db: sqlite3.Connection, window_seconds: float, limit: int) -> row
     ended = db.execute(ENDED, (since,)).fetchall()
     return {
         "documents": _dicts(db.execute(DOCUMENTS)),
-        "stages": _stages(_dicts(db.execute(_TURNS, (time,))), ended),
+        "stages": _stages(_dicts(db.execute(_TURNS, {"now": time})), ended),
         "running": _dicts(db.execute(RUNNING, {"now": time, "limit": limit})),
         "failures": _failures(ended),
         "failed_attempts": _dicts(

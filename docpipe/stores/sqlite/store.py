@@ -339,7 +339,7 @@ def _claimed(db: sqlite3.Connection, ref: Ref, stage: str, claimant: Claimant) -
     changes = ledger.taken(db, claimant, seen.raw)
     if not joins or seen.raw["started_at"] is None:
         changes["started_at"] = ledger.now()
-    ledger.update_stage(db, ref, stage, **changes)
+    ledger.update_stage(db, ref, stage, **changes, waits_since=None)
     if seen.run and seen.run.held:
         ledger.hold(db, ref, None)
     ledger.set_processing(db, ref, seen.raw, claimant, once=joins)
