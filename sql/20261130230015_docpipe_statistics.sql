@@ -2,7 +2,7 @@
 
 -- All counts in one round trip.
 -- `p_window_seconds` is how far back ends, failures and quantiles reach, `p_limit` the most running stages
--- and failed attempts that are listed. A stage whose worker fell silent, and whose message was sent again, waits: in
+-- and failed attempts that are listed; of one that is read in ranges, each of these that somebody reads. A stage whose worker fell silent, and whose message was sent again, waits: in
 -- words, and by no function, which each row would call.
 create or replace function public.docpipe_statistics(p_window_seconds double precision, p_limit integer)
 returns jsonb
@@ -79,14 +79,18 @@ language sql stable set search_path = public, extensions as $$
                   from turns t full join ends e using (stage)) f), '[]'),
         'running', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
-                select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt, s.worker,
-                       extract(epoch from now() - s.started_at) as running_seconds,
-                       extract(epoch from s.lease_expires_at - now()) as lease_seconds
+                select s.document_uuid, s.run, d.original_file_name as name, s.stage, g.first_page, g.last_page,
+                       coalesce(g.attempt, s.attempt) as attempt, coalesce(g.worker, s.worker) as worker,
+                       extract(epoch from now() - coalesce(g.started_at, s.started_at)) as running_seconds,
+                       extract(epoch from coalesce(g.lease_expires_at, s.lease_expires_at) - now()) as lease_seconds
                   from public.stage_runs s
                   join public.docpipe_runs r using (document_uuid, run)
                   join public.source_documents d using (document_uuid)
+                  left join public.docpipe_page_ranges g on g.document_uuid = s.document_uuid and g.run = s.run
+                                                        and g.stage = s.stage and g.state = 'running'
                  where s.state = 'running' and r.state = 'active' and (s.waits_since is null or s.lease_expires_at >= now())
-                 order by s.lease_expires_at limit p_limit) f), '[]'),
+                   and (g.run is null or g.queued_at <= g.lease_expires_at)
+                 order by coalesce(g.lease_expires_at, s.lease_expires_at), g.first_page limit p_limit) f), '[]'),
         'failures', coalesce((
             select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(f)) from (
                 select stage, coalesce(error_code, '') as code, coalesce(error_class, '') as error_class,

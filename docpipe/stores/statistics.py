@@ -42,7 +42,7 @@ class StageCount:
 
 @dataclass(frozen=True, slots=True)
 class RunningStage:
-    """A stage that a worker runs. A lease below zero has lapsed: the worker is silent."""
+    """A stage, or a range of its pages, that a worker runs. A lease below zero has lapsed: it is silent."""
 
     document_uuid: str
     run: int
@@ -52,6 +52,9 @@ class RunningStage:
     worker: str | None
     running_seconds: float
     lease_seconds: float
+    first_page: int | None = None
+    """Of the range that is read; None: the whole stage."""
+    last_page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from docpipe.pipeline.submission import Submission
 from docpipe.stores import open_store
 from docpipe.stores.sqlite.ledger import now
 from tests.integration.test_health import close, levels, new_pipeline, wrong
+from tests.numbered import Pages, scan
 from tests.unit.conftest import ENGINES, Docpipe
 from tests.unit.conftest import docpipe as docpipe_command  # noqa: F401 - a fixture
 from tests.workers import HANG_SECONDS, Worker, Workers, wait_until
@@ -98,6 +99,35 @@ def test_a_busy_worker_for_all_queues_is_well(busy: Worker, pipeline: Pipeline) 
     assert {said[f"queue {queue}"] for queue in QUEUES.values()} == {
         "consumed: all its workers are busy, the canary waits"
     }
+
+
+def test_each_worker_that_reads_pages_of_a_long_document_is_busy(
+    redis_url: str, pipeline: Pipeline, temporary: Path, tmp_path: Path
+) -> None:
+    pages = Pages(tmp_path / "pages")
+    pages.folder.mkdir()
+    pages.tell("hold", 1, 2)
+    environment = _environment(redis_url, tmp_path) | {
+        "DOCPIPE_OCR_ENGINE": "tests.numbered:Numbered",
+        "DOCPIPE_OCR_DPI": "72",
+        "DOCPIPE_OCR_SPLIT_PAGES": "2",
+        "DOCPIPE_OCR_RANGE_PAGES": "1",
+        "PAGES_FOLDER": str(pages.folder),
+        "TMPDIR": str(temporary),
+    }
+    with Workers(tmp_path, environment) as workers:
+        workers.start(*QUEUES.values())
+        workers.wait_until_ready()
+        submission = pipeline.submit(scan(tmp_path / "file.pdf", range(1, 5)).read_bytes(), name="file.pdf")
+        wait_until(lambda: pages.begun(1), "the worker for all queues reads a page")
+        workers.start("ocr")
+        wait_until(lambda: pages.begun(2), "another one reads the next")
+        try:
+            assert wrong(health(pipeline, limits=SOON)) == {}
+            assert [each.first_page for each in pipeline.store.statistics().running] == [1, 2]
+        finally:
+            pages.untell("hold", 1, 2)
+        wait_until(lambda: submission.status().status == "completed", "the document is done")
 
 
 def test_a_busy_worker_that_lost_a_queue_is_not(busy: Worker, pipeline: Pipeline) -> None:

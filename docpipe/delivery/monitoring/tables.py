@@ -11,7 +11,7 @@ from rich.text import Text
 
 from docpipe.delivery.monitoring.snapshot import Snapshot
 from docpipe.models.visible import visible
-from docpipe.stores.statistics import StageCount, Statistics
+from docpipe.stores.statistics import FailedAttempt, RunningStage, StageCount, Statistics
 
 UNREAD = "?"
 """Shown for what could not be read: a zero would be wrong."""
@@ -118,9 +118,14 @@ def _running(statistics: Statistics) -> Iterator[Table]:
     table = _listed("Running", "document", "name", "stage", "attempt", "worker", "for", "lease")
     for each in statistics.running[:_LISTED]:
         lease = seconds(each.lease_seconds) if each.lease_seconds > 0 else "[red]lapsed[/]"
-        cells = (each.document_uuid, each.name or "", each.stage, str(each.attempt), each.worker or "")
+        stage = f"{each.stage}{_pages(each)}"
+        cells = (each.document_uuid, each.name or "", stage, str(each.attempt), each.worker or "")
         table.add_row(*map(_shown, cells), seconds(each.running_seconds), lease)
     yield table
+
+
+def _pages(each: RunningStage | FailedAttempt) -> str:
+    return "" if each.first_page is None else f" {each.first_page}-{each.last_page}"
 
 
 def _failures(statistics: Statistics) -> Iterator[Table]:
@@ -137,8 +142,7 @@ def _failed_attempts(statistics: Statistics) -> Iterator[Table]:
         return
     table = _listed("Failed attempts", "document", "name", "tried", "by", "for", "ended", "ago", "why")
     for each in statistics.failed_attempts[:_LISTED]:
-        pages = "" if each.first_page is None else f" {each.first_page}-{each.last_page}"
-        tried = f"run {each.run} {each.stage}{pages} #{each.attempt}"
+        tried = f"run {each.run} {each.stage}{_pages(each)} #{each.attempt}"
         who = map(_shown, (each.document_uuid, each.name or "", tried, each.worker or ""))
         why = _shown(f"{each.code}: {each.message}")
         table.add_row(*who, seconds(each.worked_seconds), each.ended, seconds(each.ago_seconds), why)

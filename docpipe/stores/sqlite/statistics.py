@@ -53,15 +53,19 @@ select s.stage, s.position, s.state, s.error_code, s.error_class,
 
 # The list of open states says to SQLite that the index of open stages holds all that run.
 RUNNING = f"""
-select s.document_uuid, s.run, d.original_file_name as name, s.stage, s.attempt, s.worker,
-       86400.0 * (julianday(:now) - julianday(s.started_at)) as running_seconds,
-       86400.0 * (julianday(s.lease_expires_at) - julianday(:now)) as lease_seconds
+select s.document_uuid, s.run, d.original_file_name as name, s.stage, g.first_page, g.last_page,
+       coalesce(g.attempt, s.attempt) as attempt, coalesce(g.worker, s.worker) as worker,
+       86400.0 * (julianday(:now) - julianday(coalesce(g.started_at, s.started_at))) as running_seconds,
+       86400.0 * (julianday(coalesce(g.lease_expires_at, s.lease_expires_at)) - julianday(:now))
+           as lease_seconds
   from stage_runs s
   join docpipe_runs r using (document_uuid, run)
   join source_documents d using (document_uuid)
+  left join docpipe_page_ranges g on g.document_uuid = s.document_uuid and g.run = s.run
+                                 and g.stage = s.stage and g.state = 'running'
  where s.state in ('queued', 'running', 'retrying') and s.state = 'running' and r.state = 'active'
-   and not {_RESENT}
- order by s.lease_expires_at limit :limit
+   and not {_RESENT} and (g.run is null or g.queued_at <= g.lease_expires_at)
+ order by coalesce(g.lease_expires_at, s.lease_expires_at), g.first_page limit :limit
 """  # noqa: S608
 
 _FAILED_ATTEMPTS = """
