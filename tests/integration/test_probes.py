@@ -267,6 +267,24 @@ def test_a_worker_that_hangs_is_red_in_time(idle: Worker, monkeypatch: pytest.Mo
     assert 0 < probes * longest_period() < MINUTE
 
 
+@pytest.mark.parametrize("hangs", ["the worker", "its process that works"])
+def test_a_worker_that_hangs_right_after_a_document_is_missed(
+    idle: Worker, pipeline: Pipeline, hangs: str
+) -> None:
+    """Nothing waits and no lease is live: it is the next canary that does not come back."""
+    pipeline.submit(b"Ann met Bob.", name="note.txt").wait(HANG_SECONDS)
+    wait_until(lambda: wrong(health(pipeline, limits=SOON)) == {}, "all canaries are back")
+    main, *children = idle.processes()
+    family = [main] if hangs == "the worker" else children
+    for process in family:
+        process.suspend()
+    try:
+        assert wrong(health(pipeline, limits=SOON)).keys() == {f"queue {each}" for each in QUEUES.values()}
+    finally:
+        for process in family:
+            process.resume()
+
+
 def test_a_worker_that_lost_its_broker_is_red_in_time(
     idle: Worker, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
