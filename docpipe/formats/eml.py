@@ -61,6 +61,8 @@ _HEADER_ERRORS = (
 """What the email package was seen to raise while it interprets a hostile header."""
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _WORD = re.compile(r"\w+")
+_ALONE = {"", "-- "}
+"""Lines that go on with none before them: one that parts paragraphs, and the one above a signature."""
 _REPORTS = {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
 _SIGNED = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
@@ -313,9 +315,9 @@ def _unflowed(text: str, delete_space: str) -> str:
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip(">"))
         content = line[depth:].removeprefix(" ")
-        if depth != open_depth or content == "-- ":
+        if depth != open_depth or content in _ALONE:
             pieces.append("\n" + ">" * depth + " " * bool(depth))
-        flows = content.endswith(" ") and content != "-- "
+        flows = content.endswith(" ") and content not in _ALONE
         pieces.append(content[:-1] if flows and delete_space == "yes" else content)
         open_depth = depth if flows else -1
     return "".join(pieces).removeprefix("\n")

@@ -19,6 +19,7 @@ from docpipe.formats.ooxml import Package, attribute, local_name
 from docpipe.formats.paging import lines_of, paginate
 from docpipe.formats.pictures import is_decoration
 from docpipe.formats.request import ReadRequest
+from docpipe.formats.sheets import EmptyCells
 from docpipe.models import Warn
 from docpipe.models.closing import closed_on_failure
 
@@ -70,6 +71,7 @@ class OdfReader:
         self._pictures: list[str] = []
         self._levels = dict(levels(content))
         self._counts: dict[str, int] = {}
+        self._empty = EmptyCells(request.name)
         if "styles.xml" in package.names():
             self._levels = dict(levels(package.xml("styles.xml"))) | self._levels
         body = content.find("{*}body")
@@ -79,6 +81,7 @@ class OdfReader:
             self.warnings.append(Warn("content_hidden", message))
         if "styles.xml" in package.names():
             self._add_running_lines()
+        self.warnings += self._empty.warnings
 
     def pages(self) -> Iterator[RawPage]:
         for text in "\n".join(self._lines).strip("\f\n").split("\f"):
@@ -182,14 +185,20 @@ class OdfReader:
             self.warnings.append(Warn("content_hidden", message))
 
     def _row(self, row: etree._Element, depth: int) -> str:
-        cells = (
-            text
-            for cell in row.iterchildren("{*}table-cell")
-            for text in _repeated(
-                " ".join(" ".join(self._blocks(cell, depth + 1)).split()), cell, "number-columns-repeated"
-            )
-        )
-        return "\t".join(cells).rstrip("\t")
+        return "\t".join(self._cells(row, depth))
+
+    def _cells(self, row: etree._Element, depth: int) -> Iterator[str]:
+        """The cells up to the last one with text, and an empty one for each that another covers."""
+        empty = 0
+        for cell in row.iterchildren("{*}table-cell", "{*}covered-table-cell"):
+            is_covered = local_name(cell) == "covered-table-cell"
+            text = "" if is_covered else " ".join(" ".join(self._blocks(cell, depth + 1)).split())
+            if not text:
+                empty += _whole(attribute(cell, "number-columns-repeated"))
+                continue
+            yield from [""] * self._empty.written(empty)
+            yield from _repeated(text, cell, "number-columns-repeated")
+            empty = 0
 
     def _inline(self, element: etree._Element, beside: list[etree._Element], before: str) -> str:
         text = before + (element.text or "")

@@ -14,6 +14,8 @@ from docpipe.formats.request import ReadRequest
 from docpipe.formats.text import decode
 from docpipe.models import Warn
 
+MAX_COLUMNS = 16_384
+_FEW_EMPTY, _MOST_EMPTY = 50, 200_000
 _SAMPLE = 20_000
 _DELIMITERS = ",;\t|"
 _MAX_FIELD = 1_000_000
@@ -28,6 +30,30 @@ def open_reader(request: ReadRequest) -> Reader:
     if request.file_type == "text/csv":
         return _separated(request)
     return _workbook(request)
+
+
+class EmptyCells:
+    """How many empty cells are written before a value that stands to the right of them.
+
+    Always a few, and of the others so many of a workbook: a few bytes of a file can leave out thousands.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.warnings: list[Warn] = []
+        self._name = name
+        self._left = _MOST_EMPTY
+
+    def written(self, cells: int) -> int:
+        """Of these cells between two values; where it is fewer, a warning tells of it."""
+        more = min(cells, MAX_COLUMNS) - _FEW_EMPTY
+        if more <= 0:
+            return cells
+        if more > self._left:
+            message = f"Rows of {self._name} have so many empty cells that columns moved left."
+            self.warnings = [Warn("content_moved", message)]
+            return _FEW_EMPTY
+        self._left -= more
+        return _FEW_EMPTY + more
 
 
 def row_line(cells: Iterable[str]) -> str:

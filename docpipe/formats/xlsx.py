@@ -15,15 +15,11 @@ from docpipe.formats.marks import marked
 from docpipe.formats.number_formats import BUILT_IN, shown_number
 from docpipe.formats.ooxml import Package, attribute, local_name
 from docpipe.formats.request import ReadRequest
-from docpipe.formats.sheets import row_line, sheet_pages
+from docpipe.formats.sheets import MAX_COLUMNS, EmptyCells, row_line, sheet_pages
 from docpipe.models import Warn
 
 _COLUMN = re.compile(r"[A-Z]{1,3}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_MAX_COLUMNS = 16_384
-_FEW_EMPTY, _MOST_EMPTY = 50, 200_000
-"""Cells that are not there are written as empty ones: so many before each that is there, and of all that are
-more than these so many of a workbook, for a few bytes of a file can leave out thousands."""
 _UNCOUNTED = (
     "The results of some formulas are not in {}: no program has worked them out yet. "
     "Open it in a spreadsheet program and save it."
@@ -45,23 +41,26 @@ def open_reader(request: ReadRequest) -> Reader:
         pages = list(sheet_pages(book.sheets(), request.limits.max_page_characters))
     finally:
         package.close()
-    return TextReader(request.file_type, pages or [RawPage(None, None)], {}, book.warnings)
+    return TextReader(request.file_type, pages or [RawPage(None, None)], {}, book.warnings())
 
 
 class _Workbook:
     def __init__(self, package: Package, name: str) -> None:
-        self.warnings: list[Warn] = []
+        self._warnings: list[Warn] = []
         self._package = package
         self._name = name
         links = package.relationships("").values()
         self._main = next((link.target for link in links if link.kind == "officeDocument"), "xl/workbook.xml")
         self._links = package.relationships(self._main)
         self._warned: set[str] = set()
-        self._empty_left = _MOST_EMPTY
+        self._empty = EmptyCells(name)
         self._strings = [_string(item) for item in self._items("sharedStrings", "si")]
         self._formats = self._number_formats()
         settings = next(self._package.xml(self._main).iter("{*}workbookPr"), None)
         self._from_1904 = settings is not None and settings.get("date1904") in {"1", "true"}
+
+    def warnings(self) -> list[Warn]:
+        return [*self._warnings, *self._empty.warnings]
 
     def sheets(self) -> Iterator[tuple[str, Iterator[str]]]:
         read: set[str] = set()
@@ -95,26 +94,13 @@ class _Workbook:
         place = 0
         for cell in row.iterchildren("{*}c"):
             column = _column(cell.get("r", "")) or place + 1
-            for gap in range(self._after_gap(place, column), min(column, _MAX_COLUMNS)):
+            last = min(column, MAX_COLUMNS)
+            for gap in range(last - self._empty.written(max(0, last - place - 1)), last):
                 if gap not in hidden:
                     yield ""
             place = max(place, column)
             if column not in hidden:
                 yield self._shown(cell)
-
-    def _after_gap(self, place: int, column: int) -> int:
-        """From which column on the cells before this one are written as empty ones."""
-        last = min(column, _MAX_COLUMNS)
-        more = last - place - 1 - _FEW_EMPTY
-        if more <= 0:
-            return place + 1
-        if more > self._empty_left:
-            self._warn(
-                "content_moved", f"Rows of {self._name} have so many empty cells that columns moved left."
-            )
-            return last - _FEW_EMPTY
-        self._empty_left -= more
-        return place + 1
 
     def _shown(self, cell: etree._Element) -> str:
         kind, value = cell.get("t", "n"), cell.findtext("{*}v") or ""
@@ -164,7 +150,7 @@ class _Workbook:
     def _warn(self, code: str, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self.warnings.append(Warn(code, message))
+            self._warnings.append(Warn(code, message))
 
 
 def _at(values: list[str], number: str) -> str:
@@ -181,7 +167,7 @@ def _hidden_columns(sheet: etree._Element) -> set[int]:
         if is_hidden and _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(first) <= int(last):
             ends[int(first)] += 1
             ends[int(last) + 1] -= 1
-    within = accumulate(ends[column] for column in range(_MAX_COLUMNS + 1))
+    within = accumulate(ends[column] for column in range(MAX_COLUMNS + 1))
     return {column for column, spans in enumerate(within) if spans > 0} if ends else set()
 
 

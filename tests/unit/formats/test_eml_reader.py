@@ -271,8 +271,8 @@ def test_a_delivery_report_is_read_as_its_facts() -> None:
 
 def test_lines_that_were_only_wrapped_are_joined() -> None:
     data = b"Subject: x\nContent-Type: text/plain; format=flowed; delsp=yes\n\n"
-    data += b"EUR 12, \n450.00 to \nMa \nria\n> a \n> b\n"
-    assert body_of(data) == ["EUR 12,450.00 toMaria", "> ab"]
+    data += b"EUR 12, \n450.00 to \nMa \nria\n> a \n> b\nBest \n\nAnn\n"
+    assert body_of(data) == ["EUR 12,450.00 toMaria", "> ab", "Best", "", "Ann"]
 
 
 def test_inline_logos_are_no_pages() -> None:

@@ -231,6 +231,35 @@ def test_an_open_document_spreadsheet_gives_what_its_cells_show() -> None:
     )
 
 
+def sheet(rows: str) -> bytes:
+    """An OpenDocument spreadsheet of one sheet, `S`."""
+    body = f"<body><spreadsheet><table name='S'>{rows}</table></spreadsheet></body>"
+    return package(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "content.xml": f"<document-content>{body}</document-content>",
+        }
+    )
+
+
+def test_cells_of_an_open_document_sheet_stand_in_their_columns() -> None:
+    cell, gap = "<table-cell><p>{}</p></table-cell>", "<table-cell number-columns-repeated='{}'/>"
+    far_apart = cell.format(1) + gap.format(198) + cell.format(200)
+    covered = cell.format("a") + "<covered-table-cell number-columns-repeated='2'/>" + cell.format("d")
+    rows = f"<table-row>{far_apart}</table-row><table-row>{covered}</table-row>"
+    assert read(sheet(rows), "a.ods") == ([["S", "1" + "\t" * 199 + "200", "a\t\t\td"]], [])
+    far = f"<table-row>{gap.format(16_383)}{cell.format(1)}</table-row>"
+    [[_, *lines]], warnings = read(sheet(far * 100), "a.ods")
+    assert [line.count("\t") for line in (lines[0], lines[-1])] == [16_383, 50]
+    assert warnings == ["content_moved"]
+
+
+@pytest.mark.parametrize("count", ["x", "-3", "9" * 30, ""])
+def test_counts_of_spaces_and_cells_that_are_no_numbers_count_once(count: str) -> None:
+    cell = f"<table-cell number-columns-repeated='{count}'><p>a<s c='{count}'/>b</p></table-cell>"
+    assert read(sheet(f"<table-row>{cell}</table-row>"), "a.ods") == ([["S", "a b"]], [])
+
+
 def test_rich_text_gives_its_words_and_nothing_that_is_hidden() -> None:
     data = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f1\fcharset204 Arial;}}{\*\generator x}{\info{\title t}}"
