@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -60,9 +60,11 @@ def tick_boxes(pixels: NDArray[np.uint8], points_per_pixel: float) -> list[TickB
     grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     ink = np.asarray(cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)[1], np.uint8)
     across, down = _straight(ink, 1, length), _straight(ink, length, 1)
-    frames = np.asarray(cv2.connectedComponentsWithStats(across | down)[2])[1:]
-    near = (frames[:, 2:4].min(axis=1) >= least) & (frames[:, 2:4].max(axis=1) <= most)
-    parts = [(slice(y, y + height), slice(x, x + width)) for x, y, width, height, _ in frames[near].tolist()]
+    parts = [
+        (slice(y, y + height), slice(x, x + width))
+        for x, y, width, height in sorted(_pieces(across | down), key=lambda piece: (piece[1], piece[0]))
+        if min(width, height) >= least and max(width, height) <= most
+    ]
     found = [
         box for part in parts if (box := _box(ink, across[part], down[part], part)) and box.side >= least
     ]
@@ -83,6 +85,15 @@ def painted_over(pixels: NDArray[np.uint8], boxes: Sequence[TickBox]) -> NDArray
 def _straight(ink: _Mask, height: int, width: int) -> _Mask:
     """The ink that stands in strokes of at least this size."""
     return np.asarray(cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((height, width), np.uint8)), np.uint8)
+
+
+def _pieces(ink: _Mask) -> Iterator[Sequence[int]]:
+    """Left, top, width and height of each connected piece, by its outline: labels for all pixels take ten
+    times as long."""
+    outlines, inside = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    for outline, (*_, around) in zip(outlines, inside[0] if outlines else (), strict=True):
+        if around < 0:  # no hole
+            yield cv2.boundingRect(outline)
 
 
 def _box(ink: _Mask, across: _Mask, down: _Mask, part: tuple[slice, slice]) -> TickBox | None:

@@ -11,7 +11,7 @@ from docpipe.engines.ports import RecognisedLine
 from docpipe.formats.base import PageImage, RawPage, TextReader
 from docpipe.models import Warn
 from docpipe.stages.ocr.document import read_document
-from docpipe.stages.ocr.ink import unread_ink
+from docpipe.stages.ocr.ink import _ink, unread_ink
 from tests.engines import OneLine
 
 LINES = [(100.0, 100.0 + 60 * row, 900.0, 130.0 + 60 * row) for row in range(5)]
@@ -47,6 +47,16 @@ def test_a_stamp_beside_the_lines_is_found_where_it_stands() -> None:
     ((x0, y0, x1, y1),) = unread_ink(page("stamp", "rules", "dust"), LINES)
     assert abs(x0 - STAMP[0]) < 30 and abs(x1 - STAMP[2]) < 30
     assert y0 > STAMP[1] - 20 and y1 < STAMP[3] + 40
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 200), (200, 0, 0), (0, 200, 0), (0, 0, 0)])
+@pytest.mark.parametrize("paper", [255, 90])
+def test_ink_differs_from_the_paper_in_its_darkest_colour(colour: tuple[int, int, int], paper: int) -> None:
+    page = np.full((21, 33, 3), paper, np.uint8)
+    page[4:9, 7:30] = colour
+    expected = np.zeros((21, 33), bool)
+    expected[4:9, 7:30] = True
+    assert np.array_equal(_ink(page), expected)
 
 
 def test_words_in_capitals_and_upright_strokes_are_no_barcode() -> None:

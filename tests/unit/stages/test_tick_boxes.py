@@ -58,6 +58,13 @@ def test_a_box_is_found_with_its_state(mark: Draw, turned: float) -> None:
     assert abs(box.x0 - 450) <= 4 and abs(box.x1 - 450 - SIDE) <= 4
 
 
+def test_a_box_inside_a_frame_is_found_and_the_frame_is_none() -> None:
+    page = picture((450, 180, cross))
+    page[170:173, 440:620] = page[227:230, 440:620] = page[170:230, 440:443] = page[170:230, 617:620] = 0
+    (box,) = tick_boxes(page, POINTS)
+    assert box.is_ticked and abs(box.x0 - 450) <= 4
+
+
 def test_boxes_that_hold_a_letter_each_are_no_answers() -> None:
     comb = [(100 + 36 * n, 200, cross) for n in range(5)]
     assert [box.x0 for box in tick_boxes(picture(*comb, (600, 200, cross)), POINTS)] == [600]

@@ -135,13 +135,21 @@ def is_clear(scores: Scores) -> bool:
     So must be the blank between two equal letters, without which they would be one. Others may be thin.
     """
     best = scores.argmax(axis=1)
-    second, first = np.partition(scores, -2, axis=1)[:, -2:].T
     begins = np.flatnonzero(np.diff(best, prepend=-1))
-    margins = np.maximum.reduceat(first - second, begins)
+    margins = np.maximum.reduceat(_leads(scores, best), begins)
     read = best[begins]
     beside = np.pad(read, 1)
     decides = (read != ctc.BLANK) | (beside[:-2] == beside[2:])
     return bool((margins[decides] >= _CLEAR).all())
+
+
+def _leads(scores: Scores, best: NDArray[np.intp]) -> NDArray[np.float32]:
+    """By how much the best score of each step lies above all others."""
+    steps = np.arange(len(best))
+    others = scores.copy()
+    others[steps, best] = -np.inf
+    leads: NDArray[np.float32] = scores[steps, best] - others.max(axis=1)
+    return leads
 
 
 def last_layer(model: Model) -> _LastLayer:
