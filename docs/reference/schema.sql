@@ -4406,7 +4406,7 @@ CREATE OR REPLACE FUNCTION public.docpipe_schema_version()
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'extensions'
-AS $function$ select '20261130230018'; $function$;
+AS $function$ select '20261201043018'; $function$;
 revoke all on function public.docpipe_schema_version() from public;
 grant execute on function public.docpipe_schema_version() to service_role;
 

@@ -62,7 +62,7 @@ from docpipe.stores.values import (
     Then,
 )
 
-SCHEMA_VERSION = "20261130230018"
+SCHEMA_VERSION = "20261201043018"
 """What `docpipe_schema_version()` in `sql/` says."""
 STATEMENT_SECONDS = 60
 """How long a call may take in the database, as `sql/` has it set for each function."""

@@ -2,4 +2,4 @@
 
 -- The version of docpipe's schema in this database: the time stamp of the file that defines this function.
 create or replace function public.docpipe_schema_version() returns text
-language sql immutable set search_path = public, extensions as $$ select '20261130230018'; $$;
+language sql immutable set search_path = public, extensions as $$ select '20261201043018'; $$;
