@@ -59,7 +59,7 @@ def unread_ink(pixels: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Box]:
 
 def _ink(pixels: NDArray[np.uint8]) -> _Mask:
     grey = np.ascontiguousarray(pixels[:, :, 0])
-    for channel in (1, 2):  # a fortieth of the time of `min` over the last axis
+    for channel in (1, 2):  # a twentieth of the time of `min` over the last axis
         np.minimum(grey, pixels[:, :, channel], out=grey)
     paper = int(np.median(grey))
     found: _Mask = (grey < paper - _CONTRAST) | (grey > paper + _CONTRAST)
