@@ -172,14 +172,10 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
     def finish_on(self, ref: Ref, stage: str, token: int, output: StageOutput, then: Then) -> Finished:
         arguments = {**keys(ref), "p_stage": stage, "p_token": token}
         told = _told(then)
-        answer = self._with_output(
-            "finish_on", arguments | {"p_then": json.dumps(told | {"index_ahead": True})}, token, output
-        )
-        if answer.get(
-            "index_ahead"
-        ):  # a long document: calls of its own for its pages, so that none lasts long
-            while self._rpc("index_ahead", **keys(ref), p_token=token):
-                pass
+        answer = self._with_output("finish_on", arguments | {"p_then": json.dumps(told)}, token, output)
+        if answer.get("index_ahead"):
+            self._index_ahead(ref, token)
+            told["index_ahead"] = False
             answer = self._with_output("finish_on", arguments | {"p_then": json.dumps(told)}, token, output)
         claim, linking = answer.get("claim"), answer.get("linking")
         return Finished(
@@ -188,6 +184,11 @@ class FunctionStore(FunctionGraph, FunctionErasures, FunctionChildren, FunctionP
             linking and linking_of(linking),
             answer.get("others_wait", False),
         )
+
+    def _index_ahead(self, ref: Ref, token: int) -> None:
+        """Of a long document, index pages in calls of their own, so that none lasts long."""
+        while self._rpc("index_ahead", **keys(ref), p_token=token):
+            pass
 
     def _with_output(
         self, function: str, arguments: Mapping[str, Any], token: int, output: StageOutput
@@ -406,7 +407,7 @@ def _told(then: Then) -> dict[str, Any]:
     """As `docpipe_finish_on` takes it."""
     if isinstance(then, NextClaim):
         return {"claim": {"stage": then.stage, **asdict(then.claimant)}}
-    return {"names": [asdict(name) for name in then]}
+    return {"names": [asdict(name) for name in then], "index_ahead": True}
 
 
 def repeated(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
